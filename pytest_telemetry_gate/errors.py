@@ -1,0 +1,48 @@
+"""Errors that are meant for people: ``str(error)`` is one complete line.
+
+TelemetryGateError
+├── ConfigError      telemetry.yaml, an option or an environment variable is wrong
+├── SuiteError       a suite file is wrong; knows file and line
+├── SourceError      a source of metrics or events could not answer
+├── RecordingError   a recording is damaged, or cannot be written
+└── PromQLError      an expression is wrong, unsupported, or cannot be evaluated
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["ConfigError", "PromQLError", "RecordingError", "SourceError", "SuiteError", "TelemetryGateError"]
+
+
+class TelemetryGateError(Exception):
+    """The root of every error this package raises for something that a user can mend."""
+
+
+class ConfigError(TelemetryGateError):
+    """The configuration (telemetry.yaml, options, environment variables) cannot be used."""
+
+
+class SuiteError(TelemetryGateError):
+    """A suite file cannot be used; carries the file, the 1-based line and the message."""
+
+    def __init__(self, path: Path | str, line: int, message: str) -> None:
+        super().__init__(path, line, message)
+        self.path = path
+        self.line = line
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+class SourceError(TelemetryGateError):
+    """A source of metrics or events could not answer."""
+
+
+class RecordingError(TelemetryGateError):
+    """A recording cannot be read or written."""
+
+
+class PromQLError(TelemetryGateError):
+    """An expression is wrong, unsupported or cannot be evaluated; the reason is Prometheus' own where it has one."""
