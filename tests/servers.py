@@ -1,0 +1,300 @@
+"""Real servers for the tests: Debian's binaries on free loopback ports, in their own directories.
+
+System services that a package may have started are neither used nor touched. Every server runs in a process
+group of its own, which is killed when its context ends, whatever happened before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PACKAGES = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "prometheus-node-exporter": "prometheus-node-exporter",
+    "victoria-metrics": "victoria-metrics",
+}
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 10.0
+ADDRESS_IN_USE = re.compile(r"address already in use|cannot assign requested address|bind: ", re.IGNORECASE)
+
+
+class MissingServerError(Exception):
+    """The server's binary is not installed; the message says what to install."""
+
+
+class ServerError(Exception):
+    """A server did not start or refused data; the message ends with the tail of its log."""
+
+
+def binary(name: str) -> str:
+    """Return the path of an installed server or tool, or raise MissingServerError with the apt-get command."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/bin:/usr/local/bin:/usr/sbin")
+    if found is None:
+        raise MissingServerError(f"missing server: {name} (apt-get install {PACKAGES[name]})")
+    return found
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its base URL, its directory and its log."""
+
+    name: str
+    url: str
+    directory: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        """Host and port, as scrape configurations and Alertmanager targets want it."""
+        return urllib.parse.urlsplit(self.url).netloc
+
+    def get(
+        self, path: str, parameters: Mapping[str, str] | None = None, *, timeout: float = 60
+    ) -> tuple[int, bytes]:
+        """Return status and body of a GET; an HTTP error status is an answer, not an exception."""
+        query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
+        return self._open(urllib.request.Request(f"{self.url}{path}{query}"), timeout)
+
+    def post(
+        self,
+        path: str,
+        body: bytes | Mapping[str, str],
+        *,
+        content_type: str = "application/x-www-form-urlencoded",
+        timeout: float = 60,
+    ) -> tuple[int, bytes]:
+        """Return status and body of a POST of raw bytes or of form fields."""
+        data = body if isinstance(body, bytes) else urllib.parse.urlencode(body).encode()
+        request = urllib.request.Request(
+            f"{self.url}{path}", data=data, headers={"Content-Type": content_type}
+        )
+        return self._open(request, timeout)
+
+    def query(self, promql: str, time: float) -> dict[str, Any]:
+        """Return the decoded answer of an instant query, `status` included (an error is an answer too)."""
+        return self._decode(self.post("/api/v1/query", {"query": promql, "time": repr(time)}))
+
+    def query_range(self, promql: str, start: float, end: float, step: float) -> dict[str, Any]:
+        """Return the decoded answer of a range query, `status` included."""
+        fields = {"query": promql, "start": repr(start), "end": repr(end), "step": repr(step)}
+        return self._decode(self.post("/api/v1/query_range", fields))
+
+    def log_tail(self, lines: int = 30) -> str:
+        """Return the last lines of the log, for a failure's message."""
+        text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    @staticmethod
+    def _open(request: urllib.request.Request, timeout: float) -> tuple[int, bytes]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=timeout) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def _decode(self, answer: tuple[int, bytes]) -> dict[str, Any]:
+        status, body = answer
+        try:
+            decoded = json.loads(body)
+        except ValueError:
+            raise ServerError(f"{self.name}: HTTP {status}: {body[:300]!r}\n{self.log_tail()}") from None
+        if not isinstance(decoded, dict):
+            raise ServerError(f"{self.name}: HTTP {status}: not an object: {body[:300]!r}")
+        return decoded
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on now; a lost race is met by starting again."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server's whole process group: politely first, then not."""
+    for number, patience in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, STOP_TIMEOUT)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
+
+
+@contextlib.contextmanager
+def running(name: str, arguments: Sequence[str], directory: Path, ready: str) -> Iterator[Server]:
+    """Run a server until the context ends; `{address}` in an argument becomes its host and port."""
+    program = binary(name)
+    directory.mkdir(parents=True, exist_ok=True)
+    for attempt in range(5):
+        address = f"127.0.0.1:{free_port()}"
+        log = directory / f"{name}.{attempt}.log"
+        argv = [program, *(argument.replace("{address}", address) for argument in arguments)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                argv,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        server = Server(name, f"http://{address}", directory, log, process)
+        try:
+            if not _ready(server, ready):
+                continue
+            yield server
+            return
+        finally:
+            stop(process)
+    raise ServerError(f"{name}: no free port in five attempts\n{server.log_tail()}")
+
+
+def _ready(server: Server, path: str) -> bool:
+    """Wait until the server answers; False says that its port was taken by somebody else meanwhile."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        code = server.process.poll()
+        if code is not None:
+            if ADDRESS_IN_USE.search(server.log_tail()):
+                return False
+            raise ServerError(f"{server.name}: ended with {code} before it was ready\n{server.log_tail()}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if server.get(path, timeout=5)[0] == 200 and server.process.poll() is None:
+                return True
+        time.sleep(0.05)
+    raise ServerError(f"{server.name}: not ready after {START_TIMEOUT:.0f} s\n{server.log_tail()}")
+
+
+def backfill(openmetrics: Path, tsdb: Path) -> None:
+    """Build TSDB blocks from OpenMetrics text with promtool, as few blocks as it can make."""
+    argv = [binary("promtool"), "tsdb", "create-blocks-from", "--max-block-duration=8760h", "--quiet"]
+    done = subprocess.run(
+        [*argv, "openmetrics", str(openmetrics), str(tsdb)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ServerError(f"promtool refused {openmetrics.name}: {done.stdout}{done.stderr}")
+
+
+@contextlib.contextmanager
+def prometheus(
+    directory: Path,
+    *,
+    openmetrics: Path | None = None,
+    scrape: Sequence[Mapping[str, Any]] = (),
+    rules: Mapping[str, Any] | None = None,
+    alertmanagers: Sequence[str] = (),
+    interval: str = "1s",
+    arguments: Sequence[str] = (),
+) -> Iterator[Server]:
+    """Run a Prometheus over a backfilled TSDB, a list of scrape configurations, or both.
+
+    `rules` is the content of a rule file, `alertmanagers` a list of addresses.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    binary("prometheus")
+    if openmetrics is not None:
+        backfill(openmetrics, directory / "tsdb")
+    config: dict[str, Any] = {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+        "scrape_configs": [dict(job) for job in scrape],
+    }
+    if rules is not None:
+        (directory / "rules.yml").write_text(yaml.safe_dump(dict(rules)), "utf-8")
+        config["rule_files"] = ["rules.yml"]
+    if alertmanagers:
+        config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]}
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+    defaults = [
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=tsdb",
+        "--storage.tsdb.retention.time=100y",
+        "--web.listen-address={address}",
+        "--web.enable-lifecycle",
+        "--log.level=warn",
+    ]
+    with running("prometheus", [*defaults, *arguments], directory, "/-/ready") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def alertmanager(directory: Path, *, config: Mapping[str, Any] | None = None) -> Iterator[Server]:
+    """Run an Alertmanager without a cluster; Debian's build does not embed the default templates."""
+    directory.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {
+        "route": {"receiver": "none"},
+        "receivers": [{"name": "none"}],
+        **(config or {}),
+    }
+    templates = Path("/usr/share/prometheus/alertmanager")
+    if templates.is_dir():
+        settings.setdefault("templates", [str(templates / "*.tmpl")])
+    (directory / "alertmanager.yml").write_text(yaml.safe_dump(settings), "utf-8")
+    arguments = [
+        "--config.file=alertmanager.yml",
+        "--storage.path=data",
+        "--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with running("prometheus-alertmanager", arguments, directory, "/-/ready") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def node_exporter(directory: Path) -> Iterator[Server]:
+    """Run a node exporter with the collectors that need no privileges."""
+    arguments = ["--web.listen-address={address}", "--collector.disable-defaults"]
+    arguments += [
+        f"--collector.{name}" for name in ("cpu", "loadavg", "meminfo", "netdev", "diskstats", "time")
+    ]
+    with running("prometheus-node-exporter", arguments, directory, "/metrics") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def victoria_metrics(directory: Path) -> Iterator[Server]:
+    """Run a single-node VictoriaMetrics that keeps old samples and answers without its usual delay."""
+    arguments = [
+        "-httpListenAddr={address}",
+        "-storageDataPath=data",
+        "-retentionPeriod=100y",
+        "-search.latencyOffset=0s",
+        "-search.disableCache",
+        "-memory.allowedBytes=256MB",
+    ]
+    with running("victoria-metrics", arguments, directory, "/health") as server:
+        yield server
+
+
+def victoria_import(server: Server, lines: Sequence[str]) -> None:
+    """Load lines of `name{labels} value milliseconds` and make them visible to queries."""
+    status, body = server.post(
+        "/api/v1/import/prometheus", "\n".join(lines).encode(), content_type="text/plain"
+    )
+    if status not in {200, 204}:
+        raise ServerError(f"victoria-metrics: import: HTTP {status}: {body[:300]!r}\n{server.log_tail()}")
+    server.get("/internal/force_flush")
