@@ -1,0 +1,1 @@
+"""Suite files: what they may say, and how they are read."""

@@ -1,0 +1,229 @@
+"""Suite files into models; whatever is wrong becomes one line with file, line, what, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.suite.checkpoints import CheckpointError, points_of
+from pytest_telemetry_gate.suite.document import Document, Key
+from pytest_telemetry_gate.suite.model import Baseline, BaselineFile, Criterion, Suite
+from pytest_telemetry_gate.suite.units import dimension
+
+__all__ = ["HIDDEN", "load_criterion", "load_suite", "suggestion"]
+
+# What other tools call these keys, so that whoever comes from there is shown the right one
+_ELSEWHERE = {"threshold": "expect", "limit": "expect", "target": "expect", "expr": "query", "promql": "query"}
+_PROBLEMS = {
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "model_type": "must be a mapping of keys to values",
+    "bool_type": "must be true or false",
+}
+_TAGS = frozenset({"number", "mapping", "[key]"})
+
+_M = TypeVar("_M", bound=BaseModel)
+HIDDEN = {"line", "points", "path", "content"}  # fields of models that no file has
+
+
+def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: str = "") -> Suite:
+    """Read a ``*.gate.yaml`` file; ``kinds`` are the kinds of criteria by the key that tells them.
+
+    Raises SuiteError for anything in it, or in its baseline file, that cannot be used.
+    """
+    document = Document(path, display_path)
+    suite = _validated(Suite, document.value, document, ())
+    try:
+        points = points_of(suite)
+    except CheckpointError as error:
+        raise document.error(("checkpoints", error.index), str(error)) from None
+    if suite.rollout.end < suite.rollout.start:
+        raise document.error(("rollout", "end"), "rollout.end lies before rollout.start")
+    groups = _groups(document, suite, kinds)
+    baseline = _with_content(suite.baseline, document, ("baseline", "file"))
+    suite = suite.model_copy(
+        update={"groups": groups, "points": points, "baseline": baseline, "path": document.shown}
+    )
+    _cross_check(suite, document)
+    return suite
+
+
+def load_criterion(keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]], *, path: str, line: int) -> Criterion:
+    """Read one criterion from keys that do not stand in a file; raises SuiteError at the path and line given."""
+
+    def error(_: Sequence[Key], message: str) -> SuiteError:
+        return SuiteError(path, line, message)
+
+    return _criterion(dict(keys), kinds, (), error, line)
+
+
+def _groups(document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]]) -> dict[str, tuple[Criterion, ...]]:
+    groups: dict[str, tuple[Criterion, ...]] = {}
+    seen: dict[str, int] = {}
+    for group, entries in document.value["groups"].items():
+        if "::" in group or not group.strip():
+            raise document.error(("groups", group), f"group {group!r}: a group needs a name without '::'")
+        criteria = []
+        for index, entry in enumerate(entries):
+            where = ("groups", group, index)
+            line = document.line(where)
+            criterion = _criterion(entry, kinds, where, document.error, line)
+            if criterion.id in seen:
+                first = seen[criterion.id]
+                raise SuiteError(document.shown, line, f"criterion {criterion.id!r} is there already (line {first})")
+            seen[criterion.id] = line
+            if isinstance(criterion.baseline, Baseline):
+                content = _with_content(criterion.baseline, document, (*where, "baseline", "file"))
+                criterion = criterion.model_copy(update={"baseline": content})
+            criteria.append(criterion)
+        groups[group] = tuple(criteria)
+    return groups
+
+
+def _criterion(
+    entry: object, kinds: Mapping[str, type[Criterion]], where: Sequence[Key], error: Any, line: int  # noqa: ANN401
+) -> Criterion:
+    if not isinstance(entry, dict):
+        raise error(where, "a criterion must be a mapping of keys to values")
+    name = f"criterion {entry.get('id', '?')!r}"
+    own = [key for key in kinds if key in entry]
+    if len(own) != 1:
+        unknown = next((key for key in entry if key not in kinds and key not in Criterion.model_fields), None)
+        if unknown is not None and not own:
+            raise error((*where, unknown), f"{name}: unknown key {unknown!r}{suggestion(unknown, _keys(Criterion) | set(kinds))}")
+        has = " and ".join(own) or "none"
+        raise error(where, f"{name}: needs exactly one of {', '.join(kinds)}, has {has}")
+    criterion = _validated(kinds[own[0]], entry, error, where, f"{name}: ")
+    _check_units(criterion, where, error, name)
+    return criterion.model_copy(update={"line": line})
+
+
+def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: str) -> None:  # noqa: ANN401
+    limit = criterion.expect
+    if limit is None or not limit.unit:
+        return
+    if not criterion.yielded_unit:
+        raise error((*where, "expect"), f"{name}: the limit {limit.shown()!r} has a unit, so the query needs `unit:`")
+    if dimension(limit.unit) != dimension(criterion.yielded_unit):
+        units = f"{limit.unit!r} of the limit and {criterion.yielded_unit!r} of the query"
+        raise error((*where, "expect"), f"{name}: the units {units} do not measure the same")
+
+
+def _with_content(baseline: Baseline | None, document: Document, where: Sequence[Key]) -> Baseline | None:
+    if baseline is None or baseline.file is None:
+        return baseline
+    path = document.path.parent / baseline.file
+    if not path.is_file():
+        raise document.error(where, f"there is no baseline file {baseline.file!r}")
+    shown = str(Path(document.shown).parent / baseline.file)
+    file = Document(path, shown)
+    content = _validated(BaselineFile, file.value, file, ())
+    return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})
+
+
+def _cross_check(suite: Suite, document: Document) -> None:
+    ids = [criterion.id for criteria in suite.groups.values() for criterion in criteria]
+    points = [point.id for point in suite.points]
+    for group, criteria in suite.groups.items():
+        for index, criterion in enumerate(criteria):
+            where = ("groups", group, index)
+            for name in criterion.checkpoints or ():
+                if name not in points:
+                    hint = suggestion(name, points)
+                    message = f"criterion {criterion.id!r}: unknown checkpoint {name!r}{hint}"
+                    raise document.error((*where, "checkpoints"), message)
+            for key, message in criterion.problems(suite):
+                raise document.error((*where, key), f"criterion {criterion.id!r}: {message}")
+    for index, waiver in enumerate(suite.waivers):
+        if waiver.criterion not in ids:
+            hint = suggestion(waiver.criterion, ids)
+            raise document.error(("waivers", index, "criterion"), f"unknown criterion {waiver.criterion!r}{hint}")
+        if waiver.checkpoint is not None and waiver.checkpoint not in points:
+            hint = suggestion(waiver.checkpoint, points)
+            raise document.error(("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}")
+
+
+def suggestion(name: object, allowed: Iterable[str]) -> str:
+    """Return what to write instead of a wrong name: the nearest one, else all that are allowed."""
+    names = sorted(one for one in allowed if one)
+    elsewhere = {other: ours for other, ours in _ELSEWHERE.items() if ours in names}
+    near = get_close_matches(str(name), [*names, *elsewhere], 1)
+    if near:
+        return f" (did you mean {elsewhere.get(near[0], near[0])!r}?)"
+    return f"; allowed: {', '.join(names)}" if names else ""
+
+
+def _validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:  # noqa: ANN401
+    error = document.error if isinstance(document, Document) else document
+    if isinstance(value, dict):
+        _refuse_unknown(model, value, error, where, prefix)
+    try:
+        return model.model_validate(value)
+    except ValidationError as failure:
+        first = failure.errors(include_url=False)[0]
+        raise error((*where, *first["loc"]), prefix + _sentence(model, first)) from None
+
+
+def _refuse_unknown(model: type[BaseModel], value: Mapping[str, Any], error: Any, where: Sequence[Key], prefix: str) -> None:  # noqa: ANN401
+    """Refuse unknown keys before anything else, since a misspelt key often causes the other errors."""
+    allowed = _keys(model)
+    for key in value:
+        if key not in allowed:
+            raise error((*where, key), f"{prefix}unknown key {key!r}{suggestion(key, allowed)}")
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields) - HIDDEN
+
+
+def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """Say in the words of the file what pydantic has found."""
+    keys = [key for key in error["loc"] if key not in _TAGS]
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in {"missing", "extra_forbidden"}:
+        inside, key = _dotted(keys[:-1]), str(keys[-1])
+        before = f"{inside}: " if inside else ""
+        if kind == "missing":
+            return f"{before}needs {key!r}"
+        inner = _model_at(model, keys[:-1])
+        return f"{before}unknown key {key!r}{suggestion(key, _keys(inner) if inner is not None else ())}"
+    where = _dotted(keys)
+    if kind == "value_error":
+        message = str(context.get("error", error["msg"]))
+        return f"{where}: {message}" if where else message
+    if kind in {"literal_error", "enum"}:
+        return f"{where}: {error['input']!r} is not {context['expected']}"
+    what = _PROBLEMS.get(kind, error["msg"][0].lower() + error["msg"][1:])
+    return f"{where}: {what}" if where else what
+
+
+def _dotted(keys: Iterable[Key]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
+
+
+def _model_at(model: type[BaseModel], where: Sequence[Key]) -> type[BaseModel] | None:
+    """Return the model that a path inside another one leads to."""
+    current: Any = model
+    for key in where:
+        if isinstance(key, int):
+            continue
+        if isinstance(current, type) and issubclass(current, BaseModel) and key in current.model_fields:
+            current = next(_models(current.model_fields[key].annotation), None)
+        if current is None:
+            return None
+    return cast("type[BaseModel]", current) if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
