@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import UTC, datetime
 
-__all__ = ["apart", "duration", "figure", "number", "percent", "signed"]
+__all__ = [
+    "apart",
+    "beside",
+    "compact",
+    "compact_limit",
+    "duration",
+    "figure",
+    "moment",
+    "number",
+    "percent",
+    "signed",
+]
 
 _DURATIONS = (("d", 86400), ("h", 3600), ("m", 60))
+_PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+_EXACT = 18  # digits after the point that tell any two doubles apart, where a table would show them at all
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 def number(value: float, decimals: int | None = None) -> str:
@@ -32,13 +48,61 @@ def number(value: float, decimals: int | None = None) -> str:
 
 
 def apart(value: float, other: float, unit: str = "") -> str:
-    """Write ``value`` with enough digits that it does not read like ``other``, unless the two are equal."""
+    """Write ``value`` with enough digits that it reads neither like ``other`` nor as on its other side.
+
+    90.04 against 90 is ``90.04``, never ``90.0``; only equal numbers read the same.
+    """
     text = number(value)
-    decimals = 1
-    while text == number(other, None if decimals == 1 else decimals) and value != other and decimals < 12:
-        decimals += 1
+    for decimals in range(1, _EXACT):
+        if value == other or not math.isfinite(value) or _reads_apart(text, value, other):
+            break
         text = number(value, decimals)
     return f"{text} {unit}" if unit else text
+
+
+def beside(value: float, limit: str, unit: str = "") -> str:
+    """Write ``value`` with enough digits that it reads like none of the numbers in the text of a limit."""
+    numbers = [float(text.replace(",", "")) for text in _NUMBER.findall(limit)]
+    text = max((apart(value, other) for other in numbers), key=len, default=number(value))
+    return f"{text} {unit}" if unit else text
+
+
+def compact(value: float, limit: str = "") -> str:
+    """Write a large number in three digits, ``4.81M``, unless that would read like a number of the limit.
+
+    From 100,000 on, with SI prefixes; smaller numbers, and those that need all their digits, as ``beside`` does.
+    """
+    size = abs(value)
+    if 1e5 <= size < 1e15:
+        prefix, scale = next((prefix, scale) for prefix, scale in _PREFIXES if size >= scale * 0.9995)
+        text = f"{value / scale:.{max(0, 2 - math.floor(math.log10(size / scale) + 1e-9))}f}"
+        read = float(text) * scale
+        others = [float(other.replace(",", "")) for other in _NUMBER.findall(limit)]
+        if all((read > other) == (value > other) and read != other for other in others):
+            return text + prefix
+    return beside(value, limit)
+
+
+def compact_limit(limit: str) -> str:
+    """Write the large numbers of a limit as ``compact`` would, where that loses nothing: ``>= 4M``."""
+    return _NUMBER.sub(lambda found: _shortest(found[0]), limit)
+
+
+def _shortest(text: str) -> str:
+    value = float(text.replace(",", ""))
+    for prefix, scale in _PREFIXES:
+        if (
+            1e5 <= abs(value) < 1e15
+            and abs(value) >= scale
+            and float(f"{value / scale:.3g}") * scale == value
+        ):
+            return f"{value / scale:.3g}{prefix}"
+    return text
+
+
+def _reads_apart(text: str, value: float, other: float) -> bool:
+    shown = float(text.replace(",", ""))
+    return (shown > other) == (value > other) and shown not in {other, float(number(other).replace(",", ""))}
 
 
 def figure(value: float | None, unit: str = "") -> str:
@@ -76,3 +140,11 @@ def duration(seconds: float) -> str:
     if rest:
         parts.append(f"{rest}s")
     return " ".join(parts[:2])
+
+
+def moment(time: float) -> str:
+    """Write a time (seconds since the epoch) in UTC, to the second: ``2025-01-24T22:00:00Z``."""
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{time:.15g}"

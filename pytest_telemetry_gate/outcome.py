@@ -16,11 +16,12 @@ __all__ = ["GateOutcome", "gate_outcome"]
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """What the gate as a whole says; ``opens`` is what the exit code follows."""
+    """What the gate as a whole says; ``opens`` is what the exit code follows, ``strict`` that warnings close it."""
 
     outcome: Outcome
     opens: bool
     reason: str
+    strict: bool = False
 
 
 def gate_outcome(
@@ -41,14 +42,15 @@ def gate_outcome(
     tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
     if not any(verdict.outcome.judged for verdict in verdicts):
         why = f"nothing was judged ({tally})" if verdicts else "nothing was judged"
-        return GateOutcome(max(worst, Outcome.INCONCLUSIVE, key=list(Outcome).index), opens=False, reason=why)
+        worst = max(worst, Outcome.INCONCLUSIVE, key=list(Outcome).index)
+        return GateOutcome(worst, opens=False, reason=why, strict=strict)
     closed = [outcome for outcome in counts if not outcome.lets_through(strict=strict)]
     if closed:
-        return GateOutcome(worst, opens=False, reason=tally)
+        return GateOutcome(worst, opens=False, reason=tally, strict=strict)
     if selected < collected and not partial:
         why = f"{selected} of {collected} selected; --telemetry-partial says that is meant"
-        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=f"{why} ({tally})")
+        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=f"{why} ({tally})", strict=strict)
     if worst is Outcome.PENDING or worst is Outcome.WAIVED:
         worst = Outcome.WARN if counts[Outcome.WARN] else Outcome.PASS
     part = f", {selected} of {collected} selected" if selected < collected else ""
-    return GateOutcome(worst, opens=True, reason=f"{tally}{part}")
+    return GateOutcome(worst, opens=True, reason=f"{tally}{part}", strict=strict)

@@ -72,6 +72,7 @@ class Verdict:
     limit: str = ""
     margin: float | None = None
     baseline: float | None = None
+    baseline_name: str = ""
     variance: float | None = None
     variance_unit: str = "%"
     tolerance: float | None = None
@@ -87,6 +88,7 @@ class Verdict:
     path: str = ""
     line: int = 0
     sequence: int = 0
+    suite_title: str = ""
 
     @property
     def name(self) -> str:
@@ -94,7 +96,7 @@ class Verdict:
         where = "-".join(part for part in (self.region, self.checkpoint) if part)
         return f"{self.criterion}[{where}]" if where else self.criterion
 
-    def replaced(self, **changes: Any) -> Verdict:  # noqa: ANN401 - the types are those of the fields
+    def replaced(self, **changes: Any) -> Verdict:
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 

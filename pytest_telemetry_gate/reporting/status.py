@@ -1,0 +1,58 @@
+"""What pytest shows for a test with verdicts: its category in the counts, a letter, and a word with figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pytest_telemetry_gate.figures import beside, signed
+from pytest_telemetry_gate.reporting import text
+from pytest_telemetry_gate.reporting.rows import worst
+from pytest_telemetry_gate.verdict import Outcome, Verdict
+
+__all__ = ["figures", "status"]
+
+_LETTERS = {
+    Outcome.PASS: ("passed", "."),
+    Outcome.WARN: ("warned", "w"),
+    Outcome.WAIVED: ("skipped", "s"),
+    Outcome.PENDING: ("skipped", "s"),
+    Outcome.INCONCLUSIVE: ("failed", "F"),
+    Outcome.FAIL: ("failed", "F"),
+    Outcome.ERROR: ("failed", "F"),
+}
+
+
+def status(
+    verdicts: Sequence[Verdict], *, strict: bool = False
+) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]]:
+    """Return category, letter and word for ``pytest_report_teststatus``, from one or more verdicts of a test.
+
+    The worst verdict decides; with ``strict`` a warning is a failure. A word without colours of its own has
+    those of pytest's category.
+    """
+    decided = worst(verdicts)
+    category, letter = _LETTERS[decided.outcome]
+    word = f"{decided.outcome.upper()} {figures(decided)}"
+    if len(verdicts) > 1:
+        count = sum(one.outcome is decided.outcome for one in verdicts)
+        word += f" ({count} of {len(verdicts)} checks)"
+    if decided.outcome is not Outcome.WARN:
+        return category, letter, word
+    return ("failed", "F", word) if strict else (category, letter, (word, {"yellow": True}))
+
+
+def figures(verdict: Verdict) -> str:
+    """Return the figures of a verdict in few words, ``84.5 ms (<= 90 ms)``; its reason where it has none."""
+    unit = verdict.unit
+    if verdict.outcome in {Outcome.PENDING, Outcome.WAIVED, Outcome.INCONCLUSIVE, Outcome.ERROR}:
+        return text.one_line(text.plain(text.without_password(verdict.reason)))
+    parts = []
+    if verdict.value is not None:
+        limit = f" ({verdict.limit})" if verdict.limit else ""
+        parts.append(beside(verdict.value, verdict.limit, unit) + limit)
+    if verdict.variance is not None:
+        tolerance = (
+            f" (±{verdict.tolerance:g} {verdict.variance_unit})" if verdict.tolerance is not None else ""
+        )
+        parts.append(signed(verdict.variance, verdict.variance_unit) + tolerance)
+    return text.plain(", ".join(parts) or text.without_password(verdict.reason))
