@@ -1,0 +1,225 @@
+"""The tree of an expression: frozen, with a printer that writes PromQL which parses back to the same tree.
+
+Durations and times are whole milliseconds. Every node has a ``type``: scalar, vector, matrix or string.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pytest_telemetry_gate.promql.labels import Matcher, quoted
+
+__all__ = [
+    "Aggregate",
+    "Binary",
+    "Call",
+    "Expr",
+    "MatrixSelector",
+    "NumberLiteral",
+    "Paren",
+    "StringLiteral",
+    "Subquery",
+    "Unary",
+    "VectorSelector",
+    "walk",
+]
+
+At: TypeAlias = "int | str | None"  # milliseconds since the epoch, "start" or "end"
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLiteral:
+    value: float
+    type = "scalar"
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "NaN"
+        if math.isinf(self.value):
+            return "+Inf" if self.value > 0 else "-Inf"
+        return repr(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class StringLiteral:
+    value: str
+    type = "string"
+
+    def __str__(self) -> str:
+        return quoted(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSelector:
+    """``matchers`` hold the one on ``__name__`` as well; ``name`` is its value where it is an equality."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    offset: int = 0
+    at: At = None
+    type = "vector"
+
+    @property
+    def selector(self) -> str:
+        """The selector without its offset and ``@``."""
+        bare = self.name if self.name and all(c.isalnum() or c in "_:" for c in self.name) and not self.name[0].isdigit() else ""
+        rest = [m for m in self.matchers if not (bare and m == Matcher("__name__", "=", self.name))]
+        inside = ", ".join(str(matcher) for matcher in rest)
+        return f"{bare}{{{inside}}}" if inside or not bare else bare
+
+    def __str__(self) -> str:
+        return f"{self.selector}{_modifiers(self.offset, self.at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixSelector:
+    selector: VectorSelector
+    range: int
+    type = "matrix"
+
+    def __str__(self) -> str:
+        inner = self.selector
+        return f"{inner.selector}[{_duration(self.range)}]{_modifiers(inner.offset, inner.at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    expr: Expr
+    range: int
+    step: int | None
+    offset: int = 0
+    at: At = None
+    type = "matrix"
+
+    def __str__(self) -> str:
+        step = "" if self.step is None else _duration(self.step)
+        return f"{self.expr}[{_duration(self.range)}:{step}]{_modifiers(self.offset, self.at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    func: str
+    args: tuple[Expr, ...]
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.func}({', '.join(map(str, self.args))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    op: str
+    expr: Expr
+    param: Expr | None
+    labels: tuple[str, ...]
+    without: bool
+    type = "vector"
+
+    def __str__(self) -> str:
+        grouping = ""
+        if self.labels or self.without:
+            grouping = f" {'without' if self.without else 'by'} ({', '.join(self.labels)}) "
+        inside = f"{self.param}, {self.expr}" if self.param is not None else f"{self.expr}"
+        return f"{self.op}{grouping}({inside})"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``card`` is ``1:1``, ``n:1``, ``1:n`` or ``n:m``; ``include`` are the labels of group_left or group_right."""
+
+    op: str
+    lhs: Expr
+    rhs: Expr
+    returns_bool: bool
+    card: str
+    on: bool
+    matching: tuple[str, ...]
+    include: tuple[str, ...]
+    type: str
+
+    def __str__(self) -> str:
+        parts = [str(self.lhs), self.op]
+        if self.returns_bool:
+            parts.append("bool")
+        if self.on or self.matching:
+            parts.append(f"{'on' if self.on else 'ignoring'} ({', '.join(self.matching)})")
+        if self.card in {"n:1", "1:n"}:
+            parts.append(f"group_{'left' if self.card == 'n:1' else 'right'} ({', '.join(self.include)})")
+        return " ".join([*parts, str(self.rhs)])
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    expr: Expr
+    type: str
+
+    def __str__(self) -> str:
+        return f"-{self.expr}"
+
+
+@dataclass(frozen=True, slots=True)
+class Paren:
+    expr: Expr
+    type: str
+
+    def __str__(self) -> str:
+        return f"({self.expr})"
+
+
+Expr: TypeAlias = (
+    NumberLiteral | StringLiteral | VectorSelector | MatrixSelector | Subquery | Call | Aggregate | Binary | Unary | Paren
+)
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """Yield a node and everything below it."""
+    yield expr
+    match expr:
+        case MatrixSelector():
+            yield from walk(expr.selector)
+        case Call():
+            for argument in expr.args:
+                yield from walk(argument)
+        case Aggregate():
+            if expr.param is not None:
+                yield from walk(expr.param)
+            yield from walk(expr.expr)
+        case Binary():
+            yield from walk(expr.lhs)
+            yield from walk(expr.rhs)
+        case Subquery() | Unary() | Paren():
+            yield from walk(expr.expr)
+
+
+def unwrapped(expr: Expr) -> Expr:
+    """Return what stands inside parentheses."""
+    while isinstance(expr, Paren):
+        expr = expr.expr
+    return expr
+
+
+def _duration(milliseconds: int) -> str:
+    if milliseconds == 0:
+        return "0s"
+    parts, rest = [], milliseconds
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+def _modifiers(offset: int, at: At) -> str:
+    text = ""
+    if isinstance(at, str):
+        text += f" @ {at}()"
+    elif at is not None:
+        whole, rest = divmod(abs(at), 1000)
+        text += f" @ {'-' if at < 0 else ''}{whole}.{rest:03}"
+    if offset:
+        text += f" offset {'-' if offset < 0 else ''}{_duration(abs(offset))}"
+    return text

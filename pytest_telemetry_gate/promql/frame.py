@@ -1,0 +1,78 @@
+"""A vector at every step: what expressions are while they are being evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.promql.labels import Labels
+
+__all__ = ["Bools", "Floats", "Frame", "Ints", "joined", "merged", "without_name"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """``values`` and ``present`` are [steps, series]; where a series is not present its value means nothing."""
+
+    labels: list[Labels]
+    values: Floats
+    present: Bools
+
+    @classmethod
+    def empty(cls, steps: int) -> Frame:
+        """Return a frame without series."""
+        return cls([], np.empty((steps, 0)), np.empty((steps, 0), dtype=np.bool_))
+
+    @classmethod
+    def single(cls, values: Floats, present: Bools | None = None, labels: Labels | None = None) -> Frame:
+        """Return a frame of one series."""
+        there = np.ones(len(values), dtype=np.bool_) if present is None else present
+        return cls([labels or {}], values[:, None], there[:, None])
+
+    def columns(self, kept: Sequence[int]) -> Frame:
+        """Return some of the series."""
+        return Frame([self.labels[column] for column in kept], self.values[:, kept], self.present[:, kept])
+
+
+def joined(frames: Iterable[Frame], steps: int) -> Frame:
+    """Return the series of several frames side by side."""
+    many = [frame for frame in frames if frame.labels]
+    if not many:
+        return Frame.empty(steps)
+    if len(many) == 1:
+        return many[0]
+    labels = [one for frame in many for one in frame.labels]
+    return Frame(labels, np.hstack([f.values for f in many]), np.hstack([f.present for f in many]))
+
+
+def without_name(labels: Labels) -> Labels:
+    """Return labels without the metric's name."""
+    return {name: value for name, value in labels.items() if name != "__name__"} if "__name__" in labels else labels
+
+
+def merged(frame: Frame) -> Frame:
+    """Join series with the same labels that are never there at once; raises PromQLError where they are."""
+    places: dict[frozenset[tuple[str, str]], list[int]] = {}
+    for column, labels in enumerate(frame.labels):
+        places.setdefault(frozenset(labels.items()), []).append(column)
+    if len(places) == len(frame.labels):
+        return frame
+    values, present = [], []
+    for columns in places.values():
+        there = frame.present[:, columns]
+        if (there.sum(axis=1) > 1).any():
+            message = "vector cannot contain metrics with the same labelset"
+            raise PromQLError(message)
+        first = there.argmax(axis=1)
+        values.append(np.take_along_axis(frame.values[:, columns], first[:, None], axis=1)[:, 0])
+        present.append(there.any(axis=1))
+    labels = [frame.labels[columns[0]] for columns in places.values()]
+    return Frame(labels, np.column_stack(values), np.column_stack(present))

@@ -1,0 +1,208 @@
+"""Text to our own tree, by way of promql-parser, whose gaps are closed here.
+
+promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read and knows functions that
+this engine does not have; none of that may get past this module. Times of ``@`` are therefore taken from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, cast
+
+import promql_parser
+
+from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.promql import ast
+from pytest_telemetry_gate.promql.labels import Matcher, compiled
+from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS
+
+__all__ = ["parse"]
+
+_OPS = {
+    "MatchOp.Equal": "=",
+    "MatchOp.NotEqual": "!=",
+    "MatchOp.Re": "=~",
+    "MatchOp.NotRe": "!~",
+}
+_CARDS = {
+    "VectorMatchCardinality.OneToOne": "1:1",
+    "VectorMatchCardinality.ManyToOne": "n:1",
+    "VectorMatchCardinality.OneToMany": "1:n",
+    "VectorMatchCardinality.ManyToMany": "n:m",
+}
+_TOKENS = re.compile(
+    r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
+    r"""|@\s*(?P<at>[-+]?\s*(?:0x[0-9a-fA-F]+|[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?\.?|[0-9]+\.|Inf|NaN))""",
+    re.IGNORECASE,
+)
+_MAX_LENGTH = 1_000_000
+_MAX_DEPTH = 200
+_LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
+
+
+@lru_cache(maxsize=8192)
+def parse(text: str) -> ast.Expr:
+    """Return the tree of an expression; raises PromQLError with Prometheus' reason where it has one."""
+    if len(text) > _MAX_LENGTH:
+        message = f"the expression is longer than {_MAX_LENGTH:,} characters"
+        raise PromQLError(message)
+    if not text.strip():
+        message = "no expression found in input"
+        raise PromQLError(message)
+    prepared, times = _without_times(text)
+    _check_depth(prepared)
+    try:
+        tree = promql_parser.parse(prepared)
+    except ValueError as error:
+        message = f"parse error: {' '.join(str(error).split())}"
+        raise PromQLError(message) from None
+    except BaseException as error:  # a Rust panic is not an Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        message = f"parse error: {type(error).__name__}"
+        raise PromQLError(message) from None
+    return _Adapter(times).expression(tree)
+
+
+def _without_times(text: str) -> tuple[str, list[int]]:
+    """Replace every time after ``@`` by its number in the list that is returned with it."""
+    times: list[int] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        literal = match["at"]
+        if literal is None:
+            return match[0]
+        compact = literal.replace(" ", "")
+        value = float(int(compact, 16)) if "0x" in compact.lower() else float(compact)
+        milliseconds = value * 1000
+        if not abs(milliseconds) < _LATEST:
+            message = f"timestamp out of bounds for @ modifier: {value:f}"
+            raise PromQLError(message)
+        times.append(_rounded(milliseconds))
+        return f"@ {len(times) - 1}"
+
+    return _TOKENS.sub(numbered, text), times
+
+
+def _rounded(value: float) -> int:
+    """Round half away from zero, as Go's math.Round does."""
+    return int(value + 0.5) if value >= 0 else -int(-value + 0.5)
+
+
+def _check_depth(text: str) -> None:
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > _MAX_DEPTH:
+        message = f"the expression is nested more than {_MAX_DEPTH} deep"
+        raise PromQLError(message)
+
+
+class _Adapter:
+    """Turns promql-parser's nodes into ours."""
+
+    def __init__(self, times: list[int]) -> None:
+        self._times = times
+
+    def expression(self, node: Any) -> ast.Expr:  # noqa: ANN401 - promql-parser has no type information
+        return cast("ast.Expr", getattr(self, f"_{type(node).__name__}")(node))
+
+    def _NumberLiteral(self, node: Any) -> ast.Expr:
+        return ast.NumberLiteral(float(node.val))
+
+    def _StringLiteral(self, node: Any) -> ast.Expr:
+        return ast.StringLiteral(str(node.val))
+
+    def _ParenExpr(self, node: Any) -> ast.Expr:
+        inner = self.expression(node.expr)
+        return ast.Paren(inner, inner.type)
+
+    def _UnaryExpr(self, node: Any) -> ast.Expr:
+        inner = self.expression(node.expr)
+        return ast.Unary(inner, inner.type)
+
+    def _VectorSelector(self, node: Any) -> ast.VectorSelector:
+        if node.matchers.or_matchers:
+            message = 'parse error: unexpected "or" between label matchers'
+            raise PromQLError(message)
+        matchers = [Matcher(m.name, _OPS[str(m.op)], m.value) for m in node.matchers.matchers]
+        if node.name:
+            matchers.insert(0, Matcher("__name__", "=", node.name))
+        for matcher in matchers:
+            if "~" in matcher.op:
+                compiled(matcher.value)
+        if all(matcher.matches("") for matcher in matchers):
+            message = "vector selector must contain at least one non-empty matcher"
+            raise PromQLError(message)
+        name = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), "")
+        return ast.VectorSelector(name, tuple(matchers), _milliseconds(node.offset), self._at(node.at))
+
+    def _MatrixSelector(self, node: Any) -> ast.Expr:
+        return ast.MatrixSelector(self._VectorSelector(node.vector_selector), _positive(_milliseconds(node.range)))
+
+    def _SubqueryExpr(self, node: Any) -> ast.Expr:
+        inner = self.expression(node.expr)
+        step = None if node.step is None else _positive(_milliseconds(node.step))
+        range_ = _positive(_milliseconds(node.range))
+        return ast.Subquery(inner, range_, step, _milliseconds(node.offset), self._at(node.at))
+
+    def _Call(self, node: Any) -> ast.Expr:
+        name = str(node.func.name)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            message = f"function {name!r} is not supported"
+            raise PromQLError(message)
+        args = tuple(self.expression(argument) for argument in node.args)
+        return ast.Call(name, args, function.returns)
+
+    def _AggregateExpr(self, node: Any) -> ast.Expr:
+        op = str(node.op)
+        if op not in AGGREGATIONS:
+            message = f"aggregation {op!r} is not supported"
+            raise PromQLError(message)
+        inner = self.expression(node.expr)
+        param = None if node.param is None else self.expression(node.param)
+        modifier = node.modifier
+        labels = () if modifier is None else tuple(str(label) for label in modifier.labels)
+        return ast.Aggregate(op, inner, param, labels, modifier is not None and str(modifier.type).endswith("Without"))
+
+    def _BinaryExpr(self, node: Any) -> ast.Expr:
+        lhs, rhs = self.expression(node.lhs), self.expression(node.rhs)
+        op, modifier = str(node.op), node.modifier
+        returns_bool = modifier is not None and bool(modifier.return_bool)
+        matching = None if modifier is None else modifier.matching
+        card = "1:1" if modifier is None else _CARDS[str(modifier.card)]
+        if op in _SETS:
+            card = "n:m"
+        on = matching is not None and str(matching.type).endswith("Include")
+        labels = () if matching is None else tuple(str(label) for label in matching.labels)
+        include = tuple(str(label) for label in (modifier.group_labels or ())) if modifier is not None else ()
+        kind = "vector" if "vector" in {lhs.type, rhs.type} else "scalar"
+        return ast.Binary(op, lhs, rhs, returns_bool, card, on, labels, include, kind)
+
+    def _at(self, at: Any) -> ast.At:
+        if at is None:
+            return None
+        kind = str(at.type)
+        if kind.endswith("Start"):
+            return "start"
+        if kind.endswith("End"):
+            return "end"
+        return self._times[round(at.at.timestamp())]
+
+
+_SETS = frozenset({"and", "or", "unless"})
+
+
+def _milliseconds(length: timedelta | None) -> int:
+    return 0 if length is None else round(length / timedelta(milliseconds=1))
+
+
+def _positive(milliseconds: int) -> int:
+    if milliseconds <= 0:
+        message = "duration must be greater than 0"
+        raise PromQLError(message)
+    return milliseconds

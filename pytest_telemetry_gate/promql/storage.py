@@ -1,0 +1,91 @@
+"""Where samples come from: groups of series that were scraped together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.promql.labels import Labels, Matcher
+
+__all__ = ["STALE", "Group", "MemoryStorage", "Storage", "is_stale"]
+
+# Prometheus' staleness marker (model/value/value.go, StaleNaN): a NaN told from others by its bits
+STALE = float(np.uint64(0x7FF0000000000002).view(np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Series that share one vector of timestamps: ``times`` int64[n] in ms and rising, ``values`` float64[n, series].
+
+    Series with other timestamps are another group, so there are no absent samples within one; a stale marker is the
+    NaN with the bits 0x7ff0000000000002.
+    """
+
+    labels: tuple[Labels, ...]
+    times: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+class Storage(Protocol):
+    """Gives the engine the series that it asks for."""
+
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Sequence[Group]:
+        """Return the series that every matcher matches; samples outside the bounds (ms) may be among them."""
+        ...
+
+
+class MemoryStorage:
+    """A storage made from arrays: label sets, int64[n] timestamps in ms, float64[n] values."""
+
+    def __init__(
+        self, series: Iterable[tuple[Mapping[str, str], NDArray[np.int64], NDArray[np.float64]]]
+    ) -> None:
+        columns: dict[str, dict[bytes, list[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]]] = defaultdict(dict)
+        seen: set[frozenset[tuple[str, str]]] = set()
+        for labels, times, values in series:
+            own = {name: value for name, value in labels.items() if value}
+            identity = frozenset(own.items())
+            if identity in seen:
+                message = f"the same series twice: {own}"
+                raise PromQLError(message)
+            seen.add(identity)
+            stamps = np.asarray(times, dtype=np.int64)
+            column = np.ascontiguousarray(values, dtype=np.float64)
+            columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
+        self._groups = {
+            name: [
+                Group(tuple(own for own, _, _ in many), many[0][1], np.column_stack([column for _, _, column in many]))
+                for many in groups.values()
+            ]
+            for name, groups in columns.items()
+        }
+
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Sequence[Group]:
+        """Return the series that every matcher matches, over all time."""
+        exact = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), None)
+        candidates = self._groups.items() if exact is None else [(exact, self._groups.get(exact, []))]
+        found = []
+        for _, groups in candidates:
+            for group in groups:
+                kept = [
+                    column
+                    for column, labels in enumerate(group.labels)
+                    if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
+                ]
+                if len(kept) == len(group.labels):
+                    found.append(group)
+                elif kept:
+                    found.append(Group(tuple(group.labels[c] for c in kept), group.times, group.values[:, kept]))
+        return found
+
+
+def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell stale markers from other values, by their bits."""
+    bits: NDArray[np.uint64] = np.ascontiguousarray(values).view(np.uint64)
+    return bits == np.uint64(0x7FF0000000000002)

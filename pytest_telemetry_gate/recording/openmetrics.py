@@ -1,0 +1,188 @@
+"""Import OpenMetrics text with timestamps, as ``promtool tsdb create-blocks-from openmetrics`` reads it."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+import zlib
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_telemetry_gate.errors import RecordingError
+from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.recording.writer import RecordingWriter
+
+__all__ = ["ImportSummary", "import_openmetrics"]
+
+_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*\})?) (\S+)(?: (\S+))?(?: # .*)?")
+_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"\s*(,|$)')
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """What an import has brought in; times are seconds since the epoch."""
+
+    series: int
+    samples: int
+    start: float
+    end: float
+    scrape_intervals: Mapping[str, float]
+
+
+class _Samples:
+    """The samples of one series as they come in: timestamps in ms and values."""
+
+    __slots__ = ("line", "times", "values")
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.times = array("q")
+        self.values = array("d")
+
+
+def import_openmetrics(
+    path: Path,
+    out: Path,
+    *,
+    region: str = "",
+    recorded_at: float | None = None,
+    events: Mapping[str, Mapping[str, Any]] | None = None,
+    overwrite: bool = False,
+) -> ImportSummary:
+    """Write a recording from a text file, plain or gzipped; the recording's clock is its last sample's time.
+
+    ``events`` are those of the recording by kind, since the format has none. Scrape intervals are the median spacing of
+    each job's samples. Raises RecordingError with file and line for text that promtool would refuse, and where the
+    recording cannot be written.
+    """
+    if out.exists() and not overwrite:
+        message = f"{out}: there is a recording already"
+        raise RecordingError(message)
+    series = _read(path)
+    if not series:
+        message = f"{path}: no samples"
+        raise RecordingError(message)
+    groups: dict[bytes, list[tuple[dict[str, str], NDArray[np.int64], NDArray[np.float64]]]] = defaultdict(list)
+    spacings: dict[str, list[float]] = defaultdict(list)
+    for text, samples in series.items():
+        labels = _labels(path, samples.line, text)
+        times, values = _sorted(path, samples)
+        groups[times.tobytes()].append((labels, times, values))
+        if len(times) > 1:
+            spacings[labels.get("job", "")].append(float(np.median(np.diff(times))) / 1000)
+    start = min(int(members[0][1][0]) for members in groups.values()) / 1000
+    end = max(int(members[0][1][-1]) for members in groups.values()) / 1000
+    writer = RecordingWriter(recorded_at=end if recorded_at is None else recorded_at, source=f"OpenMetrics {path.name}")
+    for members in groups.values():
+        values = np.column_stack([values for _, _, values in members])
+        writer.add(Group(tuple(labels for labels, _, _ in members), members[0][1], values), region=region)
+    intervals = {job: float(np.median(found)) for job, found in spacings.items()}
+    for job, seconds in intervals.items():
+        writer.interval(job, seconds, region=region)
+    for kind, known in (events or {}).items():
+        writer.events(kind, known, region=region)
+    writer.write(out, overwrite=overwrite)
+    count = sum(len(samples.times) for samples in series.values())
+    return ImportSummary(len(series), count, start, end, intervals)
+
+
+def _read(path: Path) -> dict[str, _Samples]:
+    series: dict[str, _Samples] = {}
+    ended = False
+    number = 0
+    for number, line in _lines(path):
+        if ended:
+            raise _error(path, number, "text after # EOF")
+        if line.startswith("#"):
+            ended = line == "# EOF"
+            if not ended:
+                _check_comment(path, number, line)
+            continue
+        match = _SAMPLE.fullmatch(line)
+        if match is None:
+            raise _error(path, number, f"not a sample: {line[:80]!r}")
+        text, value, moment = match.groups()
+        if moment is None:
+            raise _error(path, number, "a sample without a timestamp cannot be recorded")
+        samples = series.get(text)
+        if samples is None:
+            samples = series[text] = _Samples(number)
+        try:
+            samples.times.append(round(float(moment) * 1000))
+            samples.values.append(float(value))
+        except (ValueError, OverflowError):
+            raise _error(path, number, f"not a number: {value!r} at {moment!r}") from None
+    if not ended:
+        raise _error(path, number, "truncated: the file does not end with # EOF")
+    return series
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        with path.open("rb") as probe:
+            packed = probe.read(2) == b"\x1f\x8b"
+        opened = gzip.open(path, "rt", encoding="utf-8", newline="\n") if packed else path.open(encoding="utf-8", newline="\n")
+        with opened as stream:
+            for number, line in enumerate(stream, 1):
+                yield number, line.rstrip("\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise _error(path, number + 1, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except UnicodeDecodeError as error:
+        raise _error(path, number + 1, f"not UTF-8: {error.reason}") from None
+
+
+def _check_comment(path: Path, number: int, line: str) -> None:
+    words = line.split(" ", 3)
+    if len(words) < 3 or words[0] != "#" or words[1] not in {"TYPE", "HELP", "UNIT"}:
+        raise _error(path, number, f"not OpenMetrics: {line[:80]!r}")
+    if not _NAME.fullmatch(words[2]):
+        raise _error(path, number, f"not a metric name: {words[2]!r}")
+
+
+def _labels(path: Path, number: int, text: str) -> dict[str, str]:
+    name, brace, inside = text.partition("{")
+    labels = {"__name__": name}
+    rest = inside.removesuffix("}") if brace else ""
+    while rest.strip():
+        match = _LABEL.match(rest)
+        if match is None:
+            raise _error(path, number, f"not a label: {rest[:80]!r}")
+        label, value, _ = match.groups()
+        if label in labels:
+            raise _error(path, number, f"the label {label!r} is there twice")
+        value = re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), value) if "\\" in value else value
+        if value:
+            labels[label] = value
+        rest = rest[match.end() :]
+    return labels
+
+
+def _sorted(path: Path, samples: _Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    times = np.frombuffer(samples.times, dtype=np.int64)
+    values = np.frombuffer(samples.values, dtype=np.float64)
+    if (np.diff(times) > 0).all():
+        return times, values
+    order = np.argsort(times, kind="stable")
+    times, values = times[order], values[order]
+    again = np.flatnonzero(np.diff(times) == 0)
+    bits = values.view(np.uint64)
+    if (bits[again] != bits[again + 1]).any():
+        moment = int(times[again[bits[again] != bits[again + 1]][0]]) / 1000
+        raise _error(path, samples.line, f"two different values at {moment} in the series that begins here")
+    keep = np.concatenate(([True], np.diff(times) > 0))
+    return times[keep], values[keep]
+
+
+def _error(path: Path, number: int, message: str) -> RecordingError:
+    return RecordingError(f"{path}:{number}: {message}")

@@ -1,0 +1,235 @@
+"""Read a recording: the index first, and of the samples only what a query touches."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_telemetry_gate.errors import RecordingError
+from pytest_telemetry_gate.promql import Group, Matcher
+from pytest_telemetry_gate.recording.writer import FORMAT
+
+__all__ = ["Recording"]
+
+_MAX_INDEX = 256 * 2**20  # bytes: a million series with their labels
+_MAX_MEMBER = 2 * 2**30  # bytes, decompressed
+_CACHE = 512 * 2**20  # bytes of decoded samples kept
+_SEMANTICS = ("2", "3")
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError, NotImplementedError, RuntimeError)
+
+
+class Recording:
+    """A recording whose index has been read and checked; samples are read, and their digests checked, on demand.
+
+    Every method raises RecordingError, one line that names the file and the damaged member.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, index: Mapping[str, Any]) -> None:
+        self.path = path
+        self._archive = archive
+        self._index = index
+        self._storages: dict[str, _RegionStorage] = {}
+        self.recorded_at = float(index["recorded_at"])
+        self.semantics = str(index["semantics"])
+        self.source = str(index.get("source", ""))
+        self.regions: tuple[str, ...] = tuple(index["regions"])
+
+    @classmethod
+    def open(cls, path: Path) -> Recording:
+        """Open a file and check its index."""
+        if not path.is_file():
+            message = f"{path}: there is no such recording"
+            raise RecordingError(message)
+        try:
+            # The archive stays open as long as the recording, since members are read on demand.
+            archive = zipfile.ZipFile(path)  # noqa: SIM115
+        except _DAMAGE:
+            message = f"{path}: not a recording, or truncated: no readable zip directory"
+            raise RecordingError(message) from None
+        content = _member(path, archive, "index.json", _MAX_INDEX)
+        try:
+            index = json.loads(content)
+            _check_index(index)
+        except _BadIndexError as error:
+            message = f"{path}: index.json: {error}"
+            raise RecordingError(message) from None
+        except (ValueError, RecursionError) as error:
+            message = f"{path}: index.json is damaged: {error}"
+            raise RecordingError(message) from None
+        return cls(path, archive, index)
+
+    def storage(self, region: str = "") -> _RegionStorage:
+        """Return a region's samples for the engine."""
+        if region not in self._storages:
+            self._storages[region] = _RegionStorage(self, self._region(region)["groups"])
+        return self._storages[region]
+
+    def scrape_intervals(self, region: str = "") -> Mapping[str, float]:
+        """Return seconds by job."""
+        return {job: float(seconds) for job, seconds in self._region(region)["scrape_intervals"].items()}
+
+    def time_range(self, region: str = "") -> tuple[float, float]:
+        """Return the times of the first and last sample in seconds; NaN where there is none."""
+        bounds = self._region(region)["time_range"]
+        return (float(bounds[0]), float(bounds[1])) if bounds else (math.nan, math.nan)
+
+    def events(self, region: str, kind: str) -> Mapping[str, Any] | None:
+        """Return the recorded events of a kind as the index holds them, or None where none were recorded."""
+        found = self._region(region)["events"].get(kind)
+        return None if found is None else cast("Mapping[str, Any]", found)
+
+    def array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
+        """Return a member as an array of the type and number of dimensions that the format gives it."""
+        content = _member(self.path, self._archive, member, _MAX_MEMBER)
+        stated = self._index["members"].get(member)
+        if stated is None or hashlib.sha256(content).hexdigest() != stated["sha256"]:
+            raise self._error(member, "its content does not match its digest")
+        try:
+            array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        except (ValueError, EOFError, SyntaxError) as error:
+            raise self._error(member, str(error)) from None
+        if array.dtype != dtype or array.ndim != dimensions:
+            raise self._error(member, f"{array.dtype} with {array.ndim} dimensions instead of {np.dtype(dtype)} with {dimensions}")
+        return cast("NDArray[Any]", array)
+
+    def _region(self, name: str) -> Mapping[str, Any]:
+        region = self._index["regions"].get(name)
+        if region is None:
+            known = ", ".join(repr(one) for one in self.regions) or "none"
+            message = f"{self.path}: no region {name!r}; recorded regions: {known}"
+            raise RecordingError(message)
+        return cast("Mapping[str, Any]", region)
+
+    def _error(self, member: str, what: str) -> RecordingError:
+        return RecordingError(f"{self.path}: member {member} is damaged: {what}")
+
+
+class _RegionStorage:
+    """The storage that the engine asks for series; reads one metric of one group at a time and keeps the newest."""
+
+    def __init__(self, recording: Recording, groups: Sequence[Mapping[str, Any]]) -> None:
+        self._recording = recording
+        self._places: dict[str, list[tuple[str, str, tuple[dict[str, str], ...]]]] = {}
+        self._selections: dict[tuple[Matcher, ...], list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]] = {}
+        self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._held = 0
+        for group in groups:
+            for metric in group["metrics"]:
+                name = metric["name"]
+                labels = tuple({**({"__name__": name} if name else {}), **one} for one in metric["labels"])
+                self._places.setdefault(name, []).append((group["times"], metric["member"], labels))
+
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Sequence[Group]:
+        """Return the series that every matcher matches; the bounds (ms) save nothing here and are not applied."""
+        key = tuple(matchers)
+        if key not in self._selections:
+            self._selections[key] = self._selected(key)
+        groups = []
+        for times_member, member, labels, columns in self._selections[key]:
+            times = self._array(times_member, np.int64, 1)
+            values = self._array(member, np.float64, 2)
+            if values.shape != (len(times), len(labels)):
+                message = f"{self._recording.path}: member {member} has the shape {values.shape}, not {(len(times), len(labels))}"
+                raise RecordingError(message)
+            if len(columns) == len(labels):
+                groups.append(Group(labels, times, values))
+            else:
+                groups.append(Group(tuple(labels[c] for c in columns), times, values[:, columns]))
+        return groups
+
+    def _selected(self, matchers: tuple[Matcher, ...]) -> list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]:
+        exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]
+        names = [name for name in ([exact[0]] if exact else sorted(self._places)) if name in self._places]
+        found = []
+        for name in names:
+            for times, member, labels in self._places[name]:
+                columns = [
+                    column
+                    for column, one in enumerate(labels)
+                    if all(matcher.matches(one.get(matcher.name, "")) for matcher in matchers)
+                ]
+                if columns:
+                    found.append((times, member, labels, columns))
+        return found
+
+    def _array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
+        known = self._arrays.get(member)
+        if known is not None:
+            self._arrays.move_to_end(member)
+            return known
+        array = self._recording.array(member, dtype, dimensions)
+        if dimensions == 1 and (np.diff(array) <= 0).any():
+            message = f"{self._recording.path}: member {member} is damaged: its timestamps do not rise"
+            raise RecordingError(message)
+        self._arrays[member] = array
+        self._held += array.nbytes
+        while self._held > _CACHE and len(self._arrays) > 1:
+            self._held -= self._arrays.popitem(last=False)[1].nbytes
+        return array
+
+
+class _BadIndexError(Exception):
+    """Something in the index is not what the format says."""
+
+
+def _check_index(index: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(index, dict) or "format" not in index:
+        raise _BadIndexError("not the index of a recording")
+    if index["format"] != FORMAT:
+        raise _BadIndexError(f"format {index['format']!r} is not {FORMAT}: written by a newer version ({index.get('tool', '?')})?")
+    for key, kind in (("recorded_at", (int, float)), ("regions", dict), ("members", dict), ("semantics", str)):
+        if not isinstance(index.get(key), kind) or isinstance(index.get(key), bool):
+            raise _BadIndexError(f"{key!r} is missing or not of its kind")
+    if index["semantics"] not in _SEMANTICS:
+        raise _BadIndexError(f"unknown semantics {index['semantics']!r}")
+    if not math.isfinite(index["recorded_at"]):
+        raise _BadIndexError("'recorded_at' is not finite")
+    for name, region in index["regions"].items():
+        try:
+            _check_region(region)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise _BadIndexError(f"region {name!r} is damaged: {error!r}") from None
+
+
+def _check_region(region: Mapping[str, Any]) -> None:
+    for group in region["groups"]:
+        str(group["times"])
+        for metric in group["metrics"]:
+            for labels in metric["labels"]:
+                if not all(isinstance(text, str) for pair in labels.items() for text in pair):
+                    raise ValueError(metric["name"])
+            str(metric["member"])
+    for seconds in region["scrape_intervals"].values():
+        if not float(seconds) > 0:
+            raise ValueError(seconds)
+    if len(region["time_range"]) not in {0, 2}:
+        raise ValueError(region["time_range"])
+    region["events"].items()
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Read a member, refusing one that unpacks to more than the limit before unpacking it."""
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        message = f"{path}: not a recording, or damaged: member {name} is missing"
+        raise RecordingError(message) from None
+    if info.file_size > limit:
+        message = f"{path}: member {name} unpacks to {info.file_size:,} bytes, more than {limit:,}"
+        raise RecordingError(message)
+    try:
+        return archive.read(info)
+    except _DAMAGE as error:
+        message = f"{path}: member {name} is damaged: {error}"
+        raise RecordingError(message) from None
