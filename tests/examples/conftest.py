@@ -1,0 +1,48 @@
+"""The example suites: their generator, their recordings opened, and an engine over each."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pytest_telemetry_gate.promql import Engine
+from pytest_telemetry_gate.recording import Recording
+
+EXAMPLES = Path(__file__).parents[2] / "example_suites"
+GOOD = "telemetry_step2/recordings/step2-48h.telemetry.zip"
+REGRESSED = "telemetry_step2_regressed/recordings/step2-48h-regressed.telemetry.zip"
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    return EXAMPLES
+
+
+@pytest.fixture(scope="session")
+def generate() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)
+        return importlib.import_module("generate")
+
+
+@pytest.fixture(scope="session")
+def good() -> Recording:
+    return Recording.open(EXAMPLES / GOOD)
+
+
+@pytest.fixture(scope="session")
+def regressed() -> Recording:
+    return Recording.open(EXAMPLES / REGRESSED)
+
+
+@pytest.fixture(scope="session", params=["3", "2"])
+def good_engine(request: pytest.FixtureRequest, good: Recording) -> Engine:
+    return Engine(good.storage(), semantics=request.param)
+
+
+@pytest.fixture(scope="session")
+def regressed_engine(regressed: Recording) -> Engine:
+    return Engine(regressed.storage())
