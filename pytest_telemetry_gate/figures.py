@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
 
 __all__ = [
     "apart",
@@ -13,7 +12,6 @@ __all__ = [
     "compact_limit",
     "duration",
     "figure",
-    "moment",
     "number",
     "percent",
     "signed",
@@ -53,7 +51,8 @@ def apart(value: float, other: float, unit: str = "") -> str:
     90.04 against 90 is ``90.04``, never ``90.0``; only equal numbers read the same.
     """
     text = number(value)
-    for decimals in range(1, _EXACT):
+    given = 3 if "e" in text else len(text.partition(".")[2])
+    for decimals in range(given + 1, _EXACT):
         if value == other or not math.isfinite(value) or _reads_apart(text, value, other):
             break
         text = number(value, decimals)
@@ -75,7 +74,8 @@ def compact(value: float, limit: str = "") -> str:
     size = abs(value)
     if 1e5 <= size < 1e15:
         prefix, scale = next((prefix, scale) for prefix, scale in _PREFIXES if size >= scale * 0.9995)
-        text = f"{value / scale:.{max(0, 2 - math.floor(math.log10(size / scale) + 1e-9))}f}"
+        digits = sum(size < scale * edge for edge in (9.995, 99.95))
+        text = f"{value / scale:.{digits}f}"
         read = float(text) * scale
         others = [float(other.replace(",", "")) for other in _NUMBER.findall(limit)]
         if all((read > other) == (value > other) and read != other for other in others):
@@ -140,11 +140,3 @@ def duration(seconds: float) -> str:
     if rest:
         parts.append(f"{rest}s")
     return " ".join(parts[:2])
-
-
-def moment(time: float) -> str:
-    """Write a time (seconds since the epoch) in UTC, to the second: ``2025-01-24T22:00:00Z``."""
-    try:
-        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return f"{time:.15g}"

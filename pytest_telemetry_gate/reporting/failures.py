@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_telemetry_gate.figures import beside, figure, moment, percent, signed
+from pytest_telemetry_gate.figures import beside, figure, percent, signed
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.reporting.rows import ordered, ranges, worst
+from pytest_telemetry_gate.reporting.rows import limit_of, ordered, ranges, worst
+from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
 __all__ = ["explained", "listed"]
@@ -36,7 +37,8 @@ class _Lot:
         shown = telling[: 1 if self.same_reason else first]
         if len(telling) == len(shown) + 1 == len(self.verdicts):
             shown = telling  # counting a single one would save nothing
-        return shown, [one for one in self.verdicts if one not in shown]
+        written = {id(one) for one in shown}
+        return shown, [one for one in self.verdicts if id(one) not in written]
 
 
 def listed(
@@ -54,6 +56,7 @@ def listed(
     from 1 on each is explained.
     """
     lots = _lots(verdicts)
+    families = _families(among)
     column = max((len(lot.verdicts[0].outcome) for lot in lots), default=0) + 2
     further = " " * min(column, width // 2)
 
@@ -75,15 +78,17 @@ def listed(
                 for line in explained(verdict):
                     yield from written("", plain(line), "  ")
         if hidden:
-            yield from written("", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, among)))
+            yield from written(
+                "", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families))
+            )
 
 
 def explained(verdict: Verdict) -> Iterator[str]:
     """Yield lines on where a verdict comes from: time, level, figures, evidence, query, link."""
     facts = [
-        "" if verdict.time is None else f"at {moment(verdict.time)}",
-        "" if verdict.value is None else f"value {beside(verdict.value, verdict.limit, verdict.unit)}",
-        f"limit {verdict.limit}" if verdict.limit else "",
+        "" if verdict.time is None else f"at {format_time(verdict.time)}",
+        "" if verdict.value is None else f"value {beside(verdict.value, limit_of(verdict), verdict.unit)}",
+        f"limit {limit_of(verdict)}" if limit_of(verdict) else "",
         "" if verdict.margin is None else f"margin {figure(verdict.margin, _unit_of_margin(verdict))}",
         "" if verdict.level is None else f"level {verdict.level}",
         "" if verdict.coverage is None else f"coverage {percent(verdict.coverage)}",
@@ -100,13 +105,13 @@ def explained(verdict: Verdict) -> Iterator[str]:
     for name in ("query", "source", "link"):
         content = getattr(verdict, name)
         if content:
-            yield f"{name} {content if name == 'query' else text.without_password(content)}"
+            yield f"{name} {text.without_password(content)}"
     for warning in verdict.warnings:
         yield f"warning {warning}"
 
 
 def _unit_of_margin(verdict: Verdict) -> str:
-    return verdict.unit if verdict.limit else verdict.variance_unit
+    return verdict.unit if limit_of(verdict) else verdict.variance_unit
 
 
 def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
@@ -127,18 +132,25 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
     return sorted((_Lot(tuple(lot), key in common) for key, lot in lots.items()), key=lambda lot: lot.rank)
 
 
-def _rest(shown: Sequence[Verdict], hidden: Sequence[Verdict], among: Sequence[Verdict]) -> str:
-    first = hidden[0]
+def _families(verdicts: Sequence[Verdict]) -> Mapping[tuple[str, ...], list[str]]:
+    """Return the checkpoints of every criterion in every region, in the order of time."""
+    families: dict[tuple[str, ...], dict[str, None]] = {}
+    for one in ordered(verdicts):
+        families.setdefault(_family(one), {})[one.checkpoint] = None
+    return {family: list(names) for family, names in families.items()}
+
+
+def _family(verdict: Verdict) -> tuple[str, ...]:
+    return verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.region
+
+
+def _rest(
+    shown: Sequence[Verdict], hidden: Sequence[Verdict], families: Mapping[tuple[str, ...], Sequence[str]]
+) -> str:
     parts = []
     for region in dict.fromkeys(one.region for one in hidden):
-        mine = [one.checkpoint for one in hidden if one.region == region]
-        family = dict.fromkeys(
-            one.checkpoint
-            for one in ordered(among)
-            if (one.path, one.suite, one.group, one.criterion, one.region)
-            == (first.path, first.suite, first.group, first.criterion, region)
-        )
-        where = ranges(mine, list(family))
+        mine = [one for one in hidden if one.region == region]
+        where = ranges([one.checkpoint for one in mine], families[_family(mine[0])])
         parts.append(f"{region} {where}" if region else where)
     told = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
     furthest = worst([*shown, *hidden])

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_telemetry_gate.figures import figure, moment
+from pytest_telemetry_gate.figures import figure
 from pytest_telemetry_gate.reporting import text
 from pytest_telemetry_gate.reporting.failures import explained
 from pytest_telemetry_gate.reporting.rows import worst
 from pytest_telemetry_gate.reporting.status import figures
+from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 __all__ = ["failure_text", "properties", "properties_of"]
@@ -39,7 +40,7 @@ def properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[str, str]]
         "verdict": str(verdict.outcome),
         "level": str(verdict.level or ""),
         "severity": str(verdict.severity or ""),
-        "time": "" if verdict.time is None else moment(verdict.time),
+        "time": "" if verdict.time is None else format_time(verdict.time),
         "warnings": "; ".join(verdict.warnings),
         "where": f"{verdict.path}:{verdict.line}" if verdict.path else "",
     }
@@ -93,7 +94,7 @@ def _headline(verdict: Verdict) -> str:
     if verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR} and verdict.limit:
         told += f" (limit {verdict.limit})"
     query = f"; query: {verdict.query}" if verdict.query else ""
-    return text.one_line(f"{verdict.outcome.upper()} {verdict.name}: {told}{query}")
+    return text.one_line(text.without_password(f"{verdict.outcome.upper()} {verdict.name}: {told}{query}"))
 
 
 def _details(verdict: Verdict) -> Iterator[str]:

@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 from pytest_telemetry_gate.figures import duration
 from pytest_telemetry_gate.verdict import Verdict, outcome_of
 
-__all__ = ["Row", "Suite", "checkpoints", "ordered", "ranges", "series_name", "suites", "worst"]
+__all__ = ["Row", "Suite", "checkpoints", "limit_of", "ordered", "ranges", "series_name", "suites", "worst"]
 
 _CODE = re.compile(r"`([^`]*)`")
 _SERIES = {60.0: "minutely", 3600.0: "hourly", 86400.0: "daily", 604800.0: "weekly"}
@@ -51,7 +51,7 @@ class Row:
     @property
     def by_tolerance(self) -> bool:
         """Whether only the variance is limited, so that it is the figure to show at each checkpoint."""
-        return not self.last.limit and self.last.tolerance is not None
+        return self.last.tolerance is not None and not limit_of(self.last)
 
     @property
     def unnamed(self) -> tuple[Verdict, ...]:
@@ -115,6 +115,11 @@ def suites(verdicts: Iterable[Verdict]) -> list[Suite]:
         )
         for (path, name), groups in tree.items()
     ]
+
+
+def limit_of(verdict: Verdict) -> str:
+    """Return the limit on the value, less the tolerance that stands in the same text: ``<= 90 ms, within ±5 %``."""
+    return verdict.limit.partition("within ±")[0].rstrip(", ")
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_telemetry_gate.figures import beside, signed
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.reporting.rows import worst
+from pytest_telemetry_gate.reporting.rows import limit_of, worst
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 __all__ = ["figures", "status"]
@@ -48,8 +48,8 @@ def figures(verdict: Verdict) -> str:
         return text.one_line(text.plain(text.without_password(verdict.reason)))
     parts = []
     if verdict.value is not None:
-        limit = f" ({verdict.limit})" if verdict.limit else ""
-        parts.append(beside(verdict.value, verdict.limit, unit) + limit)
+        limit = limit_of(verdict)
+        parts.append(beside(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = (
             f" (±{verdict.tolerance:g} {verdict.variance_unit})" if verdict.tolerance is not None else ""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 
 import tabulate
 
 from pytest_telemetry_gate.figures import compact, compact_limit, signed
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.reporting.rows import Row, checkpoints, series_name
+from pytest_telemetry_gate.reporting.rows import Row, checkpoints, limit_of, series_name
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
 __all__ = ["MARKS", "Table", "table"]
@@ -149,7 +148,8 @@ class _Sheet:
         for row in self.rows:
             first = row.verdicts[0]
             key = (first.path, first.suite, first.group, first.criterion)
-            titles.append("" if key == before else self._plain(row.title))
+            unit = row.last.unit if row.last.value is not None and not row.last.limit else ""
+            titles.append("" if key == before else self._plain(row.title + (f" ({unit})" if unit else "")))
             before = key
         return titles
 
@@ -177,7 +177,7 @@ class _Sheet:
 
     def _target(self, row: Row) -> str:
         last = row.last
-        limit = compact_limit(last.limit)
+        limit = compact_limit(limit_of(last))
         if limit and last.unit and last.unit not in limit:
             limit += f" {last.unit}"
         if self.unicode:
@@ -226,7 +226,7 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         tolerance = verdict.tolerance or 0.0
         inside = verdict.outcome is not Outcome.FAIL
         return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
-    return None if verdict.value is None else compact(verdict.value, verdict.limit)
+    return None if verdict.value is None else compact(verdict.value, limit_of(verdict))
 
 
 def _baseline(row: Row) -> str:
@@ -247,14 +247,13 @@ def _margin(row: Row) -> str:
 def _aligned(cells: Sequence[str]) -> list[str]:
     """Pad figures so that their points stand below each other when the cells are aligned on the right."""
     parts = [_FIGURE.fullmatch(cell) for cell in cells]
-    fits = [part for part in parts if part is not None and len(part[2] or "") <= _DIGITS]
-    point = max((len(part[2] or "") for part in fits), default=0)
-    rest = max((text.width_of(part[3]) for part in fits), default=0)
+    fits = [part if part is not None and len(part[2] or "") <= _DIGITS else None for part in parts]
+    point = max((len(part[2] or "") for part in fits if part), default=0)
+    rest = max((text.width_of(part[3]) for part in fits if part), default=0)
+    after = (None if part is None else text.width_of((part[2] or "") + part[3]) for part in fits)
     return [
-        f"{part[1]}{part[2] or ''}{part[3]}{' ' * (point + rest - len(part[2] or '') - text.width_of(part[3]))}"
-        if part in fits and part is not None
-        else cell
-        for part, cell in zip(parts, cells, strict=True)
+        cell if taken is None else cell + " " * (point + rest - taken)
+        for cell, taken in zip(cells, after, strict=True)
     ]
 
 
@@ -301,17 +300,24 @@ def _title(title: str, room: int, ellipsis: str) -> list[str]:
     """Break a title into at most two lines; of a longer one the end is kept, where titles tend to differ."""
     lines = text.wrap(title, room, indent="  ", breaks=_BREAKS)
     if len(lines) <= _TITLE_LINES:
-        narrower = (
-            text.wrap(title, narrow, indent="  ", breaks=_BREAKS) for narrow in range(room, _NAME, -1)
-        )
-        *_, even = takewhile(lambda fewer: len(fewer) == len(lines), narrower) if len(lines) > 1 else (lines,)
-        return even
+        return _even(title, lines, room)
     tail = ""
     for cluster, _ in reversed(list(text.clusters(title))):
         if text.width_of(f"  {ellipsis}{cluster}{tail}") > room:
             break
         tail = cluster + tail
     return [lines[0], f"  {ellipsis}{tail}"]
+
+
+def _even(title: str, lines: list[str], room: int) -> list[str]:
+    """Break a title into as many lines as before, but of about one length: no last letter alone on its line."""
+    while len(lines) > 1 and room > _NAME:
+        room -= 1
+        narrower = text.wrap(title, room, indent="  ", breaks=_BREAKS)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return lines
 
 
 def _spread(titles: Iterable[list[str]]) -> list[list[str]]:

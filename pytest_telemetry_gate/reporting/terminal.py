@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_telemetry_gate.figures import moment
 from pytest_telemetry_gate.outcome import GateOutcome
 from pytest_telemetry_gate.reporting import text
 from pytest_telemetry_gate.reporting.failures import listed
 from pytest_telemetry_gate.reporting.rows import Row, Suite, suites
 from pytest_telemetry_gate.reporting.table import Table, table
+from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -94,7 +94,11 @@ def _attention(
 ) -> Iterator[list[Line]]:
     """Yield what closes the gate, then what only nearly did."""
     closing = [one for one in verdicts if not one.outcome.lets_through(strict=gate.strict)]
-    close = [one for one in verdicts if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one not in closing]
+    close = [
+        one
+        for one in verdicts
+        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.lets_through(strict=gate.strict)
+    ]
     strictly = all(one.outcome is Outcome.WARN for one in closing)
     lots = [(closing, _FIRST, _YELLOW if strictly else _RED), (close if verbosity >= 0 else [], 1, _YELLOW)]
     for told, first, look in lots:
@@ -104,15 +108,21 @@ def _attention(
 
 def _suite(suite: Suite, gate: GateOutcome, *, many: bool, width: int, unicode: bool) -> Iterator[list[Line]]:
     """Yield the blocks of one suite: its table, group by group, and what is left out of it."""
-    groups = [(name, [row for row in rows if not many or _matters(row)], rows) for name, rows in suite.groups]
+    groups = [
+        (
+            name,
+            [row for row in rows if not many or _matters(row)],
+            [row for row in rows if many and not _matters(row)],
+        )
+        for name, rows in suite.groups
+    ]
     shown = [row for _, rows, _ in groups for row in rows]
     title = [Line(line, _BOLD) for line in text.wrap(text.plain(suite.title, unicode=unicode), width)]
     drawn = table(shown, width=width, unicode=unicode, strict=gate.strict) if shown else Table((), (), ())
     blocks = iter(drawn.blocks)
     above = [*title, *(Line(line) for line in drawn.header)]
-    for name, rows, everything in groups:
+    for name, rows, rest in groups:
         heading = text.plain(name, unicode=unicode)
-        rest = [row for row in everything if row not in rows]
         if rest:
             heading = f"{heading}{': ' if heading else ''}{_counted(rest, more=bool(rows))}"
         lines = [Line(line, _BOLD) for line in text.wrap(heading, width, indent="  ")] if heading else []
@@ -173,4 +183,4 @@ def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:
     if names:
         yield f"{_plural(len(names), 'environment')} {', '.join(names)}"
     if now is not None:
-        yield f"now {moment(now)}"
+        yield f"now {format_time(now)}"

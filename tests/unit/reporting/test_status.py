@@ -1,0 +1,56 @@
+"""What pytest says about a test with verdicts."""
+
+from __future__ import annotations
+
+import pytest
+import sample_verdicts as sample
+
+from pytest_telemetry_gate.reporting.status import status
+from pytest_telemetry_gate.verdict import Outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "category", "letter"),
+    [
+        (Outcome.PASS, "passed", "."),
+        (Outcome.WARN, "warned", "w"),
+        (Outcome.WAIVED, "skipped", "s"),
+        (Outcome.PENDING, "skipped", "s"),
+        (Outcome.INCONCLUSIVE, "failed", "F"),
+        (Outcome.FAIL, "failed", "F"),
+        (Outcome.ERROR, "failed", "F"),
+    ],
+)
+def test_each_outcome_has_a_category_and_says_its_name(outcome: Outcome, category: str, letter: str) -> None:
+    found = status([sample.verdict(outcome=outcome)])
+    assert found[:2] == (category, letter)
+    word = found[2] if isinstance(found[2], str) else found[2][0]
+    assert word.startswith(outcome.upper() + " ")
+
+
+def test_the_word_carries_the_figures() -> None:
+    assert status([sample.verdict("cli_latency_p95", "24h", variance=None)])[2] == "PASS 48.1 ms (< 50 ms)"
+    assert status([sample.verdict("telemetry_variance", "24h", value=None)])[2] == "PASS +2.1 % (±5 %)"
+    why = "no data: up has no value"
+    assert status([sample.verdict(outcome=Outcome.INCONCLUSIVE, reason=why)])[2] == f"INCONCLUSIVE {why}"
+
+
+def test_a_failing_figure_does_not_read_like_its_limit() -> None:
+    failed = sample.verdict(outcome=Outcome.FAIL, value=90.004, variance=None)
+    assert status([failed])[2] == "FAIL 90.004 ms (<= 90 ms)"
+
+
+def test_the_worst_of_several_verdicts_decides() -> None:
+    several = [sample.verdict(), sample.verdict(outcome=Outcome.ERROR, reason="down"), sample.verdict()]
+    assert status(several) == ("failed", "F", "ERROR down (1 of 3 checks)")
+
+
+def test_a_warning_has_a_colour_of_its_own_and_fails_where_that_is_strict() -> None:
+    warned = sample.verdict(outcome=Outcome.WARN, variance=None)
+    assert status([warned])[2] == ("WARN 84.5 ms (<= 90 ms)", {"yellow": True})
+    assert status([warned], strict=True) == ("failed", "F", "WARN 84.5 ms (<= 90 ms)")
+
+
+def test_a_word_is_one_printable_line() -> None:
+    word = status([sample.verdict(outcome=Outcome.ERROR, reason="a\nb \x1b[2J http://u:p@h/")])[2]
+    assert word == r"ERROR a b \x1b[2J http://h/"
