@@ -353,11 +353,12 @@ def _odd_of_row(title: Sequence[str], columns: Sequence[_Column], row: int) -> I
 
 
 def _stand_in(content: str) -> str:
-    stood = "".join(
-        cluster if size == 1 and len(cluster) == 1 else (_WIDE + _MORE * (size - 1) if size else "")
-        for cluster, size in text.clusters(content)
-    )
-    return stood.replace(" ", _PAD)
+    if not content.isascii():
+        content = "".join(
+            cluster if size == 1 and len(cluster) == 1 else (_WIDE + _MORE * (size - 1) if size else "")
+            for cluster, size in text.clusters(content)
+        )
+    return content.replace(" ", _PAD)
 
 
 def _restored(line: str, originals: Iterator[str]) -> str:
