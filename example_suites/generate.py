@@ -87,9 +87,9 @@ def level(name: str, wobble: float) -> Callable[[float | None], float]:
     return lambda hour: figure(name, hour, wobble)
 
 
-def cumulated_normal(scores: Sequence[float]) -> Floats:
+def cumulated_normal(scores: Floats) -> Floats:
     """Return the normal distribution's share below each score."""
-    return np.array([math.erf(score / math.sqrt(2)) / 2 + 0.5 for score in scores])
+    return np.array([math.erf(score / math.sqrt(2)) / 2 + 0.5 for score in scores.tolist()])
 
 
 def durations(p50: float, p95: float) -> Floats:

@@ -91,7 +91,7 @@ def draws(*key: str | int) -> np.random.Generator:
 
 def normal(random: np.random.Generator, size: int) -> Floats:
     """Return numbers of about the standard normal distribution: twelve uniform ones added up."""
-    return random.random((12, size)).sum(axis=0) - 6.0
+    return np.asarray(random.random((12, size)).sum(axis=0) - 6.0, dtype=np.float64)
 
 
 def settle(values: Floats, total: float, random: np.random.Generator) -> Ints:
@@ -105,8 +105,9 @@ def settle(values: Floats, total: float, random: np.random.Generator) -> Ints:
 
 def apportion(total: int, shares: Floats) -> Ints:
     """Divide a whole number by shares, to whole numbers that add up to it."""
-    edges = np.rint(total * np.cumsum(shares) / shares.sum())
-    return np.diff(edges, prepend=0).astype(np.int64)
+    edges = np.rint(total * np.cumsum(shares) / shares.sum()).astype(np.int64)
+    whole: Ints = np.diff(edges, prepend=0)
+    return whole
 
 
 def gauge(
