@@ -100,7 +100,9 @@ class _Reader:
             names = ", ".join(known) or "none"
             near = suggestion(chosen, known) if known else ""
             hint = near if near.startswith(" (") else ""
-            raise self._error(("environments",), f"{where}unknown environment {chosen!r}{hint}; known environments: {names}")
+            raise self._error(
+                ("environments",), f"{where}unknown environment {chosen!r}{hint}; known environments: {names}"
+            )
         at = ("environments", chosen)
         raw = self._mapping(known[chosen], at)
         values = {key: self._expanded(value, (*at, key), key) for key, value in raw.items()}
@@ -121,7 +123,9 @@ class _Reader:
         names = ", ".join(known) or "none"
         raise self._error((), f"no environment chosen and no `default:`; known environments: {names}")
 
-    def _region(self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...]) -> RegionSettings:
+    def _region(
+        self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...]
+    ) -> RegionSettings:
         where = (*at, "regions", name) if name else at
         options = {**shared, **self._mapping(own or {}, where)}
         events = self._mapping(options.pop("events", None) or {}, (*at, "events"))
@@ -147,7 +151,7 @@ class _Reader:
             raise self._error(where, f"{'.'.join(map(str, where))} must be a mapping of names to settings")
         return dict(value)
 
-    def _expanded(self, value: Any, where: tuple[Key, ...], key: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    def _expanded(self, value: Any, where: tuple[Key, ...], key: str) -> Any:
         if isinstance(value, dict):
             return {name: self._expanded(inner, (*where, name), name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -182,7 +186,9 @@ class _Reader:
             return found
         if default is None:
             what = "empty" if found == "" else "not set"
-            raise self._error(where, f"environment variable {variable} is {what}; ${{{variable}:-DEFAULT}} gives a default")
+            raise self._error(
+                where, f"environment variable {variable} is {what}; ${{{variable}:-DEFAULT}} gives a default"
+            )
         return default
 
     def _keep(self, secret: str) -> None:

@@ -1,0 +1,183 @@
+"""The pytest plugin: options, ini, marker, fixtures, and hooks that delegate.
+
+This module is all that a session without telemetry items loads, so it imports nothing but the standard library and
+pytest; everything else is imported by the hook that first needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.config import Environment
+    from pytest_telemetry_gate.fixtures import Telemetry
+    from pytest_telemetry_gate.recording import Recording
+    from pytest_telemetry_gate.run import GateRun
+
+_SUFFIXES = (".gate.yaml", ".gate.yml")
+_HOOK_PREFIX = "pytest_telemetry_gate_"
+_RUN: pytest.StashKey[GateRun] = pytest.StashKey()
+_MARKER = (
+    "telemetry(env=None, region=None, checkpoint=None, level=None, suite=None): run the test for every region and "
+    "checkpoint named (one name or a list), with the `telemetry` fixture bound to them; its verdicts have the level."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("telemetry-gate", "telemetry gate")
+    group.addoption("--telemetry-env", metavar="NAME", help="the environment of telemetry.yaml to judge")
+    group.addoption(
+        "--telemetry-checkpoint",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="judge only this checkpoint; repeatable",
+    )
+    group.addoption(
+        "--telemetry-region",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="judge only this region; repeatable",
+    )
+    group.addoption(
+        "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
+    )
+    group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
+    group.addoption(
+        "--telemetry-partial",
+        action="store_true",
+        help="selecting only some of the checks is meant, so the gate may open",
+    )
+    group.addoption(
+        "--telemetry-junit-properties",
+        choices=("all", "none"),
+        default="all",
+        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
+    )
+    group.addoption(
+        "--telemetry-schema", action="store_true", help="print the JSON Schema of *.gate.yaml and exit"
+    )
+    group.addoption(
+        "--telemetry-import",
+        metavar="FILE",
+        help="import OpenMetrics text into --telemetry-recording and exit",
+    )
+    group.addoption(
+        "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
+    )
+    parser.addini("telemetry_config", "path of telemetry.yaml, relative to the rootdir", default="")
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Add the hook specifications as soon as anybody implements one, so that nobody else pays for them."""
+    if any(name.startswith(_HOOK_PREFIX) for name in getattr(plugin, "__dict__", ())):
+        from pytest_telemetry_gate import hookspec
+
+        caller = getattr(manager.hook, "pytest_telemetry_gate_verdict", None)
+        if caller is None or not caller.has_spec():
+            manager.add_hookspecs(hookspec)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import"):
+        from pytest_telemetry_gate import commands
+
+        return commands.main(config, _run(config))
+    return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARKER)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
+    if any(config.getoption(f"--telemetry-{name}") for name in ("env", "now", "checkpoint", "region")):
+        _run(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if not file_path.name.endswith(_SUFFIXES):
+        return None
+    from pytest_telemetry_gate.collect import GateFile
+
+    return GateFile.of(parent, file_path, _run(parent.config))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "telemetry_point" in metafunc.fixturenames:
+        from pytest_telemetry_gate import fixtures
+
+        fixtures.parametrise(metafunc, _run(metafunc.config))
+
+
+class _Listener:
+    """Hears verdicts arrive on reports, in the one process that reports; it costs others an attribute look-up."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "telemetry_verdicts"):
+            _run(self._config).take(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        counts = getattr(node, "workeroutput", {}).get("telemetry_counts")
+        if counts is not None:
+            _run(self._config).take_counts(counts)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        result = yield
+        run = self._config.stash.get(_RUN, None)
+        if run is not None and run.must_fail(session):
+            # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
+            # summaries of other plugins saying that all is well.
+            session.testsfailed += 1
+        return result
+
+
+def _run(config: pytest.Config) -> GateRun:
+    if _RUN not in config.stash:
+        from pytest_telemetry_gate.run import GateRun
+
+        run = config.stash[_RUN] = GateRun(config)
+        config.pluginmanager.register(run, "telemetry_gate_run")
+    return config.stash[_RUN]
+
+
+@pytest.fixture
+def telemetry_point(request: pytest.FixtureRequest) -> Any:
+    """The region and checkpoint that a test is parametrised with; of use to the fixtures below only."""
+    from pytest_telemetry_gate import fixtures
+
+    return getattr(request, "param", fixtures.NOWHERE)
+
+
+@pytest.fixture
+def telemetry(request: pytest.FixtureRequest, telemetry_point: Any) -> Telemetry:
+    """Ask and check metrics at the test's region and checkpoint; failing checks are soft until the test ends."""
+    from pytest_telemetry_gate import fixtures
+
+    return fixtures.telemetry_of(request.node, _run(request.config), telemetry_point)
+
+
+@pytest.fixture
+def telemetry_environment(request: pytest.FixtureRequest) -> Environment:
+    """The environment of telemetry.yaml that the test is judged in."""
+    from pytest_telemetry_gate import fixtures
+
+    return fixtures.environment_of(request.node, _run(request.config))
+
+
+@pytest.fixture
+def telemetry_recording(request: pytest.FixtureRequest, telemetry_environment: Environment) -> Recording:
+    """The recording behind the environment; the test fails where the environment is live."""
+    from pytest_telemetry_gate import fixtures
+
+    return fixtures.recording_of(_run(request.config), telemetry_environment)

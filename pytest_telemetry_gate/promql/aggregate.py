@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def quantiles(frame: Frame, q: Floats, labels: Sequence[str], *, without: bool) 
     """``quantile``: of the values present at each step."""
 
     def reduced(values: Floats, present: Bools) -> Floats:
-        return _rows(values, present, [lambda row, at=at: quantile(at, row) for at in q.tolist()])
+        return _rows(values, present, [partial(quantile, at) for at in q.tolist()])
 
     return _combined(frame, groups_of(frame, labels, without=without), reduced)
 
@@ -85,7 +86,7 @@ def topmost(op: str, frame: Frame, k: Floats, labels: Sequence[str], *, without:
             there = [column for column in columns if frame.present[step, column]]
             if op != "limitk":
                 sign = -1 if op == "topk" else 1
-                there.sort(key=lambda column: _rank(sign, frame.values[step, column]))  # noqa: B023 - used at once
+                there.sort(key=lambda column: _rank(sign, frame.values[step, column]))
             chosen = there[: max(0, int(wanted))]
             kept[step, chosen] = True
             if len(k) == 1:
@@ -126,7 +127,9 @@ def _sum(values: Floats, present: Bools) -> Floats:
         for column in np.where(present, values, 0.0).T:
             after = total + column
             bigger = np.abs(total) >= np.abs(column)
-            lost += np.where(np.isinf(after), 0.0, np.where(bigger, (total - after) + column, (column - after) + total))
+            lost += np.where(
+                np.isinf(after), 0.0, np.where(bigger, (total - after) + column, (column - after) + total)
+            )
             total = after
         return np.where(np.isinf(total), total, total + lost)
 
@@ -141,7 +144,12 @@ def _avg(values: Floats, present: Bools) -> Floats:
 
 def _extreme(ufunc: np.ufunc) -> Callable[[Floats, Bools], Floats]:
     """Ignore NaN unless there is nothing else; an absent sample is as good as a NaN for that."""
-    return lambda values, present: ufunc.reduce(np.where(present, values, np.nan), axis=1)
+
+    def extreme(values: Floats, present: Bools) -> Floats:
+        reduced: Floats = ufunc.reduce(np.where(present, values, np.nan), axis=1)
+        return reduced
+
+    return extreme
 
 
 _REDUCERS: dict[str, Callable[[Floats, Bools], Floats]] = {

@@ -66,7 +66,11 @@ class VectorSelector:
     @property
     def selector(self) -> str:
         """The selector without its offset and ``@``."""
-        bare = self.name if self.name and all(c.isalnum() or c in "_:" for c in self.name) and not self.name[0].isdigit() else ""
+        bare = (
+            self.name
+            if self.name and all(c.isalnum() or c in "_:" for c in self.name) and not self.name[0].isdigit()
+            else ""
+        )
         rest = [m for m in self.matchers if not (bare and m == Matcher("__name__", "=", self.name))]
         inside = ", ".join(str(matcher) for matcher in rest)
         return f"{bare}{{{inside}}}" if inside or not bare else bare
@@ -171,7 +175,16 @@ class Paren:
 
 
 Expr: TypeAlias = (
-    NumberLiteral | StringLiteral | VectorSelector | MatrixSelector | Subquery | Call | Aggregate | Binary | Unary | Paren
+    NumberLiteral
+    | StringLiteral
+    | VectorSelector
+    | MatrixSelector
+    | Subquery
+    | Call
+    | Aggregate
+    | Binary
+    | Unary
+    | Paren
 )
 
 

@@ -81,7 +81,7 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
             if before is not None and (before & there).any():
                 message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                 raise PromQLError(message)
-            matched[signature] = there if before is None else before | there
+            matched[signature] = np.asarray(there if before is None else before | there)
         labels.append(_result_labels(node, own, other_labels))
         values.append(result)
         present.append(there)
@@ -118,7 +118,7 @@ def _single_side(
         first = there.argmax(axis=1)
         values = np.take_along_axis(single.values[:, several], first[:, None], axis=1)[:, 0]
         owners = [(single.present[:, column], single.labels[column]) for column in several]
-        found[signature] = (owners, values, there.any(axis=1))
+        found[signature] = (owners, values, np.asarray(there.any(axis=1)))
     return found
 
 
@@ -143,7 +143,10 @@ def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
     on_left, on_right = _there(node, lhs), _there(node, rhs)
     nothing = np.zeros(len(lhs.values), dtype=np.bool_)
     if node.op == "or":
-        kept = [rhs.present[:, c] & ~on_left.get(_signature(own, node), nothing) for c, own in enumerate(rhs.labels)]
+        kept = [
+            rhs.present[:, c] & ~on_left.get(_signature(own, node), nothing)
+            for c, own in enumerate(rhs.labels)
+        ]
         added = np.column_stack(kept) if kept else rhs.present
         frame = Frame(
             [*lhs.labels, *rhs.labels], np.hstack([lhs.values, rhs.values]), np.hstack([lhs.present, added])

@@ -77,7 +77,12 @@ class Engine:
             frame = merged(run.vector(expression))
         there = np.flatnonzero(frame.present.any(axis=0)).tolist()
         kept = frame.columns(there)
-        return Matrix(kept.labels, steps / 1000, np.ascontiguousarray(kept.values.T), np.ascontiguousarray(kept.present.T))
+        return Matrix(
+            kept.labels,
+            steps / 1000,
+            np.ascontiguousarray(kept.values.T),
+            np.ascontiguousarray(kept.present.T),
+        )
 
     def _parsed(self, promql: str) -> ast.Expr:
         expression = parse(promql)
@@ -155,8 +160,14 @@ class _Run:
         for group, starts, ends in self._windows(node):
             lo, hi = self._bounds(group.times, starts, ends)
             times, values = group.times[lo[0] : hi[0]], group.values[lo[0] : hi[0]]
-            found.extend((own, times, values[:, column]) for column, own in enumerate(group.labels) if len(times))
-        union = np.unique(np.concatenate([times for _, times, _ in found])) if found else np.empty(0, dtype=np.int64)
+            found.extend(
+                (own, times, values[:, column]) for column, own in enumerate(group.labels) if len(times)
+            )
+        union = (
+            np.unique(np.concatenate([times for _, times, _ in found]))
+            if found
+            else np.empty(0, dtype=np.int64)
+        )
         matrix = np.full((len(found), len(union)), np.nan)
         present = np.zeros(matrix.shape, dtype=np.bool_)
         for row, (_, times, values) in enumerate(found):
@@ -233,22 +244,30 @@ class _Run:
             return functions.dropped(replace(frame, values=functions.CALENDAR[name](frame.values)))
         match name:
             case "absent":
-                there = self.vector(args[0]).present.any(axis=1)
+                there = np.asarray(self.vector(args[0]).present.any(axis=1))
                 return Frame.single(np.ones(len(there)), ~there, functions.absent_labels(args[0]))
             case "absent_over_time":
-                there = self._over_time(ast.Call("present_over_time", args, "vector")).present.any(axis=1)
+                there = np.asarray(
+                    self._over_time(ast.Call("present_over_time", args, "vector")).present.any(axis=1)
+                )
                 return Frame.single(np.ones(len(there)), ~there, functions.absent_labels(args[0]))
             case "clamp":
-                return functions.dropped(functions.clamped(self.vector(args[0]), self.scalar(args[1]), self.scalar(args[2])))
+                return functions.dropped(
+                    functions.clamped(self.vector(args[0]), self.scalar(args[1]), self.scalar(args[2]))
+                )
             case "clamp_min":
                 return functions.dropped(functions.clamped(self.vector(args[0]), self.scalar(args[1]), None))
             case "clamp_max":
                 return functions.dropped(functions.clamped(self.vector(args[0]), None, self.scalar(args[1])))
             case "histogram_quantile":
                 small = self.semantics == "3"
-                return functions.histogram_quantile(self.vector(args[1]), self.scalar(args[0]), small_deltas=small)
+                return functions.histogram_quantile(
+                    self.vector(args[1]), self.scalar(args[0]), small_deltas=small
+                )
             case "label_replace":
-                return functions.label_replace(self.vector(args[0]), *(self.string(argument) for argument in args[1:]))
+                return functions.label_replace(
+                    self.vector(args[0]), *(self.string(argument) for argument in args[1:])
+                )
             case "label_join":
                 target, separator, *sources = (self.string(argument) for argument in args[1:])
                 return functions.label_join(self.vector(args[0]), target, separator, sources)
@@ -326,7 +345,9 @@ def _without_stale(group: Group) -> list[Group]:
         groups.append(Group(tuple(group.labels[c] for c in kept), group.times, group.values[:, kept]))
     for column in np.flatnonzero(touched).tolist():
         rows = ~stale[:, column]
-        groups.append(Group((group.labels[column],), group.times[rows], group.values[rows, column : column + 1]))
+        groups.append(
+            Group((group.labels[column],), group.times[rows], group.values[rows, column : column + 1])
+        )
     return groups
 
 

@@ -55,7 +55,11 @@ def joined(frames: Iterable[Frame], steps: int) -> Frame:
 
 def without_name(labels: Labels) -> Labels:
     """Return labels without the metric's name."""
-    return {name: value for name, value in labels.items() if name != "__name__"} if "__name__" in labels else labels
+    return (
+        {name: value for name, value in labels.items() if name != "__name__"}
+        if "__name__" in labels
+        else labels
+    )
 
 
 def merged(frame: Frame) -> Frame:
@@ -74,5 +78,5 @@ def merged(frame: Frame) -> Frame:
         first = there.argmax(axis=1)
         values.append(np.take_along_axis(frame.values[:, columns], first[:, None], axis=1)[:, 0])
         present.append(there.any(axis=1))
-    labels = [frame.labels[columns[0]] for columns in places.values()]
-    return Frame(labels, np.column_stack(values), np.column_stack(present))
+    owners = [frame.labels[columns[0]] for columns in places.values()]
+    return Frame(owners, np.column_stack(values), np.column_stack(present))

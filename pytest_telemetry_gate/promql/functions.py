@@ -14,7 +14,17 @@ from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merged, wit
 from pytest_telemetry_gate.promql.labels import Labels, compiled
 from pytest_telemetry_gate.promql.quantile import histogram_quantiles
 
-__all__ = ["CALENDAR", "MATHS", "absent_labels", "clamped", "histogram_quantile", "label_join", "label_replace", "rounded", "sorted_frame"]
+__all__ = [
+    "CALENDAR",
+    "MATHS",
+    "absent_labels",
+    "clamped",
+    "histogram_quantile",
+    "label_join",
+    "label_replace",
+    "rounded",
+    "sorted_frame",
+]
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
@@ -73,7 +83,9 @@ def _day_of_week(seconds: Floats) -> Floats:
 
 
 def _year(seconds: Floats) -> Floats:
-    return _known(seconds, _moments(seconds).astype("datetime64[Y]").astype(np.int64) + 1970.0)
+    return _known(
+        seconds, (_moments(seconds).astype("datetime64[Y]").astype(np.int64) + 1970).astype(np.float64)
+    )
 
 
 def _days_in_month(seconds: Floats) -> Floats:
@@ -139,7 +151,9 @@ def label_join(frame: Frame, target: str, separator: str, sources: Sequence[str]
     _check_label(target)
     for source in sources:
         _check_label(source)
-    labels = [_with(one, target, separator.join(one.get(source, "") for source in sources)) for one in frame.labels]
+    labels = [
+        _with(one, target, separator.join(one.get(source, "") for source in sources)) for one in frame.labels
+    ]
     return merged(replace(frame, labels=labels))
 
 
@@ -179,17 +193,19 @@ def histogram_quantile(frame: Frame, q: Floats, *, small_deltas: bool) -> Frame:
         if bound is not None:
             rest = frozenset((k, v) for k, v in labels.items() if k not in {"le", "__name__"})
             histograms.setdefault(rest, []).append((bound, column))
-    labels, values, present = [], [], []
+    found: list[Labels] = []
+    values: list[Floats] = []
+    present: list[Bools] = []
     for rest, buckets in histograms.items():
         buckets.sort()
         columns = [column for _, column in buckets]
         there = frame.present[:, columns]
-        labels.append(dict(rest))
-        present.append(there.any(axis=1))
+        found.append(dict(rest))
+        present.append(np.asarray(there.any(axis=1)))
         values.append(_by_presence(q, buckets, frame, there, small_deltas=small_deltas))
-    if not labels:
+    if not found:
         return Frame.empty(len(q))
-    return Frame(labels, np.column_stack(values), np.column_stack(present))
+    return Frame(found, np.column_stack(values), np.column_stack(present))
 
 
 def _by_presence(
@@ -212,7 +228,9 @@ def _by_presence(
             else:
                 bounds.append(bound)
                 counts.append(frame.values[steps, column])
-        result[steps] = histogram_quantiles(q[steps], bounds, np.column_stack(counts), small_deltas=small_deltas)
+        result[steps] = histogram_quantiles(
+            q[steps], bounds, np.column_stack(counts), small_deltas=small_deltas
+        )
     return result
 
 

@@ -21,7 +21,7 @@ _NAME = _python_re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @lru_cache(maxsize=4096)
-def compiled(pattern: str) -> Any:  # noqa: ANN401 - re2 has no type information
+def compiled(pattern: str) -> Any:
     """Return a pattern as Prometheus compiles it: anchored at both ends, a dot matching newlines too."""
     try:
         return re2.compile(f"^(?s:{pattern})$", _OPTIONS)

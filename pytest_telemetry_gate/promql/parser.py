@@ -101,30 +101,44 @@ def _check_depth(text: str) -> None:
         raise PromQLError(message)
 
 
+_METHODS = {
+    "NumberLiteral": "_number",
+    "StringLiteral": "_string",
+    "ParenExpr": "_paren",
+    "UnaryExpr": "_unary",
+    "VectorSelector": "_vector",
+    "MatrixSelector": "_matrix",
+    "SubqueryExpr": "_subquery",
+    "Call": "_call",
+    "AggregateExpr": "_aggregate",
+    "BinaryExpr": "_binary",
+}
+
+
 class _Adapter:
     """Turns promql-parser's nodes into ours."""
 
     def __init__(self, times: list[int]) -> None:
         self._times = times
 
-    def expression(self, node: Any) -> ast.Expr:  # noqa: ANN401 - promql-parser has no type information
-        return cast("ast.Expr", getattr(self, f"_{type(node).__name__}")(node))
+    def expression(self, node: Any) -> ast.Expr:
+        return cast("ast.Expr", getattr(self, _METHODS[type(node).__name__])(node))
 
-    def _NumberLiteral(self, node: Any) -> ast.Expr:
+    def _number(self, node: Any) -> ast.Expr:
         return ast.NumberLiteral(float(node.val))
 
-    def _StringLiteral(self, node: Any) -> ast.Expr:
+    def _string(self, node: Any) -> ast.Expr:
         return ast.StringLiteral(str(node.val))
 
-    def _ParenExpr(self, node: Any) -> ast.Expr:
+    def _paren(self, node: Any) -> ast.Expr:
         inner = self.expression(node.expr)
         return ast.Paren(inner, inner.type)
 
-    def _UnaryExpr(self, node: Any) -> ast.Expr:
+    def _unary(self, node: Any) -> ast.Expr:
         inner = self.expression(node.expr)
         return ast.Unary(inner, inner.type)
 
-    def _VectorSelector(self, node: Any) -> ast.VectorSelector:
+    def _vector(self, node: Any) -> ast.VectorSelector:
         if node.matchers.or_matchers:
             message = 'parse error: unexpected "or" between label matchers'
             raise PromQLError(message)
@@ -140,16 +154,16 @@ class _Adapter:
         name = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), "")
         return ast.VectorSelector(name, tuple(matchers), _milliseconds(node.offset), self._at(node.at))
 
-    def _MatrixSelector(self, node: Any) -> ast.Expr:
-        return ast.MatrixSelector(self._VectorSelector(node.vector_selector), _positive(_milliseconds(node.range)))
+    def _matrix(self, node: Any) -> ast.Expr:
+        return ast.MatrixSelector(self._vector(node.vector_selector), _positive(_milliseconds(node.range)))
 
-    def _SubqueryExpr(self, node: Any) -> ast.Expr:
+    def _subquery(self, node: Any) -> ast.Expr:
         inner = self.expression(node.expr)
         step = None if node.step is None else _positive(_milliseconds(node.step))
         range_ = _positive(_milliseconds(node.range))
         return ast.Subquery(inner, range_, step, _milliseconds(node.offset), self._at(node.at))
 
-    def _Call(self, node: Any) -> ast.Expr:
+    def _call(self, node: Any) -> ast.Expr:
         name = str(node.func.name)
         function = FUNCTIONS.get(name)
         if function is None:
@@ -158,7 +172,7 @@ class _Adapter:
         args = tuple(self.expression(argument) for argument in node.args)
         return ast.Call(name, args, function.returns)
 
-    def _AggregateExpr(self, node: Any) -> ast.Expr:
+    def _aggregate(self, node: Any) -> ast.Expr:
         op = str(node.op)
         if op not in AGGREGATIONS:
             message = f"aggregation {op!r} is not supported"
@@ -167,9 +181,11 @@ class _Adapter:
         param = None if node.param is None else self.expression(node.param)
         modifier = node.modifier
         labels = () if modifier is None else tuple(str(label) for label in modifier.labels)
-        return ast.Aggregate(op, inner, param, labels, modifier is not None and str(modifier.type).endswith("Without"))
+        return ast.Aggregate(
+            op, inner, param, labels, modifier is not None and str(modifier.type).endswith("Without")
+        )
 
-    def _BinaryExpr(self, node: Any) -> ast.Expr:
+    def _binary(self, node: Any) -> ast.Expr:
         lhs, rhs = self.expression(node.lhs), self.expression(node.rhs)
         op, modifier = str(node.op), node.modifier
         returns_bool = modifier is not None and bool(modifier.return_bool)
@@ -191,7 +207,8 @@ class _Adapter:
             return "start"
         if kind.endswith("End"):
             return "end"
-        return self._times[round(at.at.timestamp())]
+        number: int = round(at.at.timestamp())
+        return self._times[number]
 
 
 _SETS = frozenset({"and", "or", "unless"})

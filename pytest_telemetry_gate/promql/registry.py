@@ -61,5 +61,19 @@ def _functions() -> dict[str, Function]:
 
 FUNCTIONS = _functions()
 AGGREGATIONS = frozenset(
-    "avg bottomk count count_values group limitk max min quantile stddev stdvar sum topk".split()
+    [
+        "avg",
+        "bottomk",
+        "count",
+        "count_values",
+        "group",
+        "limitk",
+        "max",
+        "min",
+        "quantile",
+        "stddev",
+        "stdvar",
+        "sum",
+        "topk",
+    ]
 )

@@ -46,7 +46,9 @@ class MemoryStorage:
     def __init__(
         self, series: Iterable[tuple[Mapping[str, str], NDArray[np.int64], NDArray[np.float64]]]
     ) -> None:
-        columns: dict[str, dict[bytes, list[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]]] = defaultdict(dict)
+        columns: dict[str, dict[bytes, list[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]]] = (
+            defaultdict(dict)
+        )
         seen: set[frozenset[tuple[str, str]]] = set()
         for labels, times, values in series:
             own = {name: value for name, value in labels.items() if value}
@@ -60,7 +62,11 @@ class MemoryStorage:
             columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
         self._groups = {
             name: [
-                Group(tuple(own for own, _, _ in many), many[0][1], np.column_stack([column for _, _, column in many]))
+                Group(
+                    tuple(own for own, _, _ in many),
+                    many[0][1],
+                    np.column_stack([column for _, _, column in many]),
+                )
                 for many in groups.values()
             ]
             for name, groups in columns.items()
@@ -81,11 +87,14 @@ class MemoryStorage:
                 if len(kept) == len(group.labels):
                     found.append(group)
                 elif kept:
-                    found.append(Group(tuple(group.labels[c] for c in kept), group.times, group.values[:, kept]))
+                    found.append(
+                        Group(tuple(group.labels[c] for c in kept), group.times, group.values[:, kept])
+                    )
         return found
 
 
 def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell stale markers from other values, by their bits."""
     bits: NDArray[np.uint64] = np.ascontiguousarray(values).view(np.uint64)
-    return bits == np.uint64(0x7FF0000000000002)
+    stale: NDArray[np.bool_] = bits == np.uint64(0x7FF0000000000002)
+    return stale

@@ -55,7 +55,9 @@ def _for_all(present: Bools, series: int) -> Bools:
     return np.repeat(present[:, None], series, axis=1)
 
 
-def _extrapolated(windows: Windows, parameters: Sequence[float], *, counter: bool, rate: bool) -> tuple[Floats, Bools]:
+def _extrapolated(
+    windows: Windows, parameters: Sequence[float], *, counter: bool, rate: bool
+) -> tuple[Floats, Bools]:
     """``extrapolatedRate``: the change between first and last sample, extended to the window's ends."""
     enough = windows.counts >= 2
     first, last = np.where(enough, windows.lo, 0), np.where(enough, windows.hi - 1, 0)
@@ -155,7 +157,10 @@ def exact_mean(values: Sequence[float]) -> float:
 
 
 def _by_column(function: Callable[[Sequence[float]], float]) -> Callable[[Ints, Floats], Floats]:
-    return lambda times, values: np.array([function(column) for column in values.T.tolist()])
+    def by_column(times: Ints, values: Floats) -> Floats:
+        return np.array([function(column) for column in values.T.tolist()])
+
+    return by_column
 
 
 def variance(values: Sequence[float]) -> float:
@@ -195,7 +200,9 @@ def _predicted(windows: Windows, ahead: Sequence[float]) -> tuple[Floats, Bools]
     enough = windows.counts >= 2
     for step in np.flatnonzero(enough).tolist():
         window = slice(windows.lo[step], windows.hi[step])
-        slope, intercept = regression(windows.times[window], windows.values[window], int(windows.moments[step]))
+        slope, intercept = regression(
+            windows.times[window], windows.values[window], int(windows.moments[step])
+        )
         values[step] = slope * ahead[step] + intercept
     return values, _for_all(enough, values.shape[1])
 
@@ -225,12 +232,11 @@ def _smoothed(windows: Windows, factors: Sequence[float], trends: Sequence[float
     for step in np.flatnonzero(enough).tolist():
         window = windows.values[windows.lo[step] : windows.hi[step]]
         factor, trend_factor = factors[step], trends[step]
-        level, trend = window[0], window[1] - window[0]
-        for number in range(1, len(window)):
-            if number > 1:
-                trend = trend_factor * (level - before) + (1 - trend_factor) * trend  # noqa: F821 - set below
-            before = level
-            level = factor * window[number] + (1 - factor) * (level + trend)
+        before, level = window[0], window[1]
+        trend = window[1] - window[0]
+        for sample in window[2:]:
+            trend = trend_factor * (level - before) + (1 - trend_factor) * trend
+            before, level = level, factor * sample + (1 - factor) * (level + trend)
         values[step] = level
     return values, _for_all(enough, values.shape[1])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import time
 import zlib
 from array import array
 from collections import defaultdict
@@ -22,7 +21,9 @@ from pytest_telemetry_gate.recording.writer import RecordingWriter
 
 __all__ = ["ImportSummary", "import_openmetrics"]
 
-_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*\})?) (\S+)(?: (\S+))?(?: # .*)?")
+_SAMPLE = re.compile(
+    r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*\})?) (\S+)(?: (\S+))?(?: # .*)?"
+)
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"\s*(,|$)')
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
@@ -72,7 +73,9 @@ def import_openmetrics(
     if not series:
         message = f"{path}: no samples"
         raise RecordingError(message)
-    groups: dict[bytes, list[tuple[dict[str, str], NDArray[np.int64], NDArray[np.float64]]]] = defaultdict(list)
+    groups: dict[bytes, list[tuple[dict[str, str], NDArray[np.int64], NDArray[np.float64]]]] = defaultdict(
+        list
+    )
     spacings: dict[str, list[float]] = defaultdict(list)
     for text, samples in series.items():
         labels = _labels(path, samples.line, text)
@@ -82,7 +85,9 @@ def import_openmetrics(
             spacings[labels.get("job", "")].append(float(np.median(np.diff(times))) / 1000)
     start = min(int(members[0][1][0]) for members in groups.values()) / 1000
     end = max(int(members[0][1][-1]) for members in groups.values()) / 1000
-    writer = RecordingWriter(recorded_at=end if recorded_at is None else recorded_at, source=f"OpenMetrics {path.name}")
+    writer = RecordingWriter(
+        recorded_at=end if recorded_at is None else recorded_at, source=f"OpenMetrics {path.name}"
+    )
     for members in groups.values():
         values = np.column_stack([values for _, _, values in members])
         writer.add(Group(tuple(labels for labels, _, _ in members), members[0][1], values), region=region)
@@ -132,12 +137,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as probe:
             packed = probe.read(2) == b"\x1f\x8b"
-        opened = gzip.open(path, "rt", encoding="utf-8", newline="\n") if packed else path.open(encoding="utf-8", newline="\n")
-        with opened as stream:
+        with (gzip.open if packed else open)(path, "rt", encoding="utf-8", newline="\n") as stream:
             for number, line in enumerate(stream, 1):
                 yield number, line.rstrip("\n")
     except (OSError, EOFError, zlib.error) as error:
-        raise _error(path, number + 1, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise _error(
+            path, number + 1, f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
     except UnicodeDecodeError as error:
         raise _error(path, number + 1, f"not UTF-8: {error.reason}") from None
 
@@ -161,7 +167,11 @@ def _labels(path: Path, number: int, text: str) -> dict[str, str]:
         label, value, _ = match.groups()
         if label in labels:
             raise _error(path, number, f"the label {label!r} is there twice")
-        value = re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), value) if "\\" in value else value
+        value = (
+            re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), value)
+            if "\\" in value
+            else value
+        )
         if value:
             labels[label] = value
         rest = rest[match.end() :]

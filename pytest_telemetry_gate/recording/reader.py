@@ -26,7 +26,16 @@ _MAX_INDEX = 256 * 2**20  # bytes: a million series with their labels
 _MAX_MEMBER = 2 * 2**30  # bytes, decompressed
 _CACHE = 512 * 2**20  # bytes of decoded samples kept
 _SEMANTICS = ("2", "3")
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError, NotImplementedError, RuntimeError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 class Recording:
@@ -53,7 +62,7 @@ class Recording:
             raise RecordingError(message)
         try:
             # The archive stays open as long as the recording, since members are read on demand.
-            archive = zipfile.ZipFile(path)  # noqa: SIM115
+            archive = zipfile.ZipFile(path)
         except _DAMAGE:
             message = f"{path}: not a recording, or truncated: no readable zip directory"
             raise RecordingError(message) from None
@@ -100,8 +109,11 @@ class Recording:
         except (ValueError, EOFError, SyntaxError) as error:
             raise self._error(member, str(error)) from None
         if array.dtype != dtype or array.ndim != dimensions:
-            raise self._error(member, f"{array.dtype} with {array.ndim} dimensions instead of {np.dtype(dtype)} with {dimensions}")
-        return cast("NDArray[Any]", array)
+            raise self._error(
+                member,
+                f"{array.dtype} with {array.ndim} dimensions instead of {np.dtype(dtype)} with {dimensions}",
+            )
+        return array
 
     def _region(self, name: str) -> Mapping[str, Any]:
         region = self._index["regions"].get(name)
@@ -121,7 +133,9 @@ class _RegionStorage:
     def __init__(self, recording: Recording, groups: Sequence[Mapping[str, Any]]) -> None:
         self._recording = recording
         self._places: dict[str, list[tuple[str, str, tuple[dict[str, str], ...]]]] = {}
-        self._selections: dict[tuple[Matcher, ...], list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]] = {}
+        self._selections: dict[
+            tuple[Matcher, ...], list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]
+        ] = {}
         self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
         self._held = 0
         for group in groups:
@@ -148,7 +162,9 @@ class _RegionStorage:
                 groups.append(Group(tuple(labels[c] for c in columns), times, values[:, columns]))
         return groups
 
-    def _selected(self, matchers: tuple[Matcher, ...]) -> list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]:
+    def _selected(
+        self, matchers: tuple[Matcher, ...]
+    ) -> list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]
         names = [name for name in ([exact[0]] if exact else sorted(self._places)) if name in self._places]
         found = []
@@ -183,12 +199,19 @@ class _BadIndexError(Exception):
     """Something in the index is not what the format says."""
 
 
-def _check_index(index: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+def _check_index(index: Any) -> None:
     if not isinstance(index, dict) or "format" not in index:
         raise _BadIndexError("not the index of a recording")
     if index["format"] != FORMAT:
-        raise _BadIndexError(f"format {index['format']!r} is not {FORMAT}: written by a newer version ({index.get('tool', '?')})?")
-    for key, kind in (("recorded_at", (int, float)), ("regions", dict), ("members", dict), ("semantics", str)):
+        raise _BadIndexError(
+            f"format {index['format']!r} is not {FORMAT}: written by a newer version ({index.get('tool', '?')})?"
+        )
+    for key, kind in (
+        ("recorded_at", (int, float)),
+        ("regions", dict),
+        ("members", dict),
+        ("semantics", str),
+    ):
         if not isinstance(index.get(key), kind) or isinstance(index.get(key), bool):
             raise _BadIndexError(f"{key!r} is missing or not of its kind")
     if index["semantics"] not in _SEMANTICS:

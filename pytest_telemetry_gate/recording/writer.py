@@ -35,7 +35,12 @@ class RecordingWriter:
     def __init__(
         self, *, recorded_at: float, source: str = "", semantics: str = "3", suites: Sequence[str] = ()
     ) -> None:
-        self._head = {"recorded_at": recorded_at, "source": source, "semantics": semantics, "suites": list(suites)}
+        self._head = {
+            "recorded_at": recorded_at,
+            "source": source,
+            "semantics": semantics,
+            "suites": list(suites),
+        }
         self._groups: dict[str, list[Group]] = defaultdict(list)
         self._intervals: dict[str, dict[str, float]] = defaultdict(dict)
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -79,10 +84,13 @@ class RecordingWriter:
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def _write(self, file: io.BufferedIOBase | Any) -> None:  # noqa: ANN401 - any binary file
+    def _write(self, file: io.BufferedIOBase | Any) -> None:
         members: dict[str, dict[str, Any]] = {}
         with zipfile.ZipFile(file, "w") as archive:
-            regions = {name: self._region(archive, members, name, number) for number, name in enumerate(self._names())}
+            regions = {
+                name: self._region(archive, members, name, number)
+                for number, name in enumerate(self._names())
+            }
             index = {
                 "format": FORMAT,
                 "tool": f"pytest-telemetry-gate {metadata.version('pytest-telemetry-gate')}",
@@ -90,7 +98,11 @@ class RecordingWriter:
                 "regions": regions,
                 "members": members,
             }
-            _put(archive, "index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode())
+            _put(
+                archive,
+                "index.json",
+                json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode(),
+            )
 
     def _names(self) -> list[str]:
         return sorted({*self._groups, *self._intervals, *self._events}) or [""]
@@ -107,10 +119,12 @@ class RecordingWriter:
                 by_metric[labels.get("__name__", "")].append(column)
             metrics = []
             for place, (metric, columns) in enumerate(sorted(by_metric.items())):
-                columns.sort(key=lambda column: sorted(group.labels[column].items()))  # noqa: B023 - used at once
+                columns.sort(key=lambda column: sorted(group.labels[column].items()))
                 values = np.ascontiguousarray(group.values[:, columns], dtype=np.float64)
                 member = _array(archive, members, f"{stem}/{place:05}.npy", values)
-                metrics.append({"name": metric, "member": member, "labels": [_rest(group.labels[c]) for c in columns]})
+                metrics.append(
+                    {"name": metric, "member": member, "labels": [_rest(group.labels[c]) for c in columns]}
+                )
             groups.append({"times": times, "metrics": metrics})
         return {
             "groups": groups,
@@ -127,7 +141,9 @@ class RecordingWriter:
 
 
 def _order(group: Group) -> tuple[int, list[list[tuple[str, str]]]]:
-    return int(group.times[0]) if len(group.times) else 0, sorted(sorted(labels.items()) for labels in group.labels)
+    return int(group.times[0]) if len(group.times) else 0, sorted(
+        sorted(labels.items()) for labels in group.labels
+    )
 
 
 def _rest(labels: Mapping[str, str]) -> dict[str, str]:

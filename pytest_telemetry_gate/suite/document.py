@@ -85,7 +85,9 @@ class Document:
         if root is None:
             raise SuiteError(self.shown, 1, "the file is empty")
         if not isinstance(root, yaml.MappingNode):
-            raise SuiteError(self.shown, root.start_mark.line + 1, "the file must be a mapping of keys to values")
+            raise SuiteError(
+                self.shown, root.start_mark.line + 1, "the file must be a mapping of keys to values"
+            )
         return root
 
 
@@ -103,7 +105,7 @@ class _Reader:
             raise self._error(node, "must be a mapping")
         return value
 
-    def _value(self, node: yaml.Node, depth: int) -> Any:  # noqa: ANN401 - whatever the file holds
+    def _value(self, node: yaml.Node, depth: int) -> Any:
         self._written.add(id(node))
         self._read += 1
         if depth > _MAX_DEPTH:
@@ -114,7 +116,7 @@ class _Reader:
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, depth + 1) for child in node.value]
-        return self._mapping(node, depth)
+        return self._mapping(node, depth) if isinstance(node, yaml.MappingNode) else None
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -138,7 +140,7 @@ class _Reader:
         return SuiteError(self._shown, node.start_mark.line + 1, message)
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:  # noqa: ANN401
+def _scalar(node: yaml.ScalarNode) -> Any:
     text: str = node.value
     if node.style:
         return text
@@ -158,4 +160,3 @@ def _child(node: yaml.Node, key: Key) -> tuple[int, yaml.Node] | None:
             if key_node.value == key:
                 return key_node.start_mark.line + 1, child
     return None
-

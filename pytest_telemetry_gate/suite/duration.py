@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 __all__ = ["format_duration", "format_time", "parse_duration", "parse_time"]
 
 # Prometheus' model.ParseDuration: units from large to small, each at most once, no blanks
-_UNITS = (("y", 31_536_000_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+_UNITS = (
+    ("y", 31_536_000_000),
+    ("w", 604_800_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+)
 _DURATION = re.compile(r"([+-]?)" + "".join(rf"(?:(\d+){unit})?" for unit, _ in _UNITS))
 
 
@@ -18,7 +26,9 @@ def parse_duration(text: str) -> float:
     if match is None or not any(match.groups()[1:]):
         message = f"{text!r} is not a duration such as '15s', '90m' or '1h30m'"
         raise ValueError(message)
-    total = sum(int(count) * size for count, (_, size) in zip(match.groups()[1:], _UNITS, strict=True) if count)
+    total = sum(
+        int(count) * size for count, (_, size) in zip(match.groups()[1:], _UNITS, strict=True) if count
+    )
     return (-total if match[1] == "-" else total) / 1000
 
 
@@ -37,14 +47,12 @@ def format_duration(seconds: float) -> str:
 
 def parse_time(text: str | float) -> float:
     """Return seconds since the epoch for ISO 8601 with a zone, or for a number of them; raises ValueError."""
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        return float(text)
     try:
         return float(text)
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(str(text))
     except ValueError:
         message = f"{text!r} is not a time such as '2025-01-22T14:00:00-08:00'"
         raise ValueError(message) from None

@@ -11,7 +11,16 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pytest_telemetry_gate.suite.duration import parse_duration, parse_time
 from pytest_telemetry_gate.suite.units import Limit, parse_share
 
-__all__ = ["DurationField", "EndTimeField", "IdField", "LimitField", "NumberField", "ShareField", "TimeField", "expand"]
+__all__ = [
+    "DurationField",
+    "EndTimeField",
+    "IdField",
+    "LimitField",
+    "NumberField",
+    "ShareField",
+    "TimeField",
+    "expand",
+]
 
 _DURATION = r"^[+-]?([0-9]+(y|w|d|h|ms|m|s))+$"
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
@@ -21,7 +30,7 @@ _T = TypeVar("_T")
 
 
 def _read(reader: Callable[[Any], _T], kind: type) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the file holds
+    def read(value: Any) -> Any:
         return value if isinstance(value, kind) and not isinstance(value, str) else reader(value)
 
     return read
@@ -48,7 +57,7 @@ def _end(value: object) -> float:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{value!r} is not a number"
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
     return float(value)
 
 
@@ -63,21 +72,29 @@ def _text_schema(description: str, pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
 
 
-DurationField = Annotated[float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)]
-TimeField = Annotated[float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")]
+DurationField = Annotated[
+    float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+]
+TimeField = Annotated[
+    float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
+]
 EndTimeField = Annotated[
     float,
     BeforeValidator(_read(_end, float)),
     _text_schema("ISO 8601 with a zone, or a date, which lasts to its end in UTC", r"^\d{4}-\d\d-\d\d"),
 ]
-ShareField = Annotated[float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")]
+ShareField = Annotated[
+    float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")
+]
 LimitField = Annotated[
     Limit,
     BeforeValidator(_read(Limit.parse, Limit)),
     _text_schema("an operator and a number (<= 90 ms), or a range (60 .. 90)", r"^\s*(<=?|>=?|==|!=)|\.\."),
 ]
 NumberField = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
-IdField = Annotated[str, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"})]
+IdField = Annotated[
+    str, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"})
+]
 
 
 def expand(text: str, values: dict[str, str]) -> str:

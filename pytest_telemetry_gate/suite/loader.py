@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,7 +18,13 @@ from pytest_telemetry_gate.suite.units import dimension
 __all__ = ["HIDDEN", "load_criterion", "load_suite", "suggestion"]
 
 # What other tools call these keys, so that whoever comes from there is shown the right one
-_ELSEWHERE = {"threshold": "expect", "limit": "expect", "target": "expect", "expr": "query", "promql": "query"}
+_ELSEWHERE = {
+    "threshold": "expect",
+    "limit": "expect",
+    "target": "expect",
+    "expr": "query",
+    "promql": "query",
+}
 _PROBLEMS = {
     "dict_type": "must be a mapping of keys to values",
     "tuple_type": "must be a list",
@@ -56,7 +62,9 @@ def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: s
     return suite
 
 
-def load_criterion(keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]], *, path: str, line: int) -> Criterion:
+def load_criterion(
+    keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]], *, path: str, line: int
+) -> Criterion:
     """Read one criterion from keys that do not stand in a file; raises SuiteError at the path and line given."""
 
     def error(_: Sequence[Key], message: str) -> SuiteError:
@@ -65,7 +73,9 @@ def load_criterion(keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]]
     return _criterion(dict(keys), kinds, (), error, line)
 
 
-def _groups(document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]]) -> dict[str, tuple[Criterion, ...]]:
+def _groups(
+    document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]]
+) -> dict[str, tuple[Criterion, ...]]:
     groups: dict[str, tuple[Criterion, ...]] = {}
     seen: dict[str, int] = {}
     for group, entries in document.value["groups"].items():
@@ -78,7 +88,9 @@ def _groups(document: Document, suite: Suite, kinds: Mapping[str, type[Criterion
             criterion = _criterion(entry, kinds, where, document.error, line)
             if criterion.id in seen:
                 first = seen[criterion.id]
-                raise SuiteError(document.shown, line, f"criterion {criterion.id!r} is there already (line {first})")
+                raise SuiteError(
+                    document.shown, line, f"criterion {criterion.id!r} is there already (line {first})"
+                )
             seen[criterion.id] = line
             if isinstance(criterion.baseline, Baseline):
                 content = _with_content(criterion.baseline, document, (*where, "baseline", "file"))
@@ -89,7 +101,7 @@ def _groups(document: Document, suite: Suite, kinds: Mapping[str, type[Criterion
 
 
 def _criterion(
-    entry: object, kinds: Mapping[str, type[Criterion]], where: Sequence[Key], error: Any, line: int  # noqa: ANN401
+    entry: object, kinds: Mapping[str, type[Criterion]], where: Sequence[Key], error: Any, line: int
 ) -> Criterion:
     if not isinstance(entry, dict):
         raise error(where, "a criterion must be a mapping of keys to values")
@@ -98,7 +110,10 @@ def _criterion(
     if len(own) != 1:
         unknown = next((key for key in entry if key not in kinds and key not in Criterion.model_fields), None)
         if unknown is not None and not own:
-            raise error((*where, unknown), f"{name}: unknown key {unknown!r}{suggestion(unknown, _keys(Criterion) | set(kinds))}")
+            raise error(
+                (*where, unknown),
+                f"{name}: unknown key {unknown!r}{suggestion(unknown, _keys(Criterion) | set(kinds))}",
+            )
         has = " and ".join(own) or "none"
         raise error(where, f"{name}: needs exactly one of {', '.join(kinds)}, has {has}")
     criterion = _validated(kinds[own[0]], entry, error, where, f"{name}: ")
@@ -106,12 +121,14 @@ def _criterion(
     return criterion.model_copy(update={"line": line})
 
 
-def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: str) -> None:  # noqa: ANN401
+def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: str) -> None:
     limit = criterion.expect
     if limit is None or not limit.unit:
         return
     if not criterion.yielded_unit:
-        raise error((*where, "expect"), f"{name}: the limit {limit.shown()!r} has a unit, so the query needs `unit:`")
+        raise error(
+            (*where, "expect"), f"{name}: the limit {limit.shown()!r} has a unit, so the query needs `unit:`"
+        )
     if dimension(limit.unit) != dimension(criterion.yielded_unit):
         units = f"{limit.unit!r} of the limit and {criterion.yielded_unit!r} of the query"
         raise error((*where, "expect"), f"{name}: the units {units} do not measure the same")
@@ -145,10 +162,14 @@ def _cross_check(suite: Suite, document: Document) -> None:
     for index, waiver in enumerate(suite.waivers):
         if waiver.criterion not in ids:
             hint = suggestion(waiver.criterion, ids)
-            raise document.error(("waivers", index, "criterion"), f"unknown criterion {waiver.criterion!r}{hint}")
+            raise document.error(
+                ("waivers", index, "criterion"), f"unknown criterion {waiver.criterion!r}{hint}"
+            )
         if waiver.checkpoint is not None and waiver.checkpoint not in points:
             hint = suggestion(waiver.checkpoint, points)
-            raise document.error(("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}")
+            raise document.error(
+                ("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}"
+            )
 
 
 def suggestion(name: object, allowed: Iterable[str]) -> str:
@@ -161,7 +182,7 @@ def suggestion(name: object, allowed: Iterable[str]) -> str:
     return f"; allowed: {', '.join(names)}" if names else ""
 
 
-def _validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:  # noqa: ANN401
+def _validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
     error = document.error if isinstance(document, Document) else document
     if isinstance(value, dict):
         _refuse_unknown(model, value, error, where, prefix)
@@ -172,7 +193,9 @@ def _validated(model: type[_M], value: object, document: Any, where: Sequence[Ke
         raise error((*where, *first["loc"]), prefix + _sentence(model, first)) from None
 
 
-def _refuse_unknown(model: type[BaseModel], value: Mapping[str, Any], error: Any, where: Sequence[Key], prefix: str) -> None:  # noqa: ANN401
+def _refuse_unknown(
+    model: type[BaseModel], value: Mapping[str, Any], error: Any, where: Sequence[Key], prefix: str
+) -> None:
     """Refuse unknown keys before anything else, since a misspelt key often causes the other errors."""
     allowed = _keys(model)
     for key in value:
@@ -219,7 +242,7 @@ def _model_at(model: type[BaseModel], where: Sequence[Key]) -> type[BaseModel] |
             current = next(_models(current.model_fields[key].annotation), None)
         if current is None:
             return None
-    return cast("type[BaseModel]", current) if isinstance(current, type) and issubclass(current, BaseModel) else None
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:

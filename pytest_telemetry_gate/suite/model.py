@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from pytest_telemetry_gate.suite.fields import (
     DurationField,
@@ -70,7 +79,7 @@ class CheckpointEntry(Model):
     until: DurationField | None = Field(default=None, description="... up to and with this one")
 
 
-def _entry(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the file holds
+def _entry(value: Any) -> Any:
     return {"id": value, "at": value} if isinstance(value, str) else value
 
 
@@ -117,9 +126,9 @@ class BaselineFile(Model):
     name: str = Field(description="what the baseline is called, such as Sprint 1")
     measured: TimeField | None = Field(default=None, description="when it was measured")
     expires: EndTimeField | None = Field(default=None, description="from when on it is stale")
-    values: dict[str, Annotated[BaselineEntry, BeforeValidator(lambda v: v if isinstance(v, dict) else {"value": v})]] = Field(
-        description="values by criterion: a number, or {value: ..., unit: ...}"
-    )
+    values: dict[
+        str, Annotated[BaselineEntry, BeforeValidator(lambda v: v if isinstance(v, dict) else {"value": v})]
+    ] = Field(description="values by criterion: a number, or {value: ..., unit: ...}")
 
 
 class Baseline(Model):
@@ -165,7 +174,9 @@ class Criterion(Model):
     id: IdField = Field(description="the name in node ids, unique in the suite")
     title: str = Field(default="", description="what tables call it")
     unit: str = Field(default="", description="the unit of what the query yields")
-    expect: LimitField | None = Field(default=None, description="the limit: an operator and a number, or a range")
+    expect: LimitField | None = Field(
+        default=None, description="the limit: an operator and a number, or a range"
+    )
     tolerance: ShareField | None = Field(default=None, description="limit on the size of the variance")
     better: Literal["lower", "higher"] | None = Field(default=None, description="which way is an improvement")
     reduce: Literal["max", "min", "avg", "sum", "any", "all"] | None = Field(
@@ -173,7 +184,9 @@ class Criterion(Model):
     )
     coverage: ShareField = Field(default=0.9, description="share of the window that must hold data")
     window: DurationField | None = Field(default=None, description="the length of $__window")
-    checkpoints: tuple[str, ...] | None = Field(default=None, description="the only checkpoints it is judged at")
+    checkpoints: tuple[str, ...] | None = Field(
+        default=None, description="the only checkpoints it is judged at"
+    )
     baseline: _OwnBaseline | None = Field(
         default=None, description="a number in its unit, or where the baseline comes from"
     )
@@ -181,7 +194,9 @@ class Criterion(Model):
     since: Literal["rollout_start", "rollout_end"] = Field(
         default="rollout_start", description="where $__range begins"
     )
-    up: str | None = Field(default=None, description="selector of the targets' up, for series that may not exist")
+    up: str | None = Field(
+        default=None, description="selector of the targets' up, for series that may not exist"
+    )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
     line: int = Field(default=0, exclude=True, repr=False)
 
@@ -262,11 +277,13 @@ class Suite(Model):
     title: str = Field(default="", description="what reports call it")
     rollout: Rollout = Field(description="the rollout that is judged")
     checkpoints: tuple[_Entry, ...] = Field(min_length=1, description="the moments that are judged")
-    levels: Levels | None = Field(default=None, description="levels of the variance, for criteria with a tolerance")
-    baseline: Baseline | None = Field(default=None, description="the baseline of all criteria")
-    variables: dict[IdField, Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]] = Field(
-        default_factory=dict, description="values of $name in queries"
+    levels: Levels | None = Field(
+        default=None, description="levels of the variance, for criteria with a tolerance"
     )
+    baseline: Baseline | None = Field(default=None, description="the baseline of all criteria")
+    variables: dict[
+        IdField, Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
+    ] = Field(default_factory=dict, description="values of $name in queries")
     groups: dict[str, Annotated[tuple[Any, ...], WithJsonSchema({})]] = Field(
         min_length=1, description="criteria by group"
     )

@@ -47,10 +47,14 @@ def _without_hidden(schema: dict[str, Any]) -> dict[str, Any]:
     """Leave out fields that no file has, and titles and defaults that say nothing to an editor's user."""
     properties = schema.get("properties", {})
     kept = {name: _plain(value) for name, value in properties.items() if name not in HIDDEN}
-    return {key: value for key, value in {**schema, "properties": kept}.items() if key != "title" and (key != "properties" or kept)}
+    return {
+        key: value
+        for key, value in {**schema, "properties": kept}.items()
+        if key != "title" and (key != "properties" or kept)
+    }
 
 
-def _plain(schema: Any) -> Any:  # noqa: ANN401 - a part of a JSON document
+def _plain(schema: Any) -> Any:
     if isinstance(schema, dict):
         return {key: _plain(value) for key, value in schema.items() if key not in {"title", "default"}}
     return [_plain(value) for value in schema] if isinstance(schema, list) else schema

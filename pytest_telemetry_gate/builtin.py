@@ -1,0 +1,42 @@
+"""What comes with the package, registered through the same hooks that third parties use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.config import RegionSettings
+    from pytest_telemetry_gate.events.base import EventSource
+    from pytest_telemetry_gate.sources.base import Source
+    from pytest_telemetry_gate.suite.model import Criterion
+
+__all__: list[str] = []
+
+
+@pytest.hookimpl
+def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source]]:
+    from pytest_telemetry_gate.sources.recorded import RecordingSource
+
+    return {"recording": RecordingSource.of}
+
+
+@pytest.hookimpl
+def pytest_telemetry_gate_event_sources() -> Mapping[str, Callable[[Mapping[str, Any], Source], EventSource]]:
+    from pytest_telemetry_gate.events.recorded import RecordedEvents
+
+    return {"recording": RecordedEvents.of}
+
+
+@pytest.hookimpl
+def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:
+    from pytest_telemetry_gate.criteria.count import Count
+    from pytest_telemetry_gate.criteria.occurrences import Alerts, Incidents
+    from pytest_telemetry_gate.criteria.ratio import Ratio
+    from pytest_telemetry_gate.criteria.rollout import RolloutDuration
+    from pytest_telemetry_gate.criteria.threshold import Threshold
+    from pytest_telemetry_gate.criteria.trend import Trend
+
+    return (Threshold, Count, Alerts, Incidents, RolloutDuration, Ratio, Trend)

@@ -1,0 +1,163 @@
+"""A check: one criterion in one region at one checkpoint, which becomes one pytest item; and how it is judged.
+
+``judge(check, answers)`` is pure: the same answers give the same verdict in any process, live or recorded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.figures import duration
+from pytest_telemetry_gate.suite.duration import format_duration, format_time
+from pytest_telemetry_gate.suite.fields import expand
+from pytest_telemetry_gate.suite.model import Checkpoint, Criterion, Suite, Waiver
+from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.sources.base import Answers, Question
+
+__all__ = ["Check", "judge"]
+
+_YEAR = 366 * 86400.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One criterion of a suite in one region at one checkpoint, with everything that its text may refer to.
+
+    ``scrape_interval`` is the environment's, in seconds; ``siblings`` are the suite's other criteria by group, for
+    the criteria that judge others.
+    """
+
+    suite: Suite
+    group: str
+    criterion: Criterion
+    checkpoint: Checkpoint
+    region: str = ""
+    environment: str = ""
+    scrape_interval: float = 15.0
+    path: str = ""
+    sequence: int = 0
+
+    @property
+    def time(self) -> float:
+        """The moment that is judged, in seconds since the epoch."""
+        return self.checkpoint.at
+
+    @property
+    def window(self) -> float | None:
+        """The length of ``$__window`` in seconds: the checkpoint's where it has one, else the criterion's."""
+        return self.criterion.window if self.checkpoint.window is None else self.checkpoint.window
+
+    @property
+    def start(self) -> float:
+        """The moment from which ``$__range`` counts: the start of the rollout, or its end with ``since``."""
+        rollout = self.suite.rollout
+        return rollout.end if self.criterion.since == "rollout_end" else rollout.start
+
+    @property
+    def range(self) -> float:
+        """The length of ``$__range`` in seconds."""
+        return self.time - self.start
+
+    @property
+    def waiver(self) -> Waiver | None:
+        """The waiver that names this check, or None."""
+        for waiver in self.suite.waivers:
+            named = waiver.criterion == self.criterion.id
+            here = waiver.region in (None, self.region) and waiver.checkpoint in (None, self.checkpoint.id)
+            if named and here:
+                return waiver
+        return None
+
+    def expand(self, text: str, *, window: float | None = None) -> str:
+        """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
+
+        ``window`` (seconds) is used for ``$__window`` instead of the check's own.
+        """
+        window = self.window if window is None else window
+        values = {
+            **self.suite.variables,
+            "region": self.region,
+            "__interval": format_duration(self.scrape_interval),
+            # Grafana's rule for its Prometheus data source: room for one lost scrape on either side.
+            "__rate_interval": format_duration(4 * self.scrape_interval),
+        }
+        if self.range > 0:
+            values["__range"] = format_duration(self.range)
+        if window is not None:
+            values["__window"] = format_duration(window)
+        try:
+            return expand(text, values)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+    def sibling(self, group: str, criterion: Criterion, checkpoint: Checkpoint | None = None) -> Check:
+        """Return the check of another criterion of the suite in the same region, here or at another checkpoint."""
+        there = self.checkpoint if checkpoint is None else checkpoint
+        return dataclasses.replace(self, group=group, criterion=criterion, checkpoint=there)
+
+    def error(self, message: str) -> SuiteError:
+        """Return an error that points at the criterion's line."""
+        where = f"criterion {self.criterion.id!r}"
+        return SuiteError(self.path, self.criterion.line, f"{where}: {message}")
+
+    def questions(self) -> tuple[Question, ...]:
+        """Return everything that must be asked before ``judge`` can decide, derived checks included."""
+        return tuple(dict.fromkeys(self.criterion.questions(self)))
+
+    def verdict(self, outcome: Outcome, reason: str, **found: object) -> Verdict:
+        """Return a verdict about this check; ``found`` are further fields of the verdict."""
+        criterion = self.criterion
+        fields: dict[str, object] = {
+            "suite": self.suite.suite,
+            "group": self.group,
+            "criterion": criterion.id,
+            "title": criterion.title or criterion.id,
+            "region": self.region,
+            "checkpoint": self.checkpoint.id,
+            "time": self.time,
+            "severity": Level(criterion.level) if criterion.level else None,
+            "environment": self.environment,
+            "named": self.checkpoint.named,
+            "path": self.path,
+            "line": criterion.line,
+            "sequence": self.sequence,
+            "unit": criterion.shown_unit,
+            "limit": criterion.limit_text,
+            "tolerance": None if criterion.tolerance is None else criterion.tolerance * 100,
+            "variance_unit": criterion.variance_unit,
+        }
+        return Verdict(outcome=outcome, reason=reason, **{**fields, **found})  # type: ignore[arg-type]
+
+
+def judge(check: Check, answers: Answers) -> Verdict:
+    """Decide about a check from the answers to its questions; raises nothing for missing or broken data.
+
+    A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
+    has not expired turns a verdict that would close the gate into ``waived``.
+    """
+    ahead = check.suite.rollout.start - answers.now
+    if ahead > _YEAR:
+        start = format_time(check.suite.rollout.start)
+        return check.verdict(
+            Outcome.ERROR,
+            f"rollout.start {start} is {duration(ahead)} ahead of the clock: is the year right?",
+        )
+    due = check.time + 2 * (answers.longest_interval or check.scrape_interval)
+    if due > answers.now:
+        return check.verdict(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")
+    if answers.failure:
+        return check.verdict(Outcome.ERROR, answers.failure)
+    verdict = check.criterion.judge(check, answers)
+    waiver = check.waiver
+    if waiver is None or verdict.outcome.lets_through():
+        return verdict
+    if waiver.until <= answers.now:
+        expired = f"{verdict.reason}; the waiver of {waiver.owner} expired {format_time(waiver.until)}"
+        return verdict.replaced(reason=expired)
+    waived = f"waived until {format_time(waiver.until)} by {waiver.owner}: {waiver.reason} ({verdict.outcome}: {verdict.reason})"
+    return verdict.replaced(outcome=Outcome.WAIVED, reason=waived)

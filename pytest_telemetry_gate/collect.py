@@ -1,0 +1,119 @@
+"""Suite files as pytest items: a file holds groups, a group holds one item for each check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from pytest_telemetry_gate import plan
+from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.config import Environment
+from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
+from pytest_telemetry_gate.run import CHECK, VERDICTS, GateRun
+
+__all__ = ["CheckItem", "GateFile"]
+
+
+class GateFile(pytest.File):
+    """A ``*.gate.yaml`` file."""
+
+    run: GateRun
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, path: Path, run: GateRun) -> GateFile:
+        """Return the collector of a suite file."""
+        file: GateFile = cls.from_parent(parent, path=path)
+        file.run = run
+        return file
+
+    def collect(self) -> Iterable[pytest.Collector]:
+        """Yield the suite's groups; whatever is wrong with the file is one line of a collection error."""
+        try:
+            environment = self.run.environment(self.path.parent)
+        except ConfigError as error:
+            # Without an environment there is nothing to collect: the session stops with a usage error after
+            # collection, which a worker cannot raise without looking like a crash.
+            if self.run.worker is not None:
+                raise self.CollectError(str(error)) from None
+            self.run.problem = self.run.problem or error
+            return
+        try:
+            suite = self.run.suite(self.path)
+            checks = plan.checks(suite, environment)
+            chosen = plan.chosen(
+                checks,
+                checkpoints=self.config.getoption("--telemetry-checkpoint"),
+                regions=self.config.getoption("--telemetry-region"),
+            )
+        except TelemetryGateError as error:
+            raise self.CollectError(str(error)) from None
+        self.run.count(self.path, len(chosen))
+        for name in suite.groups:
+            group = Group.of(self, name, [check for check in chosen if check.group == name], environment)
+            yield group
+
+
+class Group(pytest.Collector):
+    """A group of criteria in a suite."""
+
+    checks: list[Check]
+    environment: Environment
+
+    @classmethod
+    def of(cls, parent: GateFile, name: str, checks: list[Check], environment: Environment) -> Group:
+        """Return the collector of a group."""
+        group: Group = cls.from_parent(parent, name=name)
+        group.checks, group.environment = checks, environment
+        return group
+
+    def collect(self) -> Iterable[CheckItem]:
+        """Yield one item for each check."""
+        file = self.getparent(GateFile)
+        if file is None:
+            return
+        several = len(self.environment.regions) > 1
+        for check in self.checks:
+            where = f"{check.region}-{check.checkpoint.id}" if several else check.checkpoint.id
+            item: CheckItem = CheckItem.from_parent(
+                self,
+                name=f"{check.criterion.id}[{where}]",
+                callobj=criterion,
+                originalname=check.criterion.id,
+            )
+            item.run, item.environment = file.run, self.environment
+            item.stash[CHECK] = check
+            item.add_marker(
+                pytest.mark.telemetry(
+                    env=self.environment.name,
+                    suite=check.suite.suite,
+                    group=check.group,
+                    criterion=check.criterion.id,
+                    region=check.region,
+                    checkpoint=check.checkpoint.id,
+                    level=check.criterion.level,
+                )
+            )
+            yield item
+
+
+class CheckItem(pytest.Function):
+    """One check as a test case; fixtures that are used automatically apply to it."""
+
+    run: GateRun
+    environment: Environment
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
+        """Point at the criterion's line in the suite file."""
+        return self.path, self.stash[CHECK].criterion.line - 1, f"criterion: {self.name}"
+
+    def decide(self) -> None:
+        """Judge the check; the run concludes from the verdict whether the item passes."""
+        self.stash[VERDICTS] = [self.run.session(self.environment).judge(self.stash[CHECK])]
+
+
+def criterion(request: pytest.FixtureRequest) -> None:
+    """Run a check; this is the function that every check's item calls."""
+    request.node.decide()

@@ -1,0 +1,97 @@
+"""What a value is compared with: a number, a baseline file, or the same query at another time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.criteria.coverage import Coverage, coverage_of, coverage_questions
+from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
+from pytest_telemetry_gate.sources.base import Instant
+from pytest_telemetry_gate.suite.duration import format_time
+from pytest_telemetry_gate.suite.units import convert
+from pytest_telemetry_gate.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answers, Question
+    from pytest_telemetry_gate.suite.model import Baseline
+
+__all__ = ["Reference", "baseline_questions", "reference_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The baseline of one check in the criterion's unit, or the one line why there is none."""
+
+    name: str
+    value: float | None = None
+    problem: str = ""
+    error: bool = False
+
+
+def baseline_questions(check: Check, query: str) -> Iterable[Question]:
+    """Yield what must be asked to know the baseline; ``query`` is the criterion's own, not expanded yet."""
+    asked = _asked(check, query)
+    if asked is not None:
+        promql, time = asked
+        yield Instant(check.region, promql, time)
+        yield from coverage_questions(check, promql, time)
+
+
+def reference_of(check: Check, query: str, answers: Answers) -> Reference | None:
+    """Return the baseline of a check, or None where the suite names none."""
+    baseline = _baseline(check)
+    if baseline is None:
+        return None
+    if isinstance(baseline, float):
+        return Reference("baseline", baseline)
+    asked = _asked(check, query)
+    if asked is None:
+        return _from_file(check, baseline, answers.now)
+    promql, time = asked
+    name = baseline.name or f"at {format_time(time)}"
+    answer = answers[Instant(check.region, promql, time)]
+    coverage: Coverage = coverage_of(check, promql, time, answers)
+    evidence = evidence_of(check, answer, query=promql, coverage=coverage)
+    if evidence.problem is not None:
+        failed = evidence.problem.outcome is Outcome.ERROR
+        return Reference(name, problem=f"baseline: {evidence.problem.reason}", error=failed)
+    _, values = series_of(answer)
+    if len(values) != 1:
+        return Reference(name, problem=f"baseline: {promql} gave {len(values)} series, not one")
+    return Reference(name, values[0])
+
+
+def _baseline(check: Check) -> Baseline | float | None:
+    own = check.criterion.baseline
+    return check.suite.baseline if own is None else own
+
+
+def _asked(check: Check, query: str) -> tuple[str, float] | None:
+    """Return the expression and the moment that give the baseline, or None where nothing needs asking."""
+    baseline = _baseline(check)
+    if baseline is None or isinstance(baseline, float) or baseline.file is not None:
+        return None
+    window = baseline.window if baseline.window is not None else check.window
+    promql = check.expand(baseline.query or query, window=window)
+    if baseline.at is not None:
+        return promql, baseline.at
+    return promql, check.time - (baseline.offset or 0.0)
+
+
+def _from_file(check: Check, baseline: Baseline, now: float) -> Reference:
+    content = baseline.content
+    if content is None:
+        return Reference(baseline.name or "baseline", problem="baseline: the file was not loaded")
+    name = baseline.name or content.name
+    entry = content.values.get(check.criterion.id)
+    if entry is None:
+        return Reference(name, problem=f"baseline {name!r} has no value for {check.criterion.id!r}")
+    if content.expires is not None and content.expires <= now:
+        return Reference(name, problem=f"baseline {name!r} expired {format_time(content.expires)}")
+    value = entry.value
+    if entry.unit and check.criterion.unit:
+        value = convert(value, entry.unit, check.criterion.unit)
+    return Reference(name, value)

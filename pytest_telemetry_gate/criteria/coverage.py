@@ -1,0 +1,215 @@
+"""Coverage: which share of the time that a query looks at holds data, asked of the source as PromQL.
+
+Two questions for each selector. The samples of its longest series, exact for series that live throughout; and the
+slots of the window in which any of its series has a sample, less one for those half filled, for series that follow one another as processes do when
+they are replaced. The larger share counts, and of several jobs the smallest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.figures import duration, percent
+from pytest_telemetry_gate.promql import Vector, ast, parse
+from pytest_telemetry_gate.sources.base import Instant
+from pytest_telemetry_gate.suite.duration import format_duration
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answers
+
+__all__ = [
+    "Coverage",
+    "coverage_of",
+    "coverage_questions",
+    "up_coverage",
+    "up_questions",
+    "up_selector",
+]
+
+_LOOKBACK = 300.0  # seconds: how far an instant selector looks back, Prometheus' default
+_SLOTS = 60  # of a window, in each of which some series must have a sample
+_SPARSE = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # exist only while something is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A share from 0 to 1, or None where it cannot be told; ``reason`` says of which selector, for people."""
+
+    share: float | None
+    reason: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The samples a selector may read: those of ``selector`` in the ``window`` seconds up to ``end``."""
+
+    selector: str
+    end: float
+    window: float
+
+    def samples(self, region: str) -> Instant:
+        text = f"max by (job) (count_over_time({self.selector}[{format_duration(self.window)}]))"
+        return Instant(region, text, self.end)
+
+    def slots(self, region: str) -> Instant:
+        window, slot = format_duration(self.window), format_duration(self.slot)
+        text = (
+            f"count_over_time((count by (job) (count_over_time({self.selector}[{slot}])))[{window}:{slot}])"
+        )
+        return Instant(region, text, self.end)
+
+    @property
+    def slot(self) -> float:
+        """The length of a slot in whole seconds."""
+        return float(max(1, math.ceil(self.window / _SLOTS)))
+
+
+def coverage_questions(check: Check, promql: str, time: float) -> Iterable[Instant]:
+    """Yield what must be asked to know the coverage of an expression at a time (seconds)."""
+    for span in _spans(check, promql, time):
+        yield span.samples(check.region)
+        yield span.slots(check.region)
+    if check.criterion.up is not None or _sparse(promql):
+        up = up_selector(check, promql)
+        yield from up_questions(check, up, _longest(check, promql, time))
+
+
+def coverage_of(check: Check, promql: str, time: float, answers: Answers) -> Coverage:
+    """Return the smallest coverage of the selectors in an expression; 1 where it has none.
+
+    With ``up:`` in the criterion, or for ``ALERTS``, the coverage of the targets' ``up`` stands in for that of
+    series that may not exist.
+    """
+    found = [_of_span(check, span, answers) for span in _spans(check, promql, time)]
+    worst = min(found, key=lambda one: -1.0 if one.share is None else one.share, default=Coverage(1.0))
+    enough = worst.share is not None and worst.share >= check.criterion.coverage
+    if enough or worst.error or (check.criterion.up is None and not _sparse(promql)):
+        return worst
+    return up_coverage(check, up_selector(check, promql), _longest(check, promql, time), answers)
+
+
+def up_selector(check: Check, promql: str) -> str:
+    """Return the selector of the targets' ``up``: the criterion's own, else by the job and instance matched."""
+    if check.criterion.up is not None:
+        return check.expand(check.criterion.up)
+    matchers = {
+        str(matcher)
+        for node in ast.walk(parse(promql))
+        if isinstance(node, ast.VectorSelector)
+        for matcher in node.matchers
+        if matcher.name in {"job", "instance"}
+    }
+    return f"up{{{', '.join(sorted(matchers))}}}" if matchers else "up"
+
+
+def up_questions(check: Check, up: str, window: float) -> Iterable[Instant]:
+    """Yield what must be asked to know for which share of a window (seconds) the targets were up."""
+    span = _Span(up, check.time, window)
+    yield span.samples(check.region)
+    yield span.slots(check.region)
+    yield _up_share(check, up, window)
+
+
+def up_coverage(check: Check, up: str, window: float, answers: Answers) -> Coverage:
+    """Return the share of a window in which targets were scraped, times the share of scrapes that found them up."""
+    scraped = _of_span(check, _Span(up, check.time, window), answers)
+    if scraped.share is None or scraped.error:
+        return scraped
+    answer = answers[_up_share(check, up, window)]
+    if answer.error:
+        return Coverage(None, error=answer.error)
+    shares = answer.value.values.tolist() if isinstance(answer.value, Vector) else []
+    share = scraped.share * min(shares, default=0.0)
+    return Coverage(share, f"targets {up} were up {percent(share)} of {duration(window)}")
+
+
+def _up_share(check: Check, up: str, window: float) -> Instant:
+    length = format_duration(window)
+    text = f"sum by (job) (sum_over_time({up}[{length}])) / sum by (job) (count_over_time({up}[{length}]))"
+    return Instant(check.region, text, check.time)
+
+
+def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
+    samples, slots = answers[span.samples(check.region)], answers[span.slots(check.region)]
+    error = samples.error or slots.error
+    if error:
+        return Coverage(None, error=error)
+    counted, filled = _by_job(samples.value), _by_job(slots.value)
+    told = f"{span.selector} over {duration(span.window)}"
+    if not counted:
+        return Coverage(0.0, f"no samples of {told}")
+    shares = []
+    for job, count in counted.items():
+        interval = answers.interval(job)
+        if interval is None:
+            return Coverage(
+                None, f"the scrape interval of job {job!r} is unknown: set scrape_interval in telemetry.yaml"
+            )
+        by_slot = (filled.get(job, 0.0) - 1) * span.slot if span.slot >= 2 * interval else 0.0
+        shares.append(min(1.0, max(count * interval, by_slot) / span.window))
+    return Coverage(min(shares), told)
+
+
+def _by_job(value: object) -> dict[str, float]:
+    if not isinstance(value, Vector):
+        return {}
+    return {
+        labels.get("job", ""): count
+        for labels, count in zip(value.labels, value.values.tolist(), strict=True)
+    }
+
+
+def _sparse(promql: str) -> bool:
+    return any(
+        isinstance(node, ast.VectorSelector) and node.name in _SPARSE for node in ast.walk(parse(promql))
+    )
+
+
+def _longest(check: Check, promql: str, time: float) -> float:
+    return max((span.window for span in _spans(check, promql, time)), default=_LOOKBACK)
+
+
+def _spans(check: Check, promql: str, time: float) -> Iterator[_Span]:
+    """Yield what each selector of an expression reads when it is evaluated at a time (seconds)."""
+    window = check.window or _LOOKBACK
+    yield from dict.fromkeys(_within(parse(promql), round(time * 1000), 0, round(window * 1000)))
+
+
+def _within(node: ast.Expr, end: int, length: int, instant: int) -> Iterator[_Span]:
+    """Yield the spans below a node that is evaluated over ``length`` ms up to ``end``.
+
+    ``instant`` is the length that an instant selector must cover when nothing around it has one.
+    """
+    match node:
+        case ast.VectorSelector():
+            yield _span(node, end, length or instant)
+        case ast.MatrixSelector():
+            yield _span(node.selector, end, length + node.range)
+        case ast.Subquery():
+            moved = _moved(end, node.offset, node.at)
+            yield from _within(node.expr, moved, length + node.range, instant)
+        case ast.Call():
+            for argument in node.args:
+                yield from _within(argument, end, length, instant)
+        case ast.Aggregate():
+            for part in (node.param, node.expr):
+                if part is not None:
+                    yield from _within(part, end, length, instant)
+        case ast.Binary():
+            yield from _within(node.lhs, end, length, instant)
+            yield from _within(node.rhs, end, length, instant)
+        case ast.Unary() | ast.Paren():
+            yield from _within(node.expr, end, length, instant)
+
+
+def _span(selector: ast.VectorSelector, end: int, length: int) -> _Span:
+    return _Span(selector.selector, _moved(end, selector.offset, selector.at) / 1000, length / 1000)
+
+
+def _moved(end: int, offset: int, at: int | str | None) -> int:
+    return (at if isinstance(at, int) else end) - offset

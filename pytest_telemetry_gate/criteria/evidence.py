@@ -1,0 +1,90 @@
+"""What stands behind a verdict: the query, where its answer came from, and every reason to distrust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_telemetry_gate.criteria.coverage import Coverage
+from pytest_telemetry_gate.figures import percent
+from pytest_telemetry_gate.promql import Scalar, Vector
+from pytest_telemetry_gate.suite.duration import format_time
+from pytest_telemetry_gate.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answer
+
+__all__ = ["Evidence", "Problem", "evidence_of", "series_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a value cannot be used at all, and which outcome that is."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The fields of a verdict that say where its value came from.
+
+    ``problem`` stands in the way of any decision; ``doubt`` only in the way of a good one: a limit that is
+    broken on incomplete data is broken all the same.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    problem: Problem | None = None
+    doubt: str = ""
+
+
+def evidence_of(
+    check: Check, answer: Answer, *, query: str, coverage: Coverage | None = None, doubt: str = ""
+) -> Evidence:
+    """Return the evidence of one answer, judged for errors, partial answers, absence and coverage."""
+    fields = {
+        "query": query,
+        "source": answer.source,
+        "semantics": answer.semantics,
+        "link": answer.link,
+        "digest": answer.digest,
+        "warnings": answer.warnings,
+        "coverage": None if coverage is None else coverage.share,
+    }
+    return Evidence(fields, _problem(check, answer, query, coverage), doubt)
+
+
+def series_of(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:
+    """Return the label sets and values of an instant answer; a scalar is one series without labels."""
+    if isinstance(answer.value, Scalar):
+        return ({},), (float(answer.value.value),)
+    if isinstance(answer.value, Vector):
+        return answer.value.labels, np.asarray(answer.value.values, dtype=np.float64).tolist()
+    return (), ()
+
+
+def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None) -> Problem | None:
+    if answer.error:
+        return Problem(Outcome.ERROR, answer.error)
+    if answer.partial:
+        return Problem(Outcome.INCONCLUSIVE, f"the answer may be partial: {'; '.join(answer.warnings)}")
+    if isinstance(answer.value, Vector) and not answer.value.labels:
+        where = f" ({answer.extent})" if answer.extent else ""
+        reason = f"no data: {query} has no value at {format_time(check.time)}{where}"
+        return Problem(Outcome.INCONCLUSIVE, reason)
+    if coverage is None:
+        return None
+    if coverage.error:
+        return Problem(Outcome.ERROR, coverage.error)
+    if coverage.share is None:
+        return Problem(Outcome.INCONCLUSIVE, coverage.reason)
+    if coverage.share < check.criterion.coverage:
+        wanted = percent(check.criterion.coverage)
+        return Problem(
+            Outcome.INCONCLUSIVE, f"coverage {percent(coverage.share)}, below {wanted}: {coverage.reason}"
+        )
+    return None

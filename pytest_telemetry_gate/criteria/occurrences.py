@@ -1,0 +1,182 @@
+"""``alerts:`` and ``incidents:`` - how often something happened since the rollout, with proof that it would be known.
+
+Zero occurrences mean nothing where nobody was looking; so a limit that is broken is broken, but one that is kept
+needs a history without holes and, for alerts, rules that were evaluated all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
+from pytest_telemetry_gate.criteria.evidence import Evidence, evidence_of, series_of
+from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
+from pytest_telemetry_gate.criteria.weigh import weigh
+from pytest_telemetry_gate.events.base import Episode, Events, Rule
+from pytest_telemetry_gate.figures import duration
+from pytest_telemetry_gate.sources.base import EventsQuestion, Instant
+from pytest_telemetry_gate.suite.duration import format_time
+from pytest_telemetry_gate.suite.model import Criterion, Model
+from pytest_telemetry_gate.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answers, Question
+    from pytest_telemetry_gate.verdict import Verdict
+
+__all__ = ["Alerts", "Incidents"]
+
+_SHOWN = 3  # episodes named in a reason; the count says how many there are
+
+
+class AlertMatch(Model):
+    """Which alerts are meant, and what stands in for the proof that their rules were evaluated."""
+
+    match: dict[str, str] = Field(
+        default_factory=dict, description="labels that an alert must have, `alertname` too"
+    )
+    proof: str | None = Field(
+        default=None,
+        description="PromQL that is non-zero while the rules were evaluated, where the rules themselves are unknown",
+    )
+
+
+class IncidentMatch(Model):
+    """Which incidents are meant."""
+
+    kind: str | None = Field(
+        default=None, description="`incident`, `escalation`, ...; every kind if left out"
+    )
+
+
+class Alerts(Criterion):
+    """The number of alerts that started firing since the rollout, resolved ones included."""
+
+    key: ClassVar[str] = "alerts"
+
+    alerts: AlertMatch = Field(description="which alerts are counted")
+
+    def expressions(self) -> Mapping[str, tuple[str, Wanted]]:
+        """Return the proof."""
+        return {} if self.alerts.proof is None else {"alerts": (self.alerts.proof, VALUES)}
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield the alert history and, where the suite gives one, the proof."""
+        yield EventsQuestion(check.region, "alerts", check.start, check.time)
+        if self.alerts.proof is not None:
+            proof = check.expand(self.alerts.proof)
+            yield Instant(check.region, proof, check.time)
+            yield from coverage_questions(check, proof, check.time)
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Weigh the number of episodes; a number inside the limit needs proof of evaluation."""
+        match = self.alerts.match
+        answer = answers[EventsQuestion(check.region, "alerts", check.start, check.time)]
+        query = _alerts_query(match)
+        if not isinstance(answer.value, Events):
+            return weigh(check, (), evidence_of(check, answer, query=query))
+        events = answer.value
+        matching = [one for one in events.episodes if _matches({**one.labels, "alertname": one.name}, match)]
+        rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
+        doubt = _holes(check, events) or self._unproven(check, events, rules, answers)
+        return _counted(check, matching, evidence_of(check, answer, query=query, doubt=doubt), "alert")
+
+    def _unproven(self, check: Check, events: Events, rules: Sequence[Rule], answers: Answers) -> str:
+        if self.alerts.proof is not None:
+            return self._unproven_by_query(check, answers)
+        if not rules:
+            known = ", ".join(sorted({rule.alert for rule in events.rules})) or "none"
+            return f"no alerting rule matches {_alerts_query(self.alerts.match)} (rules known: {known})"
+        evaluations = {one.group: one for one in events.evaluations}
+        for group in sorted({rule.group for rule in rules}):
+            evaluation = evaluations.get(group)
+            if evaluation is None:
+                return f"nothing proves that rule group {group!r} was evaluated"
+            if evaluation.longest_gap > evaluation.allowed_gap:
+                gap, allowed = duration(evaluation.longest_gap), duration(evaluation.allowed_gap)
+                return f"rule group {group!r} was not evaluated for {gap} (allowed {allowed})"
+            if evaluation.failures:
+                return f"rule group {group!r} had {evaluation.failures:g} failed evaluations"
+        return ""
+
+    def _unproven_by_query(self, check: Check, answers: Answers) -> str:
+        proof = check.expand(self.alerts.proof or "")
+        answer = answers[Instant(check.region, proof, check.time)]
+        coverage = coverage_of(check, proof, check.time, answers)
+        problem = evidence_of(check, answer, query=proof, coverage=coverage).problem
+        if problem is not None:
+            return f"proof: {problem.reason}"
+        _, values = series_of(answer)
+        if any(not value > 0 for value in values):
+            return f"proof: {proof} is {min(values):g}, so the rules were not evaluated all the time"
+        return ""
+
+
+class Incidents(Criterion):
+    """The number of incidents that started since the rollout."""
+
+    key: ClassVar[str] = "incidents"
+
+    incidents: IncidentMatch = Field(description="which incidents are counted")
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield the incident history."""
+        yield EventsQuestion(check.region, "incidents", check.start, check.time)
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Weigh the number of incidents; a number inside the limit needs a complete history."""
+        answer = answers[EventsQuestion(check.region, "incidents", check.start, check.time)]
+        kind = self.incidents.kind
+        query = "incidents" if kind is None else f"incidents of kind {kind}"
+        if not isinstance(answer.value, Events):
+            return weigh(check, (), evidence_of(check, answer, query=query))
+        matching = [one for one in answer.value.episodes if kind in (None, one.kind)]
+        doubt = _holes(check, answer.value)
+        return _counted(
+            check, matching, evidence_of(check, answer, query=query, doubt=doubt), kind or "incident"
+        )
+
+
+def _counted(check: Check, episodes: Sequence[Episode], evidence: Evidence, noun: str) -> Verdict:
+    inside = [one for one in episodes if check.start < one.start <= check.time]
+    carried = [
+        one for one in episodes if one.start <= check.start and (one.end is None or one.end > check.start)
+    ]
+    verdict = weigh(check, (float(len(inside)),), evidence)
+    told = [_told(one) for one in inside[:_SHOWN]]
+    if len(inside) > _SHOWN:
+        told.append(f"and {len(inside) - _SHOWN} more")
+    if carried:
+        told.append("carried in from before: " + ", ".join(_told(one) for one in carried[:_SHOWN]))
+        if verdict.outcome is Outcome.PASS:
+            verdict = verdict.replaced(outcome=Outcome.WARN)
+    if not told:
+        return verdict
+    return verdict.replaced(reason=f"{verdict.reason}; {noun}: {'; '.join(told)}")
+
+
+def _told(one: Episode) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
+    lasted = "still there" if one.end is None else f"for {duration(one.end - one.start)}"
+    return f"{one.name}{{{labels}}} at {format_time(one.start)} {lasted}"
+
+
+def _holes(check: Check, events: Events) -> str:
+    if not events.complete:
+        return f"the history is incomplete: {events.reason or 'the source says so'}"
+    if events.start > check.start or events.end < check.time:
+        covered = f"{format_time(events.start)} to {format_time(events.end)}"
+        return f"the history covers only {covered}"
+    return ""
+
+
+def _matches(labels: Mapping[str, str], match: Mapping[str, str]) -> bool:
+    return all(labels.get(key) == value for key, value in match.items())
+
+
+def _alerts_query(match: Mapping[str, str]) -> str:
+    labels = ", ".join(f'{key}="{value}"' for key, value in match.items())
+    return f'ALERTS{{alertstate="firing"{", " if labels else ""}{labels}}}'

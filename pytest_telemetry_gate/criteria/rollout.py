@@ -1,0 +1,41 @@
+"""``duration: rollout`` - how long the rollout took; needs no data at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.criteria.weigh import weigh
+from pytest_telemetry_gate.suite.duration import format_time
+from pytest_telemetry_gate.suite.model import Criterion
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answers, Question
+    from pytest_telemetry_gate.verdict import Verdict
+
+__all__ = ["RolloutDuration"]
+
+
+class RolloutDuration(Criterion):
+    """The length of the rollout, from its start to its end as the suite states them."""
+
+    key: ClassVar[str] = "duration"
+    last_checkpoint_only: ClassVar[bool] = True
+    natural_unit: ClassVar[str] = "s"
+
+    duration: Literal["rollout"] = Field(description="`rollout`: from rollout.start to rollout.end")
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield nothing: the suite itself knows."""
+        return ()
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Weigh the length of the rollout."""
+        rollout = check.suite.rollout
+        told = f"{format_time(rollout.start)} to {format_time(rollout.end)}, {len(rollout.steps)} steps"
+        verdict = weigh(check, (rollout.end - rollout.start,), Evidence({"source": "suite"}))
+        return verdict.replaced(reason=f"{verdict.reason}; {told}")

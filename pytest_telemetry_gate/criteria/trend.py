@@ -1,0 +1,194 @@
+"""``trend:`` - where the variance of another criterion is heading over the checkpoints, and where it will be.
+
+An ordinary least squares line through the variances, with the 95 % confidence interval of its slope and the 95 %
+prediction interval of the forecast (Draper and Smith, Applied Regression Analysis, 3rd ed., sections 1.4 and 3.1).
+The variances come from windows of their own, so their errors are taken as independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from pytest_telemetry_gate.check import judge
+from pytest_telemetry_gate.figures import number, signed
+from pytest_telemetry_gate.suite.fields import DurationField, LimitField
+from pytest_telemetry_gate.suite.loader import suggestion
+from pytest_telemetry_gate.suite.model import Criterion, Model
+from pytest_telemetry_gate.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answers, Question
+    from pytest_telemetry_gate.suite.model import Suite
+    from pytest_telemetry_gate.verdict import Verdict
+
+__all__ = ["Line", "Trend", "fit"]
+
+_DAY = 86400.0
+_LEAST = 3  # points: with two the line is exact and its interval infinite
+
+# Student's t at 0.975 for 1 to 30 degrees of freedom, as every table has it
+_T = (
+    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
+    2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
+    2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423,
+)  # fmt: skip
+
+
+class TrendOf(Model):
+    """Which criterion's variance is followed, and which way is better."""
+
+    of: str = Field(description="the criterion whose variance is followed")
+    better: Literal["lower", "higher"] | None = Field(
+        default=None, description="which way is an improvement: a slope that is surely the other way fails"
+    )
+
+
+class Forecast(Model):
+    """A moment after the rollout and the limit that the variance must keep then."""
+
+    at: DurationField = Field(description="the moment, after rollout.start")
+    expect: LimitField = Field(description="the limit on the forecast variance")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A fitted line; ``slope`` is per day with half of its 95 % interval, times are seconds since the epoch."""
+
+    slope: float
+    slope_half: float
+    _mean_time: float
+    _mean: float
+    _scatter: float
+    _spread: float
+    _points: int
+
+    def at(self, time: float) -> tuple[float, float]:
+        """Return the forecast at a time, and half of its 95 % prediction interval."""
+        days = (time - self._mean_time) / _DAY
+        factor = math.sqrt(1 + 1 / self._points + days * days / self._spread)
+        return self._mean + self.slope * days, student_t(self._points - 2) * self._scatter * factor
+
+
+class Trend(Criterion):
+    """The slope of a criterion's variance over the checkpoints so far, with a forecast."""
+
+    key: ClassVar[str] = "trend"
+    last_checkpoint_only: ClassVar[bool] = True
+
+    trend: TrendOf = Field(description="whose variance is followed")
+    forecast: Forecast | None = Field(
+        default=None, description="where the variance must be at a later moment"
+    )
+
+    def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong where the followed criterion does not exist or has no variance."""
+        ids = [
+            criterion.id
+            for criteria in suite.groups.values()
+            for criterion in criteria
+            if criterion is not self
+        ]
+        if self.trend.of not in ids:
+            yield "trend", f"unknown criterion {self.trend.of!r}{suggestion(self.trend.of, ids)}"
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield whatever the followed criterion asks at every checkpoint so far."""
+        for member in self.members(check):
+            yield from member.questions()
+
+    def members(self, check: Check) -> list[Check]:
+        """Return the followed criterion's checks up to this checkpoint."""
+        group, criterion = check.suite.find(self.trend.of)
+        return [
+            check.sibling(group, criterion, checkpoint)
+            for checkpoint in check.suite.points
+            if checkpoint.at <= check.time and check.suite.applies(criterion, checkpoint)
+        ]
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Fail on a slope that surely goes the wrong way or a forecast outside its limit.
+
+        Inconclusive with fewer than three points, a point without a variance, or a forecast whose interval
+        reaches over the limit.
+        """
+        verdicts = [judge(member, answers) for member in self.members(check)]
+        blank = next((one for one in verdicts if one.variance is None), None)
+        if blank is not None:
+            outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
+            return check.verdict(
+                outcome, f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
+            )
+        if len(verdicts) < _LEAST:
+            return check.verdict(
+                Outcome.INCONCLUSIVE, f"{len(verdicts)} points of {self.trend.of}: a trend needs {_LEAST}"
+            )
+        unit = verdicts[-1].variance_unit
+        line = fit([one.time or 0.0 for one in verdicts], [one.variance or 0.0 for one in verdicts])
+        told = f"slope {_pair(line.slope, line.slope_half)} {unit}/day over {len(verdicts)} points"
+        outcome = Outcome.FAIL if self._wrong_way(line) else Outcome.PASS
+        if outcome is Outcome.FAIL:
+            told += f", surely not {self.trend.better}"
+        if self.forecast is None:
+            return check.verdict(outcome, told, value=line.slope, unit=f"{unit}/day", source="suite")
+        return self._forecast(check, self.forecast, line, unit, (outcome, told))
+
+    def _wrong_way(self, line: Line) -> bool:
+        if self.trend.better == "lower":
+            return line.slope - line.slope_half > 0
+        return self.trend.better == "higher" and line.slope + line.slope_half < 0
+
+    def _forecast(
+        self, check: Check, forecast: Forecast, line: Line, unit: str, so_far: tuple[Outcome, str]
+    ) -> Verdict:
+        value, half = line.at(check.suite.rollout.start + forecast.at)
+        limit = forecast.expect
+        outcome, told = so_far
+        told = f"forecast {_pair(value, half)} {unit} at {_hours(forecast.at)}; {told}"
+        if not limit.holds(value):
+            outcome = Outcome.FAIL
+        elif not (limit.holds(value - half) and limit.holds(value + half)) and outcome is Outcome.PASS:
+            outcome, told = Outcome.INCONCLUSIVE, f"the interval reaches over {limit.shown(unit)}: {told}"
+        return check.verdict(
+            outcome,
+            told,
+            value=value,
+            unit=unit,
+            limit=limit.shown(unit),
+            margin=limit.margin(value),
+            source="suite",
+        )
+
+
+def fit(times: Sequence[float], values: Sequence[float]) -> Line:
+    """Fit a line by ordinary least squares through at least three points at different times (seconds)."""
+    count = len(times)
+    mean_time, mean = math.fsum(times) / count, math.fsum(values) / count
+    days = [(time - mean_time) / _DAY for time in times]
+    spread = math.fsum(day * day for day in days)
+    slope = math.fsum(day * (value - mean) for day, value in zip(days, values, strict=True)) / spread
+    residuals = (value - mean - slope * day for day, value in zip(days, values, strict=True))
+    scatter = math.sqrt(math.fsum(residual * residual for residual in residuals) / (count - 2))
+    half = student_t(count - 2) * scatter / math.sqrt(spread)
+    return Line(slope, half, mean_time, mean, scatter, spread, count)
+
+
+def student_t(freedom: int) -> float:
+    """Return the 0.975 quantile of Student's t; beyond 30 degrees by Cornish and Fisher's expansion (1e-5)."""
+    if freedom <= len(_T):
+        return _T[freedom - 1]
+    z = 1.959963985
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:g}h"
+
+
+def _pair(value: float, half: float) -> str:
+    return f"{signed(value)} ± {number(half)}"

@@ -1,0 +1,117 @@
+"""Alert episodes from Prometheus' own ``ALERTS`` series, and the proof that the rules were evaluated.
+
+Samples of ``ALERTS`` are exact rule evaluations, so an alert that fired for one evaluation and resolved is seen;
+a range query would miss it or, by the lookback, merge it with the next. Sources: ``rules/alerting.go`` (ALERTS) and
+``rules/group.go`` (the rule group's metrics) of Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_telemetry_gate.events.base import Episode, Evaluation, Events
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+
+__all__ = ["alert_events"]
+
+_EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
+_FAILURES = "prometheus_rule_evaluation_failures_total"
+_DEFAULT_INTERVAL = 60.0  # Prometheus' own default of global.evaluation_interval
+_NOT_LABELS = frozenset({"__name__", "alertstate"})
+
+
+class _Metrics(Protocol):
+    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str: ...
+
+
+def alert_events(metrics: _Metrics, known: Events, start: float, end: float) -> Events:
+    """Return what is known about alerts, completed by those that ``ALERTS`` shows from start to end (seconds).
+
+    Resolved ones are included; an episode that began at or before ``start`` was carried in. An episode known from
+    elsewhere is left out where ``ALERTS`` shows the same alert at the same time.
+    """
+    intervals = {rule.alert: rule.interval for rule in known.rules}
+    margin = 2 * max((rule.interval for rule in known.rules), default=_DEFAULT_INTERVAL)
+    seen = tuple(
+        _episodes(_raw(metrics, 'ALERTS{alertstate="firing"}', start - margin, end), intervals, start)
+    )
+    others = tuple(one for one in known.episodes if not any(_same(one, other) for other in seen))
+    groups = {rule.group: rule.interval for rule in known.rules}
+    return replace(
+        known,
+        episodes=tuple(sorted(seen + others, key=lambda one: (one.start, one.name))),
+        evaluations=tuple(_evaluations(metrics, groups, start, end)),
+    )
+
+
+def _raw(metrics: _Metrics, selector: str, start: float, end: float) -> Matrix:
+    milliseconds = round((end - start) * 1000)
+    result = metrics.instant(f"{selector}[{milliseconds}ms]", end)
+    if not isinstance(result, Matrix):
+        message = f"a range selector gave a {type(result).__name__}"
+        raise TypeError(message)
+    return result
+
+
+def _episodes(matrix: Matrix, intervals: dict[str, float], start: float) -> Iterable[Episode]:
+    for labels, present, values in zip(matrix.labels, matrix.present, matrix.values, strict=True):
+        times = matrix.times[present & (values == 1)]
+        if not len(times):
+            continue
+        name = labels.get("alertname", "")
+        interval = intervals.get(name) or _spacing(times)
+        kept = {key: value for key, value in labels.items() if key not in _NOT_LABELS}
+        breaks = np.flatnonzero(np.diff(times) > 2 * interval) + 1
+        for stretch in np.split(times, breaks):
+            last = float(stretch[-1]) + interval
+            if last > start:
+                yield Episode("alert", name, float(stretch[0]), last, kept)
+
+
+def _spacing(times: NDArray[np.float64]) -> float:
+    return float(np.median(np.diff(times))) if len(times) > 1 else _DEFAULT_INTERVAL
+
+
+def _same(one: Episode, other: Episode) -> bool:
+    """Tell whether two reports are of one episode: the same alert, labels that agree, times that touch."""
+    if one.name != other.name or any(other.labels.get(k, v) != v for k, v in one.labels.items()):
+        return False
+    return one.start <= (other.end or one.start) and other.start <= (one.end or other.start)
+
+
+def _evaluations(
+    metrics: _Metrics, groups: dict[str, float], start: float, end: float
+) -> Iterable[Evaluation]:
+    """Yield one entry for each rule group that reported itself.
+
+    The gauge holds the time of the newest evaluation at each scrape, so two scrapes in a row may miss up to one
+    group interval and one scrape interval of evaluations without anything being wrong; twice that is a gap.
+    """
+    if not groups:
+        return
+    margin = 2 * max(groups.values())
+    evaluated = _raw(metrics, _EVALUATED, start - margin, end)
+    failures = _raw(metrics, _FAILURES, start - margin, end)
+    failed = {
+        labels.get("rule_group", ""): _increase(values[present])
+        for labels, values, present in zip(failures.labels, failures.values, failures.present, strict=True)
+    }
+    for labels, values, present in zip(evaluated.labels, evaluated.values, evaluated.present, strict=True):
+        group = labels.get("rule_group", "")
+        if group not in groups:
+            continue
+        moments = np.unique(values[present])
+        moments = moments[(moments > start - margin) & (moments <= end)]
+        edges = np.concatenate(([start], moments[moments > start], [end]))
+        allowed = 2 * (groups[group] + _spacing(evaluated.times[present]))
+        yield Evaluation(group, float(np.diff(edges).max()), allowed, failed.get(group, 0.0))
+
+
+def _increase(values: NDArray[np.float64]) -> float:
+    steps = np.diff(values)
+    return float(np.where(steps < 0, values[1:], steps).sum())

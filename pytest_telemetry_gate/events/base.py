@@ -1,0 +1,112 @@
+"""What happened besides metrics: alerts and incidents, with the proof that somebody was looking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = ["Episode", "Evaluation", "EventSource", "Events", "Rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alerting rule that was known to be loaded; ``group`` is ``FILE;GROUP`` and ``interval`` is in seconds."""
+
+    alert: str
+    group: str
+    interval: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    expr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One stretch of firing, or one incident, from ``start`` to ``end`` in seconds; None is an end not seen yet."""
+
+    kind: str
+    name: str
+    start: float
+    end: float | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a rule group was evaluated: the longest time without an evaluation (seconds) and the failures counted."""
+
+    group: str
+    longest_gap: float
+    allowed_gap: float
+    failures: float
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Everything known about one kind of event from ``start`` to ``end`` (seconds).
+
+    ``complete`` says that nothing within those bounds can be missing; where it is False ``reason`` says why.
+    """
+
+    start: float
+    end: float
+    complete: bool
+    episodes: tuple[Episode, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    reason: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins only, in the shape that recordings hold."""
+        return {
+            "from": self.start,
+            "to": self.end,
+            "complete": self.complete,
+            "episodes": [_fields(one) for one in self.episodes],
+            "rules": [_fields(one) for one in self.rules],
+            "evaluations": [_fields(one) for one in self.evaluations],
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Events:
+        """Rebuild events from ``to_wire()`` or from a recording's index; raises KeyError, TypeError or ValueError."""
+        return cls(
+            start=float(wire["from"]),
+            end=float(wire["to"]),
+            complete=bool(wire["complete"]),
+            episodes=tuple(Episode(**one) for one in wire.get("episodes", ())),
+            rules=tuple(_rule(one) for one in wire.get("rules", ())),
+            evaluations=tuple(Evaluation(**one) for one in wire.get("evaluations", ())),
+            reason=str(wire.get("reason", "")),
+        )
+
+
+class EventSource(Protocol):
+    """Tells what happened; made by the factory that a plugin registers for a name."""
+
+    description: str
+
+    def events(self, kind: str, start: float, end: float) -> Events:
+        """Return the events of a kind (``alerts``, ``incidents``) that touch the time from start to end.
+
+        Raises SourceError with a line for people where it cannot tell.
+        """
+        ...
+
+
+def _fields(one: Episode | Rule | Evaluation) -> dict[str, Any]:
+    return {name: (dict(v) if isinstance(v := getattr(one, name), Mapping) else v) for name in one.__slots__}
+
+
+def _rule(wire: Mapping[str, Any]) -> Rule:
+    """Read a rule as a recording's index holds it: ``file`` and ``group`` apart, as Prometheus' rules API has them."""
+    file = wire.get("file")
+    group = f"{file};{wire['group']}" if file else str(wire["group"])
+    return Rule(
+        alert=str(wire["alert"]),
+        group=group,
+        interval=float(wire["interval"]),
+        labels=dict(wire.get("labels", {})),
+        expr=str(wire.get("expr", "")),
+    )

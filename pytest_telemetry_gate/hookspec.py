@@ -1,0 +1,48 @@
+"""Hooks by which plugins and ``conftest.py`` extend the gate; what is built in is registered through them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.config import RegionSettings
+    from pytest_telemetry_gate.events.base import EventSource
+    from pytest_telemetry_gate.sources.base import Source
+    from pytest_telemetry_gate.suite.model import Criterion
+    from pytest_telemetry_gate.verdict import Verdict
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source]]:  # type: ignore[empty-body]
+    """Return factories of metric sources by the name that ``source:`` in telemetry.yaml gives them.
+
+    A factory gets the settings of one region and returns an object with the methods of
+    ``pytest_telemetry_gate.sources.base.Source``; it raises ``SourceError`` where the region cannot be used.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_event_sources() -> Mapping[  # type: ignore[empty-body]
+    str, Callable[[Mapping[str, Any], Source], EventSource]
+]:
+    """Return factories of event sources by the name that ``events: {alerts: {source: NAME}}`` gives them.
+
+    A factory gets that mapping and the region's metric source, and returns an object with the method of
+    ``pytest_telemetry_gate.events.base.EventSource``.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:  # type: ignore[empty-body]
+    """Return kinds of criteria: subclasses of ``pytest_telemetry_gate.suite.model.Criterion``.
+
+    The class attribute ``key`` is the key that makes a criterion one of this kind in a suite file.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_verdict(verdict: Verdict, config: pytest.Config) -> None:
+    """Called with every verdict in the process that reports, once, in the order in which they arrive."""

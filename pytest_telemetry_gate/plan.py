@@ -1,0 +1,81 @@
+"""The plan: criteria x regions x checkpoints as checks, each with its queries expanded and parsed.
+
+Pure: files only, no network and no clock, so that every process of a run plans the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.criteria.queries import check_queries
+from pytest_telemetry_gate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.config import Environment
+    from pytest_telemetry_gate.suite.model import Suite
+
+__all__ = ["checks", "chosen"]
+
+
+def checks(suite: Suite, environment: Environment) -> list[Check]:
+    """Return every check of a suite in the order of the file, then of regions and checkpoints.
+
+    Raises SuiteError at the criterion for an unknown variable, a query that Prometheus would refuse, or a
+    checkpoint that lies before the time it counts from.
+    """
+    planned: list[Check] = []
+    for group, criteria in suite.groups.items():
+        for criterion in criteria:
+            own = [
+                Check(
+                    suite=suite,
+                    group=group,
+                    criterion=criterion,
+                    checkpoint=checkpoint,
+                    region=region,
+                    environment=environment.name,
+                    scrape_interval=environment.scrape_interval,
+                    path=suite.path,
+                    sequence=sequence,
+                )
+                for region in environment.regions
+                for sequence, checkpoint in enumerate(suite.points)
+                if suite.applies(criterion, checkpoint)
+            ]
+            for check in own:
+                if check.range <= 0:
+                    start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"
+                    raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
+            if own:
+                check_queries(own[-1])
+            planned.extend(own)
+    return planned
+
+
+def chosen(planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Iterable[str]) -> list[Check]:
+    """Return the checks at the named checkpoints and regions, all of them where none is named.
+
+    Raises ConfigError with the known names for a name that the suite and environment do not have.
+    """
+    wanted_checkpoints, wanted_regions = set(checkpoints), set(regions)
+    known_checkpoints = dict.fromkeys(point.id for check in planned for point in check.suite.points)
+    _known("--telemetry-checkpoint", wanted_checkpoints, known_checkpoints)
+    _known("--telemetry-region", wanted_regions, dict.fromkeys(check.region for check in planned))
+    return [
+        check
+        for check in planned
+        if (not wanted_checkpoints or check.checkpoint.id in wanted_checkpoints)
+        and (not wanted_regions or check.region in wanted_regions)
+    ]
+
+
+def _known(option: str, wanted: set[str], known: Iterable[str]) -> None:
+    names = [name for name in known if name]
+    for name in sorted(wanted - set(names)):
+        near = get_close_matches(name, names, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        message = f"{option}: unknown name {name!r}{hint}; known: {', '.join(names) or 'none'}"
+        raise ConfigError(message)

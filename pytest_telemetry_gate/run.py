@@ -1,0 +1,252 @@
+"""The pytest side of a gate: what one pytest process knows of options, environments, denominators and verdicts."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_telemetry_gate import builtin
+from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.config import Environment, load_environment
+from pytest_telemetry_gate.errors import ConfigError
+from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.registry import Registry, merged
+from pytest_telemetry_gate.reporting import junit, status, terminal
+from pytest_telemetry_gate.session import GateSession
+from pytest_telemetry_gate.suite.duration import parse_time
+from pytest_telemetry_gate.suite.loader import load_suite
+from pytest_telemetry_gate.suite.model import Suite
+from pytest_telemetry_gate.verdict import Outcome, Verdict
+
+__all__ = ["CHECK", "VERDICTS", "GateRun"]
+
+_WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
+_COUNTS = "telemetry_counts"  # in xdist's workeroutput
+CHECK: pytest.StashKey[Check] = pytest.StashKey()
+VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
+
+
+class GateRun:
+    """One per process and pytest session, made when the first telemetry item or option needs it.
+
+    ``collected`` counts the checks and tests that the chosen checkpoints and regions have, ``selected`` those that
+    were left by ``-k`` and the like: the denominator of the gate's outcome.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.verdicts: list[Verdict] = []
+        self.collected = 0
+        self.selected = 0
+        self.problem: ConfigError | None = None
+        self._environments: dict[Path, Environment] = {}
+        self._sessions: dict[Path, GateSession] = {}
+        self._registry: Registry | None = None
+        self._suites: dict[Path, Suite] = {}
+        self._files: dict[Path, int] = {}
+        self._spools: set[Path] = set()
+        self.now = self._clock()
+
+    @property
+    def worker(self) -> Mapping[str, Any] | None:
+        """What xdist's controller told this process, or None where it is no worker."""
+        return getattr(self.config, "workerinput", None)
+
+    @property
+    def strict(self) -> bool:
+        """Whether a warning closes the gate."""
+        return bool(self.config.getoption("--telemetry-strict"))
+
+    @property
+    def registry(self) -> Registry:
+        """What plugins have registered; raises ConfigError where two claim one name."""
+        if self._registry is None:
+            hook, manager = self.config.hook, self.config.pluginmanager
+            if not manager.is_registered(builtin):
+                manager.register(builtin, "telemetry_gate_builtin")
+            kinds = ({kind.key: kind for kind in kinds} for kinds in hook.pytest_telemetry_gate_criteria())
+            self._registry = Registry(
+                sources=merged("source", hook.pytest_telemetry_gate_sources()),
+                event_sources=merged("event source", hook.pytest_telemetry_gate_event_sources()),
+                criteria=merged("criterion", kinds),
+            )
+        return self._registry
+
+    def environment(self, near: Path, name: str | None = None) -> Environment:
+        """Return the environment for a file: from the nearest telemetry.yaml, chosen by name, option or default.
+
+        Raises ConfigError where there is no such file or no such environment.
+        """
+        path = self._config_file(near)
+        name = name or self.config.getoption("--telemetry-env")
+        key = path / (name or "")
+        if key not in self._environments:
+            self._environments[key] = load_environment(path, name)
+        return self._environments[key]
+
+    def suite(self, path: Path) -> Suite:
+        """Return a suite file's content, read once; raises SuiteError."""
+        if path not in self._suites:
+            self._suites[path] = load_suite(path, self.registry.criteria, display_path=self.shown(path))
+        return self._suites[path]
+
+    def shown(self, path: Path) -> str:
+        """Return a path as the user would write it: relative to where pytest was called, if it is below that."""
+        here = self.config.invocation_params.dir
+        return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+    def session(self, environment: Environment) -> GateSession:
+        """Return the session in which an environment is judged: one for the whole process."""
+        key = environment.path / environment.name
+        if key not in self._sessions:
+            self._sessions[key] = GateSession(
+                environment, self.registry, now=self.now, spool=self._spool_folder()
+            )
+        return self._sessions[key]
+
+    def take(self, report: pytest.TestReport) -> None:
+        """Keep the verdicts that a report carries and tell those who want to know."""
+        for wire in getattr(report, _WIRE, ()):
+            verdict = Verdict.from_wire(wire)
+            self.verdicts.append(verdict)
+            self.config.hook.pytest_telemetry_gate_verdict(verdict=verdict, config=self.config)
+
+    def count(self, path: Path, checks: int) -> None:
+        """Take note of how many checks a suite file has; a file that is collected twice counts once."""
+        self._files[path] = checks
+
+    def outcome(self) -> GateOutcome:
+        """Return the outcome of the gate from the verdicts so far."""
+        return gate_outcome(
+            self.verdicts,
+            selected=self.selected,
+            collected=self.collected,
+            strict=self.strict,
+            partial=bool(self.config.getoption("--telemetry-partial")),
+        )
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
+        options = ("--telemetry-env", "--telemetry-checkpoint", "--telemetry-region")
+        return bool(self.selected or self.verdicts) or any(self.config.getoption(one) for one in options)
+
+    def must_fail(self, session: pytest.Session) -> bool:
+        """Tell whether the session has to fail although no test of it did."""
+        if self.worker is not None or session.testsfailed or self.config.getoption("--collect-only"):
+            return False
+        return self.is_gate and not self.outcome().opens
+
+    def take_counts(self, counts: Mapping[str, Any]) -> None:
+        """Take over what an xdist worker counted; every worker counts the same."""
+        self.collected = max(self.collected, counts["collected"])
+        self.selected = max(self.selected, counts["selected"])
+        self._spools.add(Path(counts["spool"]))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take the denominator before anybody deselects."""
+        if self.problem is not None:
+            raise pytest.UsageError(str(self.problem))
+        self.collected = sum(self._files.values()) + sum(uses_telemetry(item) for item in items)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take what was left by deselection."""
+        self.selected = sum(CHECK in item.stash or uses_telemetry(item) for item in session.items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Conclude a test from its verdicts after its body has run, so that checks in it are soft."""
+        try:
+            yield
+        finally:
+            verdicts = item.stash.get(VERDICTS, [])
+            if self.config.getoption("--telemetry-junit-properties") == "all":
+                item.user_properties.extend(junit.properties_of(verdicts))
+        conclude(verdicts, strict=self.strict)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the verdicts of an item on its report, as builtins."""
+        report = yield
+        verdicts = item.stash.get(VERDICTS, [])
+        if call.when == "call" and verdicts:
+            setattr(report, _WIRE, [verdict.to_wire() for verdict in verdicts])
+            if report.skipped:
+                path, line, _ = item.reportinfo()
+                report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].reason)
+        return report
+
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
+        """Say the verdict and its figures where pytest would say PASSED or FAILED."""
+        wires = getattr(report, _WIRE, None)
+        return status.status([Verdict.from_wire(wire) for wire in wires]) if wires else None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the tables and the line with the gate's outcome."""
+        if self.is_gate and not self.config.getoption("--collect-only"):
+            terminal.write(
+                terminalreporter, self.verdicts, self.outcome(), verbosity=self.config.get_verbosity()
+            )
+
+    def pytest_sessionfinish(self) -> None:
+        """Tell xdist's controller the denominator."""
+        output = getattr(self.config, "workeroutput", None)
+        if output is not None:
+            spool = str(self._spool_folder())
+            output[_COUNTS] = {"collected": self.collected, "selected": self.selected, "spool": spool}
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what the workers of the run have left on disk."""
+        for spool in self._spools:
+            shutil.rmtree(spool, ignore_errors=True)
+
+    def _clock(self) -> float | None:
+        text = self.config.getoption("--telemetry-now")
+        if not text:
+            return None
+        try:
+            return parse_time(text)
+        except ValueError as error:
+            message = f"--telemetry-now: {error}"
+            raise pytest.UsageError(message) from None
+
+    def _config_file(self, near: Path) -> Path:
+        ini = self.config.getini("telemetry_config")
+        root = self.config.rootpath
+        if ini:
+            return root / str(ini)
+        folders = [near, *near.parents]
+        inside = [folder for folder in folders if folder == root or root in folder.parents]
+        found = (folder / "telemetry.yaml" for folder in inside or folders[:1])
+        return next((path for path in found if path.is_file()), (inside or folders)[-1] / "telemetry.yaml")
+
+    def _spool_folder(self) -> Path | None:
+        """Return the folder that all workers of this run share; a process alone needs none."""
+        if self.worker is None:
+            return None
+        return Path(tempfile.gettempdir()) / f"pytest-telemetry-{self.worker['testrunuid']}"
+
+
+def uses_telemetry(item: pytest.Item) -> bool:
+    """Tell whether an item is a hand-written test with the ``telemetry`` fixture."""
+    return "telemetry_point" in getattr(item, "fixturenames", ())
+
+
+def conclude(verdicts: list[Verdict], *, strict: bool) -> None:
+    """Fail or skip the running test where its verdicts ask for that."""
+    __tracebackhide__ = True
+    closed = [one for one in verdicts if not one.outcome.lets_through(strict=strict)]
+    if closed:
+        pytest.fail(junit.failure_text(closed), pytrace=False)
+    if verdicts and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in verdicts):
+        pytest.skip("; ".join(dict.fromkeys(one.reason for one in verdicts)))

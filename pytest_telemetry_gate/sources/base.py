@@ -1,0 +1,223 @@
+"""What a check asks and what it gets: questions are values, answers are canonical, sources only carry them.
+
+A question names its region and is pinned in time, so that equal questions can be asked once for the whole run
+and a digest of the answer says what was judged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.events.base import Events
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+
+__all__ = ["Answer", "Answers", "EventsQuestion", "Instant", "Question", "Range", "Source", "Value"]
+
+Value: TypeAlias = Scalar | Vector | Matrix | str | Events
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A PromQL expression evaluated at one time, in seconds since the epoch.
+
+    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does.
+    """
+
+    region: str
+    promql: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A PromQL expression evaluated at every step from start to end, both included, in seconds."""
+
+    region: str
+    promql: str
+    start: float
+    end: float
+    step: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventsQuestion:
+    """What happened from start to end (seconds): ``kind`` is ``alerts`` or ``incidents``."""
+
+    region: str
+    kind: str
+    start: float
+    end: float
+
+
+Question: TypeAlias = Instant | Range | EventsQuestion
+
+
+class Source(Protocol):
+    """Answers PromQL for one region of one environment; made by the factory that a plugin registers.
+
+    ``description`` is shown to people and must not hold a secret. ``extent`` says what span of time the source holds, or nothing.
+    ``recorded_at`` is the clock of a recording and
+    None for live data; ``scrape_intervals`` are seconds by job, ``""`` standing for any other job. Every method
+    may raise SourceError or PromQLError with a line for people.
+    """
+
+    description: str
+    semantics: str
+    extent: str
+    recorded_at: float | None
+    scrape_intervals: Mapping[str, float]
+
+    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate at one time; warnings of the server stand in the result's ``warnings``."""
+        ...
+
+    def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
+        """Evaluate over a grid."""
+        ...
+
+    def link(self, promql: str, time: float) -> str:
+        """Return the address of the server's own graph page, or an empty string."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A source's answer to one question: a value, or the reason in one line why there is none.
+
+    ``partial`` says that the server itself calls the answer incomplete; ``extent`` says for people what span of
+    time the source holds, where it knows.
+    """
+
+    value: Value | None
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    partial: bool = False
+    extent: str = ""
+    source: str = ""
+    semantics: str = ""
+    link: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical value, the same whichever way the answer was fetched."""
+        if self.value is None:
+            return ""
+        text = json.dumps(value_to_wire(self.value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins for the spool; floats keep every bit that judging depends on."""
+        wire = dataclasses.asdict(dataclasses.replace(self, value=None))
+        return {**wire, "value": None if self.value is None else value_to_wire(self.value)}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Answer:
+        """Rebuild an answer from ``to_wire()``."""
+        value = None if wire["value"] is None else value_from_wire(wire["value"])
+        return cls(**{**wire, "value": value, "warnings": tuple(wire["warnings"])})
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All that judging may look at: the answers to a check's questions, the clock and the scrape intervals.
+
+    ``now`` is in seconds since the epoch; ``scrape_intervals`` are seconds by job in the check's region.
+    ``failure`` is the one line why the whole region could not be asked, or empty.
+    """
+
+    now: float
+    answers: Mapping[Question, Answer]
+    scrape_intervals: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+    def __getitem__(self, question: Question) -> Answer:
+        """Return the answer; a question that was never asked is an error, not an absence of data."""
+        try:
+            return self.answers[question]
+        except KeyError:
+            return Answer(None, error=self.failure or f"was not asked: {question}")
+
+    def interval(self, job: str) -> float | None:
+        """Return the scrape interval of a job in seconds, or None where nobody knows it."""
+        return self.scrape_intervals.get(job, self.scrape_intervals.get(""))
+
+    @property
+    def longest_interval(self) -> float:
+        """The longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""
+        return max(self.scrape_intervals.values(), default=0.0)
+
+
+def value_to_wire(value: Value) -> dict[str, Any]:
+    """Write a value the way Prometheus' API does: samples as text, series sorted by their labels."""
+    if isinstance(value, Events):
+        return {"resultType": "events", "result": value.to_wire()}
+    if isinstance(value, str):
+        return {"resultType": "string", "result": value}
+    if isinstance(value, Scalar):
+        return {"resultType": "scalar", "result": [value.time, _text(value.value)]}
+    if isinstance(value, Vector):
+        samples = sorted(
+            zip(value.labels, value.values.tolist(), strict=True), key=lambda pair: sorted(pair[0].items())
+        )
+        result = [{"metric": labels, "value": _text(number)} for labels, number in samples]
+        return {"resultType": "vector", "time": value.time, "result": result}
+    times = value.times.tolist()
+    series = [
+        {
+            "metric": labels,
+            "values": [[times[i], _text(row[i])] for i in np.flatnonzero(present).tolist()],
+        }
+        for labels, row, present in zip(value.labels, value.values.tolist(), value.present, strict=True)
+    ]
+    return {"resultType": "matrix", "result": sorted(series, key=lambda one: sorted(one["metric"].items()))}
+
+
+def value_from_wire(wire: Mapping[str, Any]) -> Value:
+    """Read ``value_to_wire()`` back; raises SourceError for a kind of result that Prometheus does not have."""
+    kind, result = wire["resultType"], wire["result"]
+    if kind == "events":
+        return Events.from_wire(result)
+    if kind == "string":
+        return str(result)
+    if kind == "scalar":
+        return Scalar(_number(result[1]), result[0])
+    if kind == "vector":
+        values = np.array([_number(one["value"]) for one in result], dtype=np.float64)
+        return Vector([one["metric"] for one in result], values, wire["time"])
+    if kind == "matrix":
+        return _matrix(result)
+    message = f"unknown result type {kind!r}"
+    raise SourceError(message)
+
+
+def _matrix(result: list[dict[str, Any]]) -> Matrix:
+    times = np.unique(np.array([time for one in result for time, _ in one["values"]], dtype=np.float64))
+    values = np.full((len(result), len(times)), np.nan)
+    present = np.zeros(values.shape, dtype=np.bool_)
+    for row, one in enumerate(result):
+        at = np.searchsorted(times, [time for time, _ in one["values"]])
+        values[row, at] = [_number(text) for _, text in one["values"]]
+        present[row, at] = True
+    return Matrix([one["metric"] for one in result], times, values, present)
+
+
+def _text(value: float) -> str:
+    """Write a float so that it reads back to the same one, NaN and infinities as Prometheus does."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(value)
+
+
+def _number(text: str) -> float:
+    return float(text)
