@@ -11,6 +11,7 @@ from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 __all__ = ["figures", "status"]
 
+_WORD = 80  # columns; the failure itself says the whole reason
 _LETTERS = {
     Outcome.PASS: ("passed", "."),
     Outcome.WARN: ("warned", "w"),
@@ -23,17 +24,19 @@ _LETTERS = {
 
 
 def status(
-    verdicts: Sequence[Verdict], *, strict: bool = False
+    verdicts: Sequence[Verdict], *, strict: bool = False, brief: bool = False
 ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]]:
     """Return category, letter and word for ``pytest_report_teststatus``, from one or more verdicts of a test.
 
-    The worst verdict decides; with ``strict`` a warning is a failure. A word without colours of its own has
-    those of pytest's category.
+    The worst verdict decides; with ``strict`` a warning is a failure. ``brief`` leaves the figures out of the
+    word, as pytest's short summary writes the failure behind it. A word without colours has those of its category.
     """
     decided = worst(verdicts)
     category, letter = _LETTERS[decided.outcome]
-    word = f"{decided.outcome.upper()} {figures(decided)}"
-    if len(verdicts) > 1:
+    word = decided.outcome.upper()
+    if not brief:
+        word += f" {text.clip(figures(decided), _WORD)}"
+    if len(verdicts) > 1 and not brief:
         count = sum(one.outcome is decided.outcome for one in verdicts)
         word += f" ({count} of {len(verdicts)} checks)"
     if decided.outcome is not Outcome.WARN:

@@ -54,3 +54,15 @@ def test_a_warning_has_a_colour_of_its_own_and_fails_where_that_is_strict() -> N
 def test_a_word_is_one_printable_line() -> None:
     word = status([sample.verdict(outcome=Outcome.ERROR, reason="a\nb \x1b[2J http://u:p@h/")])[2]
     assert word == r"ERROR a b \x1b[2J http://h/"
+
+
+def test_a_brief_word_leaves_the_figures_out() -> None:
+    several = [sample.verdict(), sample.verdict(outcome=Outcome.ERROR, reason="down")]
+    assert status(several, brief=True) == ("failed", "F", "ERROR")
+    assert status([sample.verdict(outcome=Outcome.WARN)], brief=True)[2] == ("WARN", {"yellow": True})
+
+
+def test_a_long_reason_is_cut_in_the_word() -> None:
+    word = status([sample.verdict(outcome=Outcome.ERROR, reason="refused " * 40)])[2]
+    assert len(word) == len("ERROR ") + 80
+    assert word[-3:] == "..."
