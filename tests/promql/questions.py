@@ -156,11 +156,16 @@ class Writer:
         return Piece(f"{self.pick(*OTHER_RANGES)}({window})", exact=False)
 
     def predicted(self, depth: int) -> Piece:
-        """A function of a range and scalars."""
+        """A function of a range and scalars.
+
+        Without @ for predict_linear: until 2.51 the server moved a pinned range along with the steps
+        (prometheus/prometheus commit 86d7618d84).
+        """
         window, _ = self.window(depth, exact=True)
+        free = f"{self.selector()}[{self.pick(*DURATIONS)}]{self.pick('', ' offset 1m', ' offset -2m')}"
         text = self.pick(
             f"quantile_over_time({self.pick('0', '0.3', '0.99', '1', '-1', '2', 'NaN')}, {window})",
-            f"predict_linear({window}, {self.pick('60', '-60', '3600')})",
+            f"predict_linear({free}, {self.pick('60', '-60', '3600')})",
             f"holt_winters({window}, {self.pick('0.3', '0.9')}, {self.pick('0.1', '0.5')})",
         )
         return Piece(text, exact=False)
