@@ -114,6 +114,7 @@ class Check:
         criterion = self.criterion
         fields: dict[str, object] = {
             "suite": self.suite.suite,
+            "suite_title": self.suite.title,
             "group": self.group,
             "criterion": criterion.id,
             "title": criterion.title or criterion.id,

@@ -78,10 +78,7 @@ class Group(pytest.Collector):
         for check in self.checks:
             where = f"{check.region}-{check.checkpoint.id}" if several else check.checkpoint.id
             item: CheckItem = CheckItem.from_parent(
-                self,
-                name=f"{check.criterion.id}[{where}]",
-                callobj=criterion,
-                originalname=check.criterion.id,
+                self, name=f"{check.criterion.id}[{where}]", callobj=criterion
             )
             item.run, item.environment = file.run, self.environment
             item.stash[CHECK] = check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping
@@ -39,6 +40,7 @@ class GateRun:
     """
 
     def __init__(self, config: pytest.Config) -> None:
+        config.pluginmanager.register(builtin, "telemetry_gate_builtin")
         self.config = config
         self.verdicts: list[Verdict] = []
         self.collected = 0
@@ -47,7 +49,9 @@ class GateRun:
         self._environments: dict[Path, Environment] = {}
         self._sessions: dict[Path, GateSession] = {}
         self._registry: Registry | None = None
+        self._clocks: set[float] = set()
         self._suites: dict[Path, Suite] = {}
+        self._summarised = False
         self._files: dict[Path, int] = {}
         self._spools: set[Path] = set()
         self.now = self._clock()
@@ -66,9 +70,7 @@ class GateRun:
     def registry(self) -> Registry:
         """What plugins have registered; raises ConfigError where two claim one name."""
         if self._registry is None:
-            hook, manager = self.config.hook, self.config.pluginmanager
-            if not manager.is_registered(builtin):
-                manager.register(builtin, "telemetry_gate_builtin")
+            hook = self.config.hook
             kinds = ({kind.key: kind for kind in kinds} for kinds in hook.pytest_telemetry_gate_criteria())
             self._registry = Registry(
                 sources=merged("source", hook.pytest_telemetry_gate_sources()),
@@ -89,6 +91,12 @@ class GateRun:
             self._environments[key] = load_environment(path, name)
         return self._environments[key]
 
+    @property
+    def clock(self) -> float | None:
+        """The clock that the run judged by, in seconds since the epoch; None where its regions had several."""
+        clocks = self._clocks.union(*(session.clocks() for session in self._sessions.values()))
+        return clocks.pop() if len(clocks) == 1 else None
+
     def suite(self, path: Path) -> Suite:
         """Return a suite file's content, read once; raises SuiteError."""
         if path not in self._suites:
@@ -104,9 +112,10 @@ class GateRun:
         """Return the session in which an environment is judged: one for the whole process."""
         key = environment.path / environment.name
         if key not in self._sessions:
-            self._sessions[key] = GateSession(
-                environment, self.registry, now=self.now, spool=self._spool_folder()
-            )
+            folder = self._spool_folder()
+            # Environments share regions' names and queries, but not their answers.
+            spool = None if folder is None else folder / hashlib.sha256(str(key).encode()).hexdigest()
+            self._sessions[key] = GateSession(environment, self.registry, now=self.now, spool=spool)
         return self._sessions[key]
 
     def take(self, report: pytest.TestReport) -> None:
@@ -147,6 +156,7 @@ class GateRun:
         self.collected = max(self.collected, counts["collected"])
         self.selected = max(self.selected, counts["selected"])
         self._spools.add(Path(counts["spool"]))
+        self._clocks.update(counts["clocks"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -189,21 +199,31 @@ class GateRun:
     ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Say the verdict and its figures where pytest would say PASSED or FAILED."""
         wires = getattr(report, _WIRE, None)
-        return status.status([Verdict.from_wire(wire) for wire in wires]) if wires else None
+        if not wires:
+            return None
+        verdicts = [Verdict.from_wire(wire) for wire in wires]
+        return status.status(verdicts, strict=self.strict, brief=self._summarised)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables and the line with the gate's outcome."""
+        # What follows is pytest's own short summary, where the figures would only repeat the table's.
+        self._summarised = True
         if self.is_gate and not self.config.getoption("--collect-only"):
+            verbosity = self.config.get_verbosity()
             terminal.write(
-                terminalreporter, self.verdicts, self.outcome(), verbosity=self.config.get_verbosity()
+                terminalreporter, self.verdicts, self.outcome(), verbosity=verbosity, now=self.clock
             )
 
     def pytest_sessionfinish(self) -> None:
         """Tell xdist's controller the denominator."""
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
-            spool = str(self._spool_folder())
-            output[_COUNTS] = {"collected": self.collected, "selected": self.selected, "spool": spool}
+            output[_COUNTS] = {
+                "collected": self.collected,
+                "selected": self.selected,
+                "spool": str(self._spool_folder()),
+                "clocks": [clock for session in self._sessions.values() for clock in session.clocks()],
+            }
 
     def pytest_unconfigure(self) -> None:
         """Remove what the workers of the run have left on disk."""

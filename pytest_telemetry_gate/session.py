@@ -81,6 +81,10 @@ class GateSession:
         recorded = None if source is None else source.recorded_at
         return next(clock for clock in (self._now, recorded, self._started) if clock is not None)
 
+    def clocks(self) -> set[float]:
+        """Return the clocks of the regions that were opened."""
+        return {self.now(region) for region in self._regions}
+
     def source(self, region: str) -> Source:
         """Return the metric source of a region; raises SourceError where it cannot be used."""
         opened = self._region(region)

@@ -26,6 +26,8 @@ class Spool:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._answers: dict[Question, Answer] = {}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.sources.base import Answers, Question
     from pytest_telemetry_gate.suite.model import Baseline
 
-__all__ = ["Reference", "baseline_questions", "reference_of"]
+__all__ = ["Reference", "baseline_questions", "reference_of", "stated_reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,13 @@ def reference_of(check: Check, query: str, answers: Answers) -> Reference | None
     if len(values) != 1:
         return Reference(name, problem=f"baseline: {promql} gave {len(values)} series, not one")
     return Reference(name, values[0])
+
+
+def stated_reference(check: Check, answers: Answers) -> Reference | None:
+    """Return the baseline if it is stated as a number or in a file; what cannot be asked again has no other."""
+    baseline = _baseline(check)
+    stated = isinstance(baseline, float) or (baseline is not None and baseline.file is not None)
+    return reference_of(check, "", answers) if stated else None
 
 
 def _baseline(check: Check) -> Baseline | float | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
+from pytest_telemetry_gate.criteria.baseline import stated_reference
 from pytest_telemetry_gate.criteria.coverage import (
     Coverage,
     coverage_of,
@@ -69,7 +70,7 @@ class Count(Criterion):
             coverage = self._of_targets(check, selector, coverage, answers)
         evidence = evidence_of(check, answer, query=question.promql, coverage=coverage)
         grown = growth(answer.value, check.start) if isinstance(answer.value, Matrix) else math.nan
-        return weigh(check, (grown,), evidence)
+        return weigh(check, (grown,), evidence, stated_reference(check, answers))
 
     def _samples(self, check: Check, selector: str) -> Instant:
         return Instant(check.region, f"{selector}[{format_duration(check.range + _BEFORE)}]", check.time)

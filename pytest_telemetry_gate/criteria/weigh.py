@@ -42,6 +42,8 @@ def weigh(
     baseline = None if reference is None or reference.value is None else criterion.shown(reference.value)
     value = _reduced(criterion, shown, baseline)
     found: dict[str, Any] = {**evidence.fields, "value": value, "baseline": baseline}
+    if reference is not None and baseline is not None:
+        found["baseline_name"] = reference.name
     variance = None if baseline is None else variance_of(criterion, value, baseline)
     found["variance"] = variance
     limit = criterion.limit
@@ -136,7 +138,10 @@ def _decided(
     criterion: Criterion, found: Mapping[str, Any], reference: Reference | None
 ) -> tuple[Outcome, str]:
     """Decide from the value, baseline, variance and level that were found, in the unit that people see."""
-    value, baseline, variance, level = (found.get(key) for key in ("value", "baseline", "variance", "level"))
+    value: float = found["value"]
+    baseline: float | None = found["baseline"]
+    variance: float | None = found["variance"]
+    level: Level | None = found.get("level")
     unit, limit, tolerance = criterion.shown_unit, criterion.limit, criterion.tolerance
     if limit is not None and not limit.holds(value):
         shown = apart(value, limit.nearest(value), unit)

@@ -138,7 +138,8 @@ def _avg(values: Floats, present: Bools) -> Floats:
     total = _sum(values, present)
     if np.isfinite(total).all():
         with np.errstate(divide="ignore", invalid="ignore"):
-            return total / present.sum(axis=1)
+            mean: Floats = total / present.sum(axis=1)
+            return mean
     return _rows(values, present, [exact_mean] * len(values))
 
 

@@ -210,7 +210,11 @@ class _Run:
             ends = self._moments(inner.selector.offset, inner.selector.at)
             starts = ends - inner.range
             groups = self.storage.select(inner.selector.matchers, int(starts.min()), int(ends.max()))
-            return [(clean, starts, ends) for group in groups for clean in _without_stale(group)]
+            return [
+                (clean, starts, ends)
+                for group in groups
+                for clean in _without_stale(_between(group, int(starts.min()), int(ends.max())))
+            ]
         if not isinstance(inner, ast.Subquery):
             raise _unexpected(node, "matrix")
         ends = self._moments(inner.offset, inner.at)
@@ -331,6 +335,14 @@ class _Run:
             return with_scalar(node, self.vector(node.lhs), self.scalar(node.rhs), swapped=False)
         lhs, rhs = self.vector(node.lhs), self.vector(node.rhs)
         return set_operation(node, lhs, rhs) if node.card == "n:m" else with_vector(node, lhs, rhs)
+
+
+def _between(group: Group, start: int, end: int) -> Group:
+    """Return the samples of a group from start to end (ms), both included, without copying them."""
+    rows = slice(
+        np.searchsorted(group.times, start, side="left"), np.searchsorted(group.times, end, side="right")
+    )
+    return Group(group.labels, group.times[rows], group.values[rows])
 
 
 def _without_stale(group: Group) -> list[Group]:

@@ -133,10 +133,11 @@ def _pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -> tupl
         return _nothing(windows)
     marks = np.zeros(windows.values.shape, dtype=np.int64)
     marks[1:] = differs(windows.values[:-1], windows.values[1:])
-    before = np.cumsum(marks, axis=0)
+    before: Ints = np.cumsum(marks, axis=0)
     enough = windows.counts >= 1
     first, last = np.where(enough, windows.lo, 0), np.where(enough, windows.hi - 1, 0)
-    return (before[last] - before[first]).astype(np.float64), _for_all(enough, marks.shape[1])
+    found = np.asarray(before[last] - before[first], dtype=np.float64)
+    return found, _for_all(enough, windows.values.shape[1])
 
 
 def exact_sum(values: Sequence[float]) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -108,11 +107,22 @@ class Answer:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical value, the same whichever way the answer was fetched."""
-        if self.value is None:
+        """SHA-256 of the value in a canonical form: series in the order of their labels, samples bit by bit."""
+        value, digest = self.value, hashlib.sha256()
+        if value is None:
             return ""
-        text = json.dumps(value_to_wire(self.value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        if not isinstance(value, Vector | Matrix):
+            return hashlib.sha256(json.dumps(value_to_wire(value), sort_keys=True).encode()).hexdigest()
+        order = sorted(range(len(value.labels)), key=lambda one: sorted(value.labels[one].items()))
+        digest.update(json.dumps([value.labels[one] for one in order], sort_keys=True).encode())
+        values = value.values
+        if isinstance(value, Matrix):
+            digest.update(value.times.tobytes())
+            digest.update(value.present[order].tobytes())
+            values = np.where(value.present, values, np.nan)
+        # All NaNs are one, whatever their bits.
+        digest.update(np.where(np.isnan(values), np.nan, values)[order].tobytes())
+        return digest.hexdigest()
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins for the spool; floats keep every bit that judging depends on."""
@@ -157,67 +167,47 @@ class Answers:
 
 
 def value_to_wire(value: Value) -> dict[str, Any]:
-    """Write a value the way Prometheus' API does: samples as text, series sorted by their labels."""
+    """Return builtins; floats keep every bit, as JSON of Python writes them."""
     if isinstance(value, Events):
         return {"resultType": "events", "result": value.to_wire()}
     if isinstance(value, str):
         return {"resultType": "string", "result": value}
     if isinstance(value, Scalar):
-        return {"resultType": "scalar", "result": [value.time, _text(value.value)]}
+        return {"resultType": "scalar", "time": value.time, "result": value.value}
+    labels = value.labels
     if isinstance(value, Vector):
-        samples = sorted(
-            zip(value.labels, value.values.tolist(), strict=True), key=lambda pair: sorted(pair[0].items())
-        )
-        result = [{"metric": labels, "value": _text(number)} for labels, number in samples]
-        return {"resultType": "vector", "time": value.time, "result": result}
-    times = value.times.tolist()
-    series = [
-        {
-            "metric": labels,
-            "values": [[times[i], _text(row[i])] for i in np.flatnonzero(present).tolist()],
+        return {
+            "resultType": "vector",
+            "time": value.time,
+            "metrics": labels,
+            "result": value.values.tolist(),
         }
-        for labels, row, present in zip(value.labels, value.values.tolist(), value.present, strict=True)
-    ]
-    return {"resultType": "matrix", "result": sorted(series, key=lambda one: sorted(one["metric"].items()))}
+    return {
+        "resultType": "matrix",
+        "times": value.times.tolist(),
+        "metrics": labels,
+        "present": value.present.tolist(),
+        "result": value.values.tolist(),
+    }
 
 
 def value_from_wire(wire: Mapping[str, Any]) -> Value:
     """Read ``value_to_wire()`` back; raises SourceError for a kind of result that Prometheus does not have."""
     kind, result = wire["resultType"], wire["result"]
-    if kind == "events":
-        return Events.from_wire(result)
-    if kind == "string":
-        return str(result)
-    if kind == "scalar":
-        return Scalar(_number(result[1]), result[0])
-    if kind == "vector":
-        values = np.array([_number(one["value"]) for one in result], dtype=np.float64)
-        return Vector([one["metric"] for one in result], values, wire["time"])
-    if kind == "matrix":
-        return _matrix(result)
+    match kind:
+        case "events":
+            return Events.from_wire(result)
+        case "string":
+            return str(result)
+        case "scalar":
+            return Scalar(result, wire["time"])
+        case "vector":
+            return Vector(wire["metrics"], np.array(result, dtype=np.float64), wire["time"])
+        case "matrix":
+            times = np.array(wire["times"], dtype=np.float64)
+            shape = (len(wire["metrics"]), len(times))
+            values = np.array(result, dtype=np.float64).reshape(shape)
+            present = np.array(wire["present"], dtype=np.bool_).reshape(shape)
+            return Matrix(wire["metrics"], times, values, present)
     message = f"unknown result type {kind!r}"
     raise SourceError(message)
-
-
-def _matrix(result: list[dict[str, Any]]) -> Matrix:
-    times = np.unique(np.array([time for one in result for time, _ in one["values"]], dtype=np.float64))
-    values = np.full((len(result), len(times)), np.nan)
-    present = np.zeros(values.shape, dtype=np.bool_)
-    for row, one in enumerate(result):
-        at = np.searchsorted(times, [time for time, _ in one["values"]])
-        values[row, at] = [_number(text) for _, text in one["values"]]
-        present[row, at] = True
-    return Matrix([one["metric"] for one in result], times, values, present)
-
-
-def _text(value: float) -> str:
-    """Write a float so that it reads back to the same one, NaN and infinities as Prometheus does."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    return repr(value)
-
-
-def _number(text: str) -> float:
-    return float(text)

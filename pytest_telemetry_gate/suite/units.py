@@ -83,14 +83,14 @@ class Limit:
         """Read ``<= 90 ms``, ``>= 95%``, ``60 .. 90``; raises ValueError saying what is allowed."""
         line = text.strip() if isinstance(text, str) else ""
         if match := _COMPARED.fullmatch(line):
-            return cls(match[1], _float(match[2]), None, match[3] or "")
+            return cls(match[1], _float(match[2]), None, _named(match[3]))
         if match := _RANGE.fullmatch(line):
-            lower, upper, unit = _float(match[1]), _float(match[3]), match[4] or match[2] or ""
+            lower, upper, unit = _float(match[1]), _float(match[3]), _named(match[4] or match[2])
             if lower > upper:
                 message = f"{text!r} is a range from the larger to the smaller number"
                 raise ValueError(message)
             if match[2]:
-                lower = convert(lower, match[2], unit)
+                lower = convert(lower, _named(match[2]), unit)
             return cls("..", lower, upper, unit)
         message = f"{text!r} is not {_ALLOWED}"
         raise ValueError(message)
@@ -135,6 +135,11 @@ class Limit:
         if self.upper is not None:
             return f"{_exact(self.value)} .. {_exact(self.upper)}{after}"
         return f"{self.op} {_exact(self.value)}{after}"
+
+
+def _named(unit: str | None) -> str:
+    """Return a unit as it is shown: `90m` is a duration in minutes, but `90 m` reads like metres."""
+    return "min" if unit == "m" else unit or ""
 
 
 def _float(text: str) -> float:
