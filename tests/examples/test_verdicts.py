@@ -1,0 +1,68 @@
+"""The verdict of every check of the example suites at every checkpoint, as a golden table that later work extends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_telemetry_gate import builtin, plan
+from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.figures import figure, signed
+from pytest_telemetry_gate.registry import Registry
+from pytest_telemetry_gate.session import GateSession
+from pytest_telemetry_gate.suite.loader import load_suite
+from pytest_telemetry_gate.verdict import Outcome, Verdict
+
+GOLDEN = Path(__file__).parent / "golden"
+KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+
+
+def judged(folder: Path) -> list[Verdict]:
+    environment = load_environment(folder / "telemetry.yaml", "recorded")
+    registry = Registry(
+        builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), KINDS
+    )
+    session = GateSession(environment, registry)
+    suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
+    return [session.judge(check) for check in plan.checks(suite, environment)]
+
+
+def row(verdict: Verdict) -> str:
+    variance = "" if verdict.variance is None else signed(verdict.variance, verdict.variance_unit)
+    cells = (
+        f"{verdict.criterion}[{verdict.checkpoint}]",
+        str(verdict.outcome),
+        figure(verdict.value, verdict.unit),
+        verdict.limit,
+        variance,
+    )
+    return " | ".join(cells).rstrip(" |")
+
+
+@pytest.mark.parametrize("name", ["telemetry_step2", "telemetry_step2_regressed"])
+def test_every_check_has_the_verdict_that_the_golden_table_states(examples, name):
+    table = "\n".join(row(verdict) for verdict in judged(examples / name)) + "\n"
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get("TELEMETRY_UPDATE_GOLDEN"):
+        golden.write_text(table, encoding="utf-8")
+    assert table.splitlines() == golden.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_good_rollout_passes_everywhere(examples):
+    assert {verdict.outcome for verdict in judged(examples / "telemetry_step2")} == {Outcome.PASS}
+
+
+def test_the_regressed_rollout_fails_by_its_four_faults_and_what_follows_from_them(examples):
+    closed = [one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.lets_through()]
+    caught = {(one.criterion, str(one.outcome)) for one in closed}
+    assert caught == {
+        ("parse_duration_p95", "fail"),
+        ("no_alerts", "fail"),
+        ("stream_lag", "inconclusive"),
+        ("parser_restarts", "fail"),
+        ("all_within", "fail"),
+    }
+    alert = next(one for one in closed if one.criterion == "no_alerts")
+    assert "for 3m" in alert.reason
