@@ -284,5 +284,5 @@ def test_the_ratio_judges_its_members_again_and_names_the_others(gate):
 def test_the_rollout_duration_needs_no_data(gate):
     gate.data = []
     verdict = gate.verdict("- {id: window, duration: rollout, expect: '<= 90m'}")
-    assert (verdict.outcome, verdict.value, verdict.unit, verdict.margin) == (Outcome.PASS, 90.0, "m", 0.0)
+    assert (verdict.outcome, verdict.value, verdict.unit, verdict.margin) == (Outcome.PASS, 90.0, "min", 0.0)
     assert END - START == 5400
