@@ -1,0 +1,253 @@
+"""docs/explanation/verdicts.md, row by row, against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
+
+from pytest_telemetry_gate.check import judge
+from pytest_telemetry_gate.events.base import Episode, Events, Rule
+from pytest_telemetry_gate.outcome import gate_outcome
+from pytest_telemetry_gate.run import conclude
+from pytest_telemetry_gate.sources.base import Answer, Answers
+from pytest_telemetry_gate.verdict import Outcome, Verdict
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
+AT = START + 7200
+GROUP = "rules.yml;telemetry"
+CPU = "{id: cpu, query: cpu, expect: '< 75'}"
+COUNT = "{id: failures, count: 'failed_total{job=\"parser\"}', expect: '== 0'}"
+ALERTS = "{id: none, alerts: {match: {team: telemetry}}, expect: '== 0'}"
+INCIDENTS = "{id: none, incidents: {}, expect: '== 0'}"
+
+
+def table(first_column: str) -> list[dict[str, str]]:
+    """Return the rows of the page's table that begins with a column of this name."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    rows: list[dict[str, str]] = []
+    for number, line in enumerate(lines):
+        if not line.startswith(f"| {first_column} |"):
+            continue
+        names = cells(line)
+        for row in lines[number + 2 :]:
+            if not row.startswith("|"):
+                break
+            rows.append(dict(zip(names, cells(row), strict=True)))
+    assert rows, first_column
+    return rows
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+
+
+def a_verdict(outcome: str) -> Verdict:
+    return Verdict(
+        suite="s",
+        group="g",
+        criterion="c",
+        title="c",
+        region="",
+        checkpoint="1h",
+        outcome=Outcome(outcome),
+        reason="r",
+    )
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return MemoryGate(tmp_path, data=[UP, series("cpu", 70.0)])
+
+
+def test_the_page_knows_all_verdicts():
+    assert {row["verdict"] for row in table("verdict")} == {str(outcome) for outcome in Outcome}
+
+
+@pytest.mark.parametrize("row", table("verdict"), ids=lambda row: row["verdict"])
+def test_the_seven_verdicts(row):
+    verdict = a_verdict(row["verdict"])
+    through = row["lets the gate through"]
+    assert verdict.outcome.lets_through() == through.startswith("yes")
+    assert verdict.outcome.lets_through(strict=True) == (through == "yes")
+    try:
+        conclude([verdict], strict=False)
+        found = "passed"
+    except pytest.skip.Exception:
+        found = "skipped"
+    except pytest.fail.Exception:
+        found = "failed"
+    assert found == row["pytest"]
+
+
+@pytest.mark.parametrize("row", table("value"), ids=lambda row: " ".join(filter(None, row.values())))
+def test_limit_tolerance_and_level(gate, row):
+    gate.data = [UP, series("cpu", float(row["value"]))]
+    keys = {"id": "x", "query": "cpu"}
+    keys.update({key: row[key] for key in ("unit", "expect", "tolerance", "baseline", "floor") if row[key]})
+    text = ", ".join(
+        f"{key}: {value!r}" if key in {"expect", "unit"} else f"{key}: {value}" for key, value in keys.items()
+    )
+    verdict = gate.verdict(f"- {{{text}}}")
+    assert (str(verdict.outcome), str(verdict.level or "")) == (row["verdict"], row["level"])
+
+
+def rules_evaluated(times=None, failed=0.0):
+    labels = {"job": "prometheus", "rule_group": GROUP}
+    at = grid() if times is None else times
+    return [
+        series("prometheus_rule_group_last_evaluation_timestamp_seconds", lambda t: t - 1.0, at, **labels),
+        series(
+            "prometheus_rule_evaluation_failures_total",
+            lambda t: np.where(t < AT - 600, 0.0, failed),
+            at,
+            **labels,
+        ),
+    ]
+
+
+def known(team="telemetry"):
+    return {"alerts": Events(START, AT, complete=True, rules=(Rule("Slow", GROUP, STEP, {"team": team}),))}
+
+
+def firing(start, seconds):
+    times = start + np.arange(0, seconds, STEP)
+    return series("ALERTS", 1.0, times, alertname="Slow", alertstate="firing", team="telemetry")
+
+
+def with_data(criterion, *data, **fields):
+    def situation(gate):
+        gate.data = data
+        for name, value in fields.items():
+            setattr(gate, name, value)
+        return gate.verdict(f"- {criterion}")
+
+    return situation
+
+
+def answered(**fields):
+    def situation(gate):
+        (check,) = gate.checks(f"- {CPU}")
+        answers = {question: Answer(None, **fields) for question in check.questions()}
+        return judge(check, Answers(gate.now, answers, gate.intervals))
+
+    return situation
+
+
+def partial(gate):
+    (check,) = gate.checks(f"- {CPU}")
+    whole = gate.answers(check)
+    parts = {
+        q: Answer(a.value, partial=True, warnings=("a store is down",)) for q, a in whole.answers.items()
+    }
+    return judge(check, Answers(gate.now, parts, gate.intervals))
+
+
+def unreachable(gate):
+    (check,) = gate.checks(f"- {CPU}")
+    return judge(check, Answers(gate.now, {}, failure="connection refused"))
+
+
+def with_baseline_file(content):
+    def situation(gate):
+        (gate.folder / "base.yaml").write_text(f"version: 1\nname: old\n{content}\n", encoding="utf-8")
+        head = HEAD + "baseline: {file: base.yaml}\n"
+        return gate.verdict("- {id: cpu, query: cpu, tolerance: 5%}", head)
+
+    return situation
+
+
+HOLES = np.array([time for time in grid() if not START + 1800 < time < START + 2700])
+SITUATIONS = {
+    "the query has no series": with_data(CPU, UP),
+    "the query has several series and no reduce": with_data(
+        CPU, UP, series("cpu", 1.0), series("cpu", 1.0, x="y")
+    ),
+    "the window holds less data than coverage": with_data(
+        "{id: cpu, query: 'avg_over_time(cpu[1h])', expect: '< 75'}",
+        UP,
+        series("cpu", 1.0, grid(start=AT - 3000)),
+    ),
+    "the metric stopped, and only the lookback still shows it": with_data(
+        CPU, UP, series("cpu", 1.0, grid(end=AT - 200))
+    ),
+    "the scrape interval is unknown": with_data(CPU, UP, series("cpu", 1.0), intervals={}),
+    "the answer may be partial": partial,
+    "the source gives an error": answered(error="bad gateway"),
+    "the region cannot be reached": unreachable,
+    "the baseline's query has no data, under a tolerance": with_data(
+        "{id: cpu, query: cpu, tolerance: 5%, baseline: {offset: 30d}}", UP, series("cpu", 1.0)
+    ),
+    "the baseline file has no value, under a tolerance": with_baseline_file("values: {other: 1}"),
+    "the baseline has expired, under a tolerance": with_baseline_file(
+        "expires: 2025-01-01\nvalues: {cpu: 70}"
+    ),
+    "a counter is absent and its target was up": with_data(COUNT, UP),
+    "a counter is absent and its target was down": with_data(COUNT, series("up", 0.0)),
+    "a counter is absent and its target is unknown": with_data(COUNT),
+    "no alert fired and the rules were evaluated": with_data(ALERTS, UP, *rules_evaluated(), events=known()),
+    "no alert fired and no rule matches": with_data(ALERTS, UP, *rules_evaluated(), events=known("db")),
+    "no alert fired and nothing proves the evaluation": with_data(ALERTS, UP, events=known()),
+    "no alert fired and the evaluation had a gap": with_data(
+        ALERTS, UP, *rules_evaluated(HOLES), events=known()
+    ),
+    "no alert fired and evaluations failed": with_data(
+        ALERTS, UP, *rules_evaluated(failed=2.0), events=known()
+    ),
+    "an alert fired for one evaluation and resolved": with_data(
+        ALERTS, UP, *rules_evaluated(), firing(START + 600, STEP), events=known()
+    ),
+    "an alert fired before the rollout and went on": with_data(
+        ALERTS, UP, *rules_evaluated(), firing(START - 900, 1800), events=known()
+    ),
+    "no incident, and the history is complete": with_data(
+        INCIDENTS, UP, events={"incidents": Events(START, AT, complete=True)}
+    ),
+    "no incident, and the history is incomplete": with_data(
+        INCIDENTS, UP, events={"incidents": Events(START, AT, complete=False)}
+    ),
+    "no incident, and there is no history": with_data(INCIDENTS, UP),
+}
+
+
+def test_the_page_and_the_tests_know_the_same_situations():
+    assert sorted(re.sub("`", "", row["situation"]) for row in table("situation")) == sorted(SITUATIONS)
+
+
+@pytest.mark.parametrize("row", table("situation"), ids=lambda row: row["situation"])
+def test_what_is_missing_never_passes(gate, row):
+    verdict = SITUATIONS[re.sub("`", "", row["situation"])](gate)
+    assert str(verdict.outcome) == row["verdict"], verdict.reason
+
+
+def test_an_incident_is_a_failure(gate):
+    gate.events = {
+        "incidents": Events(START, AT, complete=True, episodes=(Episode("incident", "P1", START + 9, None),))
+    }
+    assert gate.verdict(f"- {INCIDENTS}").outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("row", table("clock"), ids=lambda row: row["clock"])
+def test_the_clock(gate, row):
+    amount, unit, side, what = re.fullmatch(
+        r"(?:(\d+) (\w+) )?(before|at|after) the (\w+)", row["clock"]
+    ).groups()
+    seconds = int(amount or 0) * {"s": 1, "h": 3600, "y": 366 * 86400, None: 0}[unit]
+    gate.now = (START if what == "rollout" else AT) + (-seconds if side == "before" else seconds)
+    assert str(gate.verdict(f"- {CPU}").outcome) == row["verdict"]
+
+
+@pytest.mark.parametrize("row", table("verdicts"), ids=lambda row: " ".join(filter(None, row.values())))
+def test_the_outcome_of_the_gate(row):
+    selected, collected = map(int, row["selected of collected"].split(" of "))
+    found = gate_outcome(
+        [a_verdict(word) for word in row["verdicts"].split(", ") if word],
+        selected=selected,
+        collected=collected,
+        strict="--telemetry-strict" in row["options"],
+        partial="--telemetry-partial" in row["options"],
+    )
+    assert (str(found.outcome), found.opens) == (row["outcome"], row["gate"] == "opens")
