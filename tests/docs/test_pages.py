@@ -1,0 +1,163 @@
+"""The pages say what is: links lead somewhere, lists are complete, and what is shown runs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pytest_telemetry_gate import builtin, hookspec
+from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.suite.loader import load_suite
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+STEP2 = ROOT / "example_suites" / "telemetry_step2"
+HEAD = "version: 1\nsuite: page\nrollout: {start: 2025-01-22T14:00:00-08:00, end: 2025-01-22T15:30:00-08:00}\ncheckpoints: [24h]\n"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def column(page: Path, heading: str) -> list[str]:
+    """Return the first cells of a table whose heading row begins with a cell of this name."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = []
+    for line in lines[begin + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(line.split("|")[1].strip())
+    return rows
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_pages(page):
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_suites_and_environments_shown_can_be_read(page, tmp_path):
+    for number, block in enumerate(blocks(page, "yaml")):
+        path = tmp_path / f"{number}.gate.yaml"
+        if block.startswith("version: 1\nname:"):
+            path.write_text(block, encoding="utf-8")
+            suite = tmp_path / f"with-{number}.gate.yaml"
+            criterion = "groups: {A: [{id: p95, query: up, unit: ms, expect: '> 0'}]}\n"
+            suite.write_text(f"{HEAD}baseline: {{file: {path.name}}}\n{criterion}", encoding="utf-8")
+            assert load_suite(suite, KINDS).baseline.content.values
+        elif "environments:" in block:
+            path.write_text(block, encoding="utf-8")
+            assert load_environment(path).regions
+        elif block.startswith("version: 1\nsuite:"):
+            path.write_text(block, encoding="utf-8")
+            assert load_suite(path, KINDS).groups
+        elif block.startswith("- id:"):
+            indented = "".join(f"    {line}\n" for line in block.splitlines())
+            path.write_text(f"{HEAD}groups:\n  A:\n{indented}", encoding="utf-8")
+            assert load_suite(path, KINDS).groups
+        elif block.startswith("waivers:"):
+            criterion = "groups: {A: [{id: parse_batch_size, query: up, expect: '> 0'}]}\n"
+            path.write_text(f"{HEAD}{criterion}{block}", encoding="utf-8")
+            assert load_suite(path, KINDS).waivers
+
+
+def test_the_options_page_is_complete(pytester):
+    shown = pytester.runpytest("--help", "-p", "no:cacheprovider").stdout.str()
+    wanted = set(re.findall(r"--telemetry-[a-z-]+", shown))
+    listed = {
+        re.match(r"`(--telemetry-[a-z-]+)", cell)[1]
+        for cell in column(DOCS / "reference" / "options.md", "option")
+    }
+    assert listed == wanted
+    assert column(DOCS / "reference" / "options.md", "ini") == ["`telemetry_config`"]
+
+
+HOOKS = [name for name in vars(hookspec) if name.startswith("pytest_telemetry_gate_")]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_documented_with_its_signature(name):
+    page = (DOCS / "reference" / "hooks.md").read_text(encoding="utf-8")
+    signature = inspect.signature(getattr(hookspec, name))
+    assert f"## {name}\n" in page
+    assert f"def {name}{signature}".replace("'", "") in re.sub(r"\s+", " ", page)
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_has_a_test(name):
+    tests = (ROOT / "tests" / "plugin" / "test_hooks.py").read_text(encoding="utf-8")
+    assert f"def {name}(" in tests
+    assert re.search(rf"def test_{name.removeprefix('pytest_telemetry_gate_')}\w*\(", tests)
+
+
+def test_every_dependency_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [one for many in project.get("optional-dependencies", {}).values() for one in many]
+    wanted = {re.match(r"[\w-]+", one)[0] for one in [*project["dependencies"], *extras]}
+    assert set(column(DOCS / "explanation" / "dependencies.md", "package")) == wanted - {
+        "pytest-telemetry-gate"
+    }
+
+
+def test_the_architecture_names_every_part():
+    package = ROOT / "pytest_telemetry_gate"
+    parts = {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").is_file()}
+    parts |= {path.name for path in package.glob("*.py")} - {"__init__.py"}
+    page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w]+(?:\.py|/))`", page))
+    assert named == parts
+
+
+def test_the_tutorial_does_what_it_says(pytester):
+    yaml = blocks(DOCS / "tutorials" / "first-gate.md", "yaml")
+    environment, suite = yaml[0], yaml[1]
+    gates = pytester.mkdir("gates")
+    (gates / "telemetry.yaml").write_text(
+        environment.replace("../example_suites/telemetry_step2", STEP2.as_posix()), encoding="utf-8"
+    )
+    file = gates / "parser.gate.yaml"
+    file.write_text(suite, encoding="utf-8")
+    result = pytester.runpytest("gates", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*84.6*84.5*"])
+    file.write_text(suite.replace('"<= 90"', '"<= 84.55"'), encoding="utf-8")
+    pytester.runpytest("gates", "-p", "no:cacheprovider").assert_outcomes(passed=3, failed=1)
+    file.write_text(suite.replace("_ms_bucket", "_sec_bucket"), encoding="utf-8")
+    pytester.runpytest("gates", "-p", "no:cacheprovider").assert_outcomes(passed=2, failed=2)
+    file.write_text(suite.replace('expect: "<= 90"', "treshold: 90"), encoding="utf-8")
+    result = pytester.runpytest("gates", "-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines(["*parser.gate.yaml:11: criterion 'p95': unknown key 'treshold'*"])
+
+
+@pytest.mark.parametrize("page", ["reference/fixtures.md", "how-to/python-tests.md"])
+def test_python_tests_shown_pass_against_the_example(page, pytester):
+    for name in ("step2.gate.yaml", "telemetry.yaml"):
+        text = (STEP2 / name).read_text(encoding="utf-8")
+        (pytester.path / name).write_text(
+            text.replace("path: recordings", f"path: {STEP2.as_posix()}/recordings"), encoding="utf-8"
+        )
+    baselines = pytester.mkdir("baselines")
+    (baselines / "sprint1.yaml").write_bytes((STEP2 / "baselines" / "sprint1.yaml").read_bytes())
+    (code,) = blocks(DOCS / page, "python")
+    tests = pytester.makepyfile(test_shown=code)
+    result = pytester.runpytest(
+        tests, "-p", "no:cacheprovider", "--telemetry-env=recorded", "--telemetry-partial"
+    )
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] == code.count('"24h"') + 1 if "24h" in code else 1
+
+
+def test_numpy_alone_opens_a_recording(monkeypatch):
+    (code,) = blocks(DOCS / "reference" / "recordings.md", "python")
+    monkeypatch.chdir(STEP2 / "recordings")
+    exec(compile(code, "recordings.md", "exec"), {})
