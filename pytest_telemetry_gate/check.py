@@ -78,6 +78,8 @@ class Check:
 
         ``window`` (seconds) is used for ``$__window`` instead of the check's own.
         """
+        if "$" not in text:
+            return text
         window = self.window if window is None else window
         values = {
             **self.suite.variables,

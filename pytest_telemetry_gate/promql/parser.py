@@ -92,6 +92,8 @@ def _rounded(value: float) -> int:
 
 
 def _check_depth(text: str) -> None:
+    if sum(map(text.count, "([{")) <= _MAX_DEPTH:
+        return
     depth = deepest = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")

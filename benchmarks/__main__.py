@@ -1,0 +1,112 @@
+"""``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with.
+
+Whole processes, measured in turn (A B A B ...) so that a machine that slows down slows both; medians are printed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ROUNDS = 5
+SUITE_HEAD = """\
+version: 1
+suite: many
+rollout: {start: 2025-01-22T14:00:00-08:00, end: 2025-01-22T15:30:00-08:00}
+checkpoints: [12h]
+groups:
+  Many:
+"""
+ENVIRONMENT = "default: none\nenvironments: {none: {source: recording, path: none.telemetry.zip}}\n"
+
+
+def seconds(arguments: list[str], folder: Path) -> float:
+    """Run pytest and return the wall time of the whole process in seconds."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    took = time.perf_counter() - begin
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return took
+
+
+def paired(ours: list[str], reference: list[str], folder: Path) -> tuple[float, float, float]:
+    """Return the medians of two commands and of their ratio, pair by pair, after a round that is not counted."""
+    pairs = [(seconds(ours, folder), seconds(reference, folder)) for _ in range(ROUNDS + 1)][1:]
+    mine, other = zip(*pairs, strict=True)
+    return statistics.median(mine), statistics.median(other), statistics.median(a / b for a, b in pairs)
+
+
+def show(what: str, figure: str, wanted: str) -> None:
+    """Print one row."""
+    print(f"{what:<62} {figure:<34} {wanted}", flush=True)
+
+
+def idle(folder: Path) -> None:
+    """What a session without telemetry items pays, for one test and for 4,000."""
+    for count in (1, 4000):
+        (folder / "test_idle.py").write_text(
+            f"import pytest\n\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n):\n    pass\n"
+        )
+        with_plugin, without, ratio = paired(
+            ["test_idle.py"], ["test_idle.py", "-p", "no:telemetry_gate"], folder
+        )
+        figure = f"{(with_plugin - without) * 1000:+.1f} ms, ratio {ratio:.3f}"
+        show(f"session of {count:,} tests, against -p no:telemetry_gate", figure, "under 5 ms")
+
+
+def imports() -> None:
+    """What importing the plugin costs after pytest."""
+    program = (
+        "import pytest, time; t = time.perf_counter(); import pytest_telemetry_gate.plugin; "
+        "print((time.perf_counter() - t) * 1000)"
+    )
+    found = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(ROUNDS)]
+    show("import of plugin.py, after import pytest", f"{statistics.median(found):.1f} ms", "under 5 ms")
+
+
+def example() -> None:
+    """The example gate, whole process, beside a pytest that collects nothing."""
+    ours, bare, ratio = paired(["example_suites/telemetry_step2"], ["--version"], ROOT)
+    show(
+        "example gate, against pytest --version",
+        f"{ours:.2f} s, {bare:.2f} s, ratio {ratio:.1f}",
+        "under 5 s",
+    )
+
+
+def collection(folder: Path) -> None:
+    """Collecting 10,000 criteria beside 10,000 parametrised tests."""
+    rows = (f"    - {{id: c{n}, query: 'sum(rate(m{n}[5m]))', expect: '<= 90'}}\n" for n in range(10_000))
+    (folder / "many.gate.yaml").write_text(SUITE_HEAD + "".join(rows))
+    (folder / "telemetry.yaml").write_text(ENVIRONMENT)
+    (folder / "test_many.py").write_text(
+        "import pytest\n\n@pytest.mark.parametrize('n', range(10_000))\ndef test_it(n):\n    pass\n"
+    )
+    ours, reference, ratio = paired(
+        ["--collect-only", "many.gate.yaml"], ["--collect-only", "test_many.py"], folder
+    )
+    figure = f"{ours:.2f} s, {reference:.2f} s, ratio {ratio:.2f}"
+    show("10,000 criteria collected, against parametrised tests", figure, "at most 2")
+
+
+def main() -> None:
+    """Run them all."""
+    show("what, against what", f"measured (medians of {ROUNDS})", "wanted")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        imports()
+        idle(folder)
+        example()
+        collection(folder)
+
+
+if __name__ == "__main__":
+    main()
