@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pytest_telemetry_gate.promql.labels import Matcher, quoted
+from pytest_telemetry_gate.promql.labels import Matcher, label_name, quoted
 
 __all__ = [
     "Aggregate",
@@ -126,7 +126,7 @@ class Aggregate:
     def __str__(self) -> str:
         grouping = ""
         if self.labels or self.without:
-            grouping = f" {'without' if self.without else 'by'} ({', '.join(self.labels)}) "
+            grouping = f" {'without' if self.without else 'by'} ({_names(self.labels)}) "
         inside = f"{self.param}, {self.expr}" if self.param is not None else f"{self.expr}"
         return f"{self.op}{grouping}({inside})"
 
@@ -150,9 +150,9 @@ class Binary:
         if self.returns_bool:
             parts.append("bool")
         if self.on or self.matching:
-            parts.append(f"{'on' if self.on else 'ignoring'} ({', '.join(self.matching)})")
+            parts.append(f"{'on' if self.on else 'ignoring'} ({_names(self.matching)})")
         if self.card in {"n:1", "1:n"}:
-            parts.append(f"group_{'left' if self.card == 'n:1' else 'right'} ({', '.join(self.include)})")
+            parts.append(f"group_{'left' if self.card == 'n:1' else 'right'} ({_names(self.include)})")
         return " ".join([*parts, str(self.rhs)])
 
 
@@ -213,6 +213,10 @@ def unwrapped(expr: Expr) -> Expr:
     while isinstance(expr, Paren):
         expr = expr.expr
     return expr
+
+
+def _names(labels: tuple[str, ...]) -> str:
+    return ", ".join(map(label_name, labels))
 
 
 def _duration(milliseconds: int) -> str:

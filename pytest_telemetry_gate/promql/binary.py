@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Binary
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merged, without_name
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, dropped, merged, without_name
 from pytest_telemetry_gate.promql.labels import Labels
 
 __all__ = ["COMPARISONS", "calculate", "set_operation", "with_scalar", "with_vector"]
@@ -37,24 +37,28 @@ _ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
 
 def calculate(op: str, lhs: Floats, rhs: Floats) -> Floats:
     """Apply an operator to numbers; comparisons give 1 and 0."""
-    with np.errstate(all="ignore"):
-        if op in COMPARISONS:
-            return COMPARISONS[op](lhs, rhs).astype(np.float64)
-        return _ARITHMETIC[op](lhs, rhs)
+    if op in COMPARISONS:
+        return COMPARISONS[op](lhs, rhs).astype(np.float64)
+    return _ARITHMETIC[op](lhs, rhs)
 
 
-def with_scalar(node: Binary, frame: Frame, scalar: Floats, *, swapped: bool) -> Frame:
-    """Combine a vector with a scalar, which stands on the left if ``swapped``."""
+def with_scalar(node: Binary, frame: Frame, scalar: Floats, *, swapped: bool, keeps_name: bool) -> Frame:
+    """Combine a vector with a scalar, which stands on the left if ``swapped``; ``keeps_name`` is for calculations."""
     other = scalar[:, None]
     lhs, rhs = (other, frame.values) if swapped else (frame.values, other)
     if node.op in COMPARISONS and not node.returns_bool:
         return Frame(frame.labels, frame.values, frame.present & COMPARISONS[node.op](lhs, rhs))
-    labels = [without_name(own) for own in frame.labels]
-    return merged(Frame(labels, calculate(node.op, lhs, rhs), frame.present))
+    values = calculate(node.op, lhs, rhs)
+    return (
+        Frame(frame.labels, values, frame.present)
+        if keeps_name and not node.returns_bool
+        else dropped(frame, values)
+    )
 
 
-def with_vector(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
+def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Frame:
     """Combine two vectors, matched one to one or many to one; a second match at any step is an error."""
+    keeps_name = not node.returns_bool and (keeps_name or node.op in COMPARISONS)
     swapped = node.card == "1:n"
     many, single = (rhs, lhs) if swapped else (lhs, rhs)
     ones = _single_side(node, many, single, "left" if swapped else "right")
@@ -82,7 +86,7 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
                 message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                 raise PromQLError(message)
             matched[signature] = np.asarray(there if before is None else before | there)
-        labels.append(_result_labels(node, own, other_labels))
+        labels.append(_result_labels(node, own, other_labels, keeps_name=keeps_name))
         values.append(result)
         present.append(there)
     if not labels:
@@ -122,9 +126,10 @@ def _single_side(
     return found
 
 
-def _result_labels(node: Binary, own: Labels, owners: Sequence[tuple[Bools, Labels]]) -> Labels:
+def _result_labels(
+    node: Binary, own: Labels, owners: Sequence[tuple[Bools, Labels]], *, keeps_name: bool
+) -> Labels:
     """``resultMetric``: which labels a match keeps, drops and takes from the other side."""
-    keeps_name = node.op in COMPARISONS and not node.returns_bool
     labels = own if keeps_name else without_name(own)
     if node.card == "1:1":
         if node.on:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels
 
-__all__ = ["Bools", "Floats", "Frame", "Ints", "joined", "merged", "without_name"]
+__all__ = ["Bools", "Floats", "Frame", "Ints", "dropped", "joined", "merged", "without_name"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -60,6 +60,15 @@ def without_name(labels: Labels) -> Labels:
         if "__name__" in labels
         else labels
     )
+
+
+def dropped(frame: Frame, values: Floats | None = None) -> Frame:
+    """Return a frame, or other values in its place, without metric names; raises PromQLError where series coincide."""
+    labels = [without_name(own) for own in frame.labels]
+    bare = Frame(labels, frame.values if values is None else values, frame.present)
+    if len({own.get("__name__") for own in frame.labels}) <= 1:
+        return bare  # labels that differ still do without a name that they share
+    return merged(bare)
 
 
 def merged(frame: Frame) -> Frame:

@@ -9,20 +9,19 @@ from dataclasses import replace
 import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
-from pytest_telemetry_gate.promql.ast import Expr, MatrixSelector, Paren, Subquery, VectorSelector
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merged, without_name
+from pytest_telemetry_gate.promql.ast import Expr, MatrixSelector, VectorSelector, unwrapped
+from pytest_telemetry_gate.promql.frame import Floats, Frame, merged
 from pytest_telemetry_gate.promql.labels import Labels, compiled
-from pytest_telemetry_gate.promql.quantile import histogram_quantiles
 
 __all__ = [
     "CALENDAR",
     "MATHS",
     "absent_labels",
     "clamped",
-    "histogram_quantile",
     "label_join",
     "label_replace",
     "rounded",
+    "sorted_by_label",
     "sorted_frame",
 ]
 
@@ -109,20 +108,25 @@ CALENDAR: dict[str, Callable[[Floats], Floats]] = {
 def clamped(frame: Frame, low: Floats | None, high: Floats | None) -> Frame:
     """``clamp``, ``clamp_min``, ``clamp_max``: nothing at steps where the bounds are the wrong way round."""
     values, present = frame.values, frame.present
-    if low is not None:
-        values = np.maximum(values, low[:, None])
     if high is not None:
-        values = np.minimum(values, high[:, None])
+        values = _go_extreme(np.minimum, -np.inf, values, high[:, None])
+    if low is not None:
+        values = _go_extreme(np.maximum, np.inf, values, low[:, None])
     if low is not None and high is not None:
         present = present & ~(low > high)[:, None]
     return Frame(frame.labels, values, present)
 
 
+def _go_extreme(ufunc: np.ufunc, wins: float, one: Floats, other: Floats) -> Floats:
+    """Go's math.Min and math.Max: the infinity in question wins even against NaN."""
+    extreme: Floats = ufunc(one, other)
+    return np.where((one == wins) | (other == wins), wins, extreme)
+
+
 def rounded(frame: Frame, to: Floats) -> Frame:
     """``round``: halves go up; by the inverse, so that rounding to 0.1 is exact."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = (1.0 / to)[:, None]
-        return replace(frame, values=np.floor(frame.values * inverse + 0.5) / inverse)
+    inverse = (1.0 / to)[:, None]
+    return replace(frame, values=np.floor(frame.values * inverse + 0.5) / inverse)
 
 
 def sorted_frame(frame: Frame, *, descending: bool) -> Frame:
@@ -134,9 +138,31 @@ def sorted_frame(frame: Frame, *, descending: bool) -> Frame:
     return frame.columns(np.lexsort((key, np.isnan(values))).tolist())
 
 
-def label_replace(frame: Frame, target: str, replacement: str, source: str, pattern: str) -> Frame:
+def sorted_by_label(frame: Frame, names: Sequence[str], *, descending: bool) -> Frame:
+    """``sort_by_label`` and ``sort_by_label_desc``: by labels in natural order, then by all labels."""
+    if len(frame.values) != 1:
+        return frame
+
+    def key(column: int) -> tuple[list[list[tuple[bool, int, str]]], list[tuple[str, str]]]:
+        own = frame.labels[column]
+        return [_natural(own.get(name, "")) for name in names], sorted(own.items())
+
+    return frame.columns(sorted(range(len(frame.labels)), key=key, reverse=descending))
+
+
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    """Order digits in text by their number, as natsort does."""
+    parts: list[tuple[bool, int, str]] = []
+    for digits, other in re.findall(r"([0-9]+)|([^0-9])", text):
+        parts.append((False, int(digits), "") if digits else (True, 0, other))
+    return parts
+
+
+def label_replace(
+    frame: Frame, target: str, replacement: str, source: str, pattern: str, *, newlines: bool
+) -> Frame:
     """``label_replace``: set a label to what the pattern finds in another, where it matches whole."""
-    regex = compiled(pattern)
+    regex = compiled(pattern, newlines)
     _check_label(target)
 
     def replaced(labels: Labels) -> Labels:
@@ -185,83 +211,19 @@ def _filled(template: str, match: re.Match[str]) -> str:
     return _REFERENCE.sub(value, template)
 
 
-def histogram_quantile(frame: Frame, q: Floats, *, small_deltas: bool) -> Frame:
-    """``histogram_quantile`` over classic histograms: series that differ in ``le`` alone are one histogram."""
-    histograms: dict[frozenset[tuple[str, str]], list[tuple[float, int]]] = {}
-    for column, labels in enumerate(frame.labels):
-        bound = _bound(labels.get("le"))
-        if bound is not None:
-            rest = frozenset((k, v) for k, v in labels.items() if k not in {"le", "__name__"})
-            histograms.setdefault(rest, []).append((bound, column))
-    found: list[Labels] = []
-    values: list[Floats] = []
-    present: list[Bools] = []
-    for rest, buckets in histograms.items():
-        buckets.sort()
-        columns = [column for _, column in buckets]
-        there = frame.present[:, columns]
-        found.append(dict(rest))
-        present.append(np.asarray(there.any(axis=1)))
-        values.append(_by_presence(q, buckets, frame, there, small_deltas=small_deltas))
-    if not found:
-        return Frame.empty(len(q))
-    return Frame(found, np.column_stack(values), np.column_stack(present))
-
-
-def _by_presence(
-    q: Floats, buckets: Sequence[tuple[float, int]], frame: Frame, there: Bools, *, small_deltas: bool
-) -> Floats:
-    """Evaluate steps together that have the same buckets."""
-    result = np.full(len(q), np.nan)
-    patterns, which = np.unique(there, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        if not pattern.any():
-            continue
-        steps = np.flatnonzero(which.reshape(-1) == number)
-        bounds: list[float] = []
-        counts: list[Floats] = []
-        for (bound, column), kept in zip(buckets, pattern.tolist(), strict=True):
-            if not kept:
-                continue
-            if bounds and bounds[-1] == bound:  # coalesceBuckets: le="1" and le="1.0" are one
-                counts[-1] = counts[-1] + frame.values[steps, column]
-            else:
-                bounds.append(bound)
-                counts.append(frame.values[steps, column])
-        result[steps] = histogram_quantiles(
-            q[steps], bounds, np.column_stack(counts), small_deltas=small_deltas
-        )
-    return result
-
-
-def _bound(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
-
-
 def absent_labels(expr: Expr) -> Labels:
     """``createLabelsForAbsentFunction``: the labels that a selector fixes by one equality each."""
-    while isinstance(expr, Paren | Subquery | MatrixSelector):
-        expr = expr.selector if isinstance(expr, MatrixSelector) else expr.expr
-        if isinstance(expr, Subquery):
-            return {}
-    if not isinstance(expr, VectorSelector):
+    selector = unwrapped(expr)
+    if isinstance(selector, MatrixSelector):
+        selector = selector.selector
+    if not isinstance(selector, VectorSelector):
         return {}
     fixed: Labels = {}
-    refused = {"__name__"}
-    for matcher in expr.matchers:
-        if matcher.name in refused:
-            continue
-        if matcher.op == "=" and matcher.name not in fixed:
+    seen = {"__name__"}
+    for matcher in selector.matchers:
+        if matcher.op == "=" and matcher.name not in seen:
             fixed[matcher.name] = matcher.value
-        else:
+            seen.add(matcher.name)
+        else:  # whichever comes later wins: {job=~"x", job="a"} fixes the job, {job="a", job=~"x"} does not
             fixed.pop(matcher.name, None)
-            refused.add(matcher.name)
     return {name: value for name, value in fixed.items() if value}
-
-
-def dropped(frame: Frame) -> Frame:
-    """Return a frame without metric names; raises PromQLError where series then coincide."""
-    return merged(replace(frame, labels=[without_name(labels) for labels in frame.labels]))

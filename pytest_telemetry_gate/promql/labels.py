@@ -11,7 +11,7 @@ import re2
 
 from pytest_telemetry_gate.errors import PromQLError
 
-__all__ = ["Labels", "Matcher", "compiled", "quoted"]
+__all__ = ["Labels", "Matcher", "compiled", "label_name", "quoted"]
 
 Labels = dict[str, str]
 
@@ -21,10 +21,13 @@ _NAME = _python_re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @lru_cache(maxsize=4096)
-def compiled(pattern: str) -> Any:
-    """Return a pattern as Prometheus compiles it: anchored at both ends, a dot matching newlines too."""
+def compiled(pattern: str, newlines: bool = True) -> Any:
+    """Return a pattern as Prometheus compiles it, anchored at both ends; ``newlines``: a dot matches them too.
+
+    Prometheus 2.42 has ``^(?:...)$`` where 3.0 has ``^(?s:...)$``. Raises PromQLError.
+    """
     try:
-        return re2.compile(f"^(?s:{pattern})$", _OPTIONS)
+        return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
     except re2.error as error:
         reason = str(error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error)
         message = f"error parsing regexp: {reason}: `{pattern}`"
@@ -37,13 +40,22 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
+def label_name(name: str) -> str:
+    """Write a label's name, in quotes where it needs them."""
+    return name if _NAME.fullmatch(name) else quoted(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One condition on a label; an absent label is an empty one. ``op`` is ``=``, ``!=``, ``=~`` or ``!~``."""
+    """One condition on a label; an absent label is an empty one. ``op`` is ``=``, ``!=``, ``=~`` or ``!~``.
+
+    ``newlines`` tells whether a dot in a regular expression matches a newline.
+    """
 
     name: str
     op: str
     value: str
+    newlines: bool = True
 
     def matches(self, text: str) -> bool:
         """Tell whether a label's value satisfies the condition."""
@@ -51,9 +63,8 @@ class Matcher:
             return text == self.value
         if self.op == "!=":
             return text != self.value
-        found = compiled(self.value).fullmatch(text) is not None
+        found = compiled(self.value, self.newlines).fullmatch(text) is not None
         return found == (self.op == "=~")
 
     def __str__(self) -> str:
-        name = self.name if _NAME.fullmatch(self.name) else quoted(self.name)
-        return f"{name}{self.op}{quoted(self.value)}"
+        return f"{label_name(self.name)}{self.op}{quoted(self.value)}"

@@ -16,7 +16,7 @@ import promql_parser
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.labels import Matcher, compiled
-from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS
+from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, Function
 
 __all__ = ["parse"]
 
@@ -34,17 +34,24 @@ _CARDS = {
 }
 _TOKENS = re.compile(
     r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
-    r"""|@\s*(?P<at>[-+]?\s*(?:0x[0-9a-fA-F]+|[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?\.?|[0-9]+\.|Inf|NaN))""",
+    r"""|@\s*(?P<at>[-+]?\s*(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|0x[0-9a-f]+"""
+    r"""|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|Inf|NaN))(?![\w.])"""
+    r"""|@\s*(?P<wrong>[-+]?\s*[0-9.][\w.]*)""",
     re.IGNORECASE,
 )
+_DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _MAX_LENGTH = 1_000_000
 _MAX_DEPTH = 200
 _LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
 
 
 @lru_cache(maxsize=8192)
-def parse(text: str) -> ast.Expr:
-    """Return the tree of an expression; raises PromQLError with Prometheus' reason where it has one."""
+def parse(text: str, semantics: str | None = None) -> ast.Expr:
+    """Return the tree of an expression; raises PromQLError with Prometheus' reason where it has one.
+
+    ``semantics`` is a profile of the engine, whose functions alone are known; without it those of any are.
+    """
     if len(text) > _MAX_LENGTH:
         message = f"the expression is longer than {_MAX_LENGTH:,} characters"
         raise PromQLError(message)
@@ -63,7 +70,7 @@ def parse(text: str) -> ast.Expr:
             raise
         message = f"parse error: {type(error).__name__}"
         raise PromQLError(message) from None
-    return _Adapter(times).expression(tree)
+    return _Adapter(times, semantics).expression(tree)
 
 
 def _without_times(text: str) -> tuple[str, list[int]]:
@@ -71,19 +78,27 @@ def _without_times(text: str) -> tuple[str, list[int]]:
     times: list[int] = []
 
     def numbered(match: re.Match[str]) -> str:
+        if match["wrong"] is not None:
+            message = f"parse error: bad number or duration syntax: {match['wrong']!r}"
+            raise PromQLError(message)
         literal = match["at"]
         if literal is None:
             return match[0]
-        compact = literal.replace(" ", "")
-        value = float(int(compact, 16)) if "0x" in compact.lower() else float(compact)
-        milliseconds = value * 1000
+        milliseconds = _seconds("".join(literal.split()), duration=match["duration"] is not None) * 1000
         if not abs(milliseconds) < _LATEST:
-            message = f"timestamp out of bounds for @ modifier: {value:f}"
+            message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
             raise PromQLError(message)
         times.append(_rounded(milliseconds))
         return f"@ {len(times) - 1}"
 
     return _TOKENS.sub(numbered, text), times
+
+
+def _seconds(literal: str, *, duration: bool) -> float:
+    if duration:
+        total = sum(int(count) * _UNITS[unit] for count, unit in _DURATION.findall(literal.lower()))
+        return -total if literal.startswith("-") else total
+    return float(int(literal, 16)) if "0x" in literal.lower() else float(literal)
 
 
 def _rounded(value: float) -> int:
@@ -120,8 +135,9 @@ _METHODS = {
 class _Adapter:
     """Turns promql-parser's nodes into ours."""
 
-    def __init__(self, times: list[int]) -> None:
+    def __init__(self, times: list[int], semantics: str | None) -> None:
         self._times = times
+        self._semantics = semantics
 
     def expression(self, node: Any) -> ast.Expr:
         return cast("ast.Expr", getattr(self, _METHODS[type(node).__name__])(node))
@@ -144,12 +160,13 @@ class _Adapter:
         if node.matchers.or_matchers:
             message = 'parse error: unexpected "or" between label matchers'
             raise PromQLError(message)
-        matchers = [Matcher(m.name, _OPS[str(m.op)], m.value) for m in node.matchers.matchers]
+        newlines = self._semantics != "2"
+        matchers = [_matcher(m.name, _OPS[str(m.op)], m.value, newlines) for m in node.matchers.matchers]
         if node.name:
             matchers.insert(0, Matcher("__name__", "=", node.name))
         for matcher in matchers:
             if "~" in matcher.op:
-                compiled(matcher.value)
+                compiled(matcher.value, matcher.newlines)
         if all(matcher.matches("") for matcher in matchers):
             message = "vector selector must contain at least one non-empty matcher"
             raise PromQLError(message)
@@ -170,6 +187,9 @@ class _Adapter:
         function = FUNCTIONS.get(name)
         if function is None:
             message = f"function {name!r} is not supported"
+            raise PromQLError(message)
+        if self._semantics is not None and self._semantics not in function.profiles:
+            message = f"function {name!r} is not supported with semantics {self._semantics!r}"
             raise PromQLError(message)
         args = tuple(self.expression(argument) for argument in node.args)
         return ast.Call(name, args, function.returns)
@@ -214,6 +234,21 @@ class _Adapter:
 
 
 _SETS = frozenset({"and", "or", "unless"})
+
+
+def _matcher(name: str, op: str, value: str, newlines: bool) -> Matcher:
+    return Matcher(name, op, value, newlines or "~" not in op)
+
+
+def _known(function: Function) -> promql_parser.Function:
+    kinds = promql_parser.ValueType
+    types = {"matrix": kinds.Matrix, "vector": kinds.Vector, "scalar": kinds.Scalar, "string": kinds.String}
+    arguments = [types[kind] for kind in function.arguments]
+    return promql_parser.Function(function.name, arguments, types[function.returns])
+
+
+# Prometheus 3 renamed holt_winters, and promql-parser knows the new name alone
+promql_parser.register_extra_functions([_known(FUNCTIONS["holt_winters"])])
 
 
 def _milliseconds(length: timedelta | None) -> int:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AGGREGATIONS", "FUNCTIONS", "Function"]
+__all__ = ["AGGREGATIONS", "FUNCTIONS", "PROFILES", "Function"]
+
+PROFILES = ("2", "3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Function:
     arguments: tuple[str, ...]
     returns: str = "vector"
     optional: int = 0
-    profiles: frozenset[str] = frozenset({"2", "3"})
+    profiles: frozenset[str] = frozenset(PROFILES)
 
 
 def _functions() -> dict[str, Function]:
@@ -42,8 +44,9 @@ def _functions() -> dict[str, Function]:
         Function("clamp_max", (*vector, *scalar)),
         Function("clamp_min", (*vector, *scalar)),
         Function("double_exponential_smoothing", smoothing, profiles=frozenset({"3"})),
+        Function("histogram_fraction", (*scalar, *scalar, *vector), profiles=frozenset({"3"})),
         Function("histogram_quantile", (*scalar, *vector)),
-        Function("holt_winters", smoothing),
+        Function("holt_winters", smoothing, profiles=frozenset({"2"})),
         Function("label_join", (*vector, *string, *string, *string), optional=-1),
         Function("label_replace", (*vector, *string, *string, *string, *string)),
         Function("pi", (), "scalar"),
@@ -67,6 +70,7 @@ AGGREGATIONS = frozenset(
         "count",
         "count_values",
         "group",
+        "limit_ratio",
         "limitk",
         "max",
         "min",

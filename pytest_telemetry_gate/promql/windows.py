@@ -12,21 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_telemetry_gate.promql.frame import Bools, Floats, Ints
+from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.quantile import quantile
 
-__all__ = ["KEEPS_NAME", "WINDOW_FUNCTIONS", "Windows"]
+__all__ = ["KEEPS_NAME", "WINDOW_FUNCTIONS", "Windows", "exact_mean", "exact_sum", "kahan_added", "variance"]
 
 KEEPS_NAME = frozenset({"last_over_time"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Windows:
-    """The samples ``lo[i]`` to ``hi[i]`` (excluded) of a group are the window of step i.
+    """The samples ``lo[i]`` to ``hi[i]`` (excluded) of a group are the window of step i; there is at least one sample.
 
     ``times`` int64[n] ms, ``values`` float64[n, series] without stale markers; ``starts`` and ``ends`` are the bounds
     of the windows and ``moments`` the steps' own times, int64[steps] ms.
     """
 
+    labels: Sequence[Labels]
     times: Ints
     values: Floats
     lo: Ints
@@ -61,8 +63,6 @@ def _extrapolated(
     """``extrapolatedRate``: the change between first and last sample, extended to the window's ends."""
     enough = windows.counts >= 2
     first, last = np.where(enough, windows.lo, 0), np.where(enough, windows.hi - 1, 0)
-    if not len(windows.times):
-        return _nothing(windows)
     begin = windows.values[first]
     change = windows.values[last] - begin
     if counter:
@@ -74,30 +74,28 @@ def _extrapolated(
             change = change + (before[last] - before[first])
     to_start = ((windows.times[first] - windows.starts) / 1000)[:, None]
     to_end = ((windows.ends - windows.times[last]) / 1000)[:, None]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        sampled = ((windows.times[last] - windows.times[first]) / 1000)[:, None]
-        average = sampled / np.maximum(windows.counts - 1, 1)[:, None]
-        threshold = average * 1.1
+    sampled = ((windows.times[last] - windows.times[first]) / 1000)[:, None]
+    average = sampled / np.maximum(windows.counts - 1, 1)[:, None]
+    threshold = average * 1.1
+    if counter:
         to_zero = np.where((change > 0) & (begin >= 0), sampled * (begin / change), np.inf)
-        if windows.semantics == "3":
-            to_start = np.where(to_start >= threshold, average / 2, to_start)
-            if counter:
-                to_start = np.minimum(to_start, to_zero)
-        else:
-            if counter:
-                to_start = np.minimum(to_start, to_zero)
-            to_start = np.where(to_start < threshold, to_start, average / 2)
-        to_end = np.where(to_end >= threshold, average / 2, to_end)
-        factor = (sampled + to_start + to_end) / sampled
-        if rate:
-            factor = factor / ((windows.ends - windows.starts) / 1000)[:, None]
-        return change * factor, _for_all(enough, change.shape[1])
+    if windows.semantics == "2":
+        if counter:
+            to_start = np.minimum(to_start, to_zero)
+        to_start = np.where(to_start < threshold, to_start, average / 2)
+    else:
+        to_start = np.where(to_start >= threshold, average / 2, to_start)
+        if counter:
+            to_start = np.minimum(to_start, to_zero)
+    to_end = np.where(to_end >= threshold, average / 2, to_end)
+    factor = (sampled + to_start + to_end) / sampled
+    if rate:
+        factor = factor / ((windows.ends - windows.starts) / 1000)[:, None]
+    return change * factor, _for_all(enough, change.shape[1])
 
 
 def _instantaneous(windows: Windows, *, rate: bool) -> tuple[Floats, Bools]:
     """``instantValue``: between the last two samples."""
-    if not len(windows.times):
-        return _nothing(windows)
     enough = windows.counts >= 2
     last = np.where(enough, windows.hi - 1, 1 if len(windows.times) > 1 else 0)
     before = np.maximum(last - 1, 0)
@@ -109,28 +107,20 @@ def _instantaneous(windows: Windows, *, rate: bool) -> tuple[Floats, Bools]:
     return change, _for_all(enough, change.shape[1])
 
 
-def _nothing(windows: Windows) -> tuple[Floats, Bools]:
-    shape = (len(windows.lo), windows.values.shape[1])
-    return np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
-
-
 def _at_last(windows: Windows) -> tuple[Floats, Bools]:
-    if not len(windows.times):
-        return _nothing(windows)
     enough = windows.counts >= 1
     values = windows.values[np.where(enough, windows.hi - 1, 0)]
     return values, _for_all(enough, values.shape[1])
 
 
 def _counted(windows: Windows) -> tuple[Floats, Bools]:
-    counts = np.repeat(windows.counts[:, None].astype(np.float64), windows.values.shape[1], axis=1)
-    return counts, counts > 0
+    counts = windows.counts
+    series = windows.values.shape[1]
+    return np.repeat(counts[:, None].astype(np.float64), series, axis=1), _for_all(counts > 0, series)
 
 
 def _pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -> tuple[Floats, Bools]:
     """Count neighbouring samples within each window that differ in some way."""
-    if not len(windows.times):
-        return _nothing(windows)
     marks = np.zeros(windows.values.shape, dtype=np.int64)
     marks[1:] = differs(windows.values[:-1], windows.values[1:])
     before: Ints = np.cumsum(marks, axis=0)
@@ -145,8 +135,7 @@ def exact_sum(values: Sequence[float]) -> float:
     try:
         return math.fsum(values)
     except (OverflowError, ValueError):
-        with np.errstate(all="ignore"):
-            return float(np.sum(values))
+        return float(np.sum(values))
 
 
 def exact_mean(values: Sequence[float]) -> float:
@@ -168,6 +157,16 @@ def variance(values: Sequence[float]) -> float:
     """Return the population variance by Welford's method (``varianceOverTime``): exactly 0 for equal values."""
     mean = spread = 0.0
     for count, value in enumerate(values, 1):
+        delta = value - mean
+        mean += delta / count
+        spread += delta * (value - mean)
+    return spread / len(values)
+
+
+def variance_from_first(values: Sequence[float]) -> float:
+    """Return the variance as Prometheus 2.42 aggregates it: the first value is the mean, whatever it is."""
+    mean, spread = values[0], 0.0
+    for count, value in enumerate(values[1:], 2):
         delta = value - mean
         mean += delta / count
         spread += delta * (value - mean)
@@ -243,7 +242,41 @@ def _smoothed(windows: Windows, factors: Sequence[float], trends: Sequence[float
 
 
 def _reduced(windows: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools]:
-    return windows.each(lambda times, values: ufunc.reduce(values, axis=0))
+    series = windows.values.shape[1]
+    ends = np.empty(2 * len(windows.lo), dtype=np.int64)
+    ends[::2], ends[1::2] = windows.lo, windows.hi  # every other segment is a window, the rest is between two
+    padded = np.concatenate([windows.values, np.full((1, series), np.nan)])
+    values: Floats = ufunc.reduceat(padded, ends, axis=0)[::2]
+    return values, _for_all(windows.counts >= 1, series)
+
+
+def kahan_added(more: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floats]:
+    """``kahanSumInc``: add to a total, and what the addition rounds off to ``lost`` (Neumaier)."""
+    after = total + more
+    bigger = np.abs(total) >= np.abs(more)
+    rounded = np.where(bigger, (total - after) + more, (more - after) + total)
+    return after, lost + np.where(np.isinf(after), 0.0, rounded)
+
+
+def _summed(windows: Windows) -> tuple[Floats, Bools]:
+    """``funcSumOverTime``: window by window, or, where there are many, all windows sample by sample."""
+    counts = windows.counts
+    longest = int(counts.max())
+    if len(counts) * windows.values.shape[1] < 8 * longest:
+        return windows.each(_by_column(exact_sum))
+    total, lost = np.zeros((2, len(counts), windows.values.shape[1]))
+    for place in range(longest):
+        inside = np.flatnonzero(counts > place)
+        more = windows.values[windows.lo[inside] + place]
+        total[inside], lost[inside] = kahan_added(more, total[inside], lost[inside])
+    return np.where(np.isinf(total), total, total + lost), _for_all(counts >= 1, total.shape[1])
+
+
+def _averaged(windows: Windows) -> tuple[Floats, Bools]:
+    total, present = _summed(windows)
+    if np.isfinite(total[present]).all():
+        return total / np.maximum(windows.counts, 1)[:, None], present
+    return windows.each(_by_column(exact_mean))
 
 
 Kernel = Callable[[Windows, Sequence[Sequence[float]]], tuple[Floats, Bools]]
@@ -259,8 +292,8 @@ WINDOW_FUNCTIONS: dict[str, Kernel] = {
     "present_over_time": lambda w, p: (np.ones((len(w.lo), w.values.shape[1])), _counted(w)[1]),
     "changes": lambda w, p: _pairs(w, lambda a, b: (a != b) & ~(np.isnan(a) & np.isnan(b))),
     "resets": lambda w, p: _pairs(w, lambda a, b: b < a),
-    "sum_over_time": lambda w, p: w.each(_by_column(exact_sum)),
-    "avg_over_time": lambda w, p: w.each(_by_column(exact_mean)),
+    "sum_over_time": lambda w, p: _summed(w),
+    "avg_over_time": lambda w, p: _averaged(w),
     "min_over_time": lambda w, p: _reduced(w, np.fmin),
     "max_over_time": lambda w, p: _reduced(w, np.fmax),
     "stdvar_over_time": lambda w, p: w.each(_by_column(variance)),

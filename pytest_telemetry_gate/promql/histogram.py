@@ -1,0 +1,182 @@
+"""Classic histograms: ``histogram_quantile`` and ``histogram_fraction``, by Prometheus' ``promql/quantile.go``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pytest_telemetry_gate.promql.annotations import Notes
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, dropped
+from pytest_telemetry_gate.promql.labels import Labels
+
+__all__ = ["histogram_fraction", "histogram_quantile"]
+
+_TOLERANCE = 1e-12  # smallDeltaTolerance: how far counts may fall without being called out of order
+
+# steps, bounds, cumulative counts [steps, buckets] -> a value for each step
+Estimate = Callable[[Ints, Sequence[float], Floats, str], Floats]
+
+
+def histogram_quantile(frame: Frame, q: Floats, notes: Notes, *, small_deltas: bool) -> Frame:
+    """``histogram_quantile``: series that differ in ``le`` alone are one histogram.
+
+    ``small_deltas`` says that counts which hardly rise count as equal, as they do since Prometheus 2.48.
+    """
+
+    def estimate(steps: Ints, bounds: Sequence[float], counts: Floats, metric: str) -> Floats:
+        values, forced = _quantiles(q[steps], bounds, counts, small_deltas=small_deltas)
+        if forced:
+            notes.forced_monotonicity(metric)
+        return values
+
+    return _of_histograms(frame, notes, estimate)
+
+
+def histogram_fraction(frame: Frame, lower: Floats, upper: Floats, notes: Notes) -> Frame:
+    """``histogram_fraction``: the share of observations between two bounds, by linear interpolation."""
+
+    def estimate(steps: Ints, bounds: Sequence[float], counts: Floats, metric: str) -> Floats:
+        rows = zip(lower[steps].tolist(), upper[steps].tolist(), counts.tolist(), strict=True)
+        return np.array([_fraction(low, high, bounds, row) for low, high, row in rows])
+
+    return _of_histograms(frame, notes, estimate)
+
+
+def _of_histograms(frame: Frame, notes: Notes, estimate: Estimate) -> Frame:
+    histograms: dict[frozenset[tuple[str, str]], list[tuple[float, int]]] = {}
+    for column, labels in enumerate(frame.labels):
+        bound = _bound(labels.get("le", ""))
+        if bound is None:
+            notes.bad_bucket(labels.get("__name__", ""), labels.get("le", ""))
+            continue
+        rest = frozenset((name, value) for name, value in labels.items() if name != "le")
+        histograms.setdefault(rest, []).append((bound, column))
+    found: list[Labels] = []
+    values: list[Floats] = []
+    present: list[Bools] = []
+    for rest, buckets in histograms.items():
+        buckets.sort()
+        there = frame.present[:, [column for _, column in buckets]]
+        found.append(dict(rest))
+        present.append(np.asarray(there.any(axis=1)))
+        values.append(_by_presence(frame, buckets, there, estimate, found[-1].get("__name__", "")))
+    if not found:
+        return Frame.empty(len(frame.values))
+    return dropped(Frame(found, np.column_stack(values), np.column_stack(present)))
+
+
+def _by_presence(
+    frame: Frame, buckets: Sequence[tuple[float, int]], there: Bools, estimate: Estimate, metric: str
+) -> Floats:
+    """Evaluate steps together that have the same buckets."""
+    result = np.full(len(there), np.nan)
+    if there.all():
+        patterns, which = np.ones((1, len(buckets)), dtype=np.bool_), np.zeros(len(there), dtype=np.int64)
+    else:
+        patterns, which = np.unique(there, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        if not pattern.any():
+            continue
+        steps = np.flatnonzero(which.reshape(-1) == number)
+        bounds: list[float] = []
+        counts: list[Floats] = []
+        for (bound, column), kept in zip(buckets, pattern.tolist(), strict=True):
+            if not kept:
+                continue
+            if bounds and bounds[-1] == bound:  # coalesceBuckets: le="1" and le="1.0" are one
+                counts[-1] = counts[-1] + frame.values[steps, column]
+            else:
+                bounds.append(bound)
+                counts.append(frame.values[steps, column])
+        result[steps] = estimate(steps, bounds, np.column_stack(counts), metric)
+    return result
+
+
+def _bound(text: str) -> float | None:
+    try:
+        bound = math.nan if "_" in text or text != text.strip() else float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(bound) else bound
+
+
+def _quantiles(
+    q: Floats, bounds: Sequence[float], counts: Floats, *, small_deltas: bool
+) -> tuple[Floats, bool]:
+    """``BucketQuantile`` for every step, and whether counts had to be made monotonic."""
+    result, forced = np.full(len(q), np.nan), False
+    if bounds[-1] == math.inf and len(bounds) >= 2:
+        rising, forced = _monotonic(counts, small_deltas=small_deltas)
+        total = rising[:, -1]
+        rank = q * total
+        reached = rising[:, :-1] >= rank[:, None]
+        bucket = np.where(reached.any(axis=1), reached.argmax(axis=1), len(bounds) - 1)
+        edges = np.array(bounds)
+        row = np.arange(len(q))
+        before = np.maximum(bucket - 1, 0)
+        first = bucket == 0
+        start = np.where(first, 0.0, edges[before])
+        counted = np.where(first, 0.0, rising[row, before])
+        result = start + (edges[bucket] - start) * ((rank - counted) / (rising[row, bucket] - counted))
+        result[bucket == len(bounds) - 1] = edges[-2]
+        if bounds[0] <= 0:
+            result[first] = edges[0]
+        result[(total == 0) | np.isnan(total)] = np.nan
+    result[q < 0] = -np.inf
+    result[q > 1] = np.inf
+    result[np.isnan(q)] = np.nan
+    return result, forced
+
+
+def _monotonic(counts: Floats, *, small_deltas: bool) -> tuple[Floats, bool]:
+    """``ensureMonotonicAndIgnoreSmallDeltas``: counts that fall, or hardly rise, are set to the one before."""
+    rises = np.diff(counts, axis=1)
+    if ((rises == 0) | (rises > 2 * _TOLERANCE * np.abs(counts[:, 1:]))).all():
+        return counts, False
+    rising, forced = counts.copy(), False
+    before = rising[:, 0].copy()
+    for column in range(1, rising.shape[1]):
+        current = rising[:, column]
+        close = _almost_equal(before, current) if small_deltas else np.zeros(len(before), dtype=np.bool_)
+        fallen = (current < before) & ~close
+        forced = forced or bool(fallen.any())
+        rising[:, column] = np.where(close | fallen, before, current)
+        before = rising[:, column].copy()
+    return rising, forced
+
+
+def _almost_equal(one: Floats, other: Floats) -> Bools:
+    """``almost.Equal`` of ``util/almost``, for numbers."""
+    size = np.abs(one) + np.abs(other)
+    difference = np.abs(one - other)
+    smallest, largest = np.finfo(np.float64).tiny, np.finfo(np.float64).max
+    tiny = (one == 0) | (other == 0) | (size < smallest)
+    near = difference / np.minimum(size, largest) < _TOLERANCE
+    close: Bools = (one == other) | np.where(tiny, difference < _TOLERANCE * smallest, near)
+    return close
+
+
+def _fraction(lower: float, upper: float, bounds: Sequence[float], counts: Sequence[float]) -> float:
+    """``BucketFraction``: nothing is interpolated within a bucket that has no end."""
+    total = counts[-1]
+    if bounds[-1] != math.inf or total == 0 or math.isnan(lower) or math.isnan(upper):
+        return math.nan
+    if lower >= upper:
+        return 0.0
+    return (_rank(upper, bounds, counts) - _rank(lower, bounds, counts)) / total
+
+
+def _rank(value: float, bounds: Sequence[float], counts: Sequence[float]) -> float:
+    """Return how many observations are below a value."""
+    start, rank = (-math.inf if bounds[0] <= 0 else 0.0), 0.0
+    for end, count in zip(bounds, counts, strict=True):
+        if start >= value:
+            break
+        if value < end:
+            inside = (count - rank) * (value - start) / (end - start)
+            rank = count if start == -math.inf else rank + inside
+            break
+        start, rank = end, count
+    return min(rank, counts[-1])
