@@ -1,0 +1,98 @@
+"""A user's small project: telemetry.yaml, a recording, suites and tests, and pytest run in it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent, indent
+
+import gates
+import numpy as np
+import pytest
+
+from pytest_telemetry_gate.events.base import Evaluation, Events, Rule
+from pytest_telemetry_gate.promql import MemoryStorage
+from pytest_telemetry_gate.recording import RecordingWriter
+
+CONFIG = """\
+default: recorded
+environments:
+  recorded: {source: recording, path: small.telemetry.zip}
+"""
+PASSING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 90'}\n"
+FAILING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 200'}\n"
+HEAD = gates.HEAD
+TWO = HEAD.replace("[2h]", "[1h, 2h]")
+SERIES = (
+    gates.UP,
+    gates.series("requests", 100),
+    gates.series("latency_ms", 50, zone="a"),
+    gates.series("latency_ms", 70, zone="b"),
+    gates.series("failures_total", 3),
+)
+EVENTS = Events(
+    gates.START - 1800,
+    gates.START + 3 * 3600,
+    complete=True,
+    rules=(Rule("Slow", "rules.yml;parser", 60.0, {"team": "telemetry"}),),
+    evaluations=(Evaluation("rules.yml;parser", 60.0, 120.0, 0.0),),
+)
+
+
+@dataclass
+class Project:
+    """Writes the files of a project below pytester's folder and runs pytest there."""
+
+    pytester: pytest.Pytester
+
+    @property
+    def path(self) -> Path:
+        return self.pytester.path
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text), encoding="utf-8")
+        return path
+
+    def suite(self, criteria: str, head: str = HEAD, name: str = "small.gate.yaml") -> Path:
+        """Write a suite whose criteria are given as a list (of the group Parser) or as `groups:`."""
+        criteria = dedent(criteria)
+        if "groups:" not in criteria:
+            criteria = "groups:\n  Parser:\n" + indent(criteria, "    ")
+        return self.write(name, head + criteria)
+
+    def recording(
+        self,
+        regions: Mapping[str, Sequence[gates.Series]] | Sequence[gates.Series] = SERIES,
+        name: str = "small.telemetry.zip",
+        *,
+        events: Mapping[str, Events] | None = None,
+        recorded_at: float = gates.START + 5 * 3600,
+    ) -> Path:
+        writer = RecordingWriter(recorded_at=recorded_at, source="a test")
+        parts = regions if isinstance(regions, Mapping) else {"": regions}
+        for region, data in parts.items():
+            storage = MemoryStorage(
+                [(dict(labels), np.round(at * 1000).astype(np.int64), values) for labels, at, values in data]
+            )
+            for group in storage.select([], 0, 2**62):
+                writer.add(group, region=region)
+            writer.interval("parser", gates.STEP, region=region)
+            for kind, known in ({"alerts": EVENTS} if events is None else events).items():
+                writer.events(kind, known.to_wire(), region=region)
+        path = self.path / name
+        writer.write(path)
+        return path
+
+    def run(self, *arguments: str | Path) -> pytest.RunResult:
+        """Run pytest in this process, without anything the surrounding run has set."""
+        return self.pytester.runpytest("-p", "no:cacheprovider", *arguments)
+
+    def junit(self, *arguments: str | Path) -> list[ET.Element]:
+        """Run pytest and return the test cases of its JUnit file."""
+        path = self.path / "junit.xml"
+        self.run(f"--junitxml={path}", *arguments)
+        return list(ET.parse(path).getroot().iter("testcase"))
