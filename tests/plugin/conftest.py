@@ -24,6 +24,6 @@ def bare(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
 @pytest.fixture
 def project(bare: Project) -> Project:
     """A project with telemetry.yaml and a recording; it has no suite yet."""
-    bare.write("telemetry.yaml", CONFIG)
+    bare.file("telemetry.yaml", CONFIG)
     bare.recording()
     return bare

@@ -21,12 +21,14 @@ default: recorded
 environments:
   recorded: {source: recording, path: small.telemetry.zip}
 """
+CPU = "- {id: cpu, query: cpu, unit: '%', expect: '< 75'}\n"
 PASSING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 90'}\n"
 FAILING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 200'}\n"
 HEAD = gates.HEAD
 TWO = HEAD.replace("[2h]", "[1h, 2h]")
 SERIES = (
     gates.UP,
+    gates.series("cpu", 70),
     gates.series("requests", 100),
     gates.series("latency_ms", 50, zone="a"),
     gates.series("latency_ms", 70, zone="b"),
@@ -51,18 +53,18 @@ class Project:
     def path(self) -> Path:
         return self.pytester.path
 
-    def write(self, name: str, text: str) -> Path:
+    def file(self, name: str, text: str) -> Path:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text), encoding="utf-8")
         return path
 
-    def suite(self, criteria: str, head: str = HEAD, name: str = "small.gate.yaml") -> Path:
+    def suite(self, criteria: str = CPU, head: str = HEAD, name: str = "small.gate.yaml") -> Path:
         """Write a suite whose criteria are given as a list (of the group Parser) or as `groups:`."""
         criteria = dedent(criteria)
         if "groups:" not in criteria:
             criteria = "groups:\n  Parser:\n" + indent(criteria, "    ")
-        return self.write(name, head + criteria)
+        return self.file(name, head + criteria)
 
     def recording(
         self,
