@@ -16,7 +16,7 @@ import promql_parser
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.labels import Matcher, compiled
-from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, Function
+from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, Function
 
 __all__ = ["parse"]
 
@@ -186,7 +186,8 @@ class _Adapter:
         name = str(node.func.name)
         function = FUNCTIONS.get(name)
         if function is None:
-            message = f"function {name!r} is not supported"
+            why = ": it needs native histograms" if name in NATIVE else ""
+            message = f"function {name!r} is not supported{why}"
             raise PromQLError(message)
         if self._semantics is not None and self._semantics not in function.profiles:
             message = f"function {name!r} is not supported with semantics {self._semantics!r}"
@@ -210,6 +211,9 @@ class _Adapter:
     def _binary(self, node: Any) -> ast.Expr:
         lhs, rhs = self.expression(node.lhs), self.expression(node.rhs)
         op, modifier = str(node.op), node.modifier
+        if modifier is not None and (modifier.fill_values.lhs, modifier.fill_values.rhs) != (None, None):
+            message = "the modifier 'fill' is not supported"
+            raise PromQLError(message)
         returns_bool = modifier is not None and bool(modifier.return_bool)
         matching = None if modifier is None else modifier.matching
         card = "1:1" if modifier is None else _CARDS[str(modifier.card)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AGGREGATIONS", "FUNCTIONS", "PROFILES", "Function"]
+__all__ = ["AGGREGATIONS", "FUNCTIONS", "NATIVE", "NEWER", "NOTES", "PROFILES", "Function"]
 
 PROFILES = ("2", "3")
 
@@ -81,3 +81,43 @@ AGGREGATIONS = frozenset(
         "topk",
     ]
 )
+
+# Functions that promql-parser knows and the engine refuses by name
+NATIVE = frozenset(
+    "histogram_avg histogram_count histogram_quantiles histogram_stddev histogram_stdvar histogram_sum".split()
+)
+NEWER = frozenset(
+    "end first_over_time info max_of min_of range start step ts_of_first_over_time ts_of_last_over_time "
+    "ts_of_max_over_time ts_of_min_over_time".split()
+)
+
+# What else there is to know about a function, an aggregation, an operator or a modifier
+NOTES: dict[str, str] = {
+    "atan2": 'keeps the name of the metric in profile "2"',
+    "count_values": "the value is written as Go does, without an exponent",
+    "double_exponential_smoothing": 'the name of holt_winters in profile "3"',
+    "histogram_fraction": "of classic buckets",
+    "histogram_quantile": 'of classic buckets; counts that hardly rise are taken as equal in profile "3"',
+    "holt_winters": 'the name of double_exponential_smoothing in profile "2"',
+    "increase": 'extrapolated; a counter that would have been 0 in the window is cut there before (profile "2") or '
+    'after (profile "3") the first gap is compared with the mean interval',
+    "label_replace": 'RE2; a dot matches a newline in profile "3" only',
+    "limit_ratio": "by the xxHash64 of the labels, as a server with its default build does",
+    "rate": "see increase",
+    "sort": "of instant queries",
+    "sort_by_label": "of instant queries; digits in order of their number",
+    "sort_by_label_desc": "of instant queries; digits in order of their number",
+    "sort_desc": "of instant queries",
+    "stddev": 'a single infinity gives 0 in profile "2" and NaN in profile "3"',
+    "stdvar": 'a single infinity gives 0 in profile "2" and NaN in profile "3"',
+    "timestamp": "the time of the sample, if the argument is a selector; else of the step",
+    "=~": 'RE2, anchored at both ends; a dot matches a newline in profile "3" only',
+    "!~": 'RE2, anchored at both ends; a dot matches a newline in profile "3" only',
+    "[range]": 'a sample at the left edge is in the window in profile "2" and not in profile "3"',
+    "[range:step]": "on multiples of the step; without a step, of one minute",
+    "selector": 'the newest sample of the last 5 minutes; one exactly as old counts in profile "2" only',
+    "@": "seconds, a duration, start() or end(); also negative",
+    "offset": "also negative",
+    "fill": "refused",
+    "or between matchers": "refused",
+}
