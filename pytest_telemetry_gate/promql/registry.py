@@ -84,11 +84,30 @@ AGGREGATIONS = frozenset(
 
 # Functions that promql-parser knows and the engine refuses by name
 NATIVE = frozenset(
-    "histogram_avg histogram_count histogram_quantiles histogram_stddev histogram_stdvar histogram_sum".split()
+    [
+        "histogram_avg",
+        "histogram_count",
+        "histogram_quantiles",
+        "histogram_stddev",
+        "histogram_stdvar",
+        "histogram_sum",
+    ]
 )
 NEWER = frozenset(
-    "end first_over_time info max_of min_of range start step ts_of_first_over_time ts_of_last_over_time "
-    "ts_of_max_over_time ts_of_min_over_time".split()
+    [
+        "end",
+        "first_over_time",
+        "info",
+        "max_of",
+        "min_of",
+        "range",
+        "start",
+        "step",
+        "ts_of_first_over_time",
+        "ts_of_last_over_time",
+        "ts_of_max_over_time",
+        "ts_of_min_over_time",
+    ]
 )
 
 # What else there is to know about a function, an aggregation, an operator or a modifier

@@ -66,12 +66,13 @@ def _extrapolated(
     begin = windows.values[first]
     change = windows.values[last] - begin
     if counter:
-        drops = np.zeros_like(windows.values)
         fallen = windows.values[1:] < windows.values[:-1]
-        drops[1:][fallen] = windows.values[:-1][fallen]
         if fallen.any():
-            before = np.cumsum(drops, axis=0)
-            change = change + (before[last] - before[first])
+            # summed in each window for itself: a sum over all samples would carry infinities and rounding along
+            drops = np.where(fallen, windows.values[:-1], 0.0)
+            change = change + np.where(
+                enough[:, None], _segments(np.add, drops, windows.lo, windows.hi - 1), 0.0
+            )
     to_start = ((windows.times[first] - windows.starts) / 1000)[:, None]
     to_end = ((windows.ends - windows.times[last]) / 1000)[:, None]
     sampled = ((windows.times[last] - windows.times[first]) / 1000)[:, None]
@@ -243,11 +244,19 @@ def _smoothed(windows: Windows, factors: Sequence[float], trends: Sequence[float
 
 def _reduced(windows: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools]:
     series = windows.values.shape[1]
-    ends = np.empty(2 * len(windows.lo), dtype=np.int64)
-    ends[::2], ends[1::2] = windows.lo, windows.hi  # every other segment is a window, the rest is between two
-    padded = np.concatenate([windows.values, np.full((1, series), np.nan)])
-    values: Floats = ufunc.reduceat(padded, ends, axis=0)[::2]
+    values = _segments(ufunc, windows.values, windows.lo, windows.hi)
     return values, _for_all(windows.counts >= 1, series)
+
+
+def _segments(ufunc: np.ufunc, values: Floats, lo: Ints, hi: Ints) -> Floats:
+    """Reduce the rows from ``lo`` to ``hi`` (excluded); where there are none the result means nothing."""
+    bounds = np.empty(2 * len(lo), dtype=np.int64)
+    # every other segment is a window, the rest is between two
+    bounds[::2] = np.minimum(lo, len(values))
+    bounds[1::2] = np.clip(hi, bounds[::2], len(values))
+    padded = np.concatenate([values, np.full((1, values.shape[1]), np.nan)])
+    reduced: Floats = ufunc.reduceat(padded, bounds, axis=0)[::2]
+    return reduced
 
 
 def kahan_added(more: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floats]:

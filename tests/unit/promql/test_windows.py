@@ -232,17 +232,26 @@ _SERIES = st.dictionaries(st.integers(0, 120), _NUMBERS, max_size=25).map(
 
 @settings(max_examples=150, deadline=None)
 @given(
-    one=_SERIES, other=_SERIES, promql=st.sampled_from(_FUNCTIONS), window=st.integers(1, 90),
-    start=st.integers(-5, 60), step=st.integers(1, 40), semantics=st.sampled_from("23"),
-)  # fmt: skip
-def test_a_range_is_its_instants(one, other, promql, window, start, step, semantics):
-    here, expression = World({"x{a='1'}": one, "x{a='2'}": other}), promql.format(w=window)
-    together = here.range(expression, start, start + 3 * step, step, semantics)
+    series=st.tuples(_SERIES, _SERIES),
+    promql=st.builds(
+        lambda text, window: text.format(w=window), st.sampled_from(_FUNCTIONS), st.integers(1, 90)
+    ),
+    grid=st.tuples(st.integers(-5, 60), st.integers(1, 40)),
+    semantics=st.sampled_from("23"),
+)
+def test_a_range_is_its_instants(series, promql, grid, semantics):
+    here = World({"x{a='1'}": series[0], "x{a='2'}": series[1]})
+    start, step = grid
+    together = here.range(promql, start, start + 3 * step, step, semantics)
     for number in range(4):
-        alone = here.instant(expression, start + number * step, semantics)
-        assert {
-            labels: row[number] for labels, row in together.items() if row[number] is not None
-        } == pytest.approx(alone, rel=1e-12, abs=1e-12, nan_ok=True)
+        alone = here.instant(promql, start + number * step, semantics)
+        then = {labels: row[number] for labels, row in together.items() if row[number] is not None}
+        assert then == pytest.approx(alone, rel=1e-12, abs=1e-12, nan_ok=True)
+
+
+def test_a_reset_from_infinity_is_over_with_its_window(world):
+    here = world({"x_total": {0: 0, 22: math.inf, 94: 0, 95: 0}})
+    assert here.range("increase(x_total[3s])", 23, 95, 24) == {"{}": [None, None, None, 0]}
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0.5), (0.5, 1), (0.5, math.nan)])
