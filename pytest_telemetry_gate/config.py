@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pytest_telemetry_gate.errors import ConfigError, SuiteError
 from pytest_telemetry_gate.suite.document import Document, Key
@@ -20,6 +19,7 @@ __all__ = ["Environment", "RegionSettings", "load_environment"]
 _TOP = ("default", "environments")
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
 _SECRET_KEY = re.compile(r"password|token|secret|credentials|api_?key|authorization|bearer", re.IGNORECASE)
+_LOGIN = re.compile(r"://[^/@\s:]*:([^/@\s]*)@")
 _MASK = "**********"
 _DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data source
 _SHORTEST_SECRET = 4  # characters; scrubbing shorter values would shred every text
@@ -161,9 +161,9 @@ class _Reader:
         text = _REFERENCE.sub(lambda match: self._reference(match, where), value)
         if _SECRET_KEY.search(key) and not key.endswith("_file"):
             self._keep(text)
-        if "://" in text:
-            address = urlsplit(text)
-            self._keep(address.password or "")
+        # By hand, since urlsplit raises on addresses that are none, which the source will say better.
+        if login := _LOGIN.search(text):
+            self._keep(login[1])
         return text
 
     def _reference(self, match: re.Match[str], where: tuple[Key, ...]) -> str:
