@@ -62,7 +62,8 @@ def import_openmetrics(
 ) -> ImportSummary:
     """Write a recording from a text file, plain or gzipped; the recording's clock is its last sample's time.
 
-    ``events`` are those of the recording by kind, since the format has none. Scrape intervals are the median spacing of
+    ``events`` are those of the recording by kind, since the format has none. A capture of a Prometheus 2, as its
+    ``prometheus_build_info`` says, is judged with that version's semantics, any other with those of 3. Scrape intervals are the median spacing of
     each job's samples. Raises RecordingError with file and line for text that promtool would refuse, and where the
     recording cannot be written.
     """
@@ -77,8 +78,11 @@ def import_openmetrics(
         list
     )
     spacings: dict[str, list[float]] = defaultdict(list)
+    semantics = "3"
     for text, samples in series.items():
         labels = _labels(path, samples.line, text)
+        if labels["__name__"] == "prometheus_build_info" and labels.get("version", "").startswith("2."):
+            semantics = "2"
         times, values = _sorted(path, samples)
         groups[times.tobytes()].append((labels, times, values))
         if len(times) > 1:
@@ -86,7 +90,9 @@ def import_openmetrics(
     start = min(int(members[0][1][0]) for members in groups.values()) / 1000
     end = max(int(members[0][1][-1]) for members in groups.values()) / 1000
     writer = RecordingWriter(
-        recorded_at=end if recorded_at is None else recorded_at, source=f"OpenMetrics {path.name}"
+        recorded_at=end if recorded_at is None else recorded_at,
+        source=f"OpenMetrics {path.name}",
+        semantics=semantics,
     )
     for members in groups.values():
         values = np.column_stack([values for _, _, values in members])

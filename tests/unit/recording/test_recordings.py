@@ -231,3 +231,11 @@ def test_a_real_capture_is_imported(tmp_path):
     assert 80 * 60 < summary.end - summary.start < 100 * 60
     recording = Recording.open(tmp_path / "host.telemetry.zip")
     assert len(Engine(recording.storage()).instant("up", summary.end - 60).labels) == 3
+
+
+@pytest.mark.parametrize(("version", "semantics"), [("2.42.0", "2"), ("3.0.1", "3"), (None, "3")])
+def test_a_capture_of_a_prometheus_is_judged_as_that_one_would(tmp_path, version, semantics):
+    info = "" if version is None else f'prometheus_build_info{{job="p",version="{version}"}} 1 1\n'
+    (tmp_path / "a.om").write_text(f"up 1 1\n{info}# EOF\n")
+    import_openmetrics(tmp_path / "a.om", tmp_path / "a.telemetry.zip")
+    assert Recording.open(tmp_path / "a.telemetry.zip").semantics == semantics
