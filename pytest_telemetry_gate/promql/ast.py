@@ -6,6 +6,7 @@ Durations and times are whole milliseconds. Every node has a ``type``: scalar, v
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -28,6 +29,10 @@ __all__ = [
 ]
 
 At: TypeAlias = "int | str | None"  # milliseconds since the epoch, "start" or "end"
+_METRIC = re.compile(
+    r"(?!(?:and|or|unless|atan2|fill|fill_left|fill_right|bool|on|ignoring|group_left|group_right|by|without|offset|inf|nan|start|end)$)[a-zA-Z_:][a-zA-Z0-9_:]*",
+    re.IGNORECASE,
+)
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
@@ -66,12 +71,10 @@ class VectorSelector:
     @property
     def selector(self) -> str:
         """The selector without its offset and ``@``."""
-        bare = (
-            self.name
-            if self.name and all(c.isalnum() or c in "_:" for c in self.name) and not self.name[0].isdigit()
-            else ""
-        )
-        rest = [m for m in self.matchers if not (bare and m == Matcher("__name__", "=", self.name))]
+        names = [matcher for matcher in self.matchers if matcher.name == "__name__"]
+        plain = names == [Matcher("__name__", "=", self.name)] and _METRIC.fullmatch(self.name)
+        bare = self.name if plain else ""
+        rest = [matcher for matcher in self.matchers if not bare or matcher.name != "__name__"]
         inside = ", ".join(str(matcher) for matcher in rest)
         return f"{bare}{{{inside}}}" if inside or not bare else bare
 

@@ -29,7 +29,8 @@ def compiled(pattern: str, newlines: bool = True) -> Any:
     try:
         return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
     except re2.error as error:
-        reason = str(error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error)
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        reason = reason.partition(": ")[0]  # what follows cites the pattern with our anchors
         message = f"error parsing regexp: {reason}: `{pattern}`"
         raise PromQLError(message) from None
 

@@ -1,12 +1,14 @@
 """Text to our own tree, by way of promql-parser, whose gaps are closed here.
 
-promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read and knows functions that
-this engine does not have; none of that may get past this module. Times of ``@`` are therefore taken from the text.
+promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings, has
+other regular expressions than RE2, ends the process when an expression is too deep and knows functions that this engine
+does not have; none of that may get past this module. Strings and times of ``@`` are therefore taken from the text.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -16,6 +18,7 @@ import promql_parser
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.labels import Matcher, compiled
+from pytest_telemetry_gate.promql.literals import Literals, taken_out
 from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, Function
 
 __all__ = ["parse"]
@@ -32,18 +35,10 @@ _CARDS = {
     "VectorMatchCardinality.OneToMany": "1:n",
     "VectorMatchCardinality.ManyToMany": "n:m",
 }
-_TOKENS = re.compile(
-    r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
-    r"""|@\s*(?P<at>[-+]?\s*(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|0x[0-9a-f]+"""
-    r"""|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|Inf|NaN))(?![\w.])"""
-    r"""|@\s*(?P<wrong>[-+]?\s*[0-9.][\w.]*)""",
-    re.IGNORECASE,
-)
-_DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _MAX_LENGTH = 1_000_000
-_MAX_DEPTH = 200
-_LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
+_MAX_DEPTH = 100
+_OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_MAX_OPERATORS = 250
 
 
 @lru_cache(maxsize=8192)
@@ -58,63 +53,32 @@ def parse(text: str, semantics: str | None = None) -> ast.Expr:
     if not text.strip():
         message = "no expression found in input"
         raise PromQLError(message)
-    prepared, times = _without_times(text)
+    prepared, literals = taken_out(text)
     _check_depth(prepared)
     try:
         tree = promql_parser.parse(prepared)
     except ValueError as error:
-        message = f"parse error: {' '.join(str(error).split())}"
+        message = f"parse error: {literals.filled(' '.join(str(error).split()))}"
         raise PromQLError(message) from None
     except BaseException as error:  # a Rust panic is not an Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
         message = f"parse error: {type(error).__name__}"
         raise PromQLError(message) from None
-    return _Adapter(times, semantics).expression(tree)
-
-
-def _without_times(text: str) -> tuple[str, list[int]]:
-    """Replace every time after ``@`` by its number in the list that is returned with it."""
-    times: list[int] = []
-
-    def numbered(match: re.Match[str]) -> str:
-        if match["wrong"] is not None:
-            message = f"parse error: bad number or duration syntax: {match['wrong']!r}"
-            raise PromQLError(message)
-        literal = match["at"]
-        if literal is None:
-            return match[0]
-        milliseconds = _seconds("".join(literal.split()), duration=match["duration"] is not None) * 1000
-        if not abs(milliseconds) < _LATEST:
-            message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
-            raise PromQLError(message)
-        times.append(_rounded(milliseconds))
-        return f"@ {len(times) - 1}"
-
-    return _TOKENS.sub(numbered, text), times
-
-
-def _seconds(literal: str, *, duration: bool) -> float:
-    if duration:
-        total = sum(int(count) * _UNITS[unit] for count, unit in _DURATION.findall(literal.lower()))
-        return -total if literal.startswith("-") else total
-    return float(int(literal, 16)) if "0x" in literal.lower() else float(literal)
-
-
-def _rounded(value: float) -> int:
-    """Round half away from zero, as Go's math.Round does."""
-    return int(value + 0.5) if value >= 0 else -int(-value + 0.5)
+    return _Adapter(literals, semantics).expression(tree)
 
 
 def _check_depth(text: str) -> None:
-    if sum(map(text.count, "([{")) <= _MAX_DEPTH:
-        return
+    """Refuse what would exhaust the stack of the grammar's parser, which cannot be caught."""
     depth = deepest = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
         deepest = max(deepest, depth)
     if deepest > _MAX_DEPTH:
         message = f"the expression is nested more than {_MAX_DEPTH} deep"
+        raise PromQLError(message)
+    if sum(1 for _ in _OPERATORS.finditer(text)) > _MAX_OPERATORS:
+        message = f"the expression has more than {_MAX_OPERATORS} operators"
         raise PromQLError(message)
 
 
@@ -135,8 +99,8 @@ _METHODS = {
 class _Adapter:
     """Turns promql-parser's nodes into ours."""
 
-    def __init__(self, times: list[int], semantics: str | None) -> None:
-        self._times = times
+    def __init__(self, literals: Literals, semantics: str | None) -> None:
+        self._literals = literals
         self._semantics = semantics
 
     def expression(self, node: Any) -> ast.Expr:
@@ -146,7 +110,7 @@ class _Adapter:
         return ast.NumberLiteral(float(node.val))
 
     def _string(self, node: Any) -> ast.Expr:
-        return ast.StringLiteral(str(node.val))
+        return ast.StringLiteral(self._literals.string(node.val))
 
     def _paren(self, node: Any) -> ast.Expr:
         inner = self.expression(node.expr)
@@ -161,9 +125,12 @@ class _Adapter:
             message = 'parse error: unexpected "or" between label matchers'
             raise PromQLError(message)
         newlines = self._semantics != "2"
-        matchers = [_matcher(m.name, _OPS[str(m.op)], m.value, newlines) for m in node.matchers.matchers]
+        matchers = [
+            _matcher(self._literals.name(m.name), _OPS[str(m.op)], self._literals.string(m.value), newlines)
+            for m in node.matchers.matchers
+        ]
         if node.name:
-            matchers.insert(0, Matcher("__name__", "=", node.name))
+            matchers.insert(0, Matcher("__name__", "=", self._literals.name(node.name)))
         for matcher in matchers:
             if "~" in matcher.op:
                 compiled(matcher.value, matcher.newlines)
@@ -203,7 +170,7 @@ class _Adapter:
         inner = self.expression(node.expr)
         param = None if node.param is None else self.expression(node.param)
         modifier = node.modifier
-        labels = () if modifier is None else tuple(str(label) for label in modifier.labels)
+        labels = () if modifier is None else self._names(modifier.labels)
         return ast.Aggregate(
             op, inner, param, labels, modifier is not None and str(modifier.type).endswith("Without")
         )
@@ -220,10 +187,13 @@ class _Adapter:
         if op in _SETS:
             card = "n:m"
         on = matching is not None and str(matching.type).endswith("Include")
-        labels = () if matching is None else tuple(str(label) for label in matching.labels)
-        include = tuple(str(label) for label in (modifier.group_labels or ())) if modifier is not None else ()
+        labels = () if matching is None else self._names(matching.labels)
+        include = self._names(modifier.group_labels or ()) if modifier is not None else ()
         kind = "vector" if "vector" in {lhs.type, rhs.type} else "scalar"
         return ast.Binary(op, lhs, rhs, returns_bool, card, on, labels, include, kind)
+
+    def _names(self, labels: Iterable[Any]) -> tuple[str, ...]:
+        return tuple(self._literals.name(str(label)) for label in labels)
 
     def _at(self, at: Any) -> ast.At:
         if at is None:
@@ -234,7 +204,7 @@ class _Adapter:
         if kind.endswith("End"):
             return "end"
         number: int = round(at.at.timestamp())
-        return self._times[number]
+        return self._literals.times[number]
 
 
 _SETS = frozenset({"and", "or", "unless"})

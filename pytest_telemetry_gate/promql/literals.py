@@ -1,0 +1,109 @@
+"""What of an expression is read here and not by the grammar's parser: strings, and times after ``@``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pytest_telemetry_gate.errors import PromQLError
+
+__all__ = ["Literals", "taken_out"]
+
+_TOKENS = re.compile(
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
+    r"""|@\s*(?P<at>[-+]?\s*(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|0x[0-9a-f]+"""
+    r"""|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|Inf|NaN))(?![\w.])"""
+    r"""|@\s*(?P<wrong>[-+]?\s*[0-9.][\w.]*)""",
+    re.IGNORECASE,
+)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+_DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
+
+
+@dataclass(slots=True)
+class Literals:
+    """What stands in an expression for the grammar's parser to leave alone: strings, and times of ``@`` in ms."""
+
+    strings: list[str]
+    times: list[int]
+
+    def string(self, placeholder: str) -> str:
+        """Return the string that a placeholder stands for."""
+        if not placeholder.startswith("#"):
+            message = "parse error: unterminated quoted string"
+            raise PromQLError(message)
+        return self.strings[int(placeholder[1:])]
+
+    def filled(self, message: str) -> str:
+        """Return a message about the text without strings with the strings in it."""
+        return re.sub(r"#([0-9]+)", lambda match: self.strings[int(match[1])], message)
+
+    def name(self, text: str) -> str:
+        """Return a name, which may have been written in quotes."""
+        return self.string(text) if text.startswith("#") else text
+
+
+def taken_out(text: str) -> tuple[str, Literals]:
+    """Replace each string and each time after ``@`` by its number, and leave comments out."""
+    found = Literals([], [])
+
+    def numbered(match: re.Match[str]) -> str:
+        if match["string"] is not None:
+            found.strings.append(_unquoted(match["string"]))
+            return f'"#{len(found.strings) - 1}"'
+        if match["comment"] is not None:
+            return " "
+        if match["wrong"] is not None:
+            message = f"parse error: bad number or duration syntax: {match['wrong']!r}"
+            raise PromQLError(message)
+        literal = "".join(match["at"].split())
+        milliseconds = _seconds(literal, duration=match["duration"] is not None) * 1000
+        if not abs(milliseconds) < _LATEST:
+            message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
+            raise PromQLError(message)
+        found.times.append(_rounded(milliseconds))
+        return f"@ {len(found.times) - 1}"
+
+    return _TOKENS.sub(numbered, text), found
+
+
+def _unquoted(literal: str) -> str:
+    """Read a string as ``strutil.Unquote`` does: nothing is special between backquotes."""
+    quote, text = literal[0], literal[1:-1]
+    if quote == "`" or "\\" not in text:
+        return text
+
+    def byte(match: re.Match[str]) -> bytes:
+        escape = match[1]
+        if len(escape) > 1:
+            number = int(escape, 8) if escape[0].isdigit() else int(escape[1:], 16)
+            wide = escape[0] in "uU"
+            if number < 0x100 and not wide:
+                return bytes([number])
+            if wide and number < 0x110000 and not 0xD800 <= number < 0xE000:
+                return chr(number).encode()
+        elif escape == quote or (escape in _ESCAPES and escape):
+            return _ESCAPES.get(escape, escape).encode()
+        message = f"parse error: unknown escape sequence in {literal}"
+        raise PromQLError(message)
+
+    parts, end = [], 0
+    for match in _ESCAPE.finditer(text):
+        parts += [text[end : match.start()].encode(), byte(match)]
+        end = match.end()
+    return b"".join([*parts, text[end:].encode()]).decode(errors="replace")
+
+
+def _seconds(literal: str, *, duration: bool) -> float:
+    if duration:
+        total = sum(int(count) * _UNITS[unit] for count, unit in _DURATION.findall(literal.lower()))
+        return -total if literal.startswith("-") else total
+    return float(int(literal, 16)) if "0x" in literal.lower() else float(literal)
+
+
+def _rounded(value: float) -> int:
+    """Round half away from zero, as Go's math.Round does."""
+    return int(value + 0.5) if value >= 0 else -int(-value + 0.5)

@@ -1,0 +1,237 @@
+"""What is an expression and what is refused, each refusal in one line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pytest_telemetry_gate.promql import Engine, Matcher, MemoryStorage, PromQLError, ast, parse
+from pytest_telemetry_gate.promql.registry import FUNCTIONS, NATIVE, NEWER
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("x @ -1", -1000),
+        ("x @ - 1.5", -1500),
+        ("x @ 0", 0),
+        ("x @ .0005", 1),
+        ("x @ 1e3", 1_000_000),
+        ("x @ 0x10", 16_000),
+        ("x @ 1m40s", 100_000),
+        ("x @ 100ms", 100),
+        ("x @ start()", "start"),
+        ("x @ end()", "end"),
+        ("x @\t7 # seconds", 7000),
+    ],
+)
+def test_times_of_at(text, at):
+    assert parse(text).at == at
+
+
+def test_an_at_within_a_string_is_none():
+    assert parse("""x{a="@ 1", b='@ 2', c=`@ 3`} @ 4 # @ 5""").matchers[1:] == (
+        Matcher("a", "=", "@ 1"),
+        Matcher("b", "=", "@ 2"),
+        Matcher("c", "=", "@ 3"),
+    )
+
+
+@pytest.mark.parametrize("text", ["x @ 1e30", "x @ -1e30", "x @ Inf", "x @ NaN"])
+def test_times_beyond_all_clocks(text):
+    with pytest.raises(PromQLError, match="timestamp out of bounds for @ modifier"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["x @ 1s2", "x @ 1_000", "x @ 1.2.3", "x @", "x @ y", "x @ (1)", "x @ 1 @ 2"]
+)
+def test_times_that_are_none(text):
+    with pytest.raises(PromQLError, match=r"parse error|bad number"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no expression found in input"),
+        (" \n", "no expression found in input"),
+        ("{}", "at least one non-empty matcher"),
+        ('{a=~".*"}', "at least one non-empty matcher"),
+        ('{a="b" or c="d"}', 'unexpected "or" between label matchers'),
+        ("x[5m", "unexpected end of input"),
+        ("x[0s]", "duration must be greater than 0"),
+        ("x[5m:0s]", "duration must be greater than 0"),
+        ("-x[5m]", "unary expression only allowed"),
+        ("x[5m][5m]", "parse error"),
+        ("rate(x)", "expected type range vector|parse error"),
+        ("sum(x[5m])", "parse error"),
+        ("topk(x)", "parse error"),
+        ("topk(x, 1)", "parse error"),
+        ("1 > 0", "BOOL modifier"),
+        ("1 and 2", "set operator"),
+        ('"a" + 1', "scalar and instant vector"),
+        ("x + on(a) group_left(a) y", "parse error"),
+        ("x and on(a) group_left y", "parse error"),
+        ("label_replace(x)", "argument"),
+        ("nonsense(x)", "nonsense"),
+        ('x{a=~"("}', "regex|regexp"),
+        ('x{a=~"(?=b)"}', "regex|regexp"),
+        ('x{a=~"(a)\\\\1"}', "regex|regexp"),
+        ("x + fill(0) y", "'fill' is not supported"),
+        ('x{__name__="y"}', "metric name must not be set twice: 'x' or 'y'"),
+        ("x\0", "parse error"),
+        ("x[1.5h]", "duration"),
+    ],
+)
+def test_refusals(text, reason):
+    with pytest.raises(PromQLError, match=reason) as refused:
+        parse(text)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sorted(NATIVE | NEWER))
+def test_functions_that_are_refused_by_name(name):
+    assert name not in FUNCTIONS
+    for arguments in ("", "x", "x[5m]", "1, 2", "x, 'q', 0.5"):
+        with pytest.raises(PromQLError, match=rf"function '{name}' is not supported|argument|expected type"):
+            parse(f"{name}({arguments})")
+
+
+def test_a_function_of_native_histograms_says_so():
+    with pytest.raises(PromQLError, match="'histogram_avg' is not supported: it needs native histograms"):
+        parse("histogram_avg(x)")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["((?i)PRO).*", r"a\z", r"\pL+", "(?<n>a)", "(?P<n>a)", r"\Qa.b\E", "[[:alpha:]]+"]
+)
+def test_patterns_of_re2(pattern):
+    assert parse(f"x{{a=~`{pattern}`}}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("a", "ab", False),
+        ("a|ab", "ab", True),
+        ("a$", "a\n", False),
+        (r"\d", "٣", False),
+        (r"\w+", "é", False),
+        ("((?i)PRO).*", "production", True),
+        ("", "", True),
+        ("[[:alpha:]]", "a", True),
+        (".*é", "café", True),
+    ],
+)
+def test_patterns_are_anchored_and_not_pythons(pattern, text, matches):
+    assert Matcher("a", "=~", pattern).matches(text) is matches
+    assert Matcher("a", "!~", pattern).matches(text) is not matches
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("(" * 101 + "x" + ")" * 101, "nested more than 100 deep"),
+        ('x{a=")))"} + ' + "(" * 101 + "x" + ")" * 101, "nested more than 100 deep"),
+        ("-" * 100_000 + "1", "more than 250 operators"),
+        ("1+" * 10_000 + "1", "more than 250 operators"),
+        ("x or " * 10_000 + "x", "more than 250 operators"),
+        ("x" * 2_000_000, "longer than 1,000,000 characters"),
+        ("x" + "[5m:]" * 5_000, "parse error"),
+        ("!" * 5_000, "parse error"),
+    ],
+    ids=["brackets", "string", "unary", "binary", "or", "long", "subqueries", "nonsense"],
+)
+def test_expressions_beyond_measure(text, reason, capfd):
+    """Refused in one line: the grammar's parser would run out of its stack, and take the process with it."""
+    with pytest.raises(PromQLError, match=reason) as refused:
+        parse(text)
+    assert len(str(refused.value)) < 500
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 100 + "x" + ")" * 100, "x or " * 250 + "x", "abs(1 + " * 100 + "x" + ")" * 100],
+    ids=["brackets", "or", "calls"],
+)
+def test_large_expressions_are_answered(world, text):
+    assert len(world({"x": [1]}).instant(text, 0)) == 1
+    assert str(parse(str(parse(text)))) == str(parse(text))
+
+
+@pytest.mark.parametrize("text", ['x{a=~"("}', "x @ 1e30", "histogram_avg(x)", "x{", "rate(x)"])
+def test_nothing_is_printed(text, capfd):
+    with pytest.raises(PromQLError):
+        parse(text)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("literal", "text"),
+    [
+        (r'"\x41\101\u00e4\U0001F600"', "AAä😀"),
+        (r'"\a\b\f\n\r\t\v\\"', "\a\b\f\n\r\t\v\\"),
+        (r"""'b\'c"'""", "b'c\""),
+        (r"""`\n'\"`""", r"""\n'\""""),
+        ("`two\nlines`", "two\nlines"),
+        (r'"\xc3\xa4"', "ä"),
+        ('"#0"', "#0"),
+        ("''", ""),
+    ],
+)
+def test_strings(literal, text):
+    assert parse(literal) == ast.StringLiteral(text)
+    assert parse(f"x{{a={literal}}}").matchers[1] == Matcher("a", "=", text)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [r'"\q"', r'"\'"', r"'\"'", r'"\xg"', r'"\ud800"', r'"\777"', '"a\nb"', '"a', "'", "`", '"\\"'],
+)
+def test_strings_that_are_none(literal):
+    with pytest.raises(PromQLError, match="parse error"):
+        parse(literal)
+
+
+def test_walking_a_tree():
+    tree = parse("sum by (a) (rate(x[5m])) / on(a) topk(2, max_over_time(y[1h:1m] offset 5m)) or -(z)")
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.VectorSelector)]
+    assert names == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("sum(x)by(a)", "sum by (a) (x)"),
+        ('sum by ("zone.id") (x)', 'sum by ("zone.id") (x)'),
+        ('{"a.b"}', '{__name__="a.b"}'),
+        ("x[90m:] offset -1s @ 1.5", "x[1h30m:] @ 1.500 offset -1s"),
+        ("x + on() group_left y", "x + on () group_left () y"),
+        ('{__name__="x", __name__=~"x.*"}', '{__name__="x", __name__=~"x.*"}'),
+        ('{__name__="atan2"}', '{__name__="atan2"}'),
+        ("x[1500ms]", "x[1s500ms]"),
+        ('x{a="\\n\\"\\\\"}', 'x{a="\\n\\"\\\\"}'),
+        ("2^-1", "2.0 ^ -1.0"),
+        ("1e-7", "1e-07"),
+        ("0x1F + Inf", "31.0 + +Inf"),
+    ],
+)
+def test_printing(text, printed):
+    assert str(parse(text)) == printed
+    assert str(parse(printed)) == printed
+
+
+def test_a_profile_knows_its_own_functions():
+    assert parse("holt_winters(x[5m], 0.1, 0.1)")
+    with pytest.raises(
+        PromQLError, match=re.escape("function 'holt_winters' is not supported with semantics '3'")
+    ):
+        parse("holt_winters(x[5m], 0.1, 0.1)", "3")
+
+
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(PromQLError, match="unknown semantics '4'; known: '2', '3'"):
+        Engine(MemoryStorage([]), semantics="4")

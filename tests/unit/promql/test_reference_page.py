@@ -1,0 +1,90 @@
+"""docs/reference/promql.md is written from the registry; ``TELEMETRY_UPDATE_GOLDEN=1`` writes it anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pytest_telemetry_gate.promql.calls import CALLS
+from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, NEWER, NOTES, PROFILES
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "promql.md"
+HEAD = """# PromQL
+
+A recording is asked in PromQL, evaluated in the process. Answers agree with a server's: the profile `"2"` is held to
+Prometheus 2.42, `"3"` to Prometheus 3.0, by their own test scripts and by questions put to a live server.
+A recording knows the profile of the server it was made from. What is not on this page is refused by name.
+
+Samples are numbers; native histograms are refused. Steps are whole milliseconds. An expression has at most 250 operators
+and 100 nested brackets, a range or subquery at most 11,000,000 steps.
+"""
+OPERATORS = {
+    "arithmetic": ["+", "-", "*", "/", "%", "^", "atan2"],
+    "comparison, with or without `bool`": ["==", "!=", "<", "<=", ">", ">="],
+    "sets": ["and", "or", "unless"],
+    "matching": ["on", "ignoring", "group_left", "group_right", "fill"],
+    "label matchers": ["=", "!=", "=~", "!~", "or between matchers"],
+    "selectors": ["selector", "[range]", "[range:step]", "offset", "@"],
+}
+
+
+def test_the_page_is_the_registry():
+    if os.environ.get("TELEMETRY_UPDATE_GOLDEN"):
+        PAGE.write_text(page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_function_has_its_code():
+    assert set(FUNCTIONS) - set(CALLS) == {"pi", "scalar", "time"}
+    assert set(CALLS) <= set(FUNCTIONS)
+
+
+def test_every_note_is_about_something():
+    known = {*FUNCTIONS, *AGGREGATIONS, *(name for names in OPERATORS.values() for name in names)}
+    assert set(NOTES) <= known
+    assert not (NATIVE | NEWER) & known
+
+
+def page():
+    parts = [
+        HEAD,
+        "## Functions\n",
+        row("function", "answers with", *map(profile, PROFILES), "notes"),
+        "|---|---|---|---|---|",
+    ]
+    for name, function in sorted(FUNCTIONS.items()):
+        there = ["yes" if one in function.profiles else "" for one in PROFILES]
+        parts.append(row(f"`{signature(function)}`", function.returns, *there, NOTES.get(name, "")))
+    refused = [("need native histograms", NATIVE), ("are newer than Prometheus 3.0", NEWER)]
+    parts += ["\n## Refused functions\n", "| functions | because they |", "|---|---|"]
+    parts += [row(", ".join(f"`{name}`" for name in sorted(names)), reason) for reason, names in refused]
+    parts += ["\n## Aggregations\n", "All take `by` or `without`.\n", "| aggregation | notes |", "|---|---|"]
+    parts += [row(f"`{name}`", NOTES.get(name, "")) for name in sorted(AGGREGATIONS)]
+    parts += ["\n## Operators, matchers and selectors\n", "| kind | written | notes |", "|---|---|---|"]
+    parts += [
+        row(
+            kind,
+            f"`{name}`" if name not in {"selector", "or between matchers"} else name,
+            NOTES.get(name, ""),
+        )
+        for kind, names in OPERATORS.items()
+        for name in names
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def row(*cells):
+    return "|" + "|".join(f" {cell} ".replace("  ", " ") for cell in cells) + "|"
+
+
+def profile(name):
+    return f'`"{name}"`'
+
+
+def signature(function):
+    required = len(function.arguments) - max(function.optional, 0)
+    repeated = function.optional < 0
+    given = list(function.arguments[: required - repeated])
+    more = function.arguments[required - repeated :]
+    tail = [f"[{argument}{', ...' if repeated else ''}]" for argument in more]
+    return f"{function.name}({', '.join(given + tail)})"
