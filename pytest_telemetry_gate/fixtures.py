@@ -81,6 +81,8 @@ class Telemetry:
             criterion.setdefault("level", self._level)
         model = load_criterion(criterion, self._session.kinds, path=self._check.path, line=(line or 0) + 1)
         check = dataclasses.replace(self._check, criterion=model, sequence=number)
+        for _, message in model.problems(check.suite):
+            raise check.error(message)
         check_queries(check)
         verdict = self._session.judge(check)
         self.verdicts.append(verdict)

@@ -56,7 +56,8 @@ _KEEPING_AGGREGATIONS = frozenset(
 
 def check_queries(check: Check) -> None:
     """Expand and parse everything that a check would ask; raises SuiteError at the criterion's line."""
-    criterion, baseline = check.criterion, check.criterion.baseline
+    criterion = check.criterion
+    baseline = check.suite.baseline if criterion.baseline is None else criterion.baseline
     expressions = dict(criterion.expressions())
     if criterion.up is not None:
         expressions["up"] = (criterion.up, SELECTOR)

@@ -48,6 +48,7 @@ class Ratio(Criterion):
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield what is wrong where a group does not exist or judges by a ratio itself."""
+        yield from super().problems(suite)
         for group in self.ratio.of:
             if group not in suite.groups:
                 yield "ratio", f"unknown group {group!r}{suggestion(group, suite.groups)}"

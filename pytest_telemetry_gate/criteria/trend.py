@@ -87,7 +87,12 @@ class Trend(Criterion):
     )
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
-        """Yield what is wrong where the followed criterion does not exist or has no variance."""
+        """Yield what is wrong where the followed criterion does not exist, or nothing says what would fail."""
+        if self.forecast is None and self.trend.better is None:
+            yield "trend", "needs `better` or a `forecast`: without either it could not fail"
+        for key in ("expect", "tolerance"):
+            if getattr(self, key) is not None:
+                yield key, f"a trend has no `{key}`: its limit is that of the forecast"
         ids = [
             criterion.id
             for criteria in suite.groups.values()

@@ -24,6 +24,18 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """Composes nodes only; which scalars are numbers is decided here, so nothing need be resolved."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+    _depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:
+        """Refuse what is nested so deeply that composing it would overflow the C stack."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            mark = None if parent is None else parent.start_mark
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+
+    def ascend_resolver(self) -> None:
+        """Come back from a node."""
+        self._depth -= 1
 
 
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -83,6 +95,8 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = " ".join(part for part in (error.context, error.problem) if part)
+            if mark and "".join(text.split("\n")[mark.line : mark.line + 1])[mark.column :].startswith("\t"):
+                what = "a tab, where YAML wants blanks"
             raise SuiteError(self.shown, mark.line + 1 if mark else 1, f"not YAML: {what}") from None
         except yaml.YAMLError as error:
             line = text[: getattr(error, "position", 0) or 0].count("\n") + 1

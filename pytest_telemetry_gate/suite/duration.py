@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
@@ -48,9 +49,12 @@ def format_duration(seconds: float) -> str:
 def parse_time(text: str | float) -> float:
     """Return seconds since the epoch for ISO 8601 with a zone, or for a number of them; raises ValueError."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        if math.isfinite(seconds):
+            return seconds
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -58,6 +59,9 @@ def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{value!r} is not a number"
         raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
+    if not math.isfinite(value):
+        message = f"{value!r} is not a finite number"
+        raise ValueError(message)
     return float(value)
 
 

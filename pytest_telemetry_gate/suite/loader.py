@@ -82,6 +82,8 @@ def _groups(
         if "::" in group or not group.strip():
             raise document.error(("groups", group), f"group {group!r}: a group needs a name without '::'")
         criteria = []
+        if not entries:
+            raise document.error(("groups", group), f"group {group!r} has no criteria")
         for index, entry in enumerate(entries):
             where = ("groups", group, index)
             line = document.line(where)

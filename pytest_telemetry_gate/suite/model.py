@@ -240,8 +240,14 @@ class Criterion(Model):
         return {}
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
-        """Yield key and message for whatever does not fit the rest of the suite."""
-        return ()
+        """Yield key and message for whatever does not fit together, here or with the rest of the suite.
+
+        A criterion without any limit would pass whatever it finds, so there is none.
+        """
+        if self.expect is None and self.tolerance is None:
+            yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
+        if self.tolerance is not None and self.baseline is None and suite.baseline is None:
+            yield "tolerance", "a tolerance needs a `baseline`, here or of the suite"
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield what must be asked to judge a check of this criterion."""

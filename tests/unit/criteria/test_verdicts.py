@@ -147,11 +147,6 @@ def test_a_broken_limit_decides_before_a_zero_baseline_does(gate):
     assert verdict.outcome is Outcome.FAIL
 
 
-def test_a_tolerance_without_any_baseline_never_passes(gate):
-    verdict = gate.verdict("- {id: cpu, query: cpu, tolerance: 5%}")
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-
-
 def test_the_baseline_file_may_lack_a_value_or_have_expired(gate):
     head = HEAD + "baseline: {name: Sprint 1, file: base.yaml}\n"
     base = gate.folder / "base.yaml"

@@ -78,6 +78,14 @@ WRONG = {
         criterion("id: p 95, query: up"),
         "7: criterion 'p 95': id: 'p 95' is not a name of letters, digits, '_', '.' and '-'",
     ),
+    "nothing to fail by": (
+        criterion("id: a, query: up"),
+        "7: criterion 'a': needs `expect` or `tolerance`: without a limit it could not fail",
+    ),
+    "a tolerance of nothing": (
+        criterion("id: a, query: up, tolerance: 5%"),
+        "7: criterion 'a': a tolerance needs a `baseline`, here or of the suite",
+    ),
     "duplicate id": (
         f"{HEAD}{GROUP}    - {{id: a, query: up}}\n    - {{id: a, query: up}}\n",
         "8: criterion 'a' is there already (line 7)",
@@ -100,15 +108,15 @@ WRONG = {
         "7: criterion 'a': unknown group 'B'; allowed: A",
     ),
     "unknown criterion in a trend": (
-        criterion("id: a, trend: {of: b}"),
+        criterion("id: a, trend: {of: b, better: lower}"),
         "7: criterion 'a': unknown criterion 'b'",
     ),
     "waiver of nobody": (
-        f"{criterion('id: p95, query: up')}waivers: [{{criterion: q95, reason: r, owner: o, until: 2025-02-01}}]\n",
+        f"{criterion('id: p95, query: up, tolerance: 5%, baseline: 1')}waivers: [{{criterion: q95, reason: r, owner: o, until: 2025-02-01}}]\n",
         "8: unknown criterion 'q95' (did you mean 'p95'?)",
     ),
     "waiver without owner": (
-        f"{criterion('id: p95, query: up')}waivers: [{{criterion: p95, reason: r, until: 2025-02-01}}]\n",
+        f"{criterion('id: p95, query: up, tolerance: 5%, baseline: 1')}waivers: [{{criterion: p95, reason: r, until: 2025-02-01}}]\n",
         "8: waivers[0]: needs 'owner'",
     ),
     "levels that fall": (
@@ -159,7 +167,10 @@ def test_what_is_wrong_is_one_line(tmp_path, name):
 
 
 def test_scalars_are_text_unless_they_are_numbers(tmp_path):
-    suite = load(tmp_path, criterion("id: no, query: up, title: 12h").replace("suite: small", "suite: on"))
+    suite = load(
+        tmp_path,
+        criterion("id: no, query: up, title: 12h, expect: '> 0'").replace("suite: small", "suite: on"),
+    )
     assert suite.suite == "on"
     ((only,),) = suite.groups.values()
     assert (only.id, only.title) == ("no", "12h")
@@ -177,7 +188,7 @@ def test_merge_keys_share_what_criteria_have_in_common(tmp_path):
 
 def test_checkpoints_are_named_or_counted_off(tmp_path):
     entries = "[{id: 0h, at: +15m, window: 5m}, 12h, {id: end, at: 2025-01-24T14:00:00-08:00}, {every: 6h, until: 24h}]"
-    suite = load(tmp_path, criterion("id: a, query: up").replace("[12h]", entries))
+    suite = load(tmp_path, criterion("id: a, query: up, expect: '> 0'").replace("[12h]", entries))
     assert [(point.id, point.named) for point in suite.points] == [
         ("0h", True), ("6h", False), ("12h", True), ("18h", False), ("24h", False), ("end", True),
     ]  # fmt: skip

@@ -1,0 +1,173 @@
+"""Whatever is wrong with what a user gives: one line with file and line, no traceback, and never an open gate."""
+
+from __future__ import annotations
+
+import pytest
+from projects import HEAD
+
+GROUPS = "groups:\n  Parser:\n    - {id: requests, query: requests, expect: '> 90'}\n"
+
+
+def assert_refused(result, code, *words):
+    """Hold a run to its exit code, to saying all words in one line, and to no traceback."""
+    text = result.stdout.str() + result.stderr.str()
+    assert result.ret == code, text
+    assert "Traceback" not in text
+    assert "INTERNALERROR" not in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any(all(word in line for word in words) for line in lines), text
+
+
+SUITES = {
+    "tab": (HEAD + "groups:\n\tParser: []\n", "small.gate.yaml:7", "a tab, where YAML wants blanks"),
+    "unclosed": (HEAD + "groups: {Parser: [\n", "small.gate.yaml:7", "not YAML"),
+    "not-utf8": (HEAD.encode() + b"title: \xff\n", "small.gate.yaml:6", "not UTF-8"),
+    "control": (HEAD + "title: 'a\x01b'\n" + GROUPS, "small.gate.yaml:6", "not YAML"),
+    "empty": ("", "small.gate.yaml:1", "empty"),
+    "list": ("- a\n", "small.gate.yaml:1", "mapping"),
+    "two-documents": (HEAD + GROUPS + "---\na: 1\n", "small.gate.yaml", "not YAML"),
+    "duplicate-key": (HEAD + GROUPS + GROUPS, "small.gate.yaml:9", "duplicate key 'groups' (first in line 6)"),
+    "duplicate-key-in-criterion": (
+        HEAD + GROUPS.replace("query:", "id: b, query:"),
+        "small.gate.yaml:8",
+        "duplicate key 'id'",
+    ),
+    "duplicate-id": (HEAD + GROUPS + GROUPS.splitlines()[2] + "\n", "small.gate.yaml:9", "there already (line 8)"),
+    "unknown-key": (HEAD + "grups: {}\n" + GROUPS, "small.gate.yaml:6", "unknown key 'grups' (did you mean 'groups'?)"),
+    "unknown-criterion-key": (
+        HEAD + GROUPS.replace("expect", "exepct"),
+        "small.gate.yaml:8",
+        "unknown key 'exepct' (did you mean 'expect'?)",
+    ),
+    "other-tools-key": (HEAD + GROUPS.replace("expect", "threshold"), "small.gate.yaml:8", "did you mean 'expect'?"),
+    "no-groups": (HEAD, "small.gate.yaml:1", "needs 'groups'"),
+    "groups-empty": (HEAD + "groups: {}\n", "small.gate.yaml:6", "groups"),
+    "group-not-a-list": (HEAD + "groups: {Parser: 3}\n", "small.gate.yaml:6", "list"),
+    "group-is-null": (HEAD + "groups: {Parser: }\n", "small.gate.yaml:6", "list"),
+    "group-is-empty": (HEAD + "groups: {Parser: []}\n", "small.gate.yaml:6", "Parser"),
+    "groups-is-a-list": (HEAD + "groups: [a]\n", "small.gate.yaml:6", "mapping"),
+    "criterion-is-text": (HEAD + "groups: {Parser: [a]}\n", "small.gate.yaml:6", "mapping"),
+    "no-id": (HEAD + GROUPS.replace("id: requests, ", ""), "small.gate.yaml:8", "needs 'id'"),
+    "odd-id": (HEAD + GROUPS.replace("id: requests", "id: 'a::b'"), "small.gate.yaml:8", "is not a name"),
+    "two-kinds": (HEAD + GROUPS.replace("query:", "count: a, query:"), "small.gate.yaml:8", "exactly one of"),
+    "no-limit": (HEAD + GROUPS.replace(", expect: '> 90'", ""), "small.gate.yaml:8", "expect"),
+    "limit-without-operator": (HEAD + GROUPS.replace("> 90", "90"), "small.gate.yaml:8", "expect", "operator"),
+    "limit-is-nan": (HEAD + GROUPS.replace("> 90", "> NaN"), "small.gate.yaml:8", "expect"),
+    "limit-is-infinite": (HEAD + GROUPS.replace("> 90", "< 1e999"), "small.gate.yaml:8", "finite"),
+    "range-upside-down": (HEAD + GROUPS.replace("> 90", "90 .. 60"), "small.gate.yaml:8", "larger to the smaller"),
+    "range-of-two-dimensions": (
+        HEAD + GROUPS.replace("expect: '> 90'", "unit: ms, expect: '1 KB .. 90 ms'"),
+        "small.gate.yaml:8",
+        "cannot be converted",
+    ),
+    "limit-with-a-unit-but-no-unit": (HEAD + GROUPS.replace("> 90", "> 90 ms"), "small.gate.yaml:8", "unit"),
+    "units-of-two-dimensions": (
+        HEAD + GROUPS.replace("expect: '> 90'", "unit: KB, expect: '> 90 ms'"),
+        "small.gate.yaml:8",
+        "do not measure the same",
+    ),
+    "unit-contradicts-the-name": (
+        HEAD + GROUPS.replace("query: requests", "unit: s, query: max(latency_ms)"),
+        "small.gate.yaml:8",
+        "'s' contradicts the name of 'latency_ms'",
+    ),
+    "tolerance-without-percent": (
+        HEAD + GROUPS.replace("expect: '> 90'", "baseline: 3, tolerance: 5"),
+        "small.gate.yaml:8",
+        "percentage",
+    ),
+    "tolerance-without-baseline": (
+        HEAD + GROUPS.replace("expect: '> 90'", "tolerance: 5%"),
+        "small.gate.yaml:8",
+        "baseline",
+    ),
+    "baseline-is-nan": (
+        HEAD + GROUPS.replace("expect: '> 90'", "baseline: .nan, tolerance: 5%"),
+        "small.gate.yaml:8",
+        "finite",
+    ),
+    "floor-is-infinite": (
+        HEAD + GROUPS.replace("expect: '> 90'", "baseline: 0, floor: .inf, tolerance: 5%"),
+        "small.gate.yaml:8",
+        "finite",
+    ),
+    "baseline-file-missing": (HEAD + "baseline: {file: none.yaml}\n" + GROUPS, "small.gate.yaml:6", "none.yaml"),
+    "baseline-with-two-origins": (
+        HEAD + "baseline: {offset: 1h, at: 2025-01-22T14:00:00Z}\n" + GROUPS,
+        "small.gate.yaml:6",
+        "exactly one of",
+    ),
+    "promql-syntax": (HEAD + GROUPS.replace("query: requests", "query: 'sum(rate(requests[5m])'"), "small.gate.yaml:8", "query"),
+    "promql-type": (HEAD + GROUPS.replace("query: requests", "query: 'rate(requests)'"), "small.gate.yaml:8", "query"),
+    "promql-range": (HEAD + GROUPS.replace("query: requests", "query: 'requests[5m]'"), "small.gate.yaml:8", "matrix"),
+    "promql-unknown-function": (
+        HEAD + GROUPS.replace("query: requests", "query: 'frobnicate(requests)'"),
+        "small.gate.yaml:8",
+        "frobnicate",
+    ),
+    "promql-in-a-baseline": (
+        HEAD + GROUPS.replace("expect: '> 90'", "tolerance: 5%, baseline: {query: 'sum('}"),
+        "small.gate.yaml:8",
+        "baseline",
+    ),
+    "promql-in-the-suites-baseline": (
+        HEAD + "baseline: {query: 'sum('}\n" + GROUPS.replace("expect: '> 90'", "tolerance: 5%"),
+        "small.gate.yaml",
+        "baseline",
+    ),
+    "count-of-an-expression": (HEAD + GROUPS.replace("query: requests", "count: 'rate(a[5m])'"), "small.gate.yaml:8", "selector"),
+    "unknown-variable": (HEAD + GROUPS.replace("query: requests", "query: 'a{b=\"$job\"}'"), "small.gate.yaml:8", "unknown variable $job"),
+    "window-missing": (HEAD + GROUPS.replace("query: requests", "query: 'rate(a[$__window])'"), "small.gate.yaml:8", "$__window"),
+    "rollout-end-before-start": (HEAD.replace("T15:30", "T13:30") + GROUPS, "small.gate.yaml:3", "before rollout.start"),
+    "rollout-without-a-zone": (HEAD.replace("T14:00:00-08:00", "T14:00:00") + GROUPS, "small.gate.yaml:3", "zone"),
+    "rollout-not-a-time": (HEAD.replace("2025-01-22T14:00:00-08:00", "yesterday") + GROUPS, "small.gate.yaml:3", "not a time"),
+    "rollout-infinite": (HEAD.replace("2025-01-22T14:00:00-08:00", "'-inf'") + GROUPS, "small.gate.yaml:3", "not a time"),
+    "rollout-nan": (HEAD.replace("2025-01-22T15:30:00-08:00", "'nan'") + GROUPS, "small.gate.yaml:3", "not a time"),
+    "checkpoint-before-rollout": (HEAD.replace("[2h]", "[-2h]") + GROUPS, "small.gate.yaml:4", "not after rollout.start"),
+    "checkpoint-not-a-duration": (HEAD.replace("[2h]", "[soon]") + GROUPS, "small.gate.yaml:4", "neither a duration"),
+    "checkpoint-infinite": (HEAD.replace("[2h]", "[inf]") + GROUPS, "small.gate.yaml:4", "inf"),
+    "checkpoint-twice": (HEAD.replace("[2h]", "[2h, 2h]") + GROUPS, "small.gate.yaml:4", "there already"),
+    "checkpoint-with-a-bracket": (HEAD.replace("[2h]", "[{id: 'a]', at: 2h}]") + GROUPS, "small.gate.yaml:4", "is not a name"),
+    "no-checkpoints": (HEAD.replace("[2h]", "[]") + GROUPS, "small.gate.yaml:4", "checkpoints"),
+    "checkpoints-without-end": (HEAD.replace("[2h]", "[{every: 1ms, until: 9w}]") + GROUPS, "small.gate.yaml:4", "more than 10,000"),
+    "criterions-unknown-checkpoint": (
+        HEAD + GROUPS.replace("expect", "checkpoints: [3h], expect"),
+        "small.gate.yaml:8",
+        "unknown checkpoint '3h'",
+    ),
+    "levels-fall": (HEAD.replace("info: 3%", "info: 5%") + GROUPS, "small.gate.yaml:5", "rise"),
+    "waiver-of-nothing": (
+        HEAD + GROUPS + "waivers: [{criterion: request, reason: a, owner: b, until: 2030-01-01}]\n",
+        "small.gate.yaml:9",
+        "did you mean 'requests'?",
+    ),
+    "waiver-without-an-owner": (
+        HEAD + GROUPS + "waivers: [{criterion: requests, reason: a, until: 2030-01-01}]\n",
+        "small.gate.yaml:9",
+        "owner",
+    ),
+    "version": (HEAD.replace("version: 1", "version: 2") + GROUPS, "small.gate.yaml:1", "version"),
+    "ratio-of-nothing": (HEAD + "groups: {A: [{id: a, ratio: {of: [B]}, expect: '> 3%'}]}\n", "small.gate.yaml:6", "unknown group 'B'"),
+    "trend-of-nothing": (HEAD + "groups: {A: [{id: a, trend: {of: b, better: lower}}]}\n", "small.gate.yaml:6", "unknown criterion 'b'"),
+    "alias-inside-itself": (HEAD + "groups: &a {A: *a}\n", "small.gate.yaml:6", ""),
+    "alias-bomb": (
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{one}: &{one} [{', '.join(['*' + other] * 10)}]\n" for other, one in zip("abcdefgh", "bcdefghi", strict=True))
+        + HEAD
+        + GROUPS,
+        "small.gate.yaml",
+        "aliases that multiply",
+    ),
+    "nested-too-deeply": (HEAD + "title: " + "[" * 500 + "]" * 500 + "\n", "small.gate.yaml:6", "nested too deeply"),
+    "nested-far-too-deeply": (HEAD + "title: " + "[" * 100_000 + "\n", "small.gate.yaml", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SUITES)
+def test_a_suite_that_cannot_be_used_is_a_collection_error(project, case):
+    content, *words = SUITES[case]
+    path = project.path / "small.gate.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = path.read_bytes()
+    assert_refused(project.run(), 2, *words)
+    assert path.read_bytes() == before
