@@ -90,8 +90,8 @@ class Project:
         return path
 
     def run(self, *arguments: str | Path) -> pytest.RunResult:
-        """Run pytest in this process, without anything the surrounding run has set."""
-        return self.pytester.runpytest("-p", "no:cacheprovider", *arguments)
+        """Run pytest in this process; Hypothesis' plugin takes seconds there, being imported anew each time."""
+        return self.pytester.runpytest("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
 
     def junit(self, *arguments: str | Path) -> list[ET.Element]:
         """Run pytest and return the test cases of its JUnit file."""
