@@ -85,9 +85,9 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import"):
-        from pytest_telemetry_gate import commands
+        from pytest_telemetry_gate.commands import main
 
-        return commands.main(config, _run(config))
+        return main(config, _run(config))
     return None
 
 
@@ -109,9 +109,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "telemetry_point" in metafunc.fixturenames:
-        from pytest_telemetry_gate import fixtures
+        from pytest_telemetry_gate.fixtures import parametrise
 
-        fixtures.parametrise(metafunc, _run(metafunc.config))
+        parametrise(metafunc, _run(metafunc.config))
 
 
 class _Listener:
@@ -154,30 +154,30 @@ def _run(config: pytest.Config) -> GateRun:
 @pytest.fixture
 def telemetry_point(request: pytest.FixtureRequest) -> Any:
     """The region and checkpoint that a test is parametrised with; of use to the fixtures below only."""
-    from pytest_telemetry_gate import fixtures
+    from pytest_telemetry_gate.fixtures import NOWHERE
 
-    return getattr(request, "param", fixtures.NOWHERE)
+    return getattr(request, "param", NOWHERE)
 
 
 @pytest.fixture
 def telemetry(request: pytest.FixtureRequest, telemetry_point: Any) -> Telemetry:
     """Ask and check metrics at the test's region and checkpoint; failing checks are soft until the test ends."""
-    from pytest_telemetry_gate import fixtures
+    from pytest_telemetry_gate.fixtures import telemetry_of
 
-    return fixtures.telemetry_of(request.node, _run(request.config), telemetry_point)
+    return telemetry_of(request.node, _run(request.config), telemetry_point)
 
 
 @pytest.fixture
 def telemetry_environment(request: pytest.FixtureRequest) -> Environment:
     """The environment of telemetry.yaml that the test is judged in."""
-    from pytest_telemetry_gate import fixtures
+    from pytest_telemetry_gate.fixtures import environment_of
 
-    return fixtures.environment_of(request.node, _run(request.config))
+    return environment_of(request.node, _run(request.config))
 
 
 @pytest.fixture
 def telemetry_recording(request: pytest.FixtureRequest, telemetry_environment: Environment) -> Recording:
     """The recording behind the environment; the test fails where the environment is live."""
-    from pytest_telemetry_gate import fixtures
+    from pytest_telemetry_gate.fixtures import recording_of
 
-    return fixtures.recording_of(_run(request.config), telemetry_environment)
+    return recording_of(_run(request.config), telemetry_environment)

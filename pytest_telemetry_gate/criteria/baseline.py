@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.coverage import Coverage, coverage_of, coverage_questions
 from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
+from pytest_telemetry_gate.figures import figure
 from pytest_telemetry_gate.sources.base import Instant
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.suite.units import convert
@@ -61,6 +63,8 @@ def reference_of(check: Check, query: str, answers: Answers) -> Reference | None
     _, values = series_of(answer)
     if len(values) != 1:
         return Reference(name, problem=f"baseline: {promql} gave {len(values)} series, not one")
+    if not math.isfinite(values[0]):
+        return Reference(name, problem=f"baseline: {promql} is {figure(values[0])}")
     return Reference(name, values[0])
 
 
@@ -99,6 +103,6 @@ def _from_file(check: Check, baseline: Baseline, now: float) -> Reference:
     if content.expires is not None and content.expires <= now:
         return Reference(name, problem=f"baseline {name!r} expired {format_time(content.expires)}")
     value = entry.value
-    if entry.unit and check.criterion.unit:
-        value = convert(value, entry.unit, check.criterion.unit)
+    if entry.unit:
+        value = convert(value, entry.unit, check.criterion.yielded_unit)
     return Reference(name, value)

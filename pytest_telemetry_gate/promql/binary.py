@@ -62,6 +62,7 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
     swapped = node.card == "1:n"
     many, single = (rhs, lhs) if swapped else (lhs, rhs)
     ones = _single_side(node, many, single, "left" if swapped else "right")
+    nothing = np.zeros(len(lhs.values), dtype=np.bool_)
     labels: list[Labels] = []
     values: list[Floats] = []
     present: list[Bools] = []
@@ -71,7 +72,7 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
         partner = ones.get(signature)
         if partner is None:
             continue
-        other_labels, other_values, other_present = partner
+        owners, other_values, other_present = partner
         there = many.present[:, column] & other_present
         mine = many.values[:, column]
         left, right = (other_values, mine) if swapped else (mine, other_values)
@@ -81,14 +82,15 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
         else:
             result = calculate(node.op, left, right)
         if node.card == "1:1":
-            before = matched.get(signature)
-            if before is not None and (before & there).any():
+            before = matched.get(signature, nothing)
+            if (before & there).any():
                 message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                 raise PromQLError(message)
-            matched[signature] = np.asarray(there if before is None else before | there)
-        labels.append(_result_labels(node, own, other_labels, keeps_name=keeps_name))
-        values.append(result)
-        present.append(there)
+            matched[signature] = before | there
+        for owner, other in owners if node.include else [(other_present, {})]:
+            labels.append(_result_labels(node, own, other, keeps_name=keeps_name))
+            values.append(result)
+            present.append(there & owner)
     if not labels:
         return Frame.empty(len(lhs.values))
     frame = Frame(labels, np.column_stack(values), np.column_stack(present))
@@ -104,7 +106,10 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
 def _single_side(
     node: Binary, many: Frame, single: Frame, side: str
 ) -> dict[Signature, tuple[Sequence[tuple[Bools, Labels]], Floats, Bools]]:
-    """Return the one series of each signature; several may follow one another, but not stand side by side."""
+    """Return the one series of each signature; several may follow one another, but not stand side by side.
+
+    With it stands when which of them is there, since each lends its own labels.
+    """
     columns: dict[Signature, list[int]] = {}
     for column, own in enumerate(single.labels):
         columns.setdefault(_signature(own, node), []).append(column)
@@ -126,9 +131,7 @@ def _single_side(
     return found
 
 
-def _result_labels(
-    node: Binary, own: Labels, owners: Sequence[tuple[Bools, Labels]], *, keeps_name: bool
-) -> Labels:
+def _result_labels(node: Binary, own: Labels, other: Labels, *, keeps_name: bool) -> Labels:
     """``resultMetric``: which labels a match keeps, drops and takes from the other side."""
     labels = own if keeps_name else without_name(own)
     if node.card == "1:1":
@@ -137,7 +140,6 @@ def _result_labels(
         return {name: value for name, value in labels.items() if name not in node.matching}
     if not node.include:
         return labels
-    other = owners[0][1]
     changed = {name: value for name, value in labels.items() if name not in node.include}
     changed.update({name: other[name] for name in node.include if other.get(name)})
     return changed

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast, functions
 from pytest_telemetry_gate.promql.frame import Floats, Frame, dropped, merged
 from pytest_telemetry_gate.promql.histogram import histogram_fraction, histogram_quantile
+from pytest_telemetry_gate.promql.labels import is_label_name
 from pytest_telemetry_gate.promql.windows import KEEPS_NAME, WINDOW_FUNCTIONS
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ def _of_times(function: Callable[[Floats], Floats]) -> _Call:
 
 
 def _over_time(run: Evaluation, node: ast.Call) -> Frame:
-    frame = run.over_time(node)
-    return merged(frame) if node.func in KEEPS_NAME else dropped(frame)
+    frame, apart = run.over_time(node), run.semantics == "2"
+    return merged(frame, apart=apart) if node.func in KEEPS_NAME else dropped(frame, apart=apart)
 
 
 def _absent(run: Evaluation, node: ast.Call) -> Frame:
@@ -77,6 +79,10 @@ def _label_replace(run: Evaluation, node: ast.Call) -> Frame:
 
 def _label_join(run: Evaluation, node: ast.Call) -> Frame:
     target, separator, *sources = map(run.string, node.args[1:])
+    for kind, name in (*(("source", source) for source in sources), ("destination", target)):
+        if not is_label_name(name, run.semantics):
+            message = f"invalid {kind} label name in label_join(): {name}"
+            raise PromQLError(message)
     return functions.label_join(run.vector(node.args[0]), target, separator, sources)
 
 

@@ -16,6 +16,7 @@ from pytest_telemetry_gate.promql.binary import calculate, set_operation, with_s
 from pytest_telemetry_gate.promql.calls import CALLS
 from pytest_telemetry_gate.promql.frame import Floats, Frame, Ints, dropped, joined
 from pytest_telemetry_gate.promql.groups import from_frame, without_stale
+from pytest_telemetry_gate.promql.labels import is_label_name, quoted
 from pytest_telemetry_gate.promql.result import Matrix
 from pytest_telemetry_gate.promql.storage import Group, Storage, is_stale
 from pytest_telemetry_gate.promql.windows import WINDOW_FUNCTIONS, Windows
@@ -84,7 +85,7 @@ class Evaluation:
                 return self.vector(node.expr)
             case ast.Unary():
                 frame = self.vector(node.expr)
-                return dropped(frame, -frame.values)
+                return dropped(frame, -frame.values, apart=self.semantics == "2")
         raise _unexpected(node, "vector")
 
     def samples(self, node: ast.Expr) -> Matrix:
@@ -215,7 +216,11 @@ class Evaluation:
         if node.param is None:
             return aggregate(node.op, frame, node.labels, without=node.without, semantics=self.semantics)
         if node.op == "count_values":
-            return count_values(frame, self.string(node.param), node.labels, without=node.without)
+            label = self.string(node.param)
+            if not is_label_name(label, self.semantics):
+                message = f"invalid label name {quoted(label)}"
+                raise PromQLError(message)
+            return count_values(frame, label, node.labels, without=node.without)
         parameter = self.scalar(node.param)
         if node.op == "quantile":
             self.notes.invalid_quantiles(parameter.tolist())

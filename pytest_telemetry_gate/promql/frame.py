@@ -62,17 +62,23 @@ def without_name(labels: Labels) -> Labels:
     )
 
 
-def dropped(frame: Frame, values: Floats | None = None) -> Frame:
-    """Return a frame, or other values in its place, without metric names; raises PromQLError where series coincide."""
+def dropped(frame: Frame, values: Floats | None = None, *, apart: bool = False) -> Frame:
+    """Return a frame, or other values in its place, without metric names; raises PromQLError where series coincide.
+
+    ``apart`` is as with :func:`merged`.
+    """
     labels = [without_name(own) for own in frame.labels]
     bare = Frame(labels, frame.values if values is None else values, frame.present)
     if len({own.get("__name__") for own in frame.labels}) <= 1:
         return bare  # labels that differ still do without a name that they share
-    return merged(bare)
+    return merged(bare, apart=apart)
 
 
-def merged(frame: Frame) -> Frame:
-    """Join series with the same labels that are never there at once; raises PromQLError where they are."""
+def merged(frame: Frame, *, apart: bool = False) -> Frame:
+    """Join series with the same labels that are never there at once; raises PromQLError where they are.
+
+    With ``apart`` two series may not have the same labels even if they are there at different steps.
+    """
     places: dict[frozenset[tuple[str, str]], list[int]] = {}
     for column, labels in enumerate(frame.labels):
         places.setdefault(frozenset(labels.items()), []).append(column)
@@ -81,7 +87,8 @@ def merged(frame: Frame) -> Frame:
     values, present = [], []
     for columns in places.values():
         there = frame.present[:, columns]
-        if (there.sum(axis=1) > 1).any():
+        together = there.any(axis=0).sum() if apart else there.sum(axis=1).max(initial=0)
+        if together > 1:
             message = "vector cannot contain metrics with the same labelset"
             raise PromQLError(message)
         first = there.argmax(axis=1)

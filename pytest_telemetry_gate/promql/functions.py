@@ -11,7 +11,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Expr, MatrixSelector, VectorSelector, unwrapped
 from pytest_telemetry_gate.promql.frame import Floats, Frame, merged
-from pytest_telemetry_gate.promql.labels import Labels, compiled
+from pytest_telemetry_gate.promql.labels import Labels, compiled, is_label_name
 
 __all__ = [
     "CALENDAR",
@@ -25,7 +25,6 @@ __all__ = [
     "sorted_frame",
 ]
 
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
 MATHS: dict[str, Callable[[Floats], Floats]] = {
@@ -162,8 +161,14 @@ def label_replace(
     frame: Frame, target: str, replacement: str, source: str, pattern: str, *, newlines: bool
 ) -> Frame:
     """``label_replace``: set a label to what the pattern finds in another, where it matches whole."""
-    regex = compiled(pattern, newlines)
-    _check_label(target)
+    try:
+        regex = compiled(pattern, newlines)
+    except PromQLError:
+        message = f"invalid regular expression in label_replace(): {pattern}"
+        raise PromQLError(message) from None
+    if not is_label_name(target):
+        message = f"invalid destination label name in label_replace(): {target}"
+        raise PromQLError(message)
 
     def replaced(labels: Labels) -> Labels:
         match = regex.fullmatch(labels.get(source, ""))
@@ -174,19 +179,10 @@ def label_replace(
 
 def label_join(frame: Frame, target: str, separator: str, sources: Sequence[str]) -> Frame:
     """``label_join``: set a label to the values of others, joined."""
-    _check_label(target)
-    for source in sources:
-        _check_label(source)
     labels = [
         _with(one, target, separator.join(one.get(source, "") for source in sources)) for one in frame.labels
     ]
     return merged(replace(frame, labels=labels))
-
-
-def _check_label(name: str) -> None:
-    if not _LABEL.fullmatch(name):
-        message = f"invalid label name {name!r}"
-        raise PromQLError(message)
 
 
 def _with(labels: Labels, name: str, value: str) -> Labels:

@@ -11,7 +11,7 @@ import re2
 
 from pytest_telemetry_gate.errors import PromQLError
 
-__all__ = ["Labels", "Matcher", "compiled", "label_name", "quoted"]
+__all__ = ["Labels", "Matcher", "compiled", "is_label_name", "label_name", "quoted"]
 
 Labels = dict[str, str]
 
@@ -39,6 +39,11 @@ def quoted(text: str) -> str:
     """Write a string literal of PromQL."""
     escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'"{escaped}"'
+
+
+def is_label_name(name: str, semantics: str = "2") -> bool:
+    """Tell whether a label may have this name, which since Prometheus 3.0 may be any text."""
+    return bool(name) if semantics == "3" else _NAME.fullmatch(name) is not None
 
 
 def label_name(name: str) -> str:

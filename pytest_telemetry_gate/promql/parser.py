@@ -35,6 +35,7 @@ _CARDS = {
     "VectorMatchCardinality.OneToMany": "1:n",
     "VectorMatchCardinality.ManyToMany": "n:m",
 }
+_LONGEST = timedelta(microseconds=2**63 // 1000)  # that Go's time.Duration can hold
 _MAX_LENGTH = 1_000_000
 _MAX_DEPTH = 100
 _OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
@@ -226,7 +227,12 @@ promql_parser.register_extra_functions([_known(FUNCTIONS["holt_winters"])])
 
 
 def _milliseconds(length: timedelta | None) -> int:
-    return 0 if length is None else round(length / timedelta(milliseconds=1))
+    if length is None:
+        return 0
+    if abs(length) > _LONGEST:
+        message = "parse error: duration out of range"
+        raise PromQLError(message)
+    return round(length / timedelta(milliseconds=1))
 
 
 def _positive(milliseconds: int) -> int:

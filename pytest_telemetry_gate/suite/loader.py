@@ -159,6 +159,9 @@ def _cross_check(suite: Suite, document: Document) -> None:
                     hint = suggestion(name, points)
                     message = f"criterion {criterion.id!r}: unknown checkpoint {name!r}{hint}"
                     raise document.error((*where, "checkpoints"), message)
+            baseline = suite.baseline if criterion.baseline is None else criterion.baseline
+            if isinstance(baseline, Baseline) and baseline.content is not None:
+                _check_baseline_unit(criterion, baseline.content, document, where)
             for key, message in criterion.problems(suite):
                 raise document.error((*where, key), f"criterion {criterion.id!r}: {message}")
     for index, waiver in enumerate(suite.waivers):
@@ -172,6 +175,17 @@ def _cross_check(suite: Suite, document: Document) -> None:
             raise document.error(
                 ("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}"
             )
+
+
+def _check_baseline_unit(
+    criterion: Criterion, content: BaselineFile, document: Document, where: Sequence[Key]
+) -> None:
+    entry = content.values.get(criterion.id)
+    if entry is None or not entry.unit or dimension(entry.unit) == dimension(criterion.yielded_unit):
+        return
+    unit = repr(criterion.yielded_unit) if criterion.yielded_unit else "no unit"
+    message = f"the baseline's unit {entry.unit!r} and the query's, {unit}, do not measure the same"
+    raise document.error(where, f"criterion {criterion.id!r}: {message}")
 
 
 def suggestion(name: object, allowed: Iterable[str]) -> str:

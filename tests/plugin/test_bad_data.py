@@ -1,0 +1,273 @@
+"""Configurations, recordings and samples that cannot be judged: one line each, and never an open gate."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+
+import gates
+import numpy as np
+import pytest
+from gates import START
+from projects import CONFIG, EVENTS, HEAD, PASSING, SERIES
+from test_bad_input import assert_refused
+
+from pytest_telemetry_gate.events.base import Evaluation, Events
+
+CONFIGS = {
+    "not-yaml": ("environments: {", 4, "telemetry.yaml:1", "not YAML"),
+    "empty": ("", 4, "telemetry.yaml:1", "empty"),
+    "unknown-key": (CONFIG + "defualt: a\n", 4, "telemetry.yaml:4", "unknown key 'defualt' (did you mean 'default'?)"),
+    "duplicate-key": (CONFIG + "default: a\n", 4, "telemetry.yaml:4", "duplicate key 'default'"),
+    "no-environments": ("default: a\n", 4, "telemetry.yaml", "environments"),
+    "environments-is-a-list": ("default: a\nenvironments: [a]\n", 4, "telemetry.yaml:2", "mapping"),
+    "environment-is-text": ("default: a\nenvironments: {a: b}\n", 4, "telemetry.yaml:2", "mapping"),
+    "default-unknown": (CONFIG.replace("default: recorded", "default: recrded"), 4, "telemetry.yaml:2", "did you mean 'recorded'?"),
+    "no-default": (CONFIG.replace("default: recorded\n", ""), 4, "telemetry.yaml:1", "known environments: recorded"),
+    "no-source": (CONFIG.replace("source: recording, ", ""), 4, "telemetry.yaml:3", "needs `source:`"),
+    "region-without-source": (
+        "default: a\nenvironments:\n  a:\n    regions:\n      eu: {path: b}\n", 4, "telemetry.yaml:5", "needs `source:`"
+    ),
+    "event-source-missing": (
+        CONFIG.replace("path:", "events: {alerts: {}}, path:"), 4, "telemetry.yaml:3", "events.alerts needs `source:`"
+    ),
+    "scrape-interval": (CONFIG.replace("path:", "scrape_interval: often, path:"), 4, "telemetry.yaml:3", "not a duration"),
+    "scrape-interval-zero": (CONFIG.replace("path:", "scrape_interval: 0s, path:"), 4, "telemetry.yaml:3", "scrape_interval"),
+    "variable-missing": (CONFIG.replace("small.telemetry.zip", "'${NOWHERE_SET}'"), 4, "telemetry.yaml:3", "NOWHERE_SET is not set"),
+    "file-missing": (CONFIG.replace("small.telemetry.zip", "'${file:none.txt}'"), 4, "telemetry.yaml:3", "none.txt"),
+    "unknown-source": (CONFIG.replace("source: recording", "source: prometeus"), 1, "telemetry.yaml:3", "unknown source 'prometeus'"),
+    "path-missing": (CONFIG.replace(", path: small.telemetry.zip", ""), 1, "telemetry.yaml:3", "path"),
+    "recording-missing": (CONFIG.replace("small.", "none."), 1, "none.telemetry.zip", "there is no such recording"),
+    "recording-is-a-folder": (CONFIG.replace("small.telemetry.zip", "."), 1, "there is no such recording"),
+    "unknown-region": (
+        CONFIG.replace("path:", "regions: {eu: {}, us: {path: two.telemetry.zip}}, path:"), 1, "two.telemetry.zip"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONFIGS)
+def test_a_configuration_that_cannot_be_used(project, case):
+    content, code, *words = CONFIGS[case]
+    path = project.file("telemetry.yaml", content)
+    project.suite(PASSING)
+    assert_refused(project.run(), code, *words)
+    assert path.read_text() == content
+
+
+def test_no_configuration_at_all(bare):
+    bare.suite(PASSING)
+    assert_refused(bare.run(), 4, "there is no telemetry.yaml", "known environments: none")
+
+
+def test_what_is_wrong_in_other_environments_does_not_matter(project):
+    project.file("telemetry.yaml", CONFIG + "  prod: {source: x, token: '${NOWHERE_SET}'}\n")
+    project.suite(PASSING)
+    assert project.run().ret == 0
+
+
+def rewritten(path, change, drop=()):
+    """Write a recording anew with members changed: name and content in, content out."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name not in drop}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, change(name, content))
+
+
+def index(**changes):
+    def change(name, content):
+        return json.dumps({**json.loads(content), **changes}) if name == "index.json" else content
+
+    return lambda path: rewritten(path, change)
+
+
+def cut(size):
+    return lambda path: path.write_bytes(path.read_bytes()[:size])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[200] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+def swapped_digest(name, content):
+    return content[:-8] + b"\0" * 8 if name.endswith("0.npy") else content
+
+
+def without_members(path):
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+    rewritten(path, lambda _, content: content, drop=names)
+
+
+DAMAGE = {
+    "empty": cut(0),
+    "truncated": cut(900),
+    "without-its-last-byte": cut(-1),
+    "text": lambda path: path.write_text("hello"),
+    "no-index": lambda path: rewritten(path, lambda _, content: content, drop=["index.json"]),
+    "index-is-not-json": lambda path: rewritten(path, lambda n, c: b"{" if n == "index.json" else c),
+    "index-is-a-list": lambda path: rewritten(path, lambda n, c: b"[]" if n == "index.json" else c),
+    "newer-format": index(format=99),
+    "no-clock": index(recorded_at=None),
+    "clock-is-nan": index(recorded_at=float("nan")),
+    "unknown-semantics": index(semantics="9"),
+    "regions-damaged": index(regions={"": {"groups": [{}]}}),
+    "no-such-region": index(regions={}),
+    "members-unlisted": index(members={}),
+    "members-missing": without_members,
+    "samples-changed": lambda path: rewritten(path, swapped_digest),
+    "bit-flipped": flipped,
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_recording_opens_no_gate(project, case):
+    path = project.path / "small.telemetry.zip"
+    DAMAGE[case](path)
+    before = path.read_bytes()
+    project.suite(PASSING)
+    result = project.run()
+    assert_refused(result, 1, "ERROR", "small.telemetry.zip")
+    result.assert_outcomes(failed=1)
+    assert path.read_bytes() == before
+
+
+def test_only_what_is_damaged_is_an_error(project):
+    def damaged(name, content):
+        return content[:-8] + b"\0" * 8 if name in wanted else content
+
+    path = project.path / "small.telemetry.zip"
+    with zipfile.ZipFile(path) as archive:
+        groups = json.loads(archive.read("index.json"))["regions"][""]["groups"]
+    wanted = {metric["member"] for group in groups for metric in group["metrics"] if metric["name"] == "cpu"}
+    rewritten(path, damaged)
+    project.suite(PASSING + "- {id: cpu, query: cpu, expect: '< 75'}\n")
+    result = project.run()
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+
+
+LATE = gates.grid(START + 3600, START + 3 * 3600)
+GAP = np.concatenate((gates.grid(START - 1800, START + 2000), gates.grid(START + 6500)))
+ODD = (
+    *SERIES,
+    gates.series("nan", np.nan),
+    gates.series("inf", np.inf),
+    gates.series("zero", 0),
+    gates.series("late_total", 5, LATE),
+    gates.series("gap", 5, GAP),
+)
+WHOLE = "window: 2h, expect: '< 100'}\n"
+SAMPLES = {
+    "nan": ("- {id: a, query: nan, expect: '< 75'}", "INCONCLUSIVE", "the value is NaN"),
+    "nan-not-equal": ("- {id: a, query: nan, expect: '!= 75'}", "INCONCLUSIVE", "the value is NaN"),
+    "infinite": ("- {id: a, query: inf, expect: '> 75'}", "INCONCLUSIVE", "the value is +Inf"),
+    "division-by-zero": ("- {id: a, query: cpu / zero, expect: '> 75'}", "INCONCLUSIVE", "+Inf"),
+    "nothing": ("- {id: a, query: nothing, expect: '< 75'}", "INCONCLUSIVE", "no data"),
+    "nothing-not-equal": ("- {id: a, query: nothing, expect: '!= 75'}", "INCONCLUSIVE", "no data"),
+    "filtered-away": ("- {id: a, query: cpu > 100, expect: '< 75'}", "INCONCLUSIVE", "no data"),
+    "sum-of-nothing": ("- {id: a, query: 'sum(rate(nothing_total[5m]))', expect: '< 1'}", "INCONCLUSIVE", "no data"),
+    "or-vector-zero": ("- {id: a, query: 'sum(nothing) or vector(0)', expect: '< 1'}", "INCONCLUSIVE", "nothing"),
+    "absent-counter": ("- {id: a, count: 'nothing_total{job=\"none\"}', expect: '== 0'}", "INCONCLUSIVE", "no data"),
+    "gap": ("- {id: a, query: 'avg_over_time(gap[$__window])', " + WHOLE, "INCONCLUSIVE", "coverage"),
+    "before-the-data": ("- {id: a, query: 'avg_over_time(cpu[$__window])', window: 9h, expect: '< 75'}", "INCONCLUSIVE", "coverage"),
+    "two-series": ("- {id: a, query: latency_ms, expect: '< 75'}", "INCONCLUSIVE", "2 series and no reduce", "zone='a'"),
+    "baseline-zero": ("- {id: a, query: cpu, baseline: 0, tolerance: 5%}", "INCONCLUSIVE", "needs a floor"),
+    "baseline-nothing": ("- {id: a, query: cpu, baseline: {query: nothing}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "no data"),
+    "baseline-nan": ("- {id: a, query: cpu, baseline: {query: nan}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "NaN"),
+    "baseline-infinite": ("- {id: a, query: cpu, baseline: {query: inf}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "Inf"),
+    "baseline-two-series": ("- {id: a, query: cpu, baseline: {query: latency_ms}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "2 series"),
+    "baseline-before-the-data": ("- {id: a, query: cpu, baseline: {offset: 7d}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "no data"),
+    "baseline-after-the-data": ("- {id: a, query: cpu, baseline: {at: 2035-01-01T00:00:00Z}, tolerance: 5%}", "INCONCLUSIVE", "no data"),
+    "no-rule-matches": ("- {id: a, alerts: {match: {team: none}}, expect: '== 0'}", "INCONCLUSIVE", "no alerting rule matches", "Slow"),
+    "no-incidents": ("- {id: a, incidents: {kind: any}, expect: '== 0'}", "ERROR", "holds no incidents"),
+    "many-to-many": ("- {id: a, query: 'latency_ms / on(job) latency_ms', expect: '> 0', reduce: max}", "ERROR", "many"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAMPLES)
+def test_samples_that_cannot_be_judged(bare, case, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording(ODD)
+    criteria, outcome, *words = SAMPLES[case]
+    bare.suite(criteria)
+    result = bare.run()
+    assert_refused(result, 1, outcome, *words)
+    result.assert_outcomes(failed=1)
+
+
+def test_a_checkpoint_before_the_data_begins(project):
+    project.suite(PASSING, HEAD.replace("2025-01-22T1", "2025-01-21T1"))
+    assert_refused(project.run(), 1, "INCONCLUSIVE", "no data")
+
+
+def test_a_rollout_ten_years_ahead_is_not_just_pending(project):
+    project.suite(PASSING, HEAD.replace("2025-01-22", "2035-01-22"))
+    assert_refused(project.run(), 1, "is the year right?")
+
+
+def test_a_baseline_file_without_the_value(project):
+    project.file("base.yaml", "version: 1\nname: Sprint 1\nvalues: {other: 3}\n")
+    project.suite("- {id: cpu, query: cpu, tolerance: 5%}", HEAD + "baseline: {file: base.yaml}\n")
+    assert_refused(project.run(), 1, "baseline 'Sprint 1' has no value for 'cpu'")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("version: 1\nname: a\nvalues: {cpu: .nan}\n", ("base.yaml:3", "finite")),
+        ("version: 1\nname: a\nvalues: {cpu: many}\n", ("base.yaml:3", "not a number")),
+        ("version: 1\nname: a\nvalues: {cpu: {value: 3, unit: ms}}\n", ("base.yaml:3", "ms")),
+        ("version: 1\nname: a\nvalues: {cpu: 3\n", ("base.yaml", "not YAML")),
+        ("version: 1\nvalues: {cpu: 3}\n", ("base.yaml:1", "needs 'name'")),
+    ],
+)
+def test_a_baseline_file_that_cannot_be_used(project, content, words):
+    project.file("base.yaml", content)
+    project.suite("- {id: cpu, query: cpu, unit: '%', tolerance: 5%}", HEAD + "baseline: {file: base.yaml}\n")
+    result = project.run()
+    assert_refused(result, result.ret, *words)
+    assert result.ret in {1, 2}
+
+
+def test_a_stale_baseline_file(project):
+    project.file("base.yaml", "version: 1\nname: a\nexpires: 2025-01-01\nvalues: {cpu: 70}\n")
+    project.suite("- {id: cpu, query: cpu, tolerance: 5%}", HEAD + "baseline: {file: base.yaml}\n")
+    assert_refused(project.run(), 1, "INCONCLUSIVE", "expired")
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "words"),
+    [
+        ((), "nothing proves"),
+        ((Evaluation("rules.yml;parser", 900.0, 120.0, 0.0),), "was not evaluated for"),
+        ((Evaluation("rules.yml;parser", 60.0, 120.0, 2.0),), "2 failed evaluations"),
+    ],
+)
+def test_no_alerts_without_proof(bare, evaluation, words):
+    bare.file("telemetry.yaml", CONFIG)
+    known = Events(EVENTS.start, EVENTS.end, complete=True, rules=EVENTS.rules, evaluations=evaluation)
+    bare.recording(events={"alerts": known})
+    bare.suite("- {id: a, alerts: {match: {team: telemetry}}, expect: '== 0'}")
+    assert_refused(bare.run(), 1, "INCONCLUSIVE", words)
+
+
+def test_a_history_with_holes_proves_nothing(bare):
+    bare.file("telemetry.yaml", CONFIG)
+    known = Events(EVENTS.start, EVENTS.start + 60, complete=True)
+    bare.recording(events={"incidents": known})
+    bare.suite("- {id: a, incidents: {kind: escalation}, expect: '== 0'}")
+    assert_refused(bare.run(), 1, "INCONCLUSIVE", "covers only")
+
+
+def test_an_unreadable_suite(project):
+    path = project.suite(PASSING)
+    path.unlink()
+    path.symlink_to(project.path / "nowhere")
+    result = project.run("small.gate.yaml")
+    assert result.ret in {1, 2, 4}
+    shutil.rmtree(project.path / "nowhere", ignore_errors=True)
