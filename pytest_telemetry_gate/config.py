@@ -142,9 +142,12 @@ class _Reader:
         if value is None:
             return _DEFAULT_INTERVAL
         try:
-            return parse_duration(str(value))
+            seconds = parse_duration(str(value))
         except ValueError as error:
             raise self._error(where, f"scrape_interval: {error}") from None
+        if seconds <= 0:
+            raise self._error(where, f"scrape_interval: {value} is not longer than nothing")
+        return seconds
 
     def _mapping(self, value: object, where: tuple[Key, ...]) -> dict[str, Any]:
         if not isinstance(value, dict):

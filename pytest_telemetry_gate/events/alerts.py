@@ -7,6 +7,7 @@ a range query would miss it or, by the lookback, merge it with the next. Sources
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
@@ -87,7 +88,7 @@ def _same(one: Episode, other: Episode) -> bool:
 def _evaluations(
     metrics: _Metrics, groups: dict[str, float], start: float, end: float
 ) -> Iterable[Evaluation]:
-    """Yield one entry for each rule group that reported itself.
+    """Yield one entry for each rule group that reported itself, over all servers that evaluate it.
 
     The gauge holds the time of the newest evaluation at each scrape, so two scrapes in a row may miss up to one
     group interval and one scrape interval of evaluations without anything being wrong; twice that is a gap.
@@ -97,19 +98,20 @@ def _evaluations(
     margin = 2 * max(groups.values())
     evaluated = _raw(metrics, _EVALUATED, start - margin, end)
     failures = _raw(metrics, _FAILURES, start - margin, end)
-    failed = {
-        labels.get("rule_group", ""): _increase(values[present])
-        for labels, values, present in zip(failures.labels, failures.values, failures.present, strict=True)
-    }
-    for labels, values, present in zip(evaluated.labels, evaluated.values, evaluated.present, strict=True):
-        group = labels.get("rule_group", "")
-        if group not in groups:
+    for group, interval in groups.items():
+        rows = [row for row, labels in enumerate(evaluated.labels) if labels.get("rule_group") == group]
+        if not rows:
             continue
-        moments = np.unique(values[present])
-        moments = moments[(moments > start - margin) & (moments <= end)]
-        edges = np.concatenate(([start], moments[moments > start], [end]))
-        allowed = 2 * (groups[group] + _spacing(evaluated.times[present]))
-        yield Evaluation(group, float(np.diff(edges).max()), allowed, failed.get(group, 0.0))
+        present = evaluated.present[rows]
+        moments = np.unique(evaluated.values[rows][present])
+        edges = np.concatenate(([start], moments[(moments > start) & (moments <= end)], [end]))
+        allowed = 2 * (interval + max(_spacing(evaluated.times[one]) for one in present))
+        failed = math.fsum(
+            _increase(values[there])
+            for labels, values, there in zip(failures.labels, failures.values, failures.present, strict=True)
+            if labels.get("rule_group") == group
+        )
+        yield Evaluation(group, float(np.diff(edges).max()), allowed, failed)
 
 
 def _increase(values: NDArray[np.float64]) -> float:

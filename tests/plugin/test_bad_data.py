@@ -13,10 +13,10 @@ from gates import START
 from projects import CONFIG, EVENTS, HEAD, PASSING, SERIES
 from test_bad_input import assert_refused
 
-from pytest_telemetry_gate.events.base import Evaluation, Events
+from pytest_telemetry_gate.events.base import Events
 
 CONFIGS = {
-    "not-yaml": ("environments: {", 4, "telemetry.yaml:1", "not YAML"),
+    "not-yaml": ("environments: {", 4, "telemetry.yaml:2", "not YAML"),
     "empty": ("", 4, "telemetry.yaml:1", "empty"),
     "unknown-key": (CONFIG + "defualt: a\n", 4, "telemetry.yaml:4", "unknown key 'defualt' (did you mean 'default'?)"),
     "duplicate-key": (CONFIG + "default: a\n", 4, "telemetry.yaml:4", "duplicate key 'default'"),
@@ -88,7 +88,8 @@ def cut(size):
 
 def flipped(path):
     content = bytearray(path.read_bytes())
-    content[200] ^= 0xFF
+    for place in range(100, content.index(b"index.json") - 40, 40):
+        content[place] ^= 0xFF
     path.write_bytes(bytes(content))
 
 
@@ -171,7 +172,7 @@ SAMPLES = {
     "filtered-away": ("- {id: a, query: cpu > 100, expect: '< 75'}", "INCONCLUSIVE", "no data"),
     "sum-of-nothing": ("- {id: a, query: 'sum(rate(nothing_total[5m]))', expect: '< 1'}", "INCONCLUSIVE", "no data"),
     "or-vector-zero": ("- {id: a, query: 'sum(nothing) or vector(0)', expect: '< 1'}", "INCONCLUSIVE", "nothing"),
-    "absent-counter": ("- {id: a, count: 'nothing_total{job=\"none\"}', expect: '== 0'}", "INCONCLUSIVE", "no data"),
+    "absent-counter": ("- {id: a, count: 'nothing_total{job=\"none\"}', expect: '== 0'}", "INCONCLUSIVE", "were up 0 %"),
     "gap": ("- {id: a, query: 'avg_over_time(gap[$__window])', " + WHOLE, "INCONCLUSIVE", "coverage"),
     "before-the-data": ("- {id: a, query: 'avg_over_time(cpu[$__window])', window: 9h, expect: '< 75'}", "INCONCLUSIVE", "coverage"),
     "two-series": ("- {id: a, query: latency_ms, expect: '< 75'}", "INCONCLUSIVE", "2 series and no reduce", "zone='a'"),
@@ -221,7 +222,7 @@ def test_a_baseline_file_without_the_value(project):
     [
         ("version: 1\nname: a\nvalues: {cpu: .nan}\n", ("base.yaml:3", "finite")),
         ("version: 1\nname: a\nvalues: {cpu: many}\n", ("base.yaml:3", "not a number")),
-        ("version: 1\nname: a\nvalues: {cpu: {value: 3, unit: ms}}\n", ("base.yaml:3", "ms")),
+        ("version: 1\nname: a\nvalues: {cpu: {value: 3, unit: ms}}\n", ("small.gate.yaml:9", "'ms'", "'%'")),
         ("version: 1\nname: a\nvalues: {cpu: 3\n", ("base.yaml", "not YAML")),
         ("version: 1\nvalues: {cpu: 3}\n", ("base.yaml:1", "needs 'name'")),
     ],
@@ -240,20 +241,61 @@ def test_a_stale_baseline_file(project):
     assert_refused(project.run(), 1, "INCONCLUSIVE", "expired")
 
 
+EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
+FAILED = "prometheus_rule_evaluation_failures_total"
+RULES = "rules.yml;parser"
+
+
+def evaluated(times=None, **labels):
+    return gates.series(EVALUATED, lambda at: at - at % 60, times, rule_group=RULES, **labels)
+
+
+def failed(value, **labels):
+    return gates.series(FAILED, value, rule_group=RULES, **labels)
+
+
 @pytest.mark.parametrize(
-    ("evaluation", "words"),
+    ("data", "words"),
     [
         ((), "nothing proves"),
-        ((Evaluation("rules.yml;parser", 900.0, 120.0, 0.0),), "was not evaluated for"),
-        ((Evaluation("rules.yml;parser", 60.0, 120.0, 2.0),), "2 failed evaluations"),
+        ((evaluated(GAP), failed(0)), "was not evaluated for"),
+        ((evaluated(LATE), failed(0)), "was not evaluated for"),
+        ((evaluated(), failed(lambda at: (at > START + 600) * 2.0)), "2 failed evaluations"),
+        (
+            (
+                evaluated(replica="a"),
+                failed(lambda at: (at > START + 600) * 2.0, replica="a"),
+                evaluated(replica="b"),
+                failed(0, replica="b"),
+            ),
+            "2 failed evaluations",
+        ),
     ],
 )
-def test_no_alerts_without_proof(bare, evaluation, words):
+def test_no_alerts_without_proof(bare, data, words):
     bare.file("telemetry.yaml", CONFIG)
-    known = Events(EVENTS.start, EVENTS.end, complete=True, rules=EVENTS.rules, evaluations=evaluation)
-    bare.recording(events={"alerts": known})
+    bare.recording((*SERIES, *data))
     bare.suite("- {id: a, alerts: {match: {team: telemetry}}, expect: '== 0'}")
     assert_refused(bare.run(), 1, "INCONCLUSIVE", words)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (evaluated(), failed(0)),
+        (
+            evaluated(gates.grid(START - 1800, START + 3000), replica="a"),
+            evaluated(gates.grid(START + 2970), replica="b"),
+            failed(0, replica="a"),
+        ),
+    ],
+    ids=["one-server", "one-after-the-other"],
+)
+def test_no_alerts_with_proof(bare, data):
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording((*SERIES, *data))
+    bare.suite("- {id: a, alerts: {match: {team: telemetry}}, expect: '== 0'}")
+    assert bare.run().ret == 0
 
 
 def test_a_history_with_holes_proves_nothing(bare):
