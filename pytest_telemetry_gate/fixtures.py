@@ -79,8 +79,16 @@ class Telemetry:
             criterion["expect"] = expect
         if self._level is not None:
             criterion.setdefault("level", self._level)
-        model = load_criterion(criterion, self._session.kinds, path=self._check.path, line=(line or 0) + 1)
+        model = load_criterion(
+            criterion,
+            self._session.kinds,
+            path=self._check.path,
+            line=(line or 0) + 1,
+            folder=self._item.path.parent,
+        )
         check = dataclasses.replace(self._check, criterion=model, sequence=number)
+        if model.checkpoints is not None:
+            raise check.error("checkpoints: the test's marker says where it is judged")
         for _, message in model.problems(check.suite):
             raise check.error(message)
         check_queries(check)

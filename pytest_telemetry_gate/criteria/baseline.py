@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
 from pytest_telemetry_gate.figures import figure
 from pytest_telemetry_gate.sources.base import Instant
 from pytest_telemetry_gate.suite.duration import format_time
-from pytest_telemetry_gate.suite.units import convert
+from pytest_telemetry_gate.suite.units import convert, dimension
 from pytest_telemetry_gate.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -104,5 +104,10 @@ def _from_file(check: Check, baseline: Baseline, now: float) -> Reference:
         return Reference(name, problem=f"baseline {name!r} expired {format_time(content.expires)}")
     value = entry.value
     if entry.unit:
+        if dimension(entry.unit) != dimension(check.criterion.yielded_unit):
+            units = (
+                f"{entry.unit!r} and {check.criterion.yielded_unit!r} of the query do not measure the same"
+            )
+            return Reference(name, problem=f"baseline {name!r}: the units {units}")
         value = convert(value, entry.unit, check.criterion.yielded_unit)
     return Reference(name, value)

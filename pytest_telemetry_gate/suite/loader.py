@@ -37,6 +37,7 @@ _PROBLEMS = {
 _TAGS = frozenset({"number", "mapping", "[key]"})
 
 _M = TypeVar("_M", bound=BaseModel)
+_B = TypeVar("_B", Baseline, Baseline | None)
 HIDDEN = {"line", "points", "path", "content"}  # fields of models that no file has
 
 
@@ -54,7 +55,9 @@ def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: s
     if suite.rollout.end < suite.rollout.start:
         raise document.error(("rollout", "end"), "rollout.end lies before rollout.start")
     groups = _groups(document, suite, kinds)
-    baseline = _with_content(suite.baseline, document, ("baseline", "file"))
+    baseline = _with_content(
+        suite.baseline, document.path.parent, document.shown, ("baseline", "file"), document.error
+    )
     suite = suite.model_copy(
         update={"groups": groups, "points": points, "baseline": baseline, "path": document.shown}
     )
@@ -63,14 +66,17 @@ def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: s
 
 
 def load_criterion(
-    keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]], *, path: str, line: int
+    keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]], *, path: str, line: int, folder: Path
 ) -> Criterion:
-    """Read one criterion from keys that do not stand in a file; raises SuiteError at the path and line given."""
+    """Read one criterion from keys that do not stand in a file; raises SuiteError at the path and line given.
+
+    ``folder`` is what the path of a baseline file counts from.
+    """
 
     def error(_: Sequence[Key], message: str) -> SuiteError:
         return SuiteError(path, line, message)
 
-    return _criterion(dict(keys), kinds, (), error, line)
+    return _with_own_baseline(_criterion(dict(keys), kinds, (), error, line), folder, path, (), error)
 
 
 def _groups(
@@ -94,10 +100,9 @@ def _groups(
                     document.shown, line, f"criterion {criterion.id!r} is there already (line {first})"
                 )
             seen[criterion.id] = line
-            if isinstance(criterion.baseline, Baseline):
-                content = _with_content(criterion.baseline, document, (*where, "baseline", "file"))
-                criterion = criterion.model_copy(update={"baseline": content})
-            criteria.append(criterion)
+            criteria.append(
+                _with_own_baseline(criterion, document.path.parent, document.shown, where, document.error)
+            )
         groups[group] = tuple(criteria)
     return groups
 
@@ -136,13 +141,23 @@ def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: s
         raise error((*where, "expect"), f"{name}: the units {units} do not measure the same")
 
 
-def _with_content(baseline: Baseline | None, document: Document, where: Sequence[Key]) -> Baseline | None:
+def _with_own_baseline(
+    criterion: Criterion, folder: Path, shown: str, where: Sequence[Key], error: Any
+) -> Criterion:
+    if not isinstance(criterion.baseline, Baseline):
+        return criterion
+    baseline = _with_content(criterion.baseline, folder, shown, (*where, "baseline", "file"), error)
+    return criterion.model_copy(update={"baseline": baseline})
+
+
+def _with_content(baseline: _B, folder: Path, shown: str, where: Sequence[Key], error: Any) -> _B:
+    """Read the file of a baseline that has one; ``shown`` is what the file that names it is called."""
     if baseline is None or baseline.file is None:
         return baseline
-    path = document.path.parent / baseline.file
+    path = folder / baseline.file
     if not path.is_file():
-        raise document.error(where, f"there is no baseline file {baseline.file!r}")
-    shown = str(Path(document.shown).parent / baseline.file)
+        raise error(where, f"there is no baseline file {baseline.file!r}")
+    shown = str(Path(shown).parent / baseline.file)
     file = Document(path, shown)
     content = _validated(BaselineFile, file.value, file, ())
     return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})

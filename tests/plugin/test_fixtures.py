@@ -1,0 +1,331 @@
+"""Hand-written tests: what the fixtures give, what the marker runs, and how their verdicts count."""
+
+from __future__ import annotations
+
+import gates
+import pytest
+from gates import START
+from projects import CONFIG, HEAD, PASSING, SERIES, TWO
+
+REGIONS = (
+    "default: a\nenvironments: {a: {source: recording, path: two.telemetry.zip, regions: {eu: {}, us: {}}}}\n"
+)
+
+
+def two_regions(bare):
+    bare.file("telemetry.yaml", REGIONS)
+    bare.recording(
+        {"eu": (gates.UP, gates.series("cpu", 70)), "us": (gates.UP, gates.series("cpu", 80))},
+        "two.telemetry.zip",
+    )
+    return bare
+
+
+def body(project, *lines, marker="@pytest.mark.telemetry(checkpoint='2h')"):
+    text = "import numpy as np\nimport pytest\n\n" + marker + "\ndef test_it(telemetry):\n"
+    return project.file("test_it.py", text + "".join(f"    {line}\n" for line in lines))
+
+
+def test_checks_are_verdicts_of_the_gate(project):
+    project.suite(PASSING)
+    body(
+        project, "verdict = telemetry.check('cpu', '< 75', unit='%')", "assert str(verdict.outcome) == 'pass'"
+    )
+    result = project.run()
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+    assert "2 checks: 2 pass" in result.stdout.str()
+
+
+def test_checks_are_soft(project):
+    project.suite(PASSING)
+    body(
+        project,
+        "telemetry.check('cpu', '> 75', id='first')",
+        "telemetry.check('cpu', '< 75', id='second')",
+        "telemetry.check('nothing', '< 75', id='third')",
+        "telemetry.check('requests / on() group_left latency_ms', '> 1', id='fourth')",
+        "print('REACHED THE END')",
+    )
+    result = project.run("-rP", "-s")
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+    text = result.stdout.str()
+    for word in ("REACHED THE END", "first[2h]  70 is outside", "INCONCLUSIVE  third", "ERROR"):
+        assert word in text
+    assert "Traceback" not in text
+
+
+def test_an_assertion_and_a_failed_check_are_both_told(project):
+    project.suite(PASSING)
+    body(project, "telemetry.check('cpu', '> 75', id='soft')", "assert 'hard' == 'HARD'")
+    result = project.run()
+    assert result.ret == 1
+    assert "'hard' == 'HARD'" in result.stdout.str()
+    assert "soft[2h]  70 is outside" in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "telemetry.check('cpu', '< 75', id='a', title='CPU', unit='%', window='1h', coverage='80%')",
+        "telemetry.check('cpu', '< 0.75 ratio', unit='%')",
+        "telemetry.check('cpu', baseline=70, tolerance='5%', better='lower')",
+        "telemetry.check('cpu', baseline={'offset': '1h'}, tolerance='5%')",
+        "telemetry.check('cpu', baseline={'query': 'cpu offset 1h', 'name': 'before'}, tolerance='5%')",
+        "telemetry.check('latency_ms', '<= 70', reduce='max', unit='ms')",
+        "telemetry.check('latency_ms', '<= 50', reduce='min')",
+        "telemetry.check('latency_ms', '< 80', reduce='all')",
+        "telemetry.check('cpu - 70', baseline=0, floor=1, tolerance='5%')",
+        "telemetry.check('cpu', '60 .. 75', level='crit')",
+        "telemetry.check('sum_over_time(cpu[$__window])', '> 1', window='30m')",
+        "telemetry.check(query='cpu', expect='< 75')",
+        "telemetry.check(count='failures_total{job=\"parser\"}', expect='== 0')",
+        "telemetry.check(count='nothing_total{job=\"parser\"}', expect='== 0', since='rollout_end')",
+        "telemetry.check(duration='rollout', expect='<= 90m')",
+        "telemetry.check(alerts={'match': {}, 'proof': 'up'}, expect='== 0')",
+        "telemetry.check(ratio={'of': ['Parser']}, expect='== 100%')",
+    ],
+)
+def test_check_takes_every_key_of_a_criterion(project, call):
+    project.suite(PASSING)
+    body(project, call)
+    result = project.run()
+    assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("telemetry.check('cpu', '< 75', treshold=3)", "unknown key 'treshold'"),
+        ("telemetry.check('cpu')", "expect"),
+        ("telemetry.check()", "exactly one of"),
+        ("telemetry.check('cpu', 75)", "operator"),
+        ("telemetry.check('rate(', '< 75')", "query"),
+        ("telemetry.check('cpu{a=\"$b\"}', '< 75')", "unknown variable $b"),
+        ("telemetry.check('cpu', '< 75 ms')", "unit"),
+        ("telemetry.check('cpu', '< 75', checkpoints=['9h'])", "checkpoint"),
+        ("telemetry.check(ratio={'of': ['None']}, expect='== 100%')", "unknown group 'None'"),
+        ("telemetry.check(trend={'of': 'none', 'better': 'lower'})", "unknown criterion 'none'"),
+        ("telemetry.check('cpu', baseline={'file': 'none.yaml'}, tolerance='5%')", "none.yaml"),
+        ("telemetry.check('cpu', tolerance='5%')", "baseline"),
+        ("telemetry.value('nothing')", "no data"),
+        ("telemetry.value('latency_ms')", "2 series"),
+        ("telemetry.value('rate(')", "rate("),
+        ("telemetry.value('cpu[5m]')", "no data"),
+        ("telemetry.values('nothing')", "no data"),
+        ("telemetry.range('nothing')", "no data"),
+        ("telemetry.range('cpu', step=0)", "step"),
+        ("telemetry.range('cpu', start=telemetry.time, end=telemetry.time - 60)", ""),
+        ("telemetry.value('cpu{a=\"$b\"}')", "unknown variable $b"),
+    ],
+)
+def test_what_cannot_be_asked_fails_the_test(project, call, words):
+    project.suite(PASSING)
+    body(project, call)
+    result = project.run()
+    assert result.ret == 1, result.stdout.str()
+    result.assert_outcomes(passed=1, failed=1)
+    assert words in result.stdout.str()
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
+def test_values_ranges_and_alerts(project):
+    project.suite(PASSING)
+    body(
+        project,
+        "assert telemetry.value('cpu') == 70",
+        "assert telemetry.value('1 + 1') == 2",
+        "found = telemetry.values('latency_ms')",
+        "assert sorted(zip((one['zone'] for one in found.labels), found.values)) == [('a', 50), ('b', 70)]",
+        "assert found.values.dtype == np.float64",
+        "matrix = telemetry.range('latency_ms', step=60)",
+        f"assert matrix.times[0] == {START} and matrix.times[-1] == {START + 7200} == telemetry.time",
+        "assert matrix.values.shape == matrix.present.shape == (2, 121) and matrix.present.all()",
+        "assert telemetry.range('cpu', start=telemetry.time - 60, end=telemetry.time, step=15).values.shape == (1, 5)",
+        "assert telemetry.alerts() == [] == telemetry.alerts(team='telemetry')",
+        "assert (telemetry.region, telemetry.checkpoint) == ('', '2h')",
+        "telemetry.check('cpu', '< 75')",
+    )
+    result = project.run()
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_a_baseline_file_counts_from_the_test(project):
+    project.suite(PASSING)
+    project.file(
+        "sub/base.yaml",
+        "version: 1\nname: Sprint 1\nvalues: {cpu: {value: 0.7, unit: ratio}, lag: {value: 3, unit: s}}\n",
+    )
+    path = body(
+        project,
+        "own = {'file': 'base.yaml'}",
+        "good = telemetry.check('cpu', id='cpu', unit='%', baseline=own, tolerance='5%')",
+        "assert (good.baseline, good.baseline_name, good.variance) == (70, 'Sprint 1', 0)",
+        "assert str(telemetry.check('cpu', id='lag', unit='%', baseline=own, tolerance='5%').outcome) == 'inconclusive'",
+    )
+    path.rename(project.path / "sub" / "test_it.py")
+    result = project.run("sub")
+    result.assert_outcomes(failed=1)
+    assert "'s' and '%' of the query do not measure the same" in result.stdout.str()
+
+
+def test_alerts_that_fired_are_told(bare):
+    bare.file("telemetry.yaml", CONFIG)
+    times = gates.grid(START + 600, START + 780, 60)
+    alert = gates.series("ALERTS", 1, times, alertname="Slow", alertstate="firing", team="telemetry")
+    bare.recording((*SERIES, alert))
+    bare.suite(PASSING)
+    body(
+        bare,
+        "(alert,) = telemetry.alerts(team='telemetry')",
+        f"assert (alert.name, alert.start) == ('Slow', {START + 600})",
+        "assert telemetry.alerts(alertname='Slow') == [alert] and telemetry.alerts(team='other') == []",
+    )
+    result = bare.run()
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_the_environment_and_the_recording(project):
+    project.file(
+        "test_it.py",
+        "def test_it(telemetry_environment, telemetry_recording):\n"
+        "    assert telemetry_environment.name == 'recorded'\n"
+        "    assert telemetry_recording.regions == ('',)\n",
+    )
+    project.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("fixture", ["telemetry", "telemetry_environment", "telemetry_recording"])
+def test_without_a_configuration_it_is_one_line(bare, fixture):
+    bare.file("test_it.py", f"def test_it({fixture}): pass\n")
+    result = bare.run()
+    assert result.ret in {1, 4}
+    text = result.stdout.str() + result.stderr.str()
+    assert "there is no telemetry.yaml" in text
+    assert "Traceback" not in text
+
+
+def test_the_marker_runs_a_test_over_regions_and_checkpoints(bare):
+    project = two_regions(bare)
+    project.suite("- {id: cpu, query: cpu, expect: '< 90'}", TWO)
+    body(
+        project,
+        "telemetry.check('cpu', '< 75')",
+        marker="@pytest.mark.telemetry(checkpoint=['1h', '2h'], level='crit')",
+    )
+    result = project.run("-v", "test_it.py")
+    result.assert_outcomes(passed=2, failed=2)
+    for name in ("eu-1h", "eu-2h", "us-1h", "us-2h"):
+        assert f"test_it[{name}]" in result.stdout.str()
+    assert project.run("test_it.py", "--telemetry-region=eu").ret == 0
+    project.run("test_it.py", "--telemetry-checkpoint=2h").assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.parametrize(
+    ("marker", "count"),
+    [("region='eu'", 1), ("region=['eu', 'us']", 2), ("region='us', checkpoint=['1h', '2h']", 2), ("", 2)],
+)
+def test_the_marker_narrows(bare, marker, count):
+    project = two_regions(bare)
+    project.suite(PASSING, TWO)
+    body(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
+    project.run("test_it.py", f"--telemetry-now={START + 8000}").assert_outcomes(passed=count)
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("chekpoint='2h'", "unknown key 'chekpoint'"),
+        ("'2h'", "keywords only"),
+        ("checkpoint='9h'", "unknown checkpoint '9h'; known: 2h"),
+        ("region='mars'", "unknown region 'mars'"),
+        ("env='nowhere'", "unknown environment 'nowhere'"),
+        ("level='huge', checkpoint='2h'", "huge"),
+        ("suite='none.gate.yaml'", "none.gate.yaml"),
+        ("checkpoint=3", "checkpoint"),
+    ],
+)
+def test_a_marker_that_is_wrong_is_told(project, marker, words):
+    project.suite(PASSING)
+    body(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
+    result = project.run()
+    text = result.stdout.str() + result.stderr.str()
+    assert result.ret in {1, 2, 4}, text
+    assert words in text
+    assert "INTERNALERROR" not in text
+    assert "Traceback" not in text
+
+
+def test_level_is_how_grave_a_failure_is(project):
+    project.suite(PASSING)
+    body(
+        project,
+        "verdict = telemetry.check('cpu', '< 90')",
+        "assert str(verdict.severity) == 'crit'",
+        marker="@pytest.mark.telemetry(checkpoint='2h', level='crit')",
+    )
+    assert project.run().ret == 0
+
+
+def test_without_a_suite_a_test_looks_at_the_clock(project):
+    body(
+        project,
+        "telemetry.check('cpu', '< 75')",
+        f"assert telemetry.time == {START + 2 * 3600 - 30}",
+        marker="",
+    )
+    result = project.run(f"--telemetry-now={START + 2 * 3600}")
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_a_pending_checkpoint_skips_the_test(project):
+    project.suite(PASSING, TWO)
+    body(project, "telemetry.check('cpu', '< 75')")
+    result = project.run(f"--telemetry-now={START + 4000}", "-rs")
+    assert result.ret == 0
+    result.assert_outcomes(passed=1, skipped=2)
+    assert "due 2025-01-23T00:00:30Z" in result.stdout.str()
+
+
+def test_a_test_that_checks_nothing_judges_nothing(project):
+    body(project, "pass", marker="")
+    assert project.run().ret == 1
+
+
+def test_several_suites_must_be_named(project):
+    project.suite(PASSING)
+    project.suite(PASSING, name="other.gate.yaml")
+    body(project, "telemetry.check('cpu', '< 90')")
+    result = project.run("test_it.py")
+    assert result.ret in {1, 2, 4}
+    assert "name one with telemetry(suite=...)" in result.stdout.str() + result.stderr.str()
+    body(
+        project,
+        "telemetry.check('cpu', '< 90')",
+        marker="@pytest.mark.telemetry(checkpoint='2h', suite='other.gate.yaml')",
+    )
+    assert project.run("test_it.py").ret == 0
+
+
+def test_classes_modules_and_parametrisation_keep_working(project):
+    project.suite(PASSING)
+    project.file(
+        "test_it.py",
+        "import pytest\n"
+        "pytestmark = pytest.mark.telemetry(checkpoint='2h')\n"
+        "class TestIt:\n"
+        "    @pytest.mark.parametrize('limit', [75, 80])\n"
+        "    def test_it(self, telemetry, limit):\n"
+        "        telemetry.check('cpu', f'< {limit}')\n"
+        "@pytest.fixture\n"
+        "def own(telemetry):\n"
+        "    telemetry.check('cpu', '< 75')\n"
+        "    return telemetry\n"
+        "def test_own(own):\n"
+        "    own.check('requests', '> 3')\n",
+    )
+    result = project.run("test_it.py")
+    assert result.ret == 0, result.stdout.str()
+    result.assert_outcomes(passed=3)
+    assert HEAD in project.path.joinpath("small.gate.yaml").read_text()
