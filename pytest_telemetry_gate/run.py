@@ -27,9 +27,11 @@ from pytest_telemetry_gate.verdict import Outcome, Verdict
 __all__ = ["CHECK", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
+_OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
+_CONCLUDED: pytest.StashKey[list[Verdict]] = pytest.StashKey()  # the same, when the test's body is over
 
 
 class GateRun:
@@ -45,6 +47,7 @@ class GateRun:
         self.verdicts: list[Verdict] = []
         self.collected = 0
         self.selected = 0
+        self.left_out = 0
         self.problem: ConfigError | None = None
         self._environments: dict[Path, Environment] = {}
         self._sessions: dict[Path, GateSession] = {}
@@ -119,7 +122,15 @@ class GateRun:
         return self._sessions[key]
 
     def take(self, report: pytest.TestReport) -> None:
-        """Keep the verdicts that a report carries and tell those who want to know."""
+        """Keep the verdicts that a report carries and tell those who want to know.
+
+        A test that was skipped without a verdict is taken as one that was not selected; attempts that another
+        plugin runs again, told by an outcome of its own, decide nothing.
+        """
+        if report.outcome not in _OUTCOMES:
+            return
+        if report.skipped and not getattr(report, _WIRE, ()):
+            self.left_out += 1
         for wire in getattr(report, _WIRE, ()):
             verdict = Verdict.from_wire(wire)
             self.verdicts.append(verdict)
@@ -133,7 +144,7 @@ class GateRun:
         """Return the outcome of the gate from the verdicts so far."""
         return gate_outcome(
             self.verdicts,
-            selected=self.selected,
+            selected=self.selected - self.left_out,
             collected=self.collected,
             strict=self.strict,
             partial=bool(self.config.getoption("--telemetry-partial")),
@@ -169,13 +180,21 @@ class GateRun:
         """Take what was left by deselection."""
         self.selected = sum(CHECK in item.stash or uses_telemetry(item) for item in session.items)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget what an earlier attempt at the same item has decided, as plugins that rerun tests expect."""
+        if item.stash.get(VERDICTS, None) is not None:
+            del item.stash[VERDICTS]
+            item.stash[_CONCLUDED] = []
+            item.user_properties[:] = [one for one in item.user_properties if not junit.is_property(one[0])]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Conclude a test from its verdicts after its body has run, so that checks in it are soft."""
         try:
             yield
         finally:
-            verdicts = item.stash.get(VERDICTS, [])
+            verdicts = item.stash[_CONCLUDED] = item.stash.get(VERDICTS, [])
             if self.config.getoption("--telemetry-junit-properties") == "all":
                 item.user_properties.extend(junit.properties_of(verdicts))
         conclude(verdicts, strict=self.strict)
@@ -184,14 +203,16 @@ class GateRun:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put the verdicts of an item on its report, as builtins."""
+        """Put the verdicts of an item on its report, as builtins; subtests, which report earlier, have none."""
         report = yield
-        verdicts = item.stash.get(VERDICTS, [])
+        verdicts = item.stash.get(_CONCLUDED, [])
         if call.when == "call" and verdicts:
             setattr(report, _WIRE, [verdict.to_wire() for verdict in verdicts])
             if report.skipped:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].reason)
+        elif report.skipped and (CHECK in item.stash or uses_telemetry(item)):
+            setattr(report, _WIRE, [])
         return report
 
     def pytest_report_teststatus(
@@ -199,7 +220,7 @@ class GateRun:
     ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Say the verdict and its figures where pytest would say PASSED or FAILED."""
         wires = getattr(report, _WIRE, None)
-        if not wires:
+        if not wires or report.outcome not in _OUTCOMES:
             return None
         verdicts = [Verdict.from_wire(wire) for wire in wires]
         return status.status(verdicts, strict=self.strict, brief=self._summarised)

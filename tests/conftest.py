@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 # The helper modules beside the tests are imported by name, whatever directory pytest is started from.
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     ServerFactory = Callable[..., servers.Server]
+
+
+# The same examples in every run, so that a red CI is always about the change; --hypothesis-profile=explore looks further.
+hypothesis.settings.register_profile("fixed", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False, max_examples=1000)
+hypothesis.settings.load_profile("fixed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.reporting.status import figures
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
-__all__ = ["failure_text", "properties", "properties_of"]
+__all__ = ["failure_text", "is_property", "properties", "properties_of"]
 
 _PREFIX = "telemetry."
 _TEXTS = (
@@ -29,6 +29,11 @@ _ORDER = (
     "variance_unit", "tolerance", "coverage", "suite", "group", "criterion", "title", "region", "checkpoint", "time",
     "environment", "query", "reason", "source", "semantics", "link", "digest", "warnings", "where",
 )  # fmt: skip
+
+
+def is_property(name: str) -> bool:
+    """Tell whether a property is one of ours."""
+    return name.startswith(_PREFIX)
 
 
 def properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[str, str]]:

@@ -67,7 +67,8 @@ def vectors(inner):
         st.builds(
             "{} {} {}".format, inner, st.sampled_from(["+", "^", "atan2", "and", "unless", ">", "!="]), inner
         ),
-        st.builds("{} == bool {}".format, inner, NUMBERS),
+        # In parentheses, since what binds tighter would match the number alone, which Prometheus refuses.
+        st.builds("({} == bool {})".format, inner, NUMBERS),
         st.builds("{} / on ({}) {}".format, inner, GROUPING, inner),
         st.builds("{} * ignoring (q) group_left (r) {}".format, inner, inner),
         st.builds("{} > bool on (q) group_right () {}".format, inner, inner),
