@@ -28,8 +28,8 @@ _YEAR = 366 * 86400.0
 class Check:
     """One criterion of a suite in one region at one checkpoint, with everything that its text may refer to.
 
-    ``scrape_interval`` is the environment's, in seconds; ``siblings`` are the suite's other criteria by group, for
-    the criteria that judge others.
+    ``scrape_interval`` is the environment's, in seconds; ``regions`` are those whose data is looked at: the one of the
+    check, or several where the criterion makes one value of them.
     """
 
     suite: Suite
@@ -37,6 +37,7 @@ class Check:
     criterion: Criterion
     checkpoint: Checkpoint
     region: str = ""
+    regions: tuple[str, ...] = ("",)
     environment: str = ""
     scrape_interval: float = 15.0
     path: str = ""
@@ -62,6 +63,10 @@ class Check:
     def range(self) -> float:
         """The length of ``$__range`` in seconds."""
         return self.time - self.start
+
+    def due(self, longest_interval: float) -> float:
+        """Return from when on it can be judged: two scrape intervals after its time, which are the longest known."""
+        return self.time + 2 * (longest_interval or self.scrape_interval)
 
     @property
     def waiver(self) -> Waiver | None:
@@ -150,11 +155,12 @@ def judge(check: Check, answers: Answers) -> Verdict:
             Outcome.ERROR,
             f"rollout.start {start} is {duration(ahead)} ahead of the clock: is the year right?",
         )
-    due = check.time + 2 * (answers.longest_interval or check.scrape_interval)
+    due = check.due(answers.longest_interval(check.regions))
     if due > answers.now:
         return check.verdict(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")
-    if answers.failure:
-        return check.verdict(Outcome.ERROR, answers.failure)
+    failure = answers.failure(check.regions)
+    if failure:
+        return check.verdict(Outcome.ERROR, failure)
     verdict = check.criterion.judge(check, answers)
     waiver = check.waiver
     if waiver is None or verdict.outcome.lets_through():

@@ -217,6 +217,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             criterion=Criterion(id="test", line=(line or 0) + 1),
             checkpoint=checkpoint,
             region=region,
+            regions=(region,),
             environment=environment.name,
             scrape_interval=environment.scrape_interval,
             path=shown,

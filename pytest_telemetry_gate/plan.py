@@ -36,6 +36,7 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
                     criterion=criterion,
                     checkpoint=checkpoint,
                     region=region,
+                    regions=(region,),
                     environment=environment.name,
                     scrape_interval=environment.scrape_interval,
                     path=suite.path,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
+import time
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +22,20 @@ from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
 from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
 from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.duration import parse_time
+from pytest_telemetry_gate.suite.duration import parse_duration, parse_time
 from pytest_telemetry_gate.suite.loader import load_suite
 from pytest_telemetry_gate.suite.model import Suite
 from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.waiting import countdown, wait_until
 
-__all__ = ["CHECK", "VERDICTS", "GateRun"]
+__all__ = ["CHECK", "ENVIRONMENT", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
+_PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
+ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
 _CONCLUDED: pytest.StashKey[list[Verdict]] = pytest.StashKey()  # the same, when the test's body is over
 
@@ -58,6 +64,9 @@ class GateRun:
         self._files: dict[Path, int] = {}
         self._spools: set[Path] = set()
         self.now = self._clock()
+        self._concurrency = self._whole_number("--telemetry-concurrency")
+        self._deadline = self._duration("--telemetry-deadline")
+        self._patience = self._duration("--telemetry-wait")
 
     @property
     def worker(self) -> Mapping[str, Any] | None:
@@ -91,7 +100,7 @@ class GateRun:
         name = name or self.config.getoption("--telemetry-env")
         key = path / (name or "")
         if key not in self._environments:
-            self._environments[key] = load_environment(path, name)
+            self._environments[key] = load_environment(path, name, deadline=self._deadline)
         return self._environments[key]
 
     @property
@@ -118,7 +127,9 @@ class GateRun:
             folder = self._spool_folder()
             # Environments share regions' names and queries, but not their answers.
             spool = None if folder is None else folder / hashlib.sha256(str(key).encode()).hexdigest()
-            self._sessions[key] = GateSession(environment, self.registry, now=self.now, spool=spool)
+            self._sessions[key] = GateSession(
+                environment, self.registry, now=self.now, spool=spool, concurrency=self._share()
+            )
         return self._sessions[key]
 
     def take(self, report: pytest.TestReport) -> None:
@@ -177,8 +188,18 @@ class GateRun:
         self.collected = sum(self._files.values()) + sum(uses_telemetry(item) for item in items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Take what was left by deselection."""
+        """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
         self.selected = sum(CHECK in item.stash or uses_telemetry(item) for item in session.items)
+        if self.config.getoption("--collect-only") or session.testsfailed:
+            return
+        checks: dict[GateSession, list[Check]] = defaultdict(list)
+        for item in session.items:
+            if CHECK in item.stash:
+                checks[self.session(item.stash[ENVIRONMENT])].append(item.stash[CHECK])
+        if self._patience is not None:
+            self._wait(checks, self._patience)
+        for gate, own in checks.items():
+            gate.prefetch(own)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -250,6 +271,73 @@ class GateRun:
         """Remove what the workers of the run have left on disk."""
         for spool in self._spools:
             shutil.rmtree(spool, ignore_errors=True)
+
+    def _wait(self, checks: Mapping[GateSession, Sequence[Check]], patience: float) -> None:
+        """Wait until the next checkpoint that is selected is due, unless that is longer than the user wants."""
+        for gate, own in checks.items():
+            gate.open(region for check in own for region in check.regions)
+        due: dict[float, list[str]] = defaultdict(list)
+        for gate, own in checks.items():
+            for check in own:
+                if (moment := gate.waits_for(check)) is not None and check.checkpoint.id not in due[moment]:
+                    due[moment].append(check.checkpoint.id)
+        moment = min((moment for moment, names in due.items() if names), default=0.0)
+        left = moment - time.time()
+        if left <= 0:
+            return
+        reporter: Any = None if self.worker else self.config.pluginmanager.get_plugin("terminalreporter")
+        quiet = reporter is None or self.config.get_verbosity() < 0
+        if left > patience:
+            if not quiet:
+                late = (
+                    f"not {countdown(moment, time.time(), due[moment])}, longer than --telemetry-wait allows"
+                )
+                reporter.write_line(late, yellow=True)
+            return
+        rewritten = not quiet and reporter.isatty
+
+        def tell(now: float) -> None:
+            line = countdown(moment, now, due[moment])
+            if rewritten:
+                reporter.rewrite(line, erase=True)
+            elif not quiet:
+                reporter.write_line(line)
+
+        wait_until(moment, tell, every=1.0 if rewritten else _PIPED_COUNTDOWN)
+        if rewritten:
+            reporter.write_line("")
+        for gate in checks:
+            gate.restart()
+
+    def _share(self) -> int:
+        """Return how many requests this process may have under way, so that all workers keep to the limit."""
+        workers = 1 if self.worker is None else int(self.worker["workercount"])
+        return max(1, self._concurrency // workers)
+
+    def _whole_number(self, option: str) -> int:
+        text = str(self.config.getoption(option))
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            message = f"{option}: {text!r} is not a whole number from 1 on"
+            raise pytest.UsageError(message)
+        return int(text)
+
+    def _duration(self, option: str) -> float | None:
+        """Return an option's seconds; None where it is not given, and without end where it has no value."""
+        text = self.config.getoption(option)
+        if text is None:
+            return None
+        if not text:
+            return math.inf
+        try:
+            seconds = parse_duration(text)
+        except ValueError as error:
+            hint = f" ({option}=DURATION, or {option} as the last argument)" if (Path(text).exists()) else ""
+            message = f"{option}: {error}{hint}"
+            raise pytest.UsageError(message) from None
+        if seconds <= 0:
+            message = f"{option}: {text!r} is not longer than nothing"
+            raise pytest.UsageError(message)
+        return seconds
 
     def _clock(self) -> float | None:
         text = self.config.getoption("--telemetry-now")

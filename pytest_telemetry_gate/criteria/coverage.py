@@ -145,7 +145,7 @@ def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
         return Coverage(0.0, f"no samples of {told}")
     shares = []
     for job, count in counted.items():
-        interval = answers.interval(job)
+        interval = answers.interval(check.region, job)
         if interval is None:
             return Coverage(
                 None, f"the scrape interval of job {job!r} is unknown: set scrape_interval in telemetry.yaml"
