@@ -89,6 +89,8 @@ class Telemetry:
         check = dataclasses.replace(self._check, criterion=model, sequence=number)
         if model.checkpoints is not None:
             raise check.error("checkpoints: the test's marker says where it is judged")
+        if model.over_regions:
+            raise check.error("a test looks at one region; criteria over all regions stand in suite files")
         for _, message in model.problems(check.suite):
             raise check.error(message)
         check_queries(check)
@@ -217,7 +219,6 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             criterion=Criterion(id="test", line=(line or 0) + 1),
             checkpoint=checkpoint,
             region=region,
-            regions=(region,),
             environment=environment.name,
             scrape_interval=environment.scrape_interval,
             path=shown,

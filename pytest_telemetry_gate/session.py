@@ -118,15 +118,13 @@ class GateSession:
 
     def judge(self, check: Check) -> Verdict:
         """Ask what the check needs to know and judge it; a user's mistake is an error verdict, never a traceback."""
-        return judge(check, self.answers(check.regions, check.questions()))
+        return judge(check, self.answers(check))
 
-    def answers(self, regions: Sequence[str], questions: Iterable[Question]) -> Answers:
-        """Return the answers to questions about some regions, with what is known of those."""
-        known = self._known(regions)
-        if known.failure(regions):
-            return known
-        wanted = list(dict.fromkeys(questions))
+    def answers(self, check: Check) -> Answers:
+        """Return the answers to a check's questions, with what is known of every region that they are about."""
+        wanted = check.questions()
         self._fetch(wanted)
+        known = self._known(dict.fromkeys([*check.regions, *(one.region for one in wanted)]))
         return replace(known, answers={question: self.ask(question) for question in wanted})
 
     def now(self, region: str) -> float:
@@ -164,14 +162,14 @@ class GateSession:
         live = (one for one in questions if self._region(one.region).live is not None)
         self._fetcher.ahead(batches(one for one in live if not self._spool.known(one)))
 
-    def _known(self, regions: Sequence[str]) -> Answers:
+    def _known(self, regions: Iterable[str]) -> Answers:
         """Return what is known of some regions before anything is asked."""
         facts = {}
         for name in regions:
             opened = self._region(name)
             intervals = {} if opened.source is None else opened.source.scrape_intervals
             facts[name] = RegionFacts(intervals, opened.failure)
-        return Answers(min(map(self.now, regions)), {}, facts)
+        return Answers(min(map(self.now, facts)), {}, facts)
 
     def _region(self, name: str) -> _Region:
         if name not in self._regions:
