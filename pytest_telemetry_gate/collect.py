@@ -12,7 +12,7 @@ from pytest_telemetry_gate import plan
 from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.config import Environment
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
-from pytest_telemetry_gate.run import CHECK, ENVIRONMENT, VERDICTS, GateRun
+from pytest_telemetry_gate.run import CHECK, ENVIRONMENT, GateRun
 
 __all__ = ["CheckItem", "GateFile"]
 
@@ -110,7 +110,7 @@ class CheckItem(pytest.Function):
 
     def decide(self) -> None:
         """Judge the check; the run concludes from the verdict whether the item passes."""
-        self.stash[VERDICTS] = [self.run.session(self.stash[ENVIRONMENT]).judge(self.stash[CHECK])]
+        self.run.judge(self, self.stash[CHECK], self.stash[ENVIRONMENT])
 
 
 def criterion(request: pytest.FixtureRequest) -> None:

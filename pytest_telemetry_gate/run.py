@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from pytest_telemetry_gate import builtin
-from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.check import Check, judge
 from pytest_telemetry_gate.config import Environment, load_environment
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
 from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
+from pytest_telemetry_gate.reporting.explain import explanation
 from pytest_telemetry_gate.session import GateSession
 from pytest_telemetry_gate.suite.duration import parse_duration, parse_time
 from pytest_telemetry_gate.suite.loader import load_suite
@@ -32,11 +33,13 @@ __all__ = ["CHECK", "ENVIRONMENT", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
+_EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
+EXPLANATIONS: pytest.StashKey[list[str]] = pytest.StashKey()
 _CONCLUDED: pytest.StashKey[list[Verdict]] = pytest.StashKey()  # the same, when the test's body is over
 
 
@@ -54,6 +57,7 @@ class GateRun:
         self.collected = 0
         self.selected = 0
         self.left_out = 0
+        self.explained: list[str] = []
         self.problem: ConfigError | None = None
         self._environments: dict[Path, Environment] = {}
         self._sessions: dict[Path, GateSession] = {}
@@ -142,10 +146,21 @@ class GateRun:
             return
         if report.skipped and not getattr(report, _WIRE, ()):
             self.left_out += 1
+        self.explained += getattr(report, _EXPLAINED, [])
         for wire in getattr(report, _WIRE, ()):
             verdict = Verdict.from_wire(wire)
             self.verdicts.append(verdict)
             self.config.hook.pytest_telemetry_gate_verdict(verdict=verdict, config=self.config)
+
+    def judge(self, item: pytest.Item, check: Check, environment: Environment) -> Verdict:
+        """Judge a check for an item, which carries the verdict, and its explanation where that is asked for."""
+        gate = self.session(environment)
+        answers = gate.answers(check)
+        verdict = judge(check, answers)
+        item.stash.setdefault(VERDICTS, []).append(verdict)
+        if self.config.getoption("--telemetry-explain"):
+            item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
+        return verdict
 
     def count(self, path: Path, checks: int) -> None:
         """Take note of how many checks a suite file has; a file that is collected twice counts once."""
@@ -206,6 +221,7 @@ class GateRun:
         """Forget what an earlier attempt at the same item has decided, as plugins that rerun tests expect."""
         if item.stash.get(VERDICTS, None) is not None:
             del item.stash[VERDICTS]
+            item.stash[EXPLANATIONS] = []
             item.stash[_CONCLUDED] = []
             item.user_properties[:] = [one for one in item.user_properties if not junit.is_property(one[0])]
 
@@ -229,6 +245,7 @@ class GateRun:
         verdicts = item.stash.get(_CONCLUDED, [])
         if call.when == "call" and verdicts:
             setattr(report, _WIRE, [verdict.to_wire() for verdict in verdicts])
+            setattr(report, _EXPLAINED, item.stash.get(EXPLANATIONS, []))
             if report.skipped:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].reason)
@@ -252,6 +269,7 @@ class GateRun:
         self._summarised = True
         if self.is_gate and not self.config.getoption("--collect-only"):
             verbosity = self.config.get_verbosity()
+            terminal.write_explained(terminalreporter, self.explained)
             terminal.write(
                 terminalreporter, self.verdicts, self.outcome(), verbosity=verbosity, now=self.clock
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.check import Check, judge
+from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError, UnreachableError
 from pytest_telemetry_gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.figures import duration
@@ -28,7 +28,6 @@ from pytest_telemetry_gate.sources.base import (
     Source,
 )
 from pytest_telemetry_gate.spool import Spool
-from pytest_telemetry_gate.verdict import Verdict
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment, RegionSettings
@@ -116,12 +115,11 @@ class GateSession:
             with ThreadPoolExecutor(len(closed)) as pool:
                 self._regions.update(zip(closed, pool.map(self._opened, closed), strict=True))
 
-    def judge(self, check: Check) -> Verdict:
-        """Ask what the check needs to know and judge it; a user's mistake is an error verdict, never a traceback."""
-        return judge(check, self.answers(check))
-
     def answers(self, check: Check) -> Answers:
-        """Return the answers to a check's questions, with what is known of every region that they are about."""
+        """Return the answers to a check's questions, with what is known of every region that they are about.
+
+        Whatever goes wrong is an answer that says so, never an exception.
+        """
         wanted = check.questions()
         self._fetch(wanted)
         known = self._known(dict.fromkeys([*check.regions, *(one.region for one in wanted)]))
