@@ -57,8 +57,10 @@ class Spool:
         """Give the answer to a claimed question to everybody who waits for it."""
         if self._folder is not None:
             unfinished = self._file(question, f"{os.getpid()}.{threading.get_ident()}.tmp")
-            unfinished.write_text(json.dumps(answer.to_wire()), encoding="utf-8")
-            unfinished.replace(self._file(question, "json"))
+            # On a full disk the others ask for themselves in the end; this process has its answer.
+            with contextlib.suppress(OSError):
+                unfinished.write_text(json.dumps(answer.to_wire()), encoding="utf-8")
+                unfinished.replace(self._file(question, "json"))
         with self._changed:
             self._answers[question] = answer
             self._changed.notify_all()
