@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.run import GateRun
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
+_TELLING = ("env", "now", "checkpoint", "region", "import", "recording")  # options that a run must check
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _RUN: pytest.StashKey[GateRun] = pytest.StashKey()
 _MARKER = (
@@ -84,7 +85,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import"):
+    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import") is not None:
         from pytest_telemetry_gate.commands import main
 
         return main(config, _run(config))
@@ -95,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    if any(config.getoption(f"--telemetry-{name}") for name in ("env", "now", "checkpoint", "region")):
+    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _TELLING):
         _run(config)
 
 

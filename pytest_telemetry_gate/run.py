@@ -28,6 +28,7 @@ __all__ = ["CHECK", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
+_WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
@@ -57,6 +58,11 @@ class GateRun:
         self._summarised = False
         self._files: dict[Path, int] = {}
         self._spools: set[Path] = set()
+        for option in _WITH_VALUE:
+            # What a pipeline's unset variable leaves must not mean the default.
+            if config.getoption(option) == "":
+                message = f"{option} is empty"
+                raise pytest.UsageError(message)
         self.now = self._clock()
 
     @property

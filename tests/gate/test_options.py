@@ -234,6 +234,15 @@ def test_openmetrics_is_imported_once(project):
         ("cpu 1 1\ncpu 2 1\n# EOF\n", "two different values"),
         ("# EOF\n", "no samples"),
         ("hello\n", "bad.om:1: not a sample"),
+        ("", "bad.om:1: truncated"),
+        ("cpu 1_000 1\n# EOF\n", "bad.om:1: not a number"),
+        (
+            "cpu 1 1737583200000\n# EOF\n",
+            "bad.om:1: 1737583200000 is after the year 9999: timestamps are in seconds",
+        ),
+        ("# TYPE cpu guage\ncpu 1 1\n# EOF\n", "bad.om:1: unknown type 'guage'"),
+        ("h {count:1,sum:2} 1\n# EOF\n", "bad.om:1: a native histogram, which is not supported"),
+        ('a{x="1",y="2"} 1 1\na{y="2",x="1"} 2 1\n# EOF\n', "two different values"),
     ],
 )
 def test_text_that_cannot_be_imported_is_one_line_and_leaves_no_file(project, text, message):
@@ -243,6 +252,30 @@ def test_text_that_cannot_be_imported_is_one_line_and_leaves_no_file(project, te
     assert message in said(result)
     assert "Traceback" not in said(result)
     assert not (project.path / "new.telemetry.zip").exists()
+
+
+@pytest.mark.parametrize("out", ["a.file/new.zip", "n" * 300, "/proc/new.zip"])
+def test_a_recording_that_cannot_be_written_is_one_line(project, out):
+    project.file("capture.om", "cpu 1 1\n# EOF\n")
+    project.file("a.file", "")
+    result = project.run("--telemetry-import=capture.om", f"--telemetry-recording={out}")
+    assert result.ret == 4
+    assert "new.zip: cannot be written: " in said(result) or "nnn: cannot be written: " in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_labels_may_stand_in_any_order(project):
+    project.file("capture.om", 'a{x="1",y="2"} 1 1\na{y="2",x="1"} 2 16\n# EOF\n')
+    result = project.run("--telemetry-import=capture.om", "--telemetry-recording=new.telemetry.zip")
+    result.stdout.fnmatch_lines(["new.telemetry.zip: 1 series, 2 samples, *"])
+
+
+@pytest.mark.parametrize("option", ["env", "now", "import", "recording"])
+def test_what_an_unset_variable_leaves_is_no_default(project, option):
+    project.suite()
+    result = project.run(f"--telemetry-{option}=")
+    assert result.ret == 4
+    assert f"--telemetry-{option} is empty" in said(result)
 
 
 def test_an_import_needs_both_files(project):
