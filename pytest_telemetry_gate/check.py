@@ -143,13 +143,16 @@ def judge(check: Check, answers: Answers) -> Verdict:
     A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
     has not expired turns a verdict that would close the gate into ``waived``.
     """
-    ahead = check.suite.rollout.start - answers.now
-    if ahead > _YEAR:
-        start = format_time(check.suite.rollout.start)
-        return check.verdict(
-            Outcome.ERROR,
-            f"rollout.start {start} is {duration(ahead)} ahead of the clock: is the year right?",
-        )
+    rollout = check.suite.rollout
+    for name, moment in (
+        ("rollout.start", rollout.start),
+        ("rollout.end", rollout.end),
+        ("checkpoint", check.time),
+    ):
+        if moment - answers.now > _YEAR:
+            ahead = duration(moment - answers.now)
+            reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
+            return check.verdict(Outcome.ERROR, reason)
     due = check.time + 2 * (answers.longest_interval or check.scrape_interval)
     if due > answers.now:
         return check.verdict(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")

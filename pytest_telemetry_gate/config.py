@@ -17,6 +17,8 @@ from pytest_telemetry_gate.suite.loader import suggestion
 __all__ = ["Environment", "RegionSettings", "load_environment"]
 
 _TOP = ("default", "environments")
+_EVENTS = ("alerts", "incidents")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
 _SECRET_KEY = re.compile(r"password|token|secret|credentials|api_?key|authorization|bearer", re.IGNORECASE)
 _LOGIN = re.compile(r"://[^/@\s:]*:([^/@\s]*)@")
@@ -71,7 +73,7 @@ def load_environment(path: Path, name: str | None = None) -> Environment:
     """
     if not path.is_file():
         wanted = f"environment {name!r}: " if name else ""
-        message = f"{wanted}there is no telemetry.yaml at {path.parent} (known environments: none); see telemetry_config"
+        message = f"{wanted}there is no {path.name} at {path.parent} (known environments: none); see telemetry_config"
         raise ConfigError(message)
     try:
         document = Document(path, _shown(path))
@@ -127,9 +129,15 @@ class _Reader:
         self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...]
     ) -> RegionSettings:
         where = (*at, "regions", name) if name else at
+        if name and not _NAME.fullmatch(name):
+            raise self._error(where, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
         options = {**shared, **self._mapping(own or {}, where)}
         events = self._mapping(options.pop("events", None) or {}, (*at, "events"))
         for kind, settings in events.items():
+            if kind not in _EVENTS:
+                raise self._error(
+                    (*at, "events", kind), f"unknown events {kind!r}{suggestion(kind, _EVENTS)}"
+                )
             if not isinstance(self._mapping(settings, (*at, "events", kind)).get("source"), str):
                 raise self._error((*at, "events", kind), f"events.{kind} needs `source:`")
         source = options.pop("source", None)

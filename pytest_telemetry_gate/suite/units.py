@@ -86,11 +86,11 @@ class Limit:
             return cls(match[1], _float(match[2]), None, _named(match[3]))
         if match := _RANGE.fullmatch(line):
             lower, upper, unit = _float(match[1]), _float(match[3]), _named(match[4] or match[2])
+            if match[2]:
+                lower = convert(lower, _named(match[2]), unit)
             if lower > upper:
                 message = f"{text!r} is a range from the larger to the smaller number"
                 raise ValueError(message)
-            if match[2]:
-                lower = convert(lower, _named(match[2]), unit)
             return cls("..", lower, upper, unit)
         message = f"{text!r} is not {_ALLOWED}"
         raise ValueError(message)
