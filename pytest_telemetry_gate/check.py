@@ -65,13 +65,15 @@ class Check:
 
     @property
     def waiver(self) -> Waiver | None:
-        """The waiver that names this check, or None."""
-        for waiver in self.suite.waivers:
-            named = waiver.criterion == self.criterion.id
-            here = waiver.region in (None, self.region) and waiver.checkpoint in (None, self.checkpoint.id)
-            if named and here:
-                return waiver
-        return None
+        """The waiver that names this check, of several the one that holds longest, or None."""
+        naming = [
+            waiver
+            for waiver in self.suite.waivers
+            if waiver.criterion == self.criterion.id
+            and waiver.region in (None, self.region)
+            and waiver.checkpoint in (None, self.checkpoint.id)
+        ]
+        return max(naming, key=lambda waiver: waiver.until, default=None)
 
     def expand(self, text: str, *, window: float | None = None) -> str:
         """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.

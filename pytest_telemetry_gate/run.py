@@ -154,6 +154,7 @@ class GateRun:
             collected=self.collected,
             strict=self.strict,
             partial=bool(self.config.getoption("--telemetry-partial")),
+            asked=self.config.getoption("--telemetry-checkpoint"),
         )
 
     @property
@@ -174,6 +175,17 @@ class GateRun:
         self.selected = max(self.selected, counts["selected"])
         self._spools.add(Path(counts["spool"]))
         self._clocks.update(counts["clocks"])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Count the checks of a suite file that somebody, such as ``--lf``, reports as collected without looking."""
+        report = yield
+        count = getattr(collector, "count", None)
+        if report.passed and count is not None and collector.path not in self._files:
+            count()
+        return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
