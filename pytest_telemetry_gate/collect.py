@@ -114,7 +114,7 @@ class CheckItem(pytest.Function):
     @property
     def id(self) -> Any:
         """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart."""
-        return type(super().id).parse(self.nodeid)  # type: ignore[misc]
+        return type(super().id).parse(self.nodeid)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
         """Point at the criterion's line in the suite file."""
