@@ -24,12 +24,13 @@ from pytest_telemetry_gate.suite.loader import load_suite
 from pytest_telemetry_gate.suite.model import Suite
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
-__all__ = ["CHECK", "VERDICTS", "GateRun"]
+__all__ = ["CHECK", "NOT_CHOSEN", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
 _WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
+NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
 _CONCLUDED: pytest.StashKey[list[Verdict]] = pytest.StashKey()  # the same, when the test's body is over
@@ -189,9 +190,13 @@ class GateRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Take the denominator before anybody deselects."""
+        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints."""
         if self.problem is not None:
             raise pytest.UsageError(str(self.problem))
+        elsewhere = [item for item in items if is_elsewhere(item)]
+        if elsewhere:
+            items[:] = [item for item in items if not is_elsewhere(item)]
+            self.config.hook.pytest_deselected(items=elsewhere)
         self.collected = sum(self._files.values()) + sum(uses_telemetry(item) for item in items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -299,6 +304,12 @@ class GateRun:
 def uses_telemetry(item: pytest.Item) -> bool:
     """Tell whether an item is a hand-written test with the ``telemetry`` fixture."""
     return "telemetry_point" in getattr(item, "fixturenames", ())
+
+
+def is_elsewhere(item: pytest.Item) -> bool:
+    """Tell whether a hand-written test names only checkpoints or regions that the options leave out."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("telemetry_point") == NOT_CHOSEN
 
 
 def conclude(verdicts: list[Verdict], *, strict: bool) -> None:

@@ -249,6 +249,22 @@ def test_the_marker_narrows(bare, marker, count):
     project.run("test_it.py", f"--telemetry-now={START + 8000}").assert_outcomes(passed=count)
 
 
+@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("option", ["--telemetry-checkpoint=1h", "--telemetry-region=eu"])
+def test_a_test_of_another_checkpoint_or_region_is_not_missed(bare, option, workers):
+    project = two_regions(bare)
+    project.suite("- {id: cpu, query: cpu, expect: '< 90'}\n", TWO)
+    body(
+        project,
+        "telemetry.check('cpu', '< 90')",
+        marker="@pytest.mark.telemetry(checkpoint='2h', region='us')",
+    )
+    result = project.run(option, *workers)
+    assert result.ret == 0, result.stdout.str()
+    assert "2 checks: 2 pass" in result.stdout.str()
+    assert project.run("test_it.py", option, *workers).ret != 0
+
+
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
