@@ -89,6 +89,12 @@ def index(**changes):
     return lambda path: rewritten(path, change)
 
 
+def in_region(**changes):
+    return index(
+        regions={"": {"groups": [], "scrape_intervals": {}, "time_range": [], "events": {}, **changes}}
+    )
+
+
 def cut(size):
     return lambda path: path.write_bytes(path.read_bytes()[:size])
 
@@ -124,6 +130,11 @@ DAMAGE = {
     "unknown-semantics": index(semantics="9"),
     "regions-damaged": index(regions={"": {"groups": [{}]}}),
     "no-such-region": index(regions={}),
+    "interval-without-end": in_region(scrape_intervals={"parser": float("inf")}),
+    "interval-is-text": in_region(scrape_intervals={"parser": "often"}),
+    "time-range-is-text": in_region(time_range=["a", "b"]),
+    "time-range-is-nan": in_region(time_range=[0, float("nan")]),
+    "members-are-numbers": index(members={"0/00000/times.npy": 5}),
     "members-unlisted": index(members={}),
     "members-missing": without_members,
     "samples-changed": lambda path: rewritten(path, swapped_digest),
