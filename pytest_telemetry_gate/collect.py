@@ -13,7 +13,7 @@ from pytest_telemetry_gate import plan
 from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.config import Environment
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
-from pytest_telemetry_gate.run import CHECK, VERDICTS, GateRun
+from pytest_telemetry_gate.run import CHECK, ENVIRONMENT, GateRun
 
 __all__ = ["CheckItem", "GateFile"]
 
@@ -89,8 +89,8 @@ class Group(pytest.Collector):
             # All items of a group call the same function at the same place, so what pytest finds out about its
             # fixtures is the same; finding it out again takes a third of the time of collecting an item.
             shared = getattr(item, "_fixtureinfo", None)
-            item.run, item.environment = file.run, self.environment
-            item.stash[CHECK] = check
+            item.run = file.run
+            item.stash[CHECK], item.stash[ENVIRONMENT] = check, self.environment
             item.add_marker(
                 pytest.mark.telemetry(
                     env=self.environment.name,
@@ -109,7 +109,6 @@ class CheckItem(pytest.Function):
     """One check as a test case; fixtures that are used automatically apply to it."""
 
     run: GateRun
-    environment: Environment
 
     @property
     def id(self) -> Any:
@@ -122,7 +121,7 @@ class CheckItem(pytest.Function):
 
     def decide(self) -> None:
         """Judge the check; the run concludes from the verdict whether the item passes."""
-        self.stash[VERDICTS] = [self.run.session(self.environment).judge(self.stash[CHECK])]
+        self.run.judge(self, self.stash[CHECK], self.stash[ENVIRONMENT])
 
 
 def criterion(request: pytest.FixtureRequest) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment
     from pytest_telemetry_gate.recording import Recording
     from pytest_telemetry_gate.run import GateRun
-    from pytest_telemetry_gate.session import GateSession
     from pytest_telemetry_gate.verdict import Verdict
 
 __all__ = ["NOWHERE", "Point", "Telemetry", "environment_of", "parametrise", "recording_of", "telemetry_of"]
@@ -52,13 +51,17 @@ class Telemetry:
     not found is ever an empty success.
     """
 
-    def __init__(self, item: pytest.Item, session: GateSession, check: Check, level: str | None) -> None:
+    def __init__(
+        self, item: pytest.Item, run: GateRun, environment: Environment, check: Check, level: str | None
+    ) -> None:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
         self.verdicts: list[Verdict] = item.stash.setdefault(VERDICTS, [])
         self._item = item
-        self._session = session
+        self._run = run
+        self._environment = environment
+        self._session = run.session(environment)
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
@@ -89,12 +92,12 @@ class Telemetry:
         check = dataclasses.replace(self._check, criterion=model, sequence=number)
         if model.checkpoints is not None:
             raise check.error("checkpoints: the test's marker says where it is judged")
+        if model.over_regions:
+            raise check.error("a test looks at one region; criteria over all regions stand in suite files")
         for _, message in model.problems(check.suite):
             raise check.error(message)
         check_queries(check)
-        verdict = self._session.judge(check)
-        self.verdicts.append(verdict)
-        return verdict
+        return self._run.judge(self._item, check, self._environment)
 
     def value(self, query: str) -> float:
         """Return the one value of a query; raises SourceError where it has none or several."""
@@ -225,7 +228,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         )
     except TelemetryGateError as error:
         pytest.fail(str(error), pytrace=False)
-    return Telemetry(item, session, check, options.get("level"))
+    return Telemetry(item, run, environment, check, options.get("level"))
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:

@@ -48,6 +48,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
     )
+    group.addoption(
+        "--telemetry-wait",
+        metavar="MAX",
+        nargs="?",
+        const="",
+        help="wait until the next checkpoint is due, at most this long (such as 13h)",
+    )
+    group.addoption(
+        "--telemetry-concurrency",
+        metavar="N",
+        default="16",
+        help="how many requests to live sources may be under way at once (16)",
+    )
+    group.addoption(
+        "--telemetry-deadline",
+        metavar="DURATION",
+        help="how long all requests to live sources may take together (15m)",
+    )
+    group.addoption(
+        "--telemetry-explain",
+        action="store_true",
+        help="show how each verdict came about: queries, times, raw values and every step",
+    )
     group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
     group.addoption(
         "--telemetry-partial",

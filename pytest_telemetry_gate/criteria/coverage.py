@@ -146,7 +146,7 @@ def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
         return Coverage(0.0, f"no samples of {told}")
     shares = []
     for job, count in counted.items():
-        interval = answers.interval(job)
+        interval = answers.interval(check.region, job)
         if interval is None:
             return Coverage(None, f"the scrape interval of job {job!r} is unknown")
         by_slot = (filled.get(job, 0.0) - 1) * span.slot if span.slot >= 2 * interval else 0.0

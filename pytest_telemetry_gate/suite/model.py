@@ -170,6 +170,7 @@ class Criterion(Model):
 
     key: ClassVar[str] = ""
     last_checkpoint_only: ClassVar[bool] = False
+    always_over_regions: ClassVar[bool] = False
     natural_unit: ClassVar[str] = ""
 
     id: IdField = Field(description="the name in node ids, unique in the suite")
@@ -182,6 +183,9 @@ class Criterion(Model):
     better: Literal["lower", "higher"] | None = Field(default=None, description="which way is an improvement")
     reduce: Literal["max", "min", "avg", "sum", "any", "all"] | None = Field(
         default=None, description="makes one value of several series"
+    )
+    combine: Literal["all", "any", "sum", "max"] | None = Field(
+        default=None, description="makes one verdict over all regions, instead of one for each"
     )
     coverage: PartField = Field(default=0.9, description="share of the window that must hold data")
     window: SpanField | None = Field(default=None, description="the length of $__window")
@@ -200,6 +204,11 @@ class Criterion(Model):
     )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
     line: int = Field(default=0, exclude=True, repr=False)
+
+    @property
+    def over_regions(self) -> bool:
+        """Whether it is judged once over all regions of an environment."""
+        return self.always_over_regions or self.combine is not None
 
     @property
     def yielded_unit(self) -> str:

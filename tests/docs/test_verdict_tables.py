@@ -13,7 +13,7 @@ from pytest_telemetry_gate.check import judge
 from pytest_telemetry_gate.events.base import Episode, Events, Rule
 from pytest_telemetry_gate.outcome import gate_outcome
 from pytest_telemetry_gate.run import conclude
-from pytest_telemetry_gate.sources.base import Answer, Answers
+from pytest_telemetry_gate.sources.base import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
@@ -132,7 +132,7 @@ def answered(**fields):
     def situation(gate):
         (check,) = gate.checks(f"- {CPU}")
         answers = {question: Answer(None, **fields) for question in check.questions()}
-        return judge(check, Answers(gate.now, answers, gate.intervals))
+        return judge(check, Answers(gate.now, answers, {"": RegionFacts(gate.intervals)}))
 
     return situation
 
@@ -143,12 +143,12 @@ def partial(gate):
     parts = {
         q: Answer(a.value, partial=True, warnings=("a store is down",)) for q, a in whole.answers.items()
     }
-    return judge(check, Answers(gate.now, parts, gate.intervals))
+    return judge(check, Answers(gate.now, parts, {"": RegionFacts(gate.intervals)}))
 
 
 def unreachable(gate):
     (check,) = gate.checks(f"- {CPU}")
-    return judge(check, Answers(gate.now, {}, failure="connection refused"))
+    return judge(check, Answers(gate.now, {}, {"": RegionFacts(failure="connection refused")}))
 
 
 def with_baseline_file(content):
