@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.run import GateRun
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
-_TELLING = ("env", "now", "checkpoint", "region", "import", "recording")  # options that a run must check
+_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _RUN: pytest.StashKey[GateRun] = pytest.StashKey()
 _MARKER = (
@@ -58,7 +58,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-concurrency",
         metavar="N",
-        default="16",
         help="how many requests to live sources may be under way at once (16)",
     )
     group.addoption(
@@ -119,7 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _TELLING):
+    # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
+    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
 
 

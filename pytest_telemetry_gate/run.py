@@ -35,6 +35,7 @@ _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
 _EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
+_CONCURRENCY = 16
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
 _WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
 NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
@@ -75,7 +76,7 @@ class GateRun:
                 message = f"{option} is empty"
                 raise pytest.UsageError(message)
         self.now = self._clock()
-        self._concurrency = self._whole_number("--telemetry-concurrency")
+        self._concurrency = self._whole_number("--telemetry-concurrency") or _CONCURRENCY
         self._deadline = self._duration("--telemetry-deadline")
         self._patience = self._duration("--telemetry-wait")
 
@@ -355,8 +356,10 @@ class GateRun:
         workers = 1 if self.worker is None else int(self.worker["workercount"])
         return max(1, self._concurrency // workers)
 
-    def _whole_number(self, option: str) -> int:
-        text = str(self.config.getoption(option))
+    def _whole_number(self, option: str) -> int | None:
+        text = self.config.getoption(option)
+        if text is None:
+            return None
         if not text.isascii() or not text.isdigit() or int(text) < 1:
             message = f"{option}: {text!r} is not a whole number from 1 on"
             raise pytest.UsageError(message)

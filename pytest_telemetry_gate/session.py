@@ -149,7 +149,8 @@ class GateSession:
             return Answer(None, error=opened.failure)
         if opened.live is None:
             return self._spool.answer(question, self._asked)
-        self._fetch([question])
+        if not self._spool.known(question):
+            self._fetch([question])
         deadline = self.environment.deadline
         # A moment longer than requests may take, so that what they say of their failure is heard.
         answer = self._spool.get(question, max(0.0, deadline.remaining()) + 1.0)
@@ -158,7 +159,9 @@ class GateSession:
 
     def _fetch(self, questions: Iterable[Question]) -> None:
         live = (one for one in questions if self._region(one.region).live is not None)
-        self._fetcher.ahead(batches(one for one in live if not self._spool.known(one)))
+        found = batches(one for one in live if not self._spool.known(one))
+        if found:
+            self._fetcher.ahead(found)
 
     def _known(self, regions: Iterable[str]) -> Answers:
         """Return what is known of some regions before anything is asked."""
