@@ -77,13 +77,15 @@ class Check:
 
     @property
     def waiver(self) -> Waiver | None:
-        """The waiver that names this check, or None."""
-        for waiver in self.suite.waivers:
-            named = waiver.criterion == self.criterion.id
-            here = waiver.region in (None, self.region) and waiver.checkpoint in (None, self.checkpoint.id)
-            if named and here:
-                return waiver
-        return None
+        """The waiver that names this check, of several the one that holds longest, or None."""
+        naming = [
+            waiver
+            for waiver in self.suite.waivers
+            if waiver.criterion == self.criterion.id
+            and waiver.region in (None, self.region)
+            and waiver.checkpoint in (None, self.checkpoint.id)
+        ]
+        return max(naming, key=lambda waiver: waiver.until, default=None)
 
     def expand(self, text: str, *, window: float | None = None) -> str:
         """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
@@ -171,13 +173,16 @@ def judge(check: Check, answers: Answers) -> Verdict:
     A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
     has not expired turns a verdict that would close the gate into ``waived``.
     """
-    ahead = check.suite.rollout.start - answers.now
-    if ahead > _YEAR:
-        start = format_time(check.suite.rollout.start)
-        return check.verdict(
-            Outcome.ERROR,
-            f"rollout.start {start} is {duration(ahead)} ahead of the clock: is the year right?",
-        )
+    rollout = check.suite.rollout
+    for name, moment in (
+        ("rollout.start", rollout.start),
+        ("rollout.end", rollout.end),
+        ("checkpoint", check.time),
+    ):
+        if moment - answers.now > _YEAR:
+            ahead = duration(moment - answers.now)
+            reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
+            return check.verdict(Outcome.ERROR, reason)
     due = check.due(answers.longest_interval(check.regions))
     if due > answers.now:
         return check.verdict(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")

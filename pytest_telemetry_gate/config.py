@@ -19,6 +19,8 @@ from pytest_telemetry_gate.suite.loader import suggestion
 __all__ = ["MASK", "Deadline", "Environment", "RegionSettings", "is_secret_name", "load_environment"]
 
 _TOP = ("default", "environments")
+_EVENTS = ("alerts", "incidents")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
 _SECRET_KEY = re.compile(
     r"passw|token|secret|credentials|api_?key|authorization|bearer|cookie", re.IGNORECASE
@@ -113,7 +115,7 @@ def load_environment(path: Path, name: str | None = None, *, deadline: float | N
     """
     if not path.is_file():
         wanted = f"environment {name!r}: " if name else ""
-        message = f"{wanted}there is no telemetry.yaml at {path.parent} (known environments: none); see telemetry_config"
+        message = f"{wanted}there is no {path.name} at {path.parent} (known environments: none); see telemetry_config"
         raise ConfigError(message)
     try:
         document = Document(path, _shown(path))
@@ -184,6 +186,8 @@ class _Reader:
         self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...], deadline: Deadline
     ) -> RegionSettings:
         where = (*at, "regions", name) if name else at
+        if name and not _NAME.fullmatch(name):
+            raise self._error(where, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
         mine = self._mapping(own or {}, where)
 
         def place(key: tuple[Key, ...]) -> tuple[Key, ...]:
@@ -193,6 +197,8 @@ class _Reader:
         events = {}
         for kind, stated in self._mapping(options.pop("events", None) or {}, place(("events",))).items():
             above = place(("events", kind))
+            if kind not in _EVENTS:
+                raise self._error(above, f"unknown events {kind!r}{suggestion(kind, _EVENTS)}")
             settings = self._mapping(stated, above)
             source = settings.pop("source", None)
             if not isinstance(source, str):

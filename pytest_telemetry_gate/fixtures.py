@@ -16,7 +16,7 @@ from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
 from pytest_telemetry_gate.events.base import Episode, Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.run import VERDICTS
+from pytest_telemetry_gate.run import NOT_CHOSEN, VERDICTS
 from pytest_telemetry_gate.sources.base import Answer, EventsQuestion, Instant, Range
 from pytest_telemetry_gate.suite.loader import load_criterion
 from pytest_telemetry_gate.suite.model import Checkpoint, Criterion, Rollout, Suite
@@ -170,7 +170,7 @@ class Telemetry:
 
 
 def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
-    """Run a test once for each region and checkpoint of its marker."""
+    """Run a test once for each region and checkpoint of its marker that the options choose."""
     options = _options(metafunc.definition)
     try:
         environment = run.environment(metafunc.definition.path.parent, options.get("env"))
@@ -192,7 +192,9 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
         "-".join(part for part in (point.region if several else None, point.checkpoint) if part)
         for point in points
     ]
-    if any(names) or len(points) != 1:
+    if not points:
+        metafunc.parametrize("telemetry_point", [NOT_CHOSEN], indirect=True, ids=[NOT_CHOSEN])
+    elif any(names) or len(points) != 1:
         metafunc.parametrize("telemetry_point", points, indirect=True, ids=names)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.run import GateRun
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
-_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline")
+_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _RUN: pytest.StashKey[GateRun] = pytest.StashKey()
 _MARKER = (
@@ -107,7 +107,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import"):
+    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import") is not None:
         from pytest_telemetry_gate.commands import main
 
         return main(config, _run(config))

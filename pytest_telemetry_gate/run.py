@@ -29,7 +29,7 @@ from pytest_telemetry_gate.suite.model import Suite
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 from pytest_telemetry_gate.waiting import countdown, wait_until
 
-__all__ = ["CHECK", "ENVIRONMENT", "VERDICTS", "GateRun"]
+__all__ = ["CHECK", "ENVIRONMENT", "NOT_CHOSEN", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
@@ -37,6 +37,8 @@ _EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 _CONCURRENCY = 16
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
+_WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
+NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
@@ -68,6 +70,11 @@ class GateRun:
         self._summarised = False
         self._files: dict[Path, int] = {}
         self._spools: set[Path] = set()
+        for option in _WITH_VALUE:
+            # What a pipeline's unset variable leaves must not mean the default.
+            if config.getoption(option) == "":
+                message = f"{option} is empty"
+                raise pytest.UsageError(message)
         self.now = self._clock()
         self._concurrency = self._whole_number("--telemetry-concurrency") or _CONCURRENCY
         self._deadline = self._duration("--telemetry-deadline")
@@ -175,6 +182,7 @@ class GateRun:
             collected=self.collected,
             strict=self.strict,
             partial=bool(self.config.getoption("--telemetry-partial")),
+            asked=self.config.getoption("--telemetry-checkpoint"),
         )
 
     @property
@@ -196,11 +204,26 @@ class GateRun:
         self._spools.add(Path(counts["spool"]))
         self._clocks.update(counts["clocks"])
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Count the checks of a suite file that somebody, such as ``--lf``, reports as collected without looking."""
+        report = yield
+        count = getattr(collector, "count", None)
+        if report.passed and count is not None and collector.path not in self._files:
+            count()
+        return report
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Take the denominator before anybody deselects."""
+        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints."""
         if self.problem is not None:
             raise pytest.UsageError(str(self.problem))
+        elsewhere = [item for item in items if is_elsewhere(item)]
+        if elsewhere:
+            items[:] = [item for item in items if not is_elsewhere(item)]
+            self.config.hook.pytest_deselected(items=elsewhere)
         self.collected = sum(self._files.values()) + sum(uses_telemetry(item) for item in items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -390,6 +413,12 @@ class GateRun:
 def uses_telemetry(item: pytest.Item) -> bool:
     """Tell whether an item is a hand-written test with the ``telemetry`` fixture."""
     return "telemetry_point" in getattr(item, "fixturenames", ())
+
+
+def is_elsewhere(item: pytest.Item) -> bool:
+    """Tell whether a hand-written test names only checkpoints or regions that the options leave out."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("telemetry_point") == NOT_CHOSEN
 
 
 def conclude(verdicts: list[Verdict], *, strict: bool) -> None:

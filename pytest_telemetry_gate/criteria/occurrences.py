@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
+from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions, shortest_window
 from pytest_telemetry_gate.criteria.evidence import Evidence, evidence_of, series_of
 from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
 from pytest_telemetry_gate.criteria.weigh import weigh
 from pytest_telemetry_gate.events.base import Episode, Events, Rule, Silence
-from pytest_telemetry_gate.figures import duration
+from pytest_telemetry_gate.figures import duration, figure
 from pytest_telemetry_gate.sources.base import EventsQuestion, Instant
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.suite.model import Criterion, Model
@@ -117,7 +117,10 @@ class Alerts(Criterion):
             return f"proof: {problem.reason}"
         _, values = series_of(answer)
         if any(not value > 0 for value in values):
-            return f"proof: {proof} is {min(values):g}, so the rules were not evaluated all the time"
+            return f"proof: {proof} is {figure(min(values))}, so the rules were not evaluated all the time"
+        seen = shortest_window(check, proof, check.time)
+        if seen < check.range:
+            return f"proof: {proof} looks at {duration(seen)} of {duration(check.range)}: say min_over_time(...[$__range])"
         return ""
 
 

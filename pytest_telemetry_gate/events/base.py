@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -93,10 +94,10 @@ class Events:
     def from_wire(cls, wire: Mapping[str, Any]) -> Events:
         """Rebuild events from ``to_wire()`` or from a recording's index; raises KeyError, TypeError or ValueError."""
         return cls(
-            start=float(wire["from"]),
-            end=float(wire["to"]),
-            complete=bool(wire["complete"]),
-            episodes=tuple(Episode(**one) for one in wire.get("episodes", ())),
+            start=_moment(wire["from"]),
+            end=_moment(wire["to"]),
+            complete=wire["complete"] is True,
+            episodes=tuple(_episode(one) for one in wire.get("episodes", ())),
             rules=tuple(_rule(one) for one in wire.get("rules", ())),
             evaluations=tuple(Evaluation(**one) for one in wire.get("evaluations", ())),
             silences=tuple(_silence(one) for one in wire.get("silences", ())),
@@ -121,6 +122,32 @@ def _fields(one: Episode | Rule | Evaluation | Silence) -> dict[str, Any]:
     return {name: (dict(v) if isinstance(v := getattr(one, name), Mapping) else v) for name in one.__slots__}
 
 
+def _moment(value: Any) -> float:
+    if not math.isfinite(value):
+        message = f"{value!r} is not a time"
+        raise ValueError(message)
+    return float(value)
+
+
+def _labels(value: Any) -> dict[str, str]:
+    labels = dict(value)
+    if not all(isinstance(text, str) for pair in labels.items() for text in pair):
+        message = f"{labels!r} are not labels"
+        raise ValueError(message)
+    return labels
+
+
+def _episode(wire: Mapping[str, Any]) -> Episode:
+    end = wire["end"]
+    return Episode(
+        kind=str(wire["kind"]),
+        name=str(wire["name"]),
+        start=_moment(wire["start"]),
+        end=None if end is None else _moment(end),
+        labels=_labels(wire.get("labels", {})),
+    )
+
+
 def _silence(wire: Mapping[str, Any]) -> Silence:
     matchers = tuple((str(name), str(op), str(value)) for name, op, value in wire["matchers"])
     return Silence(**{**wire, "matchers": matchers})
@@ -133,7 +160,7 @@ def _rule(wire: Mapping[str, Any]) -> Rule:
     return Rule(
         alert=str(wire["alert"]),
         group=group,
-        interval=float(wire["interval"]),
-        labels=dict(wire.get("labels", {})),
+        interval=_moment(wire["interval"]),
+        labels=_labels(wire.get("labels", {})),
         expr=str(wire.get("expr", "")),
     )

@@ -191,6 +191,9 @@ SITUATIONS = {
     "no alert fired and the rules were evaluated": with_data(ALERTS, UP, *rules_evaluated(), events=known()),
     "no alert fired and no rule matches": with_data(ALERTS, UP, *rules_evaluated(), events=known("db")),
     "no alert fired and nothing proves the evaluation": with_data(ALERTS, UP, events=known()),
+    "no alert fired and the proof looks at a part of the time": with_data(
+        "{id: none, alerts: {proof: up}, expect: '== 0'}", UP, events=known()
+    ),
     "no alert fired and the evaluation had a gap": with_data(
         ALERTS, UP, *rules_evaluated(HOLES), events=known()
     ),
@@ -249,5 +252,6 @@ def test_the_outcome_of_the_gate(row):
         collected=collected,
         strict="--telemetry-strict" in row["options"],
         partial="--telemetry-partial" in row["options"],
+        asked=[a_verdict("pass").checkpoint] if "--telemetry-checkpoint" in row["options"] else (),
     )
     assert (str(found.outcome), found.opens) == (row["outcome"], row["gate"] == "opens")
