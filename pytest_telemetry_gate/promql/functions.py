@@ -88,7 +88,7 @@ def _year(seconds: Floats) -> Floats:
 
 def _days_in_month(seconds: Floats) -> Floats:
     month = _moments(seconds).astype("datetime64[M]")
-    days = (month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")
+    days = (month + np.timedelta64(1, "M")).astype("datetime64[D]") - month.astype("datetime64[D]")
     return _known(seconds, days.astype(np.int64).astype(np.float64))
 
 
