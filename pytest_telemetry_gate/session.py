@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.figures import duration
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
@@ -26,8 +28,10 @@ from pytest_telemetry_gate.sources.base import (
     Range,
     RegionFacts,
     Source,
+    Value,
 )
 from pytest_telemetry_gate.spool import Spool
+from pytest_telemetry_gate.threads import begin
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment, RegionSettings
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GateSession"]
 
+_PROBING = 3  # requests at once that probing one region takes
 _GIVE_UP = 3  # unreachable in a row, each after several attempts, before a region is not asked any more
 
 
@@ -78,6 +83,7 @@ class GateSession:
         self._spool = Spool(spool)
         self._regions: dict[str, _Region] = {}
         limits = {name: settings.concurrency for name, settings in environment.regions.items()}
+        self._probes = threading.Semaphore(max(1, concurrency // _PROBING))
         self._fetcher = Fetcher(self._ask_together, self._spool, threads=concurrency, limits=limits)
 
     @property
@@ -111,9 +117,8 @@ class GateSession:
     def open(self, regions: Iterable[str]) -> None:
         """Open several regions at once, so that their servers are waited for together."""
         closed = [name for name in dict.fromkeys(regions) if name not in self._regions]
-        if len(closed) > 1:
-            with ThreadPoolExecutor(len(closed)) as pool:
-                self._regions.update(zip(closed, pool.map(self._opened, closed), strict=True))
+        opening = {name: begin(partial(self._opened, name)) for name in closed}
+        self._regions.update((name, opened.result()) for name, opened in opening.items())
 
     def answers(self, check: Check) -> Answers:
         """Return the answers to a check's questions, with what is known of every region that they are about.
@@ -174,7 +179,7 @@ class GateSession:
 
     def _region(self, name: str) -> _Region:
         if name not in self._regions:
-            self._regions[name] = self._opened(name)
+            self.open([name])
         return self._regions[name]
 
     def _opened(self, name: str) -> _Region:
@@ -201,7 +206,8 @@ class GateSession:
 
         def probe(_: Question) -> Answer:
             try:
-                return Answer(json.dumps(source.probe()))
+                with self._probes:
+                    return Answer(json.dumps(source.probe()))
             except TelemetryGateError as error:
                 return Answer(None, error=self.environment.scrub(str(error)))
 
@@ -233,7 +239,7 @@ class GateSession:
             if isinstance(question, EventsQuestion):
                 origin = self._event_source(question)
                 events = origin.events(question.kind, question.start, question.end)
-                return Answer(events, source=origin.description)
+                return Answer(self._clean(events), source=self.environment.scrub(origin.description))
             if isinstance(question, Range):
                 value = source.range(question.promql, question.start, question.end, question.step)
             elif isinstance(question, Instant):
@@ -260,14 +266,24 @@ class GateSession:
         elif isinstance(question, Range):
             promql, moment = question.promql, question.end
         return Answer(
-            value,
+            self._clean(value),
             warnings=tuple(self.environment.scrub(text) for text in warnings),
             partial=doubtful and not opened.accept_warnings,
             extent=source.extent,
-            source=source.description,
+            source=self.environment.scrub(source.description),
             semantics=source.semantics,
-            link=source.link(promql, moment),
+            link=self.environment.scrub(source.link(promql, moment)),
         )
+
+    def _clean(self, value: Value) -> Value:
+        """Return a value whose texts hold no secret, as servers may send back what they were sent."""
+        scrub = self.environment.scrub
+        if isinstance(value, str):
+            return scrub(value)
+        if isinstance(value, Vector | Matrix):
+            labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
+            return replace(value, labels=labels)
+        return Events.from_wire(_scrubbed(value.to_wire(), scrub)) if isinstance(value, Events) else value
 
     def _failed(self, question: Question, error: TelemetryGateError) -> Answer:
         opened, told = self._region(question.region), self.environment.scrub(str(error))
@@ -275,7 +291,9 @@ class GateSession:
             opened.unreachable += 1
             if opened.unreachable >= _GIVE_UP:
                 opened.down = opened.down or f"{told}; not asked again"
-        return Answer(None, error=told, source=self.source(question.region).description)
+        return Answer(
+            None, error=told, source=self.environment.scrub(self.source(question.region).description)
+        )
 
     def _event_source(self, question: EventsQuestion) -> EventSource:
         opened = self._region(question.region)
@@ -291,3 +309,11 @@ class GateSession:
                 raise ConfigError(message)
             opened.event_sources[question.kind] = factory(own, self.source(question.region))
         return opened.event_sources[question.kind]
+
+
+def _scrubbed(wire: Any, scrub: Callable[[str], str]) -> Any:
+    if isinstance(wire, dict):
+        return {key: _scrubbed(inner, scrub) for key, inner in wire.items()}
+    if isinstance(wire, list | tuple):
+        return [_scrubbed(inner, scrub) for inner in wire]
+    return scrub(wire) if isinstance(wire, str) else wire

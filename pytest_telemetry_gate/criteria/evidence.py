@@ -71,7 +71,9 @@ def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None
     if answer.error:
         return Problem(Outcome.ERROR, answer.error)
     if answer.partial:
-        return Problem(Outcome.INCONCLUSIVE, f"the answer may be partial: {'; '.join(answer.warnings)}")
+        return Problem(
+            Outcome.INCONCLUSIVE, f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
+        )
     if isinstance(answer.value, Vector) and not answer.value.labels:
         where = f" ({answer.extent})" if answer.extent else ""
         reason = f"no data: {query} has no value at {format_time(answer.value.time)}{where}"
