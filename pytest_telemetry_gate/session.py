@@ -28,7 +28,6 @@ from pytest_telemetry_gate.sources.base import (
     Range,
     RegionFacts,
     Source,
-    Value,
 )
 from pytest_telemetry_gate.spool import Spool
 from pytest_telemetry_gate.threads import begin
@@ -239,7 +238,7 @@ class GateSession:
             if isinstance(question, EventsQuestion):
                 origin = self._event_source(question)
                 events = origin.events(question.kind, question.start, question.end)
-                return Answer(self._clean(events), source=self.environment.scrub(origin.description))
+                return Answer(self._cleaned(events), source=self.environment.scrub(origin.description))
             if isinstance(question, Range):
                 value = source.range(question.promql, question.start, question.end, question.step)
             elif isinstance(question, Instant):
@@ -258,6 +257,7 @@ class GateSession:
     def _answer(self, question: Question, value: Scalar | Vector | Matrix | str) -> Answer:
         opened, source = self._region(question.region), self.source(question.region)
         opened.unreachable = 0
+        value = self._clean(value)
         warnings = () if isinstance(value, str) else tuple(value.warnings)
         doubtful = any(not text.startswith("PromQL info") for text in warnings)
         promql, moment = "", 0.0
@@ -266,8 +266,8 @@ class GateSession:
         elif isinstance(question, Range):
             promql, moment = question.promql, question.end
         return Answer(
-            self._clean(value),
-            warnings=tuple(self.environment.scrub(text) for text in warnings),
+            value,
+            warnings=warnings,
             partial=doubtful and not opened.accept_warnings,
             extent=source.extent,
             source=self.environment.scrub(source.description),
@@ -275,15 +275,19 @@ class GateSession:
             link=self.environment.scrub(source.link(promql, moment)),
         )
 
-    def _clean(self, value: Value) -> Value:
+    def _cleaned(self, events: Events) -> Events:
+        return Events.from_wire(_scrubbed(events.to_wire(), self.environment.scrub))
+
+    def _clean(self, value: Scalar | Vector | Matrix | str) -> Scalar | Vector | Matrix | str:
         """Return a value whose texts hold no secret, as servers may send back what they were sent."""
         scrub = self.environment.scrub
         if isinstance(value, str):
             return scrub(value)
-        if isinstance(value, Vector | Matrix):
-            labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
-            return replace(value, labels=labels)
-        return Events.from_wire(_scrubbed(value.to_wire(), scrub)) if isinstance(value, Events) else value
+        warnings = tuple(map(scrub, value.warnings))
+        if isinstance(value, Scalar):
+            return replace(value, warnings=warnings)
+        labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
+        return replace(value, labels=labels, warnings=warnings)
 
     def _failed(self, question: Question, error: TelemetryGateError) -> Answer:
         opened, told = self._region(question.region), self.environment.scrub(str(error))

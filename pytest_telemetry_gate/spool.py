@@ -29,7 +29,11 @@ class Spool:
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for one in (
+                folder.parent,
+                folder,
+            ):  # since parents=True would leave the mode of parents to the umask
+                one.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._answers: dict[Question, Answer] = {}
         self._claimed: set[Question] = set()

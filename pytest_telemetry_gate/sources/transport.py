@@ -39,6 +39,7 @@ _AGAIN = frozenset({429, 500, 502, 503, 504})
 _MAX_BODY = 256 * 2**20  # bytes; a range of 11,000 points for 700 series takes about 200 MB
 _CHUNK = 2**16
 _TOLD = 300  # characters of a server's own words
+_READ = 2**14  # bytes of a page that are looked at for them
 _HINTS = {
     401: "unauthorized: see basic_auth and authorization",
     403: "forbidden: the credentials do not allow it",
@@ -157,15 +158,28 @@ class Transport(requests.Session):
         if not refused and reply.ok and content is not None:
             return content
         if refused:
-            words = _told(f"{content.get('errorType', 'error')}: {content.get('error', '')}")
+            words = self._told(f"{content.get('errorType', 'error')}: {content.get('error', '')}")
             told = f"HTTP {reply.status_code}: {words}"
         elif not reply.ok:
-            told = f"HTTP {reply.status_code}: {_hint(reply)}"
+            told = f"HTTP {reply.status_code}: {self._hint(reply)}"
         else:
             told = f"answered {_instead_of_json(reply)}"
         # 503 is also what Prometheus itself says of one query that took too long; whoever stands before it means all.
         busy = reply.status_code in _AGAIN and (not refused or reply.status_code == 429)
         raise (UnreachableError if busy else SourceError)(self.scrub(f"{where}: {told}"))
+
+    def _hint(self, reply: Reply) -> str:
+        """Return what a refusal without Prometheus' own error says, and what to do about the common ones."""
+        text = reply.content[:_READ].decode("utf-8", "replace")
+        words = "" if text.lstrip().startswith("<") else self._told(text)
+        wait = _retry_after(reply) if reply.status_code in _AGAIN else None
+        again = "" if wait is None else f"to be asked again in {duration(wait)}"
+        hints = (_HINTS.get(reply.status_code, ""), words, again)
+        return "; ".join(part for part in hints if part) or "no reason given"
+
+    def _told(self, text: str) -> str:
+        """Return the beginning of a server's words; cut only when nothing secret could be cut in two."""
+        return _cut(self.scrub(text))
 
     def _tried(self, method: str, url: str, place: Mapping[str, Any]) -> Reply:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -285,22 +299,12 @@ def _cause(error: BaseException) -> str:
         if isinstance(one, socket.gaierror):
             return f"the host's name cannot be resolved ({one.strerror})"
         if isinstance(one, http.client.BadStatusLine) and not isinstance(one, http.client.RemoteDisconnected):
-            return f"answered what is no HTTP: {_told(str(one))}"
+            return f"answered what is no HTTP: {_cut(str(one))}"
         if isinstance(one, ssl.SSLCertVerificationError):
             return one.verify_message or str(one)
         if isinstance(one, OSError) and one.strerror:
             return one.strerror[0].lower() + one.strerror[1:]
     return " ".join(str(seen[-1] if seen else error).split())[:_TOLD] or type(error).__name__
-
-
-def _hint(reply: Reply) -> str:
-    """Return what a refusal without Prometheus' own error says, and what to do about the common ones."""
-    text = reply.content[:_TOLD].decode("utf-8", "replace")
-    words = "" if text.lstrip().startswith("<") else _told(text)
-    wait = _retry_after(reply) if reply.status_code in _AGAIN else None
-    again = "" if wait is None else f"to be asked again in {duration(wait)}"
-    hints = (_HINTS.get(reply.status_code, ""), words, again)
-    return "; ".join(part for part in hints if part) or "no reason given"
 
 
 def _instead_of_json(reply: Reply) -> str:
@@ -312,6 +316,6 @@ def _instead_of_json(reply: Reply) -> str:
     return f"{kind} instead of JSON{': a login page?' if kind == 'text/html' else ''}"
 
 
-def _told(text: str) -> str:
+def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _TOLD else f"{line[:_TOLD]}..."
