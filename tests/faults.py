@@ -11,6 +11,7 @@ import contextlib
 import email.utils
 import functools
 import json
+import re
 import socket
 import ssl
 import struct
@@ -439,6 +440,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         """Keep no log."""
+
+
+def like(text: str, pattern: str) -> bool:
+    """Tell whether a text is of a pattern in which ``*`` stands for anything, and nothing else is special."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text) is not None
 
 
 def serving(

@@ -28,7 +28,7 @@ HTTP_KEYS = (
 )  # fmt: skip
 _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
 _TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
-_VERSIONS = ("TLS10", "TLS11", "TLS12", "TLS13")
+_VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
 _SCHEMES = ("http", "https")
 _TOKEN = 8  # characters, and more than the name of any scheme
 

@@ -45,6 +45,14 @@ _HINTS = {
     403: "forbidden: the credentials do not allow it",
     404: "not found: is url the address that the API is below?",
 }
+_TLS_HINTS = {
+    "EOF": "closed while it was agreed upon: does the server want cert_file and key_file?",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants cert_file and key_file",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not know the authority of cert_file",
+    "WRONG_VERSION_NUMBER": "the server does not speak it: is the address http://?",
+    "NO_CERTIFICATE_OR_CRL_FOUND": "no certificate in ca_file",
+    "KEY_VALUES_MISMATCH": "key_file is not the key of cert_file",
+}
 
 
 @dataclass(frozen=True)
@@ -302,6 +310,10 @@ def _cause(error: BaseException) -> str:
             return f"answered what is no HTTP: {_cut(str(one))}"
         if isinstance(one, ssl.SSLCertVerificationError):
             return one.verify_message or str(one)
+        if isinstance(one, ssl.SSLEOFError):
+            return _TLS_HINTS["EOF"]
+        if isinstance(one, ssl.SSLError) and one.reason:
+            return _TLS_HINTS.get(one.reason, one.reason.replace("_", " ").lower())
         if isinstance(one, OSError) and one.strerror:
             return one.strerror[0].lower() + one.strerror[1:]
     return " ".join(str(seen[-1] if seen else error).split())[:_TOLD] or type(error).__name__
