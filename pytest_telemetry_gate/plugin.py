@@ -143,6 +143,18 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._spool: Path | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        self._spool = spool_folder(node.workerinput["testrunuid"])
+
+    def pytest_unconfigure(self) -> None:
+        # Here and not in the workers, which may be interrupted or die.
+        if self._spool is not None:
+            import shutil
+
+            shutil.rmtree(self._spool, ignore_errors=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -164,6 +176,13 @@ class _Listener:
             # summaries of other plugins saying that all is well.
             session.testsfailed += 1
         return result
+
+
+def spool_folder(run: str) -> Path:
+    """Return the folder in which the workers of one xdist run share their answers."""
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"pytest-telemetry-{run}"
 
 
 def _run(config: pytest.Config) -> GateRun:

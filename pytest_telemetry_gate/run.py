@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
@@ -19,6 +17,7 @@ from pytest_telemetry_gate.check import Check, judge
 from pytest_telemetry_gate.config import Environment, load_environment
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.plugin import spool_folder
 from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
 from pytest_telemetry_gate.reporting.explain import explanation
@@ -69,7 +68,6 @@ class GateRun:
         self._suites: dict[Path, Suite] = {}
         self._summarised = False
         self._files: dict[Path, int] = {}
-        self._spools: set[Path] = set()
         for option in _WITH_VALUE:
             # What a pipeline's unset variable leaves must not mean the default.
             if config.getoption(option) == "":
@@ -140,7 +138,12 @@ class GateRun:
             # Environments share regions' names and queries, but not their answers.
             spool = None if folder is None else folder / hashlib.sha256(str(key).encode()).hexdigest()
             self._sessions[key] = GateSession(
-                environment, self.registry, now=self.now, spool=spool, concurrency=self._share()
+                environment,
+                self.registry,
+                now=self.now,
+                spool=spool,
+                concurrency=self._concurrency,
+                workers=self._workers,
             )
         return self._sessions[key]
 
@@ -201,7 +204,6 @@ class GateRun:
         """Take over what an xdist worker counted; every worker counts the same."""
         self.collected = max(self.collected, counts["collected"])
         self.selected = max(self.selected, counts["selected"])
-        self._spools.add(Path(counts["spool"]))
         self._clocks.update(counts["clocks"])
 
     @pytest.hookimpl(wrapper=True)
@@ -305,14 +307,8 @@ class GateRun:
             output[_COUNTS] = {
                 "collected": self.collected,
                 "selected": self.selected,
-                "spool": str(self._spool_folder()),
                 "clocks": [clock for session in self._sessions.values() for clock in session.clocks()],
             }
-
-    def pytest_unconfigure(self) -> None:
-        """Remove what the workers of the run have left on disk."""
-        for spool in self._spools:
-            shutil.rmtree(spool, ignore_errors=True)
 
     def _wait(self, checks: Mapping[GateSession, Sequence[Check]], patience: float) -> None:
         """Wait until the next checkpoint that is selected is due, unless that is longer than the user wants."""
@@ -351,10 +347,10 @@ class GateRun:
         for gate in checks:
             gate.restart()
 
-    def _share(self) -> int:
-        """Return how many requests this process may have under way, so that all workers keep to the limit."""
-        workers = 1 if self.worker is None else int(self.worker["workercount"])
-        return max(1, self._concurrency // workers)
+    @property
+    def _workers(self) -> int:
+        """How many processes judge this run."""
+        return 1 if self.worker is None else int(self.worker["workercount"])
 
     def _whole_number(self, option: str) -> int | None:
         text = self.config.getoption(option)
@@ -407,7 +403,7 @@ class GateRun:
         """Return the folder that all workers of this run share; a process alone needs none."""
         if self.worker is None:
             return None
-        return Path(tempfile.gettempdir()) / f"pytest-telemetry-{self.worker['testrunuid']}"
+        return spool_folder(self.worker["testrunuid"])
 
 
 def uses_telemetry(item: pytest.Item) -> bool:

@@ -63,7 +63,8 @@ class _Region:
 class GateSession:
     """Asks and judges for one environment; ``now`` (seconds since the epoch) overrides the clock of the sources.
 
-    ``concurrency`` is how many requests may be under way at once over all live regions.
+    ``concurrency`` is how many requests may be under way at once over all live regions and all ``workers``, which
+    have equal shares of it, one at least.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class GateSession:
         now: float | None = None,
         spool: Path | None = None,
         concurrency: int = 16,
+        workers: int = 1,
     ) -> None:
         self.environment = environment
         self._registry = registry
@@ -81,7 +83,12 @@ class GateSession:
         self._started = time.time()
         self._spool = Spool(spool)
         self._regions: dict[str, _Region] = {}
-        limits = {name: settings.concurrency for name, settings in environment.regions.items()}
+        concurrency = max(1, concurrency // workers)
+        limits = {
+            name: min(concurrency, max(1, one.concurrency // workers))
+            for name, one in environment.regions.items()
+        }
+        self._limits = limits
         self._probes = threading.Semaphore(max(1, concurrency // _PROBING))
         self._fetcher = Fetcher(self._ask_together, self._spool, threads=concurrency, limits=limits)
 
@@ -192,7 +199,7 @@ class GateSession:
                 failure=f"{settings.where}: unknown source {settings.source!r}; known sources: {known}"
             )
         try:
-            source = factory(settings)
+            source = factory(replace(settings, concurrency=self._limits[name]))
             live = source if isinstance(source, LiveSource) else None
             if live is not None:
                 self._probe(live, settings)

@@ -34,6 +34,7 @@ T = TypeVar("T")
 _MOST_POINTS = 11_000  # of one series in one answer: Prometheus' own limit (web/api/v1/api.go)
 _KEYS = ("semantics",)
 _PROFILES = ("2", "3")
+_PROBING = 3  # requests at once that probing takes, where it may
 _RECENT = "up[10m]"
 _ODD = (
     LookupError,
@@ -69,16 +70,19 @@ class PrometheusSource:
         if self._stated is not None and str(self._stated) not in _PROFILES:
             raise settings.error(("semantics",), f"semantics: {self._stated!r} is not one of {_PROFILES}")
         self._interval = settings.scrape_interval
+        self._concurrency = settings.concurrency
 
     def probe(self) -> Mapping[str, Any]:
         """Make sure that the server answers queries; return its profile of PromQL and its scrape intervals.
 
         What a server does not tell is measured on ``up`` or taken from telemetry.yaml.
         """
-        version, targets = begin(self._version), begin(self._targets)
+        version, targets = self._version, self._targets
+        if self._concurrency >= _PROBING:
+            version, targets = begin(version).result, begin(targets).result
         self._get("/api/v1/query", {"query": "vector(1)"})
-        profile = str(self._stated or version.result() or _PROFILES[-1])
-        intervals = targets.result() or self._spacings()
+        profile = str(self._stated or version() or _PROFILES[-1])
+        intervals = targets() or self._spacings()
         if self._interval is not None:
             intervals.setdefault("", self._interval)
         return {"semantics": profile, "scrape_intervals": intervals}

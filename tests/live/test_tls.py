@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import select
 import socket
 import ssl
@@ -45,7 +45,7 @@ class Authority:
 
     def context(self, *names: str, clients: bool = False, expired: bool = False) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC) if expired else None
+        past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) if expired else None
         self.ca.issue_cert(*names, not_after=past).configure_cert(context)
         if clients:
             context.verify_mode = ssl.CERT_REQUIRED
