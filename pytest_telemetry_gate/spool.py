@@ -71,7 +71,7 @@ class Spool:
 
     def get(self, question: Question, patience: float = _PATIENCE) -> Answer | None:
         """Return the answer as soon as it is there, or None if it is not after ``patience`` seconds."""
-        give_up = time.monotonic() + patience
+        give_up = time.monotonic() + min(patience, threading.TIMEOUT_MAX / 2)
         while True:
             with self._changed:
                 left = give_up - time.monotonic()

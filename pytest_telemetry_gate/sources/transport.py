@@ -213,7 +213,7 @@ class Transport(requests.Session):
         if left <= 0:
             message = f"not asked: the gate's deadline of {duration(self._deadline.seconds)} has passed"
             raise UnreachableError(message)
-        limit = min(self._settings.timeout, left)
+        limit = min(self._settings.timeout, left, threading.TIMEOUT_MAX / 2)
         try:
             response = super().request(
                 method,

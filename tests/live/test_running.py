@@ -74,7 +74,9 @@ def two(prometheus_server: Callable[..., servers.Server]) -> tuple[servers.Serve
         + "\n# TYPE up gauge\n"
         + "\n".join(lines[len(stamps) :])
     )
-    return prometheus_server(openmetrics=f"{text}\n# EOF\n"), prometheus_server(openmetrics=f"{text}\n# EOF\n")
+    return prometheus_server(openmetrics=f"{text}\n# EOF\n"), prometheus_server(
+        openmetrics=f"{text}\n# EOF\n"
+    )
 
 
 @pytest.mark.integration
@@ -177,3 +179,9 @@ def test_workers_that_are_interrupted_leave_nothing_behind(
     os.killpg(process.pid, signal.SIGINT)
     process.wait(20)
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith("pytest-telemetry")] == []
+
+
+def test_no_limit_is_too_long(project: LiveProject, faulty: faults.FaultServer):
+    project.suite()
+    project.regions({"eu": faulty.url()}, timeout="10000y")
+    assert project.verdicts("--telemetry-deadline=10000y") == {"eu-cpu": ("pass", "70 % is inside < 75 %")}
