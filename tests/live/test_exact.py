@@ -91,7 +91,9 @@ def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
     registry = Registry(
         builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), {}
     )
-    gate = GateSession(Environment("live", Path("telemetry.yaml"), {"eu": region(url)}, deadline=Deadline(60.0)), registry)
+    gate = GateSession(
+        Environment("live", Path("telemetry.yaml"), {"eu": region(url)}, deadline=Deadline(60.0)), registry
+    )
     gate._fetch(asked)
     return {question: gate.ask(question) for question in asked}
 
