@@ -248,3 +248,28 @@ def test_the_same_gate_on_both(project: LiveProject, server: servers.Server):
     }
     assert "no alerting rule matches" in found["eu-alerts"][1]
     assert project.result.ret == 1
+
+
+def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged: servers.Server):
+    """docs/explanation/live.md lists what this test finds."""
+    lines = [f"{line}000" for line in text().splitlines() if not line.startswith("#")]
+    servers.victoria_import(victoria_metrics, lines)
+
+    def asked(promql: str) -> tuple[object, object]:
+        return tuple(source(server.url).instant(promql, AT) for server in (ranged, victoria_metrics))  # type: ignore[return-value]
+
+    real, victoria = asked("vector(0) / 0")
+    assert np.isnan(real.values).all()
+    assert (len(real.labels), len(victoria.labels)) == (1, 0)
+    real, victoria = asked("scalar(nothing)")
+    assert np.isnan(real.value)
+    assert victoria.labels == []
+    real, victoria = asked("avg_over_time(cpu{zone='a'}[5m])")
+    assert real.labels == [{"job": "parser", "zone": "a"}]
+    assert victoria.labels == [{"__name__": "cpu", "job": "parser", "zone": "a"}]
+    real, victoria = asked("cpu{zone='a'}[1m]")
+    assert real.times[0] == AT - 60
+    assert victoria.times[0] == AT - 45
+    assert {one.query("cpu +", AT)["errorType"] for one in (ranged, victoria_metrics)} == {"bad_data", "422"}
+    assert source(victoria_metrics.url).rules() == []
+    assert source(victoria_metrics.url).probe()["semantics"] == "3"

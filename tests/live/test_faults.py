@@ -54,9 +54,11 @@ LARGE = ROWS["answers more than 256 MiB, compressed or not"]
 
 def table() -> dict[str, tuple[str, str]]:
     """Return verdict and line by what the server does."""
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("| ")]
-    return {server.strip(): (verdict.strip().strip("`"), told.strip()) for server, verdict, told in rows[1:]}
+    _, _, rows = PAGE.read_text(encoding="utf-8").partition(
+        "| the server | verdict | what is read |\n|---|---|---|\n"
+    )
+    cells = [line.strip("|").split(" | ") for line in rows.partition("\n\n")[0].splitlines()]
+    return {server.strip(): (verdict.strip().strip("`"), told.strip()) for server, verdict, told in cells}
 
 
 @pytest.fixture(scope="module")
