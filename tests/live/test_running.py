@@ -44,7 +44,7 @@ def test_no_more_is_asked_at_once_than_allowed(
     assert {verdict for verdict, _ in project.verdicts(*arguments).values()} == {"pass"}
     asked = faulty.most_at_once["slow"]
     assert asked <= most
-    assert asked == most or "-n" in str(arguments), "as much as allowed is used"
+    assert asked > most / 2, "and no fewer than it is worth"
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n4"])
