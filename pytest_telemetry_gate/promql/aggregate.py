@@ -37,7 +37,9 @@ class Grouping:
 
     def _number(self, own: Labels) -> int:
         if self._dropped is None:
-            key: tuple[str, ...] | frozenset[tuple[str, str]] = tuple([own.get(name, "") for name in self._names])
+            key: tuple[str, ...] | frozenset[tuple[str, str]] = tuple(
+                [own.get(name, "") for name in self._names]
+            )
         else:
             key = frozenset([pair for pair in own.items() if pair[0] not in self._dropped])
         number = self._numbers.get(key)

@@ -74,7 +74,10 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
     if node.card == "1:1":
         _check_one_to_one([signatures[column] for column in mine], there)
     if node.include and len(owners) > len(ones.labels):
-        result, there, mine, lenders = _lent(single, owners, partners, mine, result, there)
+        matches, columns = _lent(owners, partners)
+        result, there = result[:, matches], there[:, matches] & single.present[:, columns]
+        mine = [mine[match] for match in matches]
+        lenders = [single.labels[column] for column in columns]
     else:
         lenders = [ones.labels[partner] for partner in partners]
     labels = [
@@ -104,7 +107,9 @@ def _check_one_to_one(signatures: Sequence[Signature], there: Bools) -> None:
     if len(columns) < len(signatures) and any(
         (there[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
     ):
-        message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        message = (
+            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        )
         raise PromQLError(message)
 
 
@@ -141,23 +146,13 @@ def _single_side(
     return places, Frame(labels, np.column_stack(values), np.column_stack(present)), owners
 
 
-def _lent(
-    single: Frame,
-    owners: Sequence[tuple[int, int]],
-    partners: Sequence[int],
-    mine: Sequence[int],
-    result: Floats,
-    there: Bools,
-) -> tuple[Floats, Bools, list[int], list[Labels]]:
+def _lent(owners: Sequence[tuple[int, int]], partners: Sequence[int]) -> tuple[list[int], list[int]]:
     """Part each match by which of several series lends its labels, where those follow one another."""
     lending: dict[int, list[int]] = {}
     for place, column in owners:
         lending.setdefault(place, []).append(column)
-    pairs = [(at, column) for at, partner in enumerate(partners) for column in lending[partner]]
-    at = [match for match, _ in pairs]
-    columns = [column for _, column in pairs]
-    lenders = [single.labels[column] for column in columns]
-    return result[:, at], there[:, at] & single.present[:, columns], [mine[match] for match in at], lenders
+    pairs = [(match, column) for match, partner in enumerate(partners) for column in lending[partner]]
+    return [match for match, _ in pairs], [column for _, column in pairs]
 
 
 def _result_labels(node: Binary, own: Labels, other: Labels, *, keeps_name: bool) -> Labels:
@@ -178,7 +173,9 @@ def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
     """``and``, ``or`` and ``unless``: series are kept or not, values never change."""
     if node.op == "or":
         added = rhs.present & ~_matched(node, rhs, lhs)
-        both = Frame([*lhs.labels, *rhs.labels], np.hstack([lhs.values, rhs.values]), np.hstack([lhs.present, added]))
+        both = Frame(
+            [*lhs.labels, *rhs.labels], np.hstack([lhs.values, rhs.values]), np.hstack([lhs.present, added])
+        )
         return merged(both)
     matched = _matched(node, lhs, rhs)
     return Frame(lhs.labels, lhs.values, lhs.present & (matched if node.op == "and" else ~matched))

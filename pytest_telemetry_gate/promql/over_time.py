@@ -47,7 +47,9 @@ def _pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -> tupl
 def _sums(windows: Windows, term: _Term) -> Floats:
     """Sum something over each window with Kahan's summation: window by window, or all windows sample by sample."""
     if windows.few:
-        return windows.each(lambda step, times, values: tree_sum(np.array(term(slice(step, step + 1), times, values))))
+        return windows.each(
+            lambda step, times, values: tree_sum(np.array(term(slice(step, step + 1), times, values)))
+        )
     total, lost = np.zeros((2, *windows.shape))
     for where, row in windows.places():
         more = term(where, rows_of(windows.times, row), rows_of(windows.values, row))

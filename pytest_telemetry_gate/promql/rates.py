@@ -38,7 +38,7 @@ def extrapolated(windows: Windows, *, counter: bool, rate: bool) -> tuple[Floats
         # whether the clamp can matter is asked with a margin, which one multiplication answers
         near = begin < change * (reach / sampled * (1 + 1e-9))
         if near.any():
-            step, series = near.nonzero()
+            step, series = _where(near)
             at = step, series if begun.shape[1] > 1 else np.zeros_like(series)
             rise, base = change[step, series], begin[step, series]
             to_zero = np.where((rise > 0) & (base >= 0), sampled[at] * (base / rise), np.inf)
@@ -60,12 +60,18 @@ def _factor(to_start: Floats, to_end: Floats, sampled: Floats, seconds: Floats |
     return factor if seconds is None else factor / seconds
 
 
+def _where(marks: Bools) -> tuple[Ints, Ints]:
+    """Return rows and columns of what is marked, in order of rows; faster than ``nonzero`` of two dimensions."""
+    rows, columns = np.divmod(np.flatnonzero(marks), marks.shape[1])
+    return rows, columns
+
+
 def _add_resets(windows: Windows, change: Floats) -> None:
     """Add what a counter had reached before each fall to the changes of the windows that see it, in order of time."""
     fallen = windows.values[1:] < windows.values[:-1]
     if not fallen.any():
         return
-    before, series = fallen.nonzero()
+    before, series = _where(fallen)
     if 32 * len(before) > fallen.size:  # no counter falls that often
         drops = np.where(fallen, windows.values[:-1], 0.0)
         for where, row in windows.places(1):

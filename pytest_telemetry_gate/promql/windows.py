@@ -151,7 +151,7 @@ def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
         rows = present[:, several[0]]
         if rows.any():
             labels = tuple(group.labels[column] for column in several)
-            yield Group(labels, group.times[rows], group.values[np.ix_(rows, several)])
+            yield Group(labels, group.times[rows], group.values[rows][:, several])
 
 
 def _narrow(group: Group, steps: int) -> Iterator[Group]:

@@ -138,7 +138,7 @@ def test_a_killed_writer_leaves_the_earlier_recording(tmp_path):
 def read_all(path):
     recording = Recording.open(path)
     for region in recording.regions:
-        recording.storage(region).select(ALL, 0, 0)
+        list(recording.storage(region).select(ALL, 0, 0))
 
 
 def test_a_file_cut_off_anywhere_is_refused(tmp_path):
