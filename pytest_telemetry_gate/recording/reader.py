@@ -11,7 +11,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,21 +156,29 @@ class Recording:
         return RecordingError(f"{self.path}: member {member} is damaged: {what}")
 
 
+class _Place(NamedTuple):
+    """One metric of a scrape group: its members, its series, and which of them are meant."""
+
+    times: str
+    member: str
+    labels: tuple[dict[str, str], ...]
+    columns: list[int]
+
+
 class _RegionStorage:
     """The storage that the engine asks for series; reads one metric of one group at a time."""
 
     def __init__(self, recording: Recording, groups: Sequence[Mapping[str, Any]]) -> None:
         self._recording = recording
-        self._places: dict[str, list[tuple[str, str, tuple[dict[str, str], ...]]]] = {}
-        self._selections: dict[
-            tuple[Matcher, ...], list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]
-        ] = {}
+        self._places: dict[str, list[_Place]] = {}
+        self._selections: dict[tuple[Matcher, ...], list[_Place]] = {}
         self._risen: set[str] = set()  # members whose timestamps have been seen to rise
         for group in groups:
             for metric in group["metrics"]:
                 name = metric["name"]
                 labels = tuple({**({"__name__": name} if name else {}), **one} for one in metric["labels"])
-                self._places.setdefault(name, []).append((group["times"], metric["member"], labels))
+                place = _Place(group["times"], metric["member"], labels, list(range(len(labels))))
+                self._places.setdefault(name, []).append(place)
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
         """Yield the series that every matcher matches, reading their members one after another."""
@@ -185,21 +193,19 @@ class _RegionStorage:
                 raise RecordingError(message)
             yield some_columns(Group(labels, times, values), columns, start, end)
 
-    def _selected(
-        self, matchers: tuple[Matcher, ...]
-    ) -> list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]:
+    def _selected(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]
         names = [name for name in ([exact[0]] if exact else sorted(self._places)) if name in self._places]
         found = []
         for name in names:
-            for times, member, labels in self._places[name]:
+            for place in self._places[name]:
                 columns = [
                     column
-                    for column, one in enumerate(labels)
+                    for column, one in enumerate(place.labels)
                     if all(matcher.matches(one.get(matcher.name, "")) for matcher in matchers)
                 ]
                 if columns:
-                    found.append((times, member, labels, columns))
+                    found.append(place._replace(columns=columns))
         return found
 
     def _times(self, member: str) -> NDArray[np.int64]:
