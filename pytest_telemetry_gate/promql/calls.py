@@ -67,7 +67,7 @@ def _histogram_quantile(run: Evaluation, node: ast.Call) -> Frame:
 
 def _histogram_fraction(run: Evaluation, node: ast.Call) -> Frame:
     lower, upper = run.scalar(node.args[0]), run.scalar(node.args[1])
-    return histogram_fraction(run.vector(node.args[2]), lower, upper, run.notes)
+    return histogram_fraction(run.vector(node.args[2]), lower, upper, run.notes, run.guard)
 
 
 def _label_replace(run: Evaluation, node: ast.Call) -> Frame:

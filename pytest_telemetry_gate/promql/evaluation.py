@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TypeGuard
 
 import numpy as np
@@ -36,7 +37,15 @@ from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.over_time import KEEPS_NAME, WINDOW_FUNCTIONS
 from pytest_telemetry_gate.promql.ranking import count_values, quantile, topmost
 from pytest_telemetry_gate.promql.storage import Group, Storage, is_stale, may_be_nan
-from pytest_telemetry_gate.promql.windows import Grid, Windows, from_frame, rows_of, windows_of, within
+from pytest_telemetry_gate.promql.windows import (
+    Grid,
+    Windows,
+    from_frame,
+    narrowed,
+    rows_of,
+    windows_of,
+    within,
+)
 
 __all__ = ["Evaluation", "has_one_name"]
 
@@ -175,8 +184,9 @@ class Evaluation:
         """Take each series' newest sample in the lookback; with ``times`` the sample's time is the value."""
         moments = self._moments(node.offset, node.at)
         oldest = moments - self.lookback
-        groups = self.storage.select(node.matchers, int(oldest[0]), int(moments[-1]))
-        for group in self._counted(groups):
+        groups = self._counted(self.storage.select(node.matchers, int(oldest[0]), int(moments[-1])))
+        for group in chain.from_iterable(narrowed(wide, len(moments)) for wide in groups):
+            self.guard.room(len(moments) * len(group.labels))
             at = group.times.searchsorted(moments, side="right") - 1
             index = np.maximum(at, 0)
             taken = group.times[index]
@@ -359,7 +369,7 @@ def has_one_name(node: ast.Expr) -> bool:
 def _check_factors(parameters: Sequence[Sequence[float]]) -> None:
     for name, factors in zip(("smoothing", "trend"), parameters, strict=True):
         for factor in factors:
-            if not 0 < factor < 1:
+            if factor <= 0 or factor >= 1:  # NaN may pass
                 message = f"invalid {name} factor. Expected: 0 < {name[0]}f < 1, got: {factor:f}"
                 raise PromQLError(message)
 

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.aggregate import Grouping
 from pytest_telemetry_gate.promql.annotations import go_number
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame
+from pytest_telemetry_gate.promql.frame import BLOCK, Bools, Floats, Frame, Ints
 from pytest_telemetry_gate.promql.hashing import labels_hash
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
@@ -52,6 +52,7 @@ def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, 
     for own, columns in _groups(frame, grouping):
         for column in columns:
             for step in np.flatnonzero(frame.present[:, column]).tolist():
+                guard.tick()
                 text = value_text(float(frame.values[step, column]))
                 key = frozenset((own if hidden else {**own, label: text}).items())
                 if key not in counts:
@@ -91,7 +92,7 @@ def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) 
             ranks = np.zeros(there.shape)
         else:
             ranks = frame.values[:, columns] * (-1.0 if op == "topk" else 1.0)
-        chosen = _lowest(ranks, there, limit)
+        chosen = _lowest(ranks, there, limit, guard)
         kept[:, columns] = chosen
         if len(k) == 1:  # an instant query's answer is in the order of the values
             mine = np.flatnonzero(chosen[0])
@@ -100,13 +101,16 @@ def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) 
     return Frame(frame.labels, frame.values, kept).columns(columns)
 
 
-def _lowest(ranks: Floats, there: Bools, limit: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Bools:
+def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
     """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
-    absent = ~there
-    order = np.lexsort((ranks, np.isnan(ranks), absent), axis=1)
-    place = np.empty_like(order)
-    np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
-    return there & (place < limit[:, None])
+    chosen = np.zeros(there.shape, dtype=np.bool_)
+    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (4 * BLOCK)):
+        guard.tick()
+        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~there[some]), axis=1)
+        place = np.empty_like(order)
+        np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
+        chosen[some] = there[some] & (place < limit[some, None])
+    return chosen
 
 
 def _sampled(frame: Frame, ratio: Floats) -> Frame:

@@ -14,7 +14,7 @@ from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.storage import Group, is_stale, may_be_nan
 
-__all__ = ["Grid", "Windows", "from_frame", "rows_of", "windows_of", "within"]
+__all__ = ["Grid", "Windows", "from_frame", "narrowed", "rows_of", "windows_of", "within"]
 
 _Array = TypeVar("_Array", Floats, Ints)
 
@@ -110,7 +110,7 @@ def windows_of(groups: Iterable[Group], grid: Grid, guard: Guard) -> Iterator[Wi
     return _in_blocks(
         Windows(piece.labels, piece.times[:, None], piece.values, *grid.bounds(piece.times), grid, guard)
         for group in within(groups, grid)
-        for piece in _narrow(group, len(grid.ends))
+        for piece in narrowed(group, len(grid.ends))
     )
 
 
@@ -154,9 +154,9 @@ def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
             yield Group(labels, group.times[rows], group.values[rows][:, several])
 
 
-def _narrow(group: Group, steps: int) -> Iterator[Group]:
+def narrowed(group: Group, steps: int) -> Iterator[Group]:
     """Part a wide group into blocks of series."""
-    width = max(8, BLOCK // max(steps, len(group.times)))
+    width = max(1, BLOCK // max(steps, len(group.times)))
     if width >= len(group.labels):
         yield group
         return
@@ -171,6 +171,7 @@ def _in_blocks(pieces: Iterable[Windows]) -> Iterator[Windows]:
     held = 0
     for piece in pieces:
         size = max(piece.values.size, len(piece.lo) * len(piece.labels))
+        piece.guard.room(size)
         if 2 * size >= BLOCK:
             yield piece
             continue
