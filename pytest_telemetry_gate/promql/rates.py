@@ -74,6 +74,11 @@ def _add_resets(windows: Windows, change: Floats) -> None:
     before, series = _where(fallen)
     if 32 * len(before) > fallen.size:  # no counter falls that often
         drops = np.where(fallen, windows.values[:-1], 0.0)
+        if windows.few:
+            for step in range(len(change)):
+                seen = drops[windows.lo[step] : max(windows.lo[step], windows.hi[step] - 1)]
+                change[step] = np.add.reduce(np.vstack([change[step], seen]), axis=0)
+            return
         for where, row in windows.places(1):
             change[where] += drops[row - 1]
         return
