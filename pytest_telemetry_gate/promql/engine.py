@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from pytest_telemetry_gate.promql.frame import Frame, Ints, merged
 from pytest_telemetry_gate.promql.limits import Guard, Limits
 from pytest_telemetry_gate.promql.parser import parse
 from pytest_telemetry_gate.promql.registry import PROFILES
-from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector
-from pytest_telemetry_gate.promql.storage import Group, Storage
+from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector, of_blocks, of_samples
+from pytest_telemetry_gate.promql.storage import Storage
 
 __all__ = ["Engine"]
 
@@ -53,7 +54,7 @@ class Engine:
                     return Scalar(float(run.scalar(expression)[0]), time, run.notes.texts)
                 case "matrix":
                     groups = list(run.samples(expression))
-                    return _matrix_of_samples(groups, run)
+                    return replace(of_samples(groups, run.guard), warnings=run.notes.texts)
         return run.string(expression)
 
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
@@ -71,11 +72,14 @@ class Engine:
         steps = np.arange(first, last + 1, width, dtype=np.int64)
         run = self._evaluation(expression, steps, last)
         with np.errstate(all="ignore"):
+            blocks: Iterable[Frame]
             if expression.type == "scalar":
-                return _matrix([Frame.single(run.scalar(expression))], run)
-            if not has_one_name(expression):
-                return _matrix([merged(run.vector(expression))], run)
-            return _matrix(run.blocks(expression), run)
+                blocks = [Frame.single(run.scalar(expression))]
+            elif has_one_name(expression):
+                blocks = run.blocks(expression)
+            else:
+                blocks = [merged(run.vector(expression))]
+            return replace(of_blocks(blocks, steps, run.guard), warnings=run.notes.texts)
 
     def _evaluation(self, expression: Expr, steps: Ints, end: int | None = None) -> Evaluation:
         guard = Guard(self._limits)
@@ -84,52 +88,6 @@ class Engine:
         last = start if end is None else end
         notes = Notes(silent=self._semantics == "2")
         return Evaluation(self._storage, self._semantics, self._lookback, start, last, steps, notes, guard)
-
-
-def _matrix(blocks: Iterable[Frame], run: Evaluation) -> Matrix:
-    """Put blocks together in the order of their labels, leaving out series that are never there."""
-    frames: list[Frame] = []
-    places: list[tuple[list[tuple[str, str]], int, int]] = []
-    for number, frame in enumerate(blocks):
-        there = np.flatnonzero(frame.present.any(axis=0)).tolist()
-        places += [(sorted(frame.labels[column].items()), number, column) for column in there]
-        run.guard.room(2 * len(places) * len(run.steps))
-        frames.append(frame)
-    places.sort()
-    shape = len(places), len(run.steps)
-    values, present = np.empty(shape), np.empty(shape, dtype=np.bool_)
-    columns: list[list[tuple[int, int]]] = [[] for _ in frames]
-    for row, (_, number, column) in enumerate(places):
-        columns[number].append((row, column))
-    for pairs in reversed(columns):
-        frame = frames.pop()  # so that little is held twice
-        rows, taken = [row for row, _ in pairs], [column for _, column in pairs]
-        values[rows] = frame.values.T[taken]
-        present[rows] = frame.present.T[taken]
-    labels = [dict(pairs) for pairs, _, _ in places]
-    return Matrix(labels, run.steps / 1000, values, present, run.notes.texts)
-
-
-def _matrix_of_samples(groups: Sequence[Group], run: Evaluation) -> Matrix:
-    series = sum(len(group.labels) for group in groups)
-    distinct = {group.times.tobytes(): group.times for group in groups}
-    if len(distinct) == 1:
-        (union,) = distinct.values()
-    else:
-        every = np.concatenate([np.empty(0, dtype=np.int64), *distinct.values()])
-        union = np.sort(every, kind="stable")  # of runs: merged, not hashed
-        union = union[np.diff(union, prepend=union[:1] - 1) > 0]
-    run.guard.room(series * len(union))
-    matrix = np.full((series, len(union)), np.nan)
-    present = np.zeros(matrix.shape, dtype=np.bool_)
-    row = 0
-    for group in groups:
-        rows, at = slice(row, row + len(group.labels)), union.searchsorted(group.times)
-        matrix[rows, at] = group.values.T
-        present[rows, at] = True
-        row += len(group.labels)
-    labels = [own for group in groups for own in group.labels]
-    return Matrix(labels, union / 1000, matrix, present, run.notes.texts)
 
 
 def _milliseconds(seconds: float) -> int:
