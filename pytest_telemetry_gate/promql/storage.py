@@ -61,15 +61,7 @@ class MemoryStorage:
             column = np.ascontiguousarray(values, dtype=np.float64)
             columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
         self._groups = {
-            name: [
-                Group(
-                    tuple(own for own, _, _ in many),
-                    many[0][1],
-                    np.column_stack([column for _, _, column in many]),
-                )
-                for many in groups.values()
-            ]
-            for name, groups in columns.items()
+            name: [_side_by_side(many) for many in groups.values()] for name, groups in columns.items()
         }
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
@@ -84,6 +76,12 @@ class MemoryStorage:
             ]
             if kept:
                 yield some_columns(group, kept, start, end)
+
+
+def _side_by_side(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> Group:
+    values = np.column_stack([column for _, _, column in many])
+    values.flags.writeable = False  # answers may be views of it
+    return Group(tuple(labels for labels, _, _ in many), many[0][1], values)
 
 
 def some_columns(group: Group, kept: Sequence[int], start: int, end: int) -> Group:

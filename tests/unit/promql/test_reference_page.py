@@ -16,8 +16,8 @@ A recording is asked in PromQL, evaluated in the process. Answers agree with a s
 Prometheus 2.42, `"3"` to Prometheus 3.0, by their own test scripts and by questions put to a live server.
 A recording knows the profile of the server it was made from. What is not on this page is refused by name.
 
-Samples are numbers; native histograms are refused. Steps are whole milliseconds. An expression has at most 250 operators
-and 100 nested brackets, a range or subquery at most 11,000,000 steps.
+Samples are numbers; native histograms are refused. Steps are whole milliseconds. [What a query may cost](../explanation/engine.md#what-a-query-may-cost)
+is limited.
 """
 OPERATORS = {
     "arithmetic": ["+", "-", "*", "/", "%", "^", "atan2"],
@@ -26,7 +26,9 @@ OPERATORS = {
     "matching": ["on", "ignoring", "group_left", "group_right", "fill"],
     "label matchers": ["=", "!=", "=~", "!~", "or between matchers"],
     "selectors": ["selector", "[range]", "[range:step]", "offset", "@"],
+    "literals": ["names in quotes", "numbers and durations"],
 }
+IN_WORDS = {"selector", "or between matchers", *OPERATORS["literals"]}
 
 
 def test_the_page_is_the_registry():
@@ -67,7 +69,7 @@ def page():
     parts += [
         row(
             kind,
-            f"`{name}`" if name not in {"selector", "or between matchers"} else name,
+            name if name in IN_WORDS else f"`{name}`",
             NOTES.get(name, ""),
         )
         for kind, names in OPERATORS.items()
