@@ -126,7 +126,7 @@ class GateSession:
             if isinstance(question, EventsQuestion):
                 origin = self._event_source(question)
                 events = origin.events(question.kind, question.start, question.end)
-                return Answer(events, source=origin.description)
+                return Answer(events, source=origin.description, semantics=source.semantics)
             if isinstance(question, Range):
                 value = source.range(question.promql, question.start, question.end, question.step)
                 link = source.link(question.promql, question.end)
@@ -134,7 +134,8 @@ class GateSession:
                 value = source.instant(question.promql, question.time)
                 link = source.link(question.promql, question.time)
         except TelemetryGateError as error:
-            return Answer(None, error=self.environment.scrub(str(error)), source=source.description)
+            reason = self.environment.scrub(str(error))
+            return Answer(None, error=reason, source=source.description, semantics=source.semantics)
         return Answer(
             value,
             warnings=() if isinstance(value, str) else tuple(value.warnings),

@@ -12,7 +12,8 @@ from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels
 
 __all__ = [
-    "BLOCK",
+    "LARGEST",
+    "SMALLEST",
     "Bools",
     "Floats",
     "Frame",
@@ -30,8 +31,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Samples in a block of work: its few arrays stay within a processor's cache, and numpy's calls are worth their cost
-BLOCK = 1 << 16
+# Samples of a block of work. Wider groups are parted, since a block's few arrays should stay near the processor; groups
+# with fewer are set side by side, since numpy's calls should be worth their cost. Between the two, groups stay as they
+# are: parting and joining them costs more than it gains.
+LARGEST = 1 << 18
+SMALLEST = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,12 @@ def coalesced(frames: Iterable[Frame], steps: int) -> Iterator[Frame]:
     small: list[Frame] = []
     size = 0
     for frame in frames:
-        if 2 * frame.values.size >= BLOCK:
+        if frame.values.size >= SMALLEST:
             yield frame
             continue
         small.append(frame)
         size += frame.values.size
-        if size >= BLOCK:
+        if size >= SMALLEST:
             yield joined(small, steps)
             small, size = [], 0
     if small:

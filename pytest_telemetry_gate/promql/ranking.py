@@ -10,7 +10,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.aggregate import Grouping
 from pytest_telemetry_gate.promql.annotations import go_number
-from pytest_telemetry_gate.promql.frame import BLOCK, Bools, Floats, Frame, Ints
+from pytest_telemetry_gate.promql.frame import LARGEST, Bools, Floats, Frame, Ints
 from pytest_telemetry_gate.promql.hashing import labels_hash
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
@@ -104,7 +104,7 @@ def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) 
 def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
     """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
     chosen = np.zeros(there.shape, dtype=np.bool_)
-    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (4 * BLOCK)):
+    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (LARGEST)):
         guard.tick()
         order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~there[some]), axis=1)
         place = np.empty_like(order)

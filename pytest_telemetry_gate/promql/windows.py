@@ -9,7 +9,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from pytest_telemetry_gate.promql.frame import BLOCK, Bools, Floats, Frame, Ints, common_presence, for_all
+from pytest_telemetry_gate.promql.frame import (
+    LARGEST,
+    SMALLEST,
+    Bools,
+    Floats,
+    Frame,
+    Ints,
+    common_presence,
+    for_all,
+)
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.storage import Group, is_stale, may_be_nan
@@ -156,7 +165,7 @@ def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
 
 def narrowed(group: Group, steps: int) -> Iterator[Group]:
     """Part a wide group into blocks of series."""
-    width = max(1, BLOCK // max(steps, len(group.times)))
+    width = max(1, LARGEST // max(steps, len(group.times)))
     if width >= len(group.labels):
         yield group
         return
@@ -172,13 +181,13 @@ def _in_blocks(pieces: Iterable[Windows]) -> Iterator[Windows]:
     for piece in pieces:
         size = max(piece.values.size, len(piece.lo) * len(piece.labels))
         piece.guard.room(size)
-        if 2 * size >= BLOCK:
+        if size >= SMALLEST:
             yield piece
             continue
         alike = waiting[len(piece.values), piece.lo.tobytes(), piece.hi.tobytes()]
         alike.append(piece)
         held += size
-        if held >= BLOCK:
+        if held >= SMALLEST:
             yield from map(_side_by_side, waiting.values())
             waiting.clear()
             held = 0

@@ -131,7 +131,6 @@ def test_subqueries_one_in_another():
         "sum_over_time(sum_over_time(y[1d:1s])[1d:1s])",
         "quantile_over_time(0.5, y[12h:1s])",
         "stddev_over_time(y[1d:1s])",
-        "rate((y % 2)[1d:1s])",
         "double_exponential_smoothing(y[1d:1s], 0.5, 0.5)",
         "mad_over_time(y[12h:1s])",
         "deriv(y[1d:1s])",
