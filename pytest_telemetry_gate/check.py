@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_telemetry_gate.criteria.regions import combined
 from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.figures import duration
 from pytest_telemetry_gate.suite.duration import format_duration, format_time
@@ -19,8 +20,9 @@ from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 if TYPE_CHECKING:
     from pytest_telemetry_gate.sources.base import Answers, Question
 
-__all__ = ["Check", "judge"]
+__all__ = ["ALL_REGIONS", "Check", "judge"]
 
+ALL_REGIONS = "all"
 _YEAR = 366 * 86400.0
 
 
@@ -28,8 +30,8 @@ _YEAR = 366 * 86400.0
 class Check:
     """One criterion of a suite in one region at one checkpoint, with everything that its text may refer to.
 
-    ``scrape_interval`` is the environment's, in seconds; ``siblings`` are the suite's other criteria by group, for
-    the criteria that judge others.
+    ``scrape_interval`` is the environment's, in seconds; ``everywhere`` are all regions of the environment, which are
+    looked at together where the criterion is judged over regions: the check's own region is then ``ALL_REGIONS``.
     """
 
     suite: Suite
@@ -37,10 +39,16 @@ class Check:
     criterion: Criterion
     checkpoint: Checkpoint
     region: str = ""
+    everywhere: tuple[str, ...] = ("",)
     environment: str = ""
     scrape_interval: float = 15.0
     path: str = ""
     sequence: int = 0
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions whose data is looked at."""
+        return self.everywhere if self.region == ALL_REGIONS else (self.region,)
 
     @property
     def time(self) -> float:
@@ -63,15 +71,21 @@ class Check:
         """The length of ``$__range`` in seconds."""
         return self.time - self.start
 
+    def due(self, longest_interval: float) -> float:
+        """Return from when on it can be judged: two scrape intervals after its time, which are the longest known."""
+        return self.time + 2 * (longest_interval or self.scrape_interval)
+
     @property
     def waiver(self) -> Waiver | None:
-        """The waiver that names this check, or None."""
-        for waiver in self.suite.waivers:
-            named = waiver.criterion == self.criterion.id
-            here = waiver.region in (None, self.region) and waiver.checkpoint in (None, self.checkpoint.id)
-            if named and here:
-                return waiver
-        return None
+        """The waiver that names this check, of several the one that holds longest, or None."""
+        naming = [
+            waiver
+            for waiver in self.suite.waivers
+            if waiver.criterion == self.criterion.id
+            and waiver.region in (None, self.region)
+            and waiver.checkpoint in (None, self.checkpoint.id)
+        ]
+        return max(naming, key=lambda waiver: waiver.until, default=None)
 
     def expand(self, text: str, *, window: float | None = None) -> str:
         """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
@@ -100,7 +114,12 @@ class Check:
     def sibling(self, group: str, criterion: Criterion, checkpoint: Checkpoint | None = None) -> Check:
         """Return the check of another criterion of the suite in the same region, here or at another checkpoint."""
         there = self.checkpoint if checkpoint is None else checkpoint
-        return dataclasses.replace(self, group=group, criterion=criterion, checkpoint=there)
+        other = dataclasses.replace(self, group=group, criterion=criterion, checkpoint=there)
+        return other.within(ALL_REGIONS) if criterion.over_regions and len(self.everywhere) > 1 else other
+
+    def within(self, region: str) -> Check:
+        """Return the same check in another region."""
+        return dataclasses.replace(self, region=region)
 
     def error(self, message: str) -> SuiteError:
         """Return an error that points at the criterion's line."""
@@ -109,7 +128,18 @@ class Check:
 
     def questions(self) -> tuple[Question, ...]:
         """Return everything that must be asked before ``judge`` can decide, derived checks included."""
-        return tuple(dict.fromkeys(self.criterion.questions(self)))
+        if not self._combined:
+            return tuple(dict.fromkeys(self.criterion.questions(self)))
+        parts = (self.criterion.questions(self.within(region)) for region in self.regions)
+        return tuple(dict.fromkeys(question for part in parts for question in part))
+
+    def decided(self, answers: Answers) -> Verdict:
+        """Return what the criterion decides, over all regions where it combines them."""
+        return combined(self, answers) if self._combined else self.criterion.judge(self, answers)
+
+    @property
+    def _combined(self) -> bool:
+        return self.region == ALL_REGIONS and self.criterion.combine is not None
 
     def verdict(self, outcome: Outcome, reason: str, **found: object) -> Verdict:
         """Return a verdict about this check; ``found`` are further fields of the verdict."""
@@ -143,19 +173,23 @@ def judge(check: Check, answers: Answers) -> Verdict:
     A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
     has not expired turns a verdict that would close the gate into ``waived``.
     """
-    ahead = check.suite.rollout.start - answers.now
-    if ahead > _YEAR:
-        start = format_time(check.suite.rollout.start)
-        return check.verdict(
-            Outcome.ERROR,
-            f"rollout.start {start} is {duration(ahead)} ahead of the clock: is the year right?",
-        )
-    due = check.time + 2 * (answers.longest_interval or check.scrape_interval)
+    rollout = check.suite.rollout
+    for name, moment in (
+        ("rollout.start", rollout.start),
+        ("rollout.end", rollout.end),
+        ("checkpoint", check.time),
+    ):
+        if moment - answers.now > _YEAR:
+            ahead = duration(moment - answers.now)
+            reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
+            return check.verdict(Outcome.ERROR, reason)
+    due = check.due(answers.longest_interval(check.regions))
     if due > answers.now:
         return check.verdict(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")
-    if answers.failure:
-        return check.verdict(Outcome.ERROR, answers.failure)
-    verdict = check.criterion.judge(check, answers)
+    failure = answers.failure(check.regions)
+    if failure:
+        return check.verdict(Outcome.ERROR, failure)
+    verdict = check.decided(answers)
     waiver = check.waiver
     if waiver is None or verdict.outcome.lets_through():
         return verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from pytest_telemetry_gate import plan
 from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.config import Environment
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
-from pytest_telemetry_gate.run import CHECK, VERDICTS, GateRun
+from pytest_telemetry_gate.run import CHECK, ENVIRONMENT, GateRun
 
 __all__ = ["CheckItem", "GateFile"]
 
@@ -28,6 +29,11 @@ class GateFile(pytest.File):
         file: GateFile = cls.from_parent(parent, path=path)
         file.run = run
         return file
+
+    def count(self) -> None:
+        """Take the file's checks into the denominator although they are not collected."""
+        for _ in self.collect():
+            pass
 
     def collect(self) -> Iterable[pytest.Collector]:
         """Yield the suite's groups; whatever is wrong with the file is one line of a collection error."""
@@ -83,8 +89,8 @@ class Group(pytest.Collector):
             # All items of a group call the same function at the same place, so what pytest finds out about its
             # fixtures is the same; finding it out again takes a third of the time of collecting an item.
             shared = getattr(item, "_fixtureinfo", None)
-            item.run, item.environment = file.run, self.environment
-            item.stash[CHECK] = check
+            item.run = file.run
+            item.stash[CHECK], item.stash[ENVIRONMENT] = check, self.environment
             item.add_marker(
                 pytest.mark.telemetry(
                     env=self.environment.name,
@@ -103,7 +109,11 @@ class CheckItem(pytest.Function):
     """One check as a test case; fixtures that are used automatically apply to it."""
 
     run: GateRun
-    environment: Environment
+
+    @property
+    def id(self) -> Any:
+        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart."""
+        return type(super().id).parse(self.nodeid)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
         """Point at the criterion's line in the suite file."""
@@ -111,7 +121,7 @@ class CheckItem(pytest.Function):
 
     def decide(self) -> None:
         """Judge the check; the run concludes from the verdict whether the item passes."""
-        self.stash[VERDICTS] = [self.run.session(self.environment).judge(self.stash[CHECK])]
+        self.run.judge(self, self.stash[CHECK], self.stash[ENVIRONMENT])
 
 
 def criterion(request: pytest.FixtureRequest) -> None:

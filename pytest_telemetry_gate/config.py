@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_telemetry_gate.errors import ConfigError, SuiteError
+from pytest_telemetry_gate.errors import ConfigError, SourceError, SuiteError
 from pytest_telemetry_gate.suite.document import Document, Key
 from pytest_telemetry_gate.suite.duration import parse_duration
 from pytest_telemetry_gate.suite.loader import suggestion
 
-__all__ = ["Environment", "RegionSettings", "load_environment"]
+__all__ = ["MASK", "Deadline", "Environment", "RegionSettings", "is_secret_name", "load_environment"]
 
 _TOP = ("default", "environments")
+_EVENTS = ("alerts", "incidents")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
-_SECRET_KEY = re.compile(r"password|token|secret|credentials|api_?key|authorization|bearer", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"passw|token|secret|credentials|api_?key|authorization|bearer|cookie", re.IGNORECASE
+)
 _LOGIN = re.compile(r"://[^/@\s:]*:([^/@\s]*)@")
-_MASK = "**********"
+MASK = "**********"
 _DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data source
+_DEFAULT_DEADLINE = 900.0  # seconds for all questions of a gate: well below the time limits of CI jobs
+_CONCURRENCY = 16
 _SHORTEST_SECRET = 4  # characters; scrubbing shorter values would shred every text
+
+
+class Deadline:
+    """The time that all questions of a gate may take together, in seconds from the first one on."""
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self.seconds = seconds
+        self._started: float | None = None
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; the first call starts the clock."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        return self._started + self.seconds - now
+
+    def restart(self) -> None:
+        """Give the whole time again, as after waiting for a checkpoint."""
+        self._started = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +57,30 @@ class RegionSettings:
     """What telemetry.yaml says about one region: its source, that source's own options, and its event sources.
 
     ``where`` names the place in the file for messages; ``folder`` is what relative paths count from. The name is
-    empty where the environment has no regions.
+    empty where the environment has no regions. ``events`` are settings of the same form by kind of event;
+    ``scrape_interval`` is in seconds, None where the file does not say it; ``concurrency`` is how many questions the
+    source may be asked at once.
     """
 
     name: str
     source: str
     options: Mapping[str, Any] = field(repr=False)
-    events: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    events: Mapping[str, RegionSettings] = field(repr=False)
     where: str
     folder: Path
+    accept_warnings: bool = False
+    scrape_interval: float | None = None
+    concurrency: int = _CONCURRENCY
+    deadline: Deadline = field(default_factory=Deadline, repr=False, compare=False)
+    locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False, compare=False)
 
     def resolve(self, path: str) -> Path:
         """Return a path of the file as one that can be opened."""
         return self.folder / path
+
+    def error(self, key: tuple[Key, ...], message: str) -> SourceError:
+        """Return an error at the line of one of the options."""
+        return SourceError(f"{self.where if self.locate is None else self.locate(key)}: {message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +91,46 @@ class Environment:
     path: Path
     regions: Mapping[str, RegionSettings]
     scrape_interval: float = _DEFAULT_INTERVAL
+    deadline: Deadline = field(default_factory=Deadline, compare=False)
     replay: Mapping[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def scrub(self, text: str) -> str:
         """Return a text for people without any secret of this environment, and without user names in addresses."""
         for secret in sorted(self.secrets, key=len, reverse=True):
-            text = text.replace(secret, _MASK)
+            text = text.replace(secret, MASK)
         return re.sub(r"(\w+://)[^/@\s]+@", r"\1", text)
 
 
-def load_environment(path: Path, name: str | None = None) -> Environment:
+def is_secret_name(name: str) -> bool:
+    """Tell whether a key or variable of this name holds something that must not be shown."""
+    return bool(_SECRET_KEY.search(name)) and not name.endswith("_file")
+
+
+def load_environment(path: Path, name: str | None = None, *, deadline: float | None = None) -> Environment:
     """Read one environment: the named one, else ``$TELEMETRY_ENV``'s, else the file's default.
 
-    ``${VAR}``, ``${VAR:-default}`` and ``${file:PATH}`` are expanded after parsing, in this environment only; ``$$`` is
+    ``deadline`` (seconds) goes before the file's own. ``${VAR}``, ``${VAR:-default}`` and ``${file:PATH}`` are expanded after parsing, in this environment only; ``$$`` is
     a dollar. Raises ConfigError, one line, for a missing file, an unknown name or anything else in the way.
     """
     if not path.is_file():
         wanted = f"environment {name!r}: " if name else ""
-        message = f"{wanted}there is no telemetry.yaml at {path.parent} (known environments: none); see telemetry_config"
+        message = f"{wanted}there is no {path.name} at {path.parent} (known environments: none); see telemetry_config"
         raise ConfigError(message)
     try:
         document = Document(path, _shown(path))
     except SuiteError as error:
         raise ConfigError(str(error)) from None
-    reader = _Reader(document)
+    reader = _Reader(document, deadline)
     return reader.environment(name)
 
 
 class _Reader:
     """Reads one environment, remembering every secret that it meets."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, deadline: float | None) -> None:
         self._document = document
+        self._deadline = deadline
         self._folder = document.path.parent
         self._secrets: set[str] = set()
 
@@ -106,11 +151,25 @@ class _Reader:
         at = ("environments", chosen)
         raw = self._mapping(known[chosen], at)
         values = {key: self._expanded(value, (*at, key), key) for key, value in raw.items()}
-        interval = self._interval(values.pop("scrape_interval", None), (*at, "scrape_interval"))
+        interval = self._seconds(values, "scrape_interval", at)
+        stated = self._seconds(values, "deadline", at)
+        values.pop("deadline", None)
+        seconds = self._deadline if self._deadline is not None else stated
+        deadline = Deadline(_DEFAULT_DEADLINE if seconds is None else seconds)
         regions = self._mapping(values.pop("regions", None) or {"": {}}, (*at, "regions"))
         replay = self._mapping(values.pop("replay", None) or {}, (*at, "replay"))
-        settings = {region: self._region(region, values, options, at) for region, options in regions.items()}
-        return Environment(chosen, self._document.path, settings, interval, replay, frozenset(self._secrets))
+        settings = {
+            region: self._region(region, values, options, at, deadline) for region, options in regions.items()
+        }
+        return Environment(
+            chosen,
+            self._document.path,
+            settings,
+            _DEFAULT_INTERVAL if interval is None else interval,
+            deadline,
+            replay,
+            frozenset(self._secrets),
+        )
 
     def _choice(self, name: str | None, default: object, known: Mapping[str, Any]) -> tuple[str, str]:
         if name:
@@ -124,29 +183,68 @@ class _Reader:
         raise self._error((), f"no environment chosen and no `default:`; known environments: {names}")
 
     def _region(
-        self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...]
+        self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...], deadline: Deadline
     ) -> RegionSettings:
         where = (*at, "regions", name) if name else at
-        options = {**shared, **self._mapping(own or {}, where)}
-        events = self._mapping(options.pop("events", None) or {}, (*at, "events"))
-        for kind, settings in events.items():
-            if not isinstance(self._mapping(settings, (*at, "events", kind)).get("source"), str):
-                raise self._error((*at, "events", kind), f"events.{kind} needs `source:`")
+        if name and not _NAME.fullmatch(name):
+            raise self._error(where, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
+        mine = self._mapping(own or {}, where)
+
+        def place(key: tuple[Key, ...]) -> tuple[Key, ...]:
+            return (*(where if key[:1] and key[0] in mine else at), *key)
+
+        options = {**shared, **mine}
+        events = {}
+        for kind, stated in self._mapping(options.pop("events", None) or {}, place(("events",))).items():
+            above = place(("events", kind))
+            if kind not in _EVENTS:
+                raise self._error(above, f"unknown events {kind!r}{suggestion(kind, _EVENTS)}")
+            settings = self._mapping(stated, above)
+            source = settings.pop("source", None)
+            if not isinstance(source, str):
+                raise self._error(above, f"events.{kind} needs `source:`")
+            events[kind] = RegionSettings(
+                name,
+                source,
+                settings,
+                {},
+                self._line(above),
+                self._folder,
+                deadline=deadline,
+                locate=lambda key, above=above: self._line((*above, *key)),  # type: ignore[misc]
+            )
         source = options.pop("source", None)
         if not isinstance(source, str):
             raise self._error(where, f"{'.'.join(map(str, where))} needs `source:`, such as recording")
-        line = f"{self._document.shown}:{self._document.line(where)}"
-        return RegionSettings(name, source, options, events, line, self._folder)
+        accept = options.pop("accept_warnings", False)
+        if not isinstance(accept, bool):
+            raise self._error(place(("accept_warnings",)), "accept_warnings: must be true or false")
+        concurrency = options.pop("concurrency", _CONCURRENCY)
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+            raise self._error(place(("concurrency",)), "concurrency: must be a whole number from 1 on")
+        return RegionSettings(
+            name,
+            source,
+            {key: value for key, value in options.items() if key != "scrape_interval"},
+            events,
+            self._line(where),
+            self._folder,
+            accept,
+            self._seconds(options, "scrape_interval", place(())),
+            concurrency,
+            deadline,
+            lambda key: self._line(place(key)),
+        )
 
-    def _interval(self, value: object, where: tuple[Key, ...]) -> float:
-        if value is None:
-            return _DEFAULT_INTERVAL
+    def _seconds(self, values: Mapping[str, Any], key: str, at: tuple[Key, ...]) -> float | None:
+        if values.get(key) is None:
+            return None
         try:
-            seconds = parse_duration(str(value))
+            seconds = parse_duration(str(values[key]))
         except ValueError as error:
-            raise self._error(where, f"scrape_interval: {error}") from None
+            raise self._error((*at, key), f"{key}: {error}") from None
         if seconds <= 0:
-            raise self._error(where, f"scrape_interval: {value} is not longer than nothing")
+            raise self._error((*at, key), f"{key}: {values[key]} is not longer than nothing")
         return seconds
 
     def _mapping(self, value: object, where: tuple[Key, ...]) -> dict[str, Any]:
@@ -162,7 +260,7 @@ class _Reader:
         if not isinstance(value, str):
             return value
         text = _REFERENCE.sub(lambda match: self._reference(match, where), value)
-        if _SECRET_KEY.search(key) and not key.endswith("_file"):
+        if is_secret_name(key):
             self._keep(text)
         # By hand, since urlsplit raises on addresses that are none, which the source will say better.
         if login := _LOGIN.search(text):
@@ -198,8 +296,11 @@ class _Reader:
         if len(secret) >= _SHORTEST_SECRET:
             self._secrets.add(secret)
 
+    def _line(self, where: tuple[Key, ...]) -> str:
+        return f"{self._document.shown}:{self._document.line(where)}"
+
     def _error(self, where: tuple[Key, ...], message: str) -> ConfigError:
-        return ConfigError(f"{self._document.shown}:{self._document.line(where)}: {message}")
+        return ConfigError(f"{self._line(where)}: {message}")
 
 
 def _shown(path: Path) -> str:

@@ -4,6 +4,7 @@ TelemetryGateError
 ├── ConfigError      telemetry.yaml, an option or an environment variable is wrong
 ├── SuiteError       a suite file is wrong; knows file and line
 ├── SourceError      a source of metrics or events could not answer
+│   └── UnreachableError   nothing that a server said: no connection, no answer in time
 ├── RecordingError   a recording is damaged, or cannot be written
 └── PromQLError      an expression is wrong, unsupported, or cannot be evaluated
 """
@@ -12,7 +13,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ConfigError", "PromQLError", "RecordingError", "SourceError", "SuiteError", "TelemetryGateError"]
+__all__ = [
+    "ConfigError",
+    "PromQLError",
+    "RecordingError",
+    "SourceError",
+    "SuiteError",
+    "TelemetryGateError",
+    "UnreachableError",
+]
 
 
 class TelemetryGateError(Exception):
@@ -38,6 +47,10 @@ class SuiteError(TelemetryGateError):
 
 class SourceError(TelemetryGateError):
     """A source of metrics or events could not answer."""
+
+
+class UnreachableError(SourceError):
+    """A source could not be reached, or gave no answer in time; other questions would fare the same."""
 
 
 class RecordingError(TelemetryGateError):

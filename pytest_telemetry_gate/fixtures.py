@@ -16,7 +16,7 @@ from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
 from pytest_telemetry_gate.events.base import Episode, Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.run import VERDICTS
+from pytest_telemetry_gate.run import NOT_CHOSEN, VERDICTS
 from pytest_telemetry_gate.sources.base import Answer, EventsQuestion, Instant, Range
 from pytest_telemetry_gate.suite.loader import load_criterion
 from pytest_telemetry_gate.suite.model import Checkpoint, Criterion, Rollout, Suite
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment
     from pytest_telemetry_gate.recording import Recording
     from pytest_telemetry_gate.run import GateRun
-    from pytest_telemetry_gate.session import GateSession
     from pytest_telemetry_gate.verdict import Verdict
 
 __all__ = ["NOWHERE", "Point", "Telemetry", "environment_of", "parametrise", "recording_of", "telemetry_of"]
@@ -52,13 +51,17 @@ class Telemetry:
     not found is ever an empty success.
     """
 
-    def __init__(self, item: pytest.Item, session: GateSession, check: Check, level: str | None) -> None:
+    def __init__(
+        self, item: pytest.Item, run: GateRun, environment: Environment, check: Check, level: str | None
+    ) -> None:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
         self.verdicts: list[Verdict] = item.stash.setdefault(VERDICTS, [])
         self._item = item
-        self._session = session
+        self._run = run
+        self._environment = environment
+        self._session = run.session(environment)
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
@@ -89,12 +92,12 @@ class Telemetry:
         check = dataclasses.replace(self._check, criterion=model, sequence=number)
         if model.checkpoints is not None:
             raise check.error("checkpoints: the test's marker says where it is judged")
+        if model.over_regions:
+            raise check.error("a test looks at one region; criteria over all regions stand in suite files")
         for _, message in model.problems(check.suite):
             raise check.error(message)
         check_queries(check)
-        verdict = self._session.judge(check)
-        self.verdicts.append(verdict)
-        return verdict
+        return self._run.judge(self._item, check, self._environment)
 
     def value(self, query: str) -> float:
         """Return the one value of a query; raises SourceError where it has none or several."""
@@ -167,7 +170,7 @@ class Telemetry:
 
 
 def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
-    """Run a test once for each region and checkpoint of its marker."""
+    """Run a test once for each region and checkpoint of its marker that the options choose."""
     options = _options(metafunc.definition)
     try:
         environment = run.environment(metafunc.definition.path.parent, options.get("env"))
@@ -189,7 +192,9 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
         "-".join(part for part in (point.region if several else None, point.checkpoint) if part)
         for point in points
     ]
-    if any(names) or len(points) != 1:
+    if not points:
+        metafunc.parametrize("telemetry_point", [NOT_CHOSEN], indirect=True, ids=[NOT_CHOSEN])
+    elif any(names) or len(points) != 1:
         metafunc.parametrize("telemetry_point", points, indirect=True, ids=names)
 
 
@@ -223,7 +228,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         )
     except TelemetryGateError as error:
         pytest.fail(str(error), pytrace=False)
-    return Telemetry(item, session, check, options.get("level"))
+    return Telemetry(item, run, environment, check, options.get("level"))
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,11 +26,11 @@ def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], S
 
 @pytest.hookspec
 def pytest_telemetry_gate_event_sources() -> Mapping[  # type: ignore[empty-body]
-    str, Callable[[Mapping[str, Any], Source], EventSource]
+    str, Callable[[RegionSettings, Source], EventSource]
 ]:
     """Return factories of event sources by the name that ``events: {alerts: {source: NAME}}`` gives them.
 
-    A factory gets that mapping and the region's metric source, and returns an object with the method of
+    A factory gets that mapping as settings and the region's metric source, and returns an object with the method of
     ``pytest_telemetry_gate.events.base.EventSource``.
     """
 

@@ -6,7 +6,7 @@ Standard library only, like the verdicts it is made from.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.verdict import Outcome, Verdict, outcome_of
@@ -31,11 +31,13 @@ def gate_outcome(
     collected: int,
     strict: bool = False,
     partial: bool = False,
+    asked: Collection[str] = (),
 ) -> GateOutcome:
     """Decide for the gate: it opens when something was judged, all of it was, and every verdict lets it through.
 
     ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
-    ``partial`` says that it is meant. A run that judged nothing is inconclusive.
+    ``partial`` says that it is meant. A run that judged nothing is inconclusive, and so is one where a checkpoint
+    that was ``asked`` for by name is pending.
     """
     worst = outcome_of(verdicts) or Outcome.INCONCLUSIVE
     counts = Counter(verdict.outcome for verdict in verdicts)
@@ -47,6 +49,10 @@ def gate_outcome(
     closed = [outcome for outcome in counts if not outcome.lets_through(strict=strict)]
     if closed:
         return GateOutcome(worst, opens=False, reason=tally, strict=strict)
+    early = {one.checkpoint for one in verdicts if one.outcome is Outcome.PENDING}.intersection(asked)
+    if early:
+        why = f"pending though asked for: {', '.join(sorted(early))} ({tally})"
+        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=why, strict=strict)
     if selected < collected and not partial:
         why = f"{selected} of {collected} selected; --telemetry-partial says that is meant"
         return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=f"{why} ({tally})", strict=strict)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError
 
@@ -27,6 +27,7 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
     checkpoint that lies before the time it counts from.
     """
     planned: list[Check] = []
+    everywhere = tuple(environment.regions)
     for group, criteria in suite.groups.items():
         for criterion in criteria:
             own = [
@@ -36,15 +37,22 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
                     criterion=criterion,
                     checkpoint=checkpoint,
                     region=region,
+                    everywhere=everywhere,
                     environment=environment.name,
                     scrape_interval=environment.scrape_interval,
                     path=suite.path,
                     sequence=sequence,
                 )
-                for region in environment.regions
+                for region in (
+                    [ALL_REGIONS] if criterion.over_regions and len(everywhere) > 1 else everywhere
+                )
                 for sequence, checkpoint in enumerate(suite.points)
                 if suite.applies(criterion, checkpoint)
             ]
+            if criterion.over_regions and ALL_REGIONS in everywhere and own:
+                raise own[0].error(
+                    f"a region is called {ALL_REGIONS!r}, as is what is judged over all regions"
+                )
             for check in own:
                 if check.range <= 0:
                     start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"

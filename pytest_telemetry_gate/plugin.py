@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.run import GateRun
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
+_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _RUN: pytest.StashKey[GateRun] = pytest.StashKey()
 _MARKER = (
@@ -46,6 +47,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
+    )
+    group.addoption(
+        "--telemetry-wait",
+        metavar="MAX",
+        nargs="?",
+        const="",
+        help="wait until the next checkpoint is due, at most this long (such as 13h)",
+    )
+    group.addoption(
+        "--telemetry-concurrency",
+        metavar="N",
+        help="how many requests to live sources may be under way at once (16)",
+    )
+    group.addoption(
+        "--telemetry-deadline",
+        metavar="DURATION",
+        help="how long all requests to live sources may take together (15m)",
+    )
+    group.addoption(
+        "--telemetry-explain",
+        action="store_true",
+        help="show how each verdict came about: queries, times, raw values and every step",
     )
     group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
     group.addoption(
@@ -84,7 +107,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import"):
+    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import") is not None:
         from pytest_telemetry_gate.commands import main
 
         return main(config, _run(config))
@@ -95,7 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    if any(config.getoption(f"--telemetry-{name}") for name in ("env", "now", "checkpoint", "region")):
+    # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
+    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
 
 

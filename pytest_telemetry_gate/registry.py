@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_telemetry_gate.errors import ConfigError
 
@@ -24,7 +24,7 @@ class Registry:
     """The factories and kinds that plugins have registered, built in ones included."""
 
     sources: Mapping[str, Callable[[RegionSettings], Source]]
-    event_sources: Mapping[str, Callable[[Mapping[str, Any], Source], EventSource]]
+    event_sources: Mapping[str, Callable[[RegionSettings, Source], EventSource]]
     criteria: Mapping[str, type[Criterion]]
 
 

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
+import time
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_telemetry_gate import builtin
-from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.check import Check, judge
 from pytest_telemetry_gate.config import Environment, load_environment
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
 from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
+from pytest_telemetry_gate.reporting.explain import explanation
 from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.duration import parse_time
+from pytest_telemetry_gate.suite.duration import parse_duration, parse_time
 from pytest_telemetry_gate.suite.loader import load_suite
 from pytest_telemetry_gate.suite.model import Suite
 from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.waiting import countdown, wait_until
 
-__all__ = ["CHECK", "VERDICTS", "GateRun"]
+__all__ = ["CHECK", "ENVIRONMENT", "NOT_CHOSEN", "VERDICTS", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
+_EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
+_CONCURRENCY = 16
+_PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
+_WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
+NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
+ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
+EXPLANATIONS: pytest.StashKey[list[str]] = pytest.StashKey()
 _CONCLUDED: pytest.StashKey[list[Verdict]] = pytest.StashKey()  # the same, when the test's body is over
 
 
@@ -48,6 +60,7 @@ class GateRun:
         self.collected = 0
         self.selected = 0
         self.left_out = 0
+        self.explained: list[str] = []
         self.problem: ConfigError | None = None
         self._environments: dict[Path, Environment] = {}
         self._sessions: dict[Path, GateSession] = {}
@@ -57,7 +70,15 @@ class GateRun:
         self._summarised = False
         self._files: dict[Path, int] = {}
         self._spools: set[Path] = set()
+        for option in _WITH_VALUE:
+            # What a pipeline's unset variable leaves must not mean the default.
+            if config.getoption(option) == "":
+                message = f"{option} is empty"
+                raise pytest.UsageError(message)
         self.now = self._clock()
+        self._concurrency = self._whole_number("--telemetry-concurrency") or _CONCURRENCY
+        self._deadline = self._duration("--telemetry-deadline")
+        self._patience = self._duration("--telemetry-wait")
 
     @property
     def worker(self) -> Mapping[str, Any] | None:
@@ -91,7 +112,7 @@ class GateRun:
         name = name or self.config.getoption("--telemetry-env")
         key = path / (name or "")
         if key not in self._environments:
-            self._environments[key] = load_environment(path, name)
+            self._environments[key] = load_environment(path, name, deadline=self._deadline)
         return self._environments[key]
 
     @property
@@ -118,7 +139,9 @@ class GateRun:
             folder = self._spool_folder()
             # Environments share regions' names and queries, but not their answers.
             spool = None if folder is None else folder / hashlib.sha256(str(key).encode()).hexdigest()
-            self._sessions[key] = GateSession(environment, self.registry, now=self.now, spool=spool)
+            self._sessions[key] = GateSession(
+                environment, self.registry, now=self.now, spool=spool, concurrency=self._share()
+            )
         return self._sessions[key]
 
     def take(self, report: pytest.TestReport) -> None:
@@ -131,10 +154,21 @@ class GateRun:
             return
         if report.skipped and not getattr(report, _WIRE, ()):
             self.left_out += 1
+        self.explained += getattr(report, _EXPLAINED, [])
         for wire in getattr(report, _WIRE, ()):
             verdict = Verdict.from_wire(wire)
             self.verdicts.append(verdict)
             self.config.hook.pytest_telemetry_gate_verdict(verdict=verdict, config=self.config)
+
+    def judge(self, item: pytest.Item, check: Check, environment: Environment) -> Verdict:
+        """Judge a check for an item, which carries the verdict, and its explanation where that is asked for."""
+        gate = self.session(environment)
+        answers = gate.answers(check)
+        verdict = judge(check, answers)
+        item.stash.setdefault(VERDICTS, []).append(verdict)
+        if self.config.getoption("--telemetry-explain"):
+            item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
+        return verdict
 
     def count(self, path: Path, checks: int) -> None:
         """Take note of how many checks a suite file has; a file that is collected twice counts once."""
@@ -148,6 +182,7 @@ class GateRun:
             collected=self.collected,
             strict=self.strict,
             partial=bool(self.config.getoption("--telemetry-partial")),
+            asked=self.config.getoption("--telemetry-checkpoint"),
         )
 
     @property
@@ -169,22 +204,48 @@ class GateRun:
         self._spools.add(Path(counts["spool"]))
         self._clocks.update(counts["clocks"])
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Count the checks of a suite file that somebody, such as ``--lf``, reports as collected without looking."""
+        report = yield
+        count = getattr(collector, "count", None)
+        if report.passed and count is not None and collector.path not in self._files:
+            count()
+        return report
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Take the denominator before anybody deselects."""
+        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints."""
         if self.problem is not None:
             raise pytest.UsageError(str(self.problem))
+        elsewhere = [item for item in items if is_elsewhere(item)]
+        if elsewhere:
+            items[:] = [item for item in items if not is_elsewhere(item)]
+            self.config.hook.pytest_deselected(items=elsewhere)
         self.collected = sum(self._files.values()) + sum(uses_telemetry(item) for item in items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Take what was left by deselection."""
+        """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
         self.selected = sum(CHECK in item.stash or uses_telemetry(item) for item in session.items)
+        if self.config.getoption("--collect-only") or session.testsfailed:
+            return
+        checks: dict[GateSession, list[Check]] = defaultdict(list)
+        for item in session.items:
+            if CHECK in item.stash:
+                checks[self.session(item.stash[ENVIRONMENT])].append(item.stash[CHECK])
+        if self._patience is not None:
+            self._wait(checks, self._patience)
+        for gate, own in checks.items():
+            gate.prefetch(own)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget what an earlier attempt at the same item has decided, as plugins that rerun tests expect."""
         if item.stash.get(VERDICTS, None) is not None:
             del item.stash[VERDICTS]
+            item.stash[EXPLANATIONS] = []
             item.stash[_CONCLUDED] = []
             item.user_properties[:] = [one for one in item.user_properties if not junit.is_property(one[0])]
 
@@ -208,6 +269,7 @@ class GateRun:
         verdicts = item.stash.get(_CONCLUDED, [])
         if call.when == "call" and verdicts:
             setattr(report, _WIRE, [verdict.to_wire() for verdict in verdicts])
+            setattr(report, _EXPLAINED, item.stash.get(EXPLANATIONS, []))
             if report.skipped:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].reason)
@@ -231,6 +293,7 @@ class GateRun:
         self._summarised = True
         if self.is_gate and not self.config.getoption("--collect-only"):
             verbosity = self.config.get_verbosity()
+            terminal.write_explained(terminalreporter, self.explained)
             terminal.write(
                 terminalreporter, self.verdicts, self.outcome(), verbosity=verbosity, now=self.clock
             )
@@ -250,6 +313,75 @@ class GateRun:
         """Remove what the workers of the run have left on disk."""
         for spool in self._spools:
             shutil.rmtree(spool, ignore_errors=True)
+
+    def _wait(self, checks: Mapping[GateSession, Sequence[Check]], patience: float) -> None:
+        """Wait until the next checkpoint that is selected is due, unless that is longer than the user wants."""
+        for gate, own in checks.items():
+            gate.open(region for check in own for region in check.regions)
+        due: dict[float, list[str]] = defaultdict(list)
+        for gate, own in checks.items():
+            for check in own:
+                if (moment := gate.waits_for(check)) is not None and check.checkpoint.id not in due[moment]:
+                    due[moment].append(check.checkpoint.id)
+        moment = min((moment for moment, names in due.items() if names), default=0.0)
+        left = moment - time.time()
+        if left <= 0:
+            return
+        reporter: Any = None if self.worker else self.config.pluginmanager.get_plugin("terminalreporter")
+        quiet = reporter is None or self.config.get_verbosity() < 0
+        if left > patience:
+            if not quiet:
+                late = (
+                    f"not {countdown(moment, time.time(), due[moment])}, longer than --telemetry-wait allows"
+                )
+                reporter.write_line(late, yellow=True)
+            return
+        rewritten = not quiet and reporter.isatty
+
+        def tell(now: float) -> None:
+            line = countdown(moment, now, due[moment])
+            if rewritten:
+                reporter.rewrite(line, erase=True)
+            elif not quiet:
+                reporter.write_line(line)
+
+        wait_until(moment, tell, every=1.0 if rewritten else _PIPED_COUNTDOWN)
+        if rewritten:
+            reporter.write_line("")
+        for gate in checks:
+            gate.restart()
+
+    def _share(self) -> int:
+        """Return how many requests this process may have under way, so that all workers keep to the limit."""
+        workers = 1 if self.worker is None else int(self.worker["workercount"])
+        return max(1, self._concurrency // workers)
+
+    def _whole_number(self, option: str) -> int | None:
+        text = self.config.getoption(option)
+        if text is None:
+            return None
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            message = f"{option}: {text!r} is not a whole number from 1 on"
+            raise pytest.UsageError(message)
+        return int(text)
+
+    def _duration(self, option: str) -> float | None:
+        """Return an option's seconds; None where it is not given, and without end where it has no value."""
+        text = self.config.getoption(option)
+        if text is None:
+            return None
+        if not text:
+            return math.inf
+        try:
+            seconds = parse_duration(text)
+        except ValueError as error:
+            hint = f" ({option}=DURATION, or {option} as the last argument)" if (Path(text).exists()) else ""
+            message = f"{option}: {error}{hint}"
+            raise pytest.UsageError(message) from None
+        if seconds <= 0:
+            message = f"{option}: {text!r} is not longer than nothing"
+            raise pytest.UsageError(message)
+        return seconds
 
     def _clock(self) -> float | None:
         text = self.config.getoption("--telemetry-now")
@@ -281,6 +413,12 @@ class GateRun:
 def uses_telemetry(item: pytest.Item) -> bool:
     """Tell whether an item is a hand-written test with the ``telemetry`` fixture."""
     return "telemetry_point" in getattr(item, "fixturenames", ())
+
+
+def is_elsewhere(item: pytest.Item) -> bool:
+    """Tell whether a hand-written test names only checkpoints or regions that the options leave out."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("telemetry_point") == NOT_CHOSEN
 
 
 def conclude(verdicts: list[Verdict], *, strict: bool) -> None:

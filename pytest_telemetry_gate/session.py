@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.check import Check, judge
-from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
+from pytest_telemetry_gate.check import Check
+from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.fetch import Fetcher, batches
+from pytest_telemetry_gate.figures import duration
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.base import (
     Answer,
     Answers,
     EventsQuestion,
+    Instant,
+    LiveSource,
+    Probe,
     Question,
     Range,
+    RegionFacts,
     Source,
 )
 from pytest_telemetry_gate.spool import Spool
-from pytest_telemetry_gate.verdict import Verdict
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.config import Environment
+    from pytest_telemetry_gate.config import Environment, RegionSettings
     from pytest_telemetry_gate.events.base import EventSource
     from pytest_telemetry_gate.registry import Registry
     from pytest_telemetry_gate.suite.model import Criterion
 
 __all__ = ["GateSession"]
 
+_GIVE_UP = 3  # unreachable in a row, each after several attempts, before a region is not asked any more
+
 
 @dataclass
 class _Region:
-    """One region as far as it could be opened: its metric source and event sources, or the one line why not."""
+    """One region as far as it could be opened: its metric source and event sources, or the one line why not.
+
+    ``live`` is the source once more, where it is behind a network; ``down`` says why it is not asked any more.
+    """
 
     source: Source | None = None
+    live: LiveSource | None = None
     failure: str = ""
+    accept_warnings: bool = False
     event_sources: dict[str, EventSource] = field(default_factory=dict)
+    unreachable: int = 0
+    down: str = ""
 
 
 class GateSession:
-    """Asks and judges for one environment; ``now`` (seconds since the epoch) overrides the clock of the sources."""
+    """Asks and judges for one environment; ``now`` (seconds since the epoch) overrides the clock of the sources.
+
+    ``concurrency`` is how many requests may be under way at once over all live regions.
+    """
 
     def __init__(
         self,
@@ -50,6 +69,7 @@ class GateSession:
         *,
         now: float | None = None,
         spool: Path | None = None,
+        concurrency: int = 16,
     ) -> None:
         self.environment = environment
         self._registry = registry
@@ -57,23 +77,53 @@ class GateSession:
         self._started = time.time()
         self._spool = Spool(spool)
         self._regions: dict[str, _Region] = {}
+        limits = {name: settings.concurrency for name, settings in environment.regions.items()}
+        self._fetcher = Fetcher(self._ask_together, self._spool, threads=concurrency, limits=limits)
 
     @property
     def kinds(self) -> Mapping[str, type[Criterion]]:
         """The kinds of criteria, by the key that tells them."""
         return self._registry.criteria
 
-    def judge(self, check: Check) -> Verdict:
-        """Ask what the check needs to know and judge it; a user's mistake is an error verdict, never a traceback."""
-        return judge(check, self.answers(check.region, check.questions()))
+    def prefetch(self, checks: Sequence[Check]) -> None:
+        """Have the questions of some checks asked of live regions while the caller goes on.
 
-    def answers(self, region: str, questions: Iterable[Question]) -> Answers:
-        """Return the answers to all questions of one region, with its clock and scrape intervals."""
-        opened = self._region(region)
-        if opened.source is None:
-            return Answers(self.now(region), {}, failure=opened.failure)
-        answers = {question: self._spool.answer(question, self._ask) for question in questions}
-        return Answers(self.now(region), answers, opened.source.scrape_intervals)
+        Checks whose time has not come are left out.
+        """
+        self.open(region for check in checks for region in check.regions)
+        live = [check for check in checks if any(self._region(name).live for name in check.regions)]
+        due = (check for check in live if check.time <= min(map(self.now, check.regions)))
+        self._fetch(question for check in due for question in check.questions())
+
+    def waits_for(self, check: Check) -> float | None:
+        """Return when a check is due that is not yet and will be by the wall clock, in seconds since the epoch."""
+        regions = [self._region(name) for name in check.regions]
+        if self._now is not None or any(one.live is None for one in regions):
+            return None
+        due = check.due(self._known(check.regions).longest_interval(check.regions))
+        return due if due > self._started else None
+
+    def restart(self) -> None:
+        """Read the wall clock again, and count the deadline from the next question on."""
+        self._started = time.time()
+        self.environment.deadline.restart()
+
+    def open(self, regions: Iterable[str]) -> None:
+        """Open several regions at once, so that their servers are waited for together."""
+        closed = [name for name in dict.fromkeys(regions) if name not in self._regions]
+        if len(closed) > 1:
+            with ThreadPoolExecutor(len(closed)) as pool:
+                self._regions.update(zip(closed, pool.map(self._opened, closed), strict=True))
+
+    def answers(self, check: Check) -> Answers:
+        """Return the answers to a check's questions, with what is known of every region that they are about.
+
+        Whatever goes wrong is an answer that says so, never an exception.
+        """
+        wanted = check.questions()
+        self._fetch(wanted)
+        known = self._known(dict.fromkeys([*check.regions, *(one.region for one in wanted)]))
+        return replace(known, answers={question: self.ask(question) for question in wanted})
 
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
@@ -97,7 +147,30 @@ class GateSession:
         opened = self._region(question.region)
         if opened.source is None:
             return Answer(None, error=opened.failure)
-        return self._spool.answer(question, self._ask)
+        if opened.live is None:
+            return self._spool.answer(question, self._asked)
+        if not self._spool.known(question):
+            self._fetch([question])
+        deadline = self.environment.deadline
+        # A moment longer than requests may take, so that what they say of their failure is heard.
+        answer = self._spool.get(question, max(0.0, deadline.remaining()) + 1.0)
+        late = f"no answer before the gate's deadline of {duration(deadline.seconds)}"
+        return Answer(None, error=late, source=opened.source.description) if answer is None else answer
+
+    def _fetch(self, questions: Iterable[Question]) -> None:
+        live = (one for one in questions if self._region(one.region).live is not None)
+        found = batches(one for one in live if not self._spool.known(one))
+        if found:
+            self._fetcher.ahead(found)
+
+    def _known(self, regions: Iterable[str]) -> Answers:
+        """Return what is known of some regions before anything is asked."""
+        facts = {}
+        for name in regions:
+            opened = self._region(name)
+            intervals = {} if opened.source is None else opened.source.scrape_intervals
+            facts[name] = RegionFacts(intervals, opened.failure)
+        return Answers(min(map(self.now, facts)), {}, facts)
 
     def _region(self, name: str) -> _Region:
         if name not in self._regions:
@@ -115,48 +188,107 @@ class GateSession:
                 failure=f"{settings.where}: unknown source {settings.source!r}; known sources: {known}"
             )
         try:
-            return _Region(factory(settings))
+            source = factory(settings)
+            live = source if isinstance(source, LiveSource) else None
+            if live is not None:
+                self._probe(live, settings)
         except TelemetryGateError as error:
             return _Region(failure=self.environment.scrub(str(error)))
+        return _Region(source, live, accept_warnings=settings.accept_warnings)
 
-    def _ask(self, question: Question) -> Answer:
+    def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
+        """Have one process of the run try the region; raises SourceError where it failed."""
+
+        def probe(_: Question) -> Answer:
+            try:
+                return Answer(json.dumps(source.probe()))
+            except TelemetryGateError as error:
+                return Answer(None, error=self.environment.scrub(str(error)))
+
+        answer = self._spool.answer(Probe(settings.name), probe)
+        if not isinstance(answer.value, str):
+            raise SourceError(answer.error)
+        source.know(json.loads(answer.value))
+
+    def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
+        """Answer a batch of questions about one region, or None where they must be asked one by one."""
+        first, live = questions[0], self._region(questions[0].region).live
+        if len(questions) == 1 or live is None or not isinstance(first, Instant):
+            return [self._asked(question) for question in questions]
+        queries = [one.promql for one in questions if isinstance(one, Instant)]
+        try:
+            self._still_there(first)
+            found = live.vectors(queries, first.time)
+        except TelemetryGateError as error:
+            return [self._failed(question, error) for question in questions]
+        if found is None:
+            return None
+        return [self._answer(one, value) for one, value in zip(questions, found, strict=True)]
+
+    def _asked(self, question: Question) -> Answer:
         source = self.source(question.region)
         value: Scalar | Vector | Matrix | str
         try:
+            self._still_there(question)
             if isinstance(question, EventsQuestion):
                 origin = self._event_source(question)
                 events = origin.events(question.kind, question.start, question.end)
                 return Answer(events, source=origin.description, semantics=source.semantics)
             if isinstance(question, Range):
                 value = source.range(question.promql, question.start, question.end, question.step)
-                link = source.link(question.promql, question.end)
-            else:
+            elif isinstance(question, Instant):
                 value = source.instant(question.promql, question.time)
-                link = source.link(question.promql, question.time)
+            else:
+                raise TypeError(question)
         except TelemetryGateError as error:
-            reason = self.environment.scrub(str(error))
-            return Answer(None, error=reason, source=source.description, semantics=source.semantics)
+            return self._failed(question, error)
+        return self._answer(question, value)
+
+    def _still_there(self, question: Question) -> None:
+        down = self._region(question.region).down
+        if down:
+            raise SourceError(down)
+
+    def _answer(self, question: Question, value: Scalar | Vector | Matrix | str) -> Answer:
+        opened, source = self._region(question.region), self.source(question.region)
+        opened.unreachable = 0
+        warnings = () if isinstance(value, str) else tuple(value.warnings)
+        doubtful = any(not text.startswith("PromQL info") for text in warnings)
+        promql, moment = "", 0.0
+        if isinstance(question, Instant):
+            promql, moment = question.promql, question.time
+        elif isinstance(question, Range):
+            promql, moment = question.promql, question.end
         return Answer(
             value,
-            warnings=() if isinstance(value, str) else tuple(value.warnings),
+            warnings=tuple(self.environment.scrub(text) for text in warnings),
+            partial=doubtful and not opened.accept_warnings,
             extent=source.extent,
             source=source.description,
             semantics=source.semantics,
-            link=link,
+            link=source.link(promql, moment),
         )
+
+    def _failed(self, question: Question, error: TelemetryGateError) -> Answer:
+        opened, told = self._region(question.region), self.environment.scrub(str(error))
+        if isinstance(error, UnreachableError):
+            opened.unreachable += 1
+            if opened.unreachable >= _GIVE_UP:
+                opened.down = opened.down or f"{told}; not asked again"
+        source = self.source(question.region)
+        return Answer(None, error=told, source=source.description, semantics=source.semantics)
 
     def _event_source(self, question: EventsQuestion) -> EventSource:
         opened = self._region(question.region)
         if question.kind not in opened.event_sources:
             settings = self.environment.regions[question.region]
-            options = settings.events.get(question.kind, {})
-            name = options.get("source", settings.source)
-            factory = self._registry.event_sources.get(name)
+            own = settings.events.get(question.kind, settings)
+            factory = self._registry.event_sources.get(own.source)
             if factory is None:
                 known = ", ".join(sorted(self._registry.event_sources))
                 message = (
-                    f"{settings.where}: unknown event source {name!r} for {question.kind}; known: {known}"
+                    f"{own.where}: unknown event source {own.source!r} for {question.kind}; known: {known}"
                 )
                 raise ConfigError(message)
-            opened.event_sources[question.kind] = factory(options, self.source(question.region))
+            opened.event_sources[question.kind] = factory(own, self.source(question.region))
         return opened.event_sources[question.kind]

@@ -7,12 +7,12 @@ library only, so that any process can read one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Level", "Outcome", "Verdict", "outcome_of"]
+__all__ = ["Level", "Outcome", "Verdict", "outcome_of", "worst"]
 
 
 class Outcome(StrEnum):
@@ -123,3 +123,10 @@ def outcome_of(verdicts: Iterable[Verdict]) -> Outcome | None:
     """Return the worst outcome, which is the outcome of them all together; None where there is none."""
     order = list(Outcome)
     return max((verdict.outcome for verdict in verdicts), key=order.index, default=None)
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
+    outcome = outcome_of(verdicts)
+    equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
+    return min(equals, key=lambda one: float("inf") if one.margin is None else one.margin)

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.events.alerts import alert_events
 from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.promql import Engine, MemoryStorage
-from pytest_telemetry_gate.sources.base import Answer, Answers, EventsQuestion, Range
+from pytest_telemetry_gate.sources.base import Answer, Answers, EventsQuestion, Range, RegionFacts
 from pytest_telemetry_gate.suite.loader import load_suite
 from pytest_telemetry_gate.verdict import Verdict
 
@@ -97,9 +97,8 @@ class MemoryGate:
             ]
         )
         engine = Engine(storage)
-        return Answers(
-            self.now, {one: self._answer(engine, one) for one in check.questions()}, self.intervals
-        )
+        answers = {one: self._answer(engine, one) for one in check.questions()}
+        return Answers(self.now, answers, {check.region: RegionFacts(self.intervals)})
 
     def _answer(self, engine: Engine, question: object) -> Answer:
         try:

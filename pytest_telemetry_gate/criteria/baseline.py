@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.sources.base import Answers, Question
     from pytest_telemetry_gate.suite.model import Baseline
 
-__all__ = ["Reference", "baseline_questions", "reference_of", "stated_reference"]
+__all__ = ["Reference", "baseline_questions", "is_stated", "reference_of", "stated_reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,13 @@ def reference_of(check: Check, query: str, answers: Answers) -> Reference | None
 
 def stated_reference(check: Check, answers: Answers) -> Reference | None:
     """Return the baseline if it is stated as a number or in a file; what cannot be asked again has no other."""
+    return reference_of(check, "", answers) if is_stated(check) else None
+
+
+def is_stated(check: Check) -> bool:
+    """Tell whether the baseline is a number that somebody has written down, so that nothing need be asked."""
     baseline = _baseline(check)
-    stated = isinstance(baseline, float) or (baseline is not None and baseline.file is not None)
-    return reference_of(check, "", answers) if stated else None
+    return isinstance(baseline, float) or (baseline is not None and baseline.file is not None)
 
 
 def _baseline(check: Check) -> Baseline | float | None:

@@ -25,6 +25,7 @@ __all__ = [
     "Coverage",
     "coverage_of",
     "coverage_questions",
+    "shortest_window",
     "up_coverage",
     "up_questions",
     "up_selector",
@@ -145,14 +146,17 @@ def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
         return Coverage(0.0, f"no samples of {told}")
     shares = []
     for job, count in counted.items():
-        interval = answers.interval(job)
+        interval = answers.interval(check.region, job)
         if interval is None:
-            return Coverage(
-                None, f"the scrape interval of job {job!r} is unknown: set scrape_interval in telemetry.yaml"
-            )
+            return Coverage(None, f"the scrape interval of job {job!r} is unknown")
         by_slot = (filled.get(job, 0.0) - 1) * span.slot if span.slot >= 2 * interval else 0.0
         shares.append(min(1.0, max(count * interval, by_slot) / span.window))
     return Coverage(min(shares), told)
+
+
+def shortest_window(check: Check, promql: str, time: float) -> float:
+    """Return the shortest time (seconds) that a selector of the expression looks at, 0 where it has none."""
+    return min((span.window for span in _spans(check, promql, time)), default=0.0)
 
 
 def _by_job(value: object) -> dict[str, float]:

@@ -74,7 +74,7 @@ def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None
         return Problem(Outcome.INCONCLUSIVE, f"the answer may be partial: {'; '.join(answer.warnings)}")
     if isinstance(answer.value, Vector) and not answer.value.labels:
         where = f" ({answer.extent})" if answer.extent else ""
-        reason = f"no data: {query} has no value at {format_time(check.time)}{where}"
+        reason = f"no data: {query} has no value at {format_time(answer.value.time)}{where}"
         return Problem(Outcome.INCONCLUSIVE, reason)
     if coverage is None:
         return None

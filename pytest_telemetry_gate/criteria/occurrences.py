@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
+from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions, shortest_window
 from pytest_telemetry_gate.criteria.evidence import Evidence, evidence_of, series_of
 from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
 from pytest_telemetry_gate.criteria.weigh import weigh
-from pytest_telemetry_gate.events.base import Episode, Events, Rule
-from pytest_telemetry_gate.figures import duration
+from pytest_telemetry_gate.events.base import Episode, Events, Rule, Silence
+from pytest_telemetry_gate.figures import duration, figure
 from pytest_telemetry_gate.sources.base import EventsQuestion, Instant
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.suite.model import Criterion, Model
@@ -82,7 +82,13 @@ class Alerts(Criterion):
         matching = [one for one in events.episodes if _matches({**one.labels, "alertname": one.name}, match)]
         rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
         doubt = _holes(check, events) or self._unproven(check, events, rules, answers)
-        return _counted(check, matching, evidence_of(check, answer, query=query, doubt=doubt), "alert")
+        verdict = _counted(check, matching, evidence_of(check, answer, query=query, doubt=doubt), "alert")
+        hidden = [_muted(one) for one in events.silences if one.may_hide(match)]
+        if not hidden:
+            return verdict
+        # Whoever was to be told was not: the count is right all the same, but somebody should know.
+        outcome = Outcome.WARN if verdict.outcome is Outcome.PASS else verdict.outcome
+        return verdict.replaced(outcome=outcome, reason=f"{verdict.reason}; {'; '.join(hidden)}")
 
     def _unproven(self, check: Check, events: Events, rules: Sequence[Rule], answers: Answers) -> str:
         if self.alerts.proof is not None:
@@ -111,7 +117,10 @@ class Alerts(Criterion):
             return f"proof: {problem.reason}"
         _, values = series_of(answer)
         if any(not value > 0 for value in values):
-            return f"proof: {proof} is {min(values):g}, so the rules were not evaluated all the time"
+            return f"proof: {proof} is {figure(min(values))}, so the rules were not evaluated all the time"
+        seen = shortest_window(check, proof, check.time)
+        if seen < check.range:
+            return f"proof: {proof} looks at {duration(seen)} of {duration(check.range)}: say min_over_time(...[$__range])"
         return ""
 
 
@@ -162,6 +171,13 @@ def _told(one: Episode) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
     lasted = "still there" if one.end is None else f"for {duration(one.end - one.start)}"
     return f"{one.name}{{{labels}}} at {format_time(one.start)} {lasted}"
+
+
+def _muted(silence: Silence) -> str:
+    matchers = ", ".join(f'{name}{op}"{value}"' for name, op, value in silence.matchers)
+    told = f" ({silence.comment})" if silence.comment else ""
+    span = f"{format_time(silence.start)} to {format_time(silence.end)}"
+    return f"silenced by {silence.author or 'somebody'}{told}: {{{matchers}}} from {span}"
 
 
 def _holes(check: Check, events: Events) -> str:

@@ -88,10 +88,12 @@ def _check_unit(check: Check, key: str, expression: ast.Expr) -> None:
     unit = check.criterion.unit
     metric = _metric(expression)
     promised = None if metric is None else suffix_unit(metric)
-    if key != "query" or not unit or promised is None:
+    if key not in {"query", "baseline"} or not unit or promised is None:
         return
     if unit != promised and not _equal(unit, promised):
-        raise check.error(f"unit: {unit!r} contradicts the name of {metric!r}, which is in {promised!r}")
+        raise check.error(
+            f"unit: {unit!r} contradicts the name of {metric!r} in `{key}`, which is in {promised!r}"
+        )
 
 
 def _equal(unit: str, other: str) -> bool:

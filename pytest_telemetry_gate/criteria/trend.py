@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Trend", "fit"]
 
 _DAY = 86400.0
+_UNITS = ("", "%", "pp")  # of a variance; `5%` of a ratio means percentage points
 _LEAST = 3  # points: with two the line is exact and its interval infinite
 
 # Student's t at 0.975 for 1 to 30 degrees of freedom, as every table has it
@@ -93,6 +94,8 @@ class Trend(Criterion):
         for key in ("expect", "tolerance"):
             if getattr(self, key) is not None:
                 yield key, f"a trend has no `{key}`: its limit is that of the forecast"
+        if self.forecast is not None:
+            yield from self._forecast_problems(suite, self.forecast)
         ids = [
             criterion.id
             for criteria in suite.groups.values()
@@ -101,6 +104,13 @@ class Trend(Criterion):
         ]
         if self.trend.of not in ids:
             yield "trend", f"unknown criterion {self.trend.of!r}{suggestion(self.trend.of, ids)}"
+
+    def _forecast_problems(self, suite: Suite, forecast: Forecast) -> Iterable[tuple[str, str]]:
+        if forecast.expect.unit not in _UNITS:
+            yield "forecast", f"{forecast.expect.shown()!r} is no limit on a variance: write it in %"
+        last = max(point.at for point in suite.points if suite.applies(self, point))
+        if suite.rollout.start + forecast.at <= last:
+            yield "forecast", f"{_hours(forecast.at)} is not after the checkpoint that it is forecast from"
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield whatever the followed criterion asks at every checkpoint so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.criteria.baseline import Reference
     from pytest_telemetry_gate.suite.model import Criterion, Levels
 
-__all__ = ["level_of", "variance_of", "weigh"]
+__all__ = ["decide", "level_of", "variance_of", "weigh"]
 
 _SLACK = 1e-9  # relative: 105 against 100 is exactly at 5 %, whatever the last bit of the division says
 
@@ -39,8 +40,16 @@ def weigh(
     if problem is not None:
         return check.verdict(problem.outcome, problem.reason, **evidence.fields)
     shown = [criterion.shown(value) for value in values]
-    baseline = None if reference is None or reference.value is None else criterion.shown(reference.value)
-    value = _reduced(criterion, shown, baseline)
+    if reference is not None and reference.value is not None:
+        reference = replace(reference, value=criterion.shown(reference.value))
+    value = _reduced(criterion, shown, None if reference is None else reference.value)
+    return decide(check, value, evidence, reference)
+
+
+def decide(check: Check, value: float, evidence: Evidence, reference: Reference | None = None) -> Verdict:
+    """Decide about one value; it and the baseline are in the unit that people see."""
+    criterion = check.criterion
+    baseline = None if reference is None else reference.value
     found: dict[str, Any] = {**evidence.fields, "value": value, "baseline": baseline}
     if reference is not None and baseline is not None:
         found["baseline_name"] = reference.name

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.events.base import Episode, Evaluation, Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["alert_events"]
+__all__ = ["Metrics", "alert_events"]
 
 _EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
 _FAILURES = "prometheus_rule_evaluation_failures_total"
@@ -26,36 +26,46 @@ _DEFAULT_INTERVAL = 60.0  # Prometheus' own default of global.evaluation_interva
 _NOT_LABELS = frozenset({"__name__", "alertstate"})
 
 
-class _Metrics(Protocol):
-    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str: ...
+class Metrics(Protocol):
+    """What is needed of a metric source."""
+
+    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate at one time, in seconds."""
+        ...
 
 
-def alert_events(metrics: _Metrics, known: Events, start: float, end: float) -> Events:
+def alert_events(
+    metrics: Metrics, known: Events, start: float, end: float, *, accept_warnings: bool = False
+) -> Events:
     """Return what is known about alerts, completed by those that ``ALERTS`` shows from start to end (seconds).
 
     Resolved ones are included; an episode that began at or before ``start`` was carried in. An episode known from
-    elsewhere is left out where ``ALERTS`` shows the same alert at the same time.
+    elsewhere is left out where ``ALERTS`` shows the same alert at the same time. Where the source warns of its answer
+    the history is incomplete, unless ``accept_warnings``.
     """
+    doubts: list[str] = []
     intervals = {rule.alert: rule.interval for rule in known.rules}
     margin = 2 * max((rule.interval for rule in known.rules), default=_DEFAULT_INTERVAL)
     seen = tuple(
-        _episodes(_raw(metrics, 'ALERTS{alertstate="firing"}', start - margin, end), intervals, start)
+        _episodes(_raw(metrics, 'ALERTS{alertstate="firing"}', start - margin, end, doubts), intervals, start)
     )
     others = tuple(one for one in known.episodes if not any(_same(one, other) for other in seen))
     groups = {rule.group: rule.interval for rule in known.rules}
-    return replace(
-        known,
-        episodes=tuple(sorted(seen + others, key=lambda one: (one.start, one.name))),
-        evaluations=tuple(_evaluations(metrics, groups, start, end)),
-    )
+    evaluations = tuple(_evaluations(metrics, groups, start, end, doubts))
+    episodes = tuple(sorted(seen + others, key=lambda one: (one.start, one.name)))
+    events = replace(known, episodes=episodes, evaluations=evaluations)
+    if accept_warnings or not doubts:
+        return events
+    return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(doubts)}")
 
 
-def _raw(metrics: _Metrics, selector: str, start: float, end: float) -> Matrix:
+def _raw(metrics: Metrics, selector: str, start: float, end: float, doubts: list[str]) -> Matrix:
     milliseconds = round((end - start) * 1000)
     result = metrics.instant(f"{selector}[{milliseconds}ms]", end)
     if not isinstance(result, Matrix):
         message = f"a range selector gave a {type(result).__name__}"
         raise TypeError(message)
+    doubts.extend(text for text in result.warnings if text not in doubts)
     return result
 
 
@@ -86,7 +96,7 @@ def _same(one: Episode, other: Episode) -> bool:
 
 
 def _evaluations(
-    metrics: _Metrics, groups: dict[str, float], start: float, end: float
+    metrics: Metrics, groups: dict[str, float], start: float, end: float, doubts: list[str]
 ) -> Iterable[Evaluation]:
     """Yield one entry for each rule group that reported itself, over all servers that evaluate it.
 
@@ -96,8 +106,8 @@ def _evaluations(
     if not groups:
         return
     margin = 2 * max(groups.values())
-    evaluated = _raw(metrics, _EVALUATED, start - margin, end)
-    failures = _raw(metrics, _FAILURES, start - margin, end)
+    evaluated = _raw(metrics, _EVALUATED, start - margin, end, doubts)
+    failures = _raw(metrics, _FAILURES, start - margin, end, doubts)
     for group, interval in groups.items():
         rows = [row for row, labels in enumerate(evaluated.labels) if labels.get("rule_group") == group]
         if not rows:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.events.alerts import alert_events
@@ -11,6 +10,7 @@ from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.sources.recorded import RecordingSource
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.config import RegionSettings
     from pytest_telemetry_gate.sources.base import Source
 
 __all__ = ["RecordedEvents"]
@@ -24,7 +24,7 @@ class RecordedEvents:
         self.description = source.description
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], source: Source) -> RecordedEvents:
+    def of(cls, settings: RegionSettings, source: Source) -> RecordedEvents:
         """Take the events of the region's own recording; raises SourceError where the region is not recorded."""
         if not isinstance(source, RecordingSource):
             message = "event source recording: the environment's metrics do not come from a recording"

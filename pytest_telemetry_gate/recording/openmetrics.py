@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import zlib
 from array import array
@@ -26,6 +27,10 @@ _SAMPLE = re.compile(
 )
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"\s*(,|$)')
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_TYPES = frozenset(
+    ("counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown", "untyped")
+)
+_YEAR_10000 = 253_402_300_800_000  # in ms
 _ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 
 
@@ -43,10 +48,11 @@ class ImportSummary:
 class _Samples:
     """The samples of one series as they come in: timestamps in ms and values."""
 
-    __slots__ = ("line", "times", "values")
+    __slots__ = ("labels", "line", "times", "values")
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, labels: dict[str, str]) -> None:
         self.line = line
+        self.labels = labels
         self.times = array("q")
         self.values = array("d")
 
@@ -67,7 +73,8 @@ def import_openmetrics(
     each job's samples. Raises RecordingError with file and line for text that promtool would refuse, and where the
     recording cannot be written.
     """
-    if out.exists() and not overwrite:
+    # Before reading, which may take minutes; the writer looks again.
+    if os.path.exists(out) and not overwrite:  # noqa: PTH110 - unlike Path, it takes a name that is too long
         message = f"{out}: there is a recording already"
         raise RecordingError(message)
     series = _read(path)
@@ -79,8 +86,8 @@ def import_openmetrics(
     )
     spacings: dict[str, list[float]] = defaultdict(list)
     semantics = "3"
-    for text, samples in series.items():
-        labels = _labels(path, samples.line, text)
+    for samples in series:
+        labels = samples.labels
         if labels["__name__"] == "prometheus_build_info" and labels.get("version", "").startswith("2."):
             semantics = "2"
         times, values = _sorted(path, samples)
@@ -103,12 +110,13 @@ def import_openmetrics(
     for kind, known in (events or {}).items():
         writer.events(kind, known, region=region)
     writer.write(out, overwrite=overwrite)
-    count = sum(len(samples.times) for samples in series.values())
+    count = sum(len(samples.times) for samples in series)
     return ImportSummary(len(series), count, start, end, intervals)
 
 
-def _read(path: Path) -> dict[str, _Samples]:
+def _read(path: Path) -> list[_Samples]:
     series: dict[str, _Samples] = {}
+    known: dict[frozenset[tuple[str, str]], _Samples] = {}  # labels may stand in any order
     ended = False
     number = 0
     for number, line in _lines(path):
@@ -127,15 +135,26 @@ def _read(path: Path) -> dict[str, _Samples]:
             raise _error(path, number, "a sample without a timestamp cannot be recorded")
         samples = series.get(text)
         if samples is None:
-            samples = series[text] = _Samples(number)
+            labels = _labels(path, number, text)
+            samples = known.setdefault(frozenset(labels.items()), _Samples(number, labels))
+            series[text] = samples
         try:
-            samples.times.append(round(float(moment) * 1000))
-            samples.values.append(float(value))
+            samples.times.append(round(_number(moment) * 1000))
+            samples.values.append(_number(value))
         except (ValueError, OverflowError):
-            raise _error(path, number, f"not a number: {value!r} at {moment!r}") from None
+            what = "a native histogram, which is not supported" if value[0] == "{" else "not a number"
+            raise _error(path, number, f"{what}: {value[:80]!r} at {moment!r}") from None
+        if samples.times[-1] > _YEAR_10000:
+            raise _error(path, number, f"{moment} is after the year 9999: timestamps are in seconds")
     if not ended:
-        raise _error(path, number, "truncated: the file does not end with # EOF")
-    return series
+        raise _error(path, max(number, 1), "truncated: the file does not end with # EOF")
+    return list(known.values())
+
+
+def _number(text: str) -> float:
+    if "_" in text:  # which Python reads, and promtool does not
+        raise ValueError(text)
+    return float(text)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -160,6 +179,8 @@ def _check_comment(path: Path, number: int, line: str) -> None:
         raise _error(path, number, f"not OpenMetrics: {line[:80]!r}")
     if not _NAME.fullmatch(words[2]):
         raise _error(path, number, f"not a metric name: {words[2]!r}")
+    if words[1] == "TYPE" and words[3:] and words[3] not in _TYPES:
+        raise _error(path, number, f"unknown type {words[3]!r}; known: {', '.join(sorted(_TYPES))}")
 
 
 def _labels(path: Path, number: int, text: str) -> dict[str, str]:

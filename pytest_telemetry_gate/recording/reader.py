@@ -241,6 +241,8 @@ def _check_index(index: Any) -> None:
         raise _BadIndexError(f"unknown semantics {index['semantics']!r}")
     if not math.isfinite(index["recorded_at"]):
         raise _BadIndexError("'recorded_at' is not finite")
+    if not all(isinstance(stated, dict) and "sha256" in stated for stated in index["members"].values()):
+        raise _BadIndexError("a member in 'members' has no digest")
     for name, region in index["regions"].items():
         try:
             _check_region(region)
@@ -257,9 +259,9 @@ def _check_region(region: Mapping[str, Any]) -> None:
                     raise ValueError(metric["name"])
             str(metric["member"])
     for seconds in region["scrape_intervals"].values():
-        if not float(seconds) > 0:
+        if not 0 < float(seconds) < math.inf:
             raise ValueError(seconds)
-    if len(region["time_range"]) not in {0, 2}:
+    if len(region["time_range"]) not in {0, 2} or not all(map(math.isfinite, region["time_range"])):
         raise ValueError(region["time_range"])
     region["events"].items()
 

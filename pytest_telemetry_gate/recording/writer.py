@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -66,11 +67,11 @@ class RecordingWriter:
         Raises RecordingError where the file exists and ``overwrite`` was not said, and where it cannot be written;
         an earlier file stays as it was.
         """
-        if path.exists() and not overwrite:
-            message = f"{path}: there is a recording already"
-            raise RecordingError(message)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
+            if path.exists() and not overwrite:
+                message = f"{path}: there is a recording already"
+                raise RecordingError(message)
             path.parent.mkdir(parents=True, exist_ok=True)
             with unfinished.open("xb") as file:
                 self._write(file)
@@ -82,7 +83,8 @@ class RecordingWriter:
             message = f"{path}: cannot be written: {error.strerror or error}"
             raise RecordingError(message) from None
         finally:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
 
     def _write(self, file: io.BufferedIOBase | Any) -> None:
         members: dict[str, dict[str, Any]] = {}

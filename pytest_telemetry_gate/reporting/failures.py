@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pytest_telemetry_gate.figures import beside, figure, percent, signed
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.reporting.rows import limit_of, ordered, ranges, worst
+from pytest_telemetry_gate.reporting.rows import limit_of, ordered, ranges
 from pytest_telemetry_gate.suite.duration import format_time
-from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.verdict import Level, Outcome, Verdict, worst
 
 __all__ = ["explained", "listed"]
 

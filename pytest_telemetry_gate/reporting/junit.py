@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from pytest_telemetry_gate.figures import figure
 from pytest_telemetry_gate.reporting import text
 from pytest_telemetry_gate.reporting.failures import explained
-from pytest_telemetry_gate.reporting.rows import worst
 from pytest_telemetry_gate.reporting.status import figures
 from pytest_telemetry_gate.suite.duration import format_time
-from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.verdict import Outcome, Verdict, worst
 
 __all__ = ["failure_text", "is_property", "properties", "properties_of"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from pytest_telemetry_gate.figures import duration
-from pytest_telemetry_gate.verdict import Verdict, outcome_of
+from pytest_telemetry_gate.verdict import Verdict, worst
 
-__all__ = ["Row", "Suite", "checkpoints", "limit_of", "ordered", "ranges", "series_name", "suites", "worst"]
+__all__ = ["Row", "Suite", "checkpoints", "limit_of", "ordered", "ranges", "series_name", "suites"]
 
 _CODE = re.compile(r"`([^`]*)`")
 _SERIES = {60.0: "minutely", 3600.0: "hourly", 86400.0: "daily", 604800.0: "weekly"}
@@ -120,13 +120,6 @@ def suites(verdicts: Iterable[Verdict]) -> list[Suite]:
 def limit_of(verdict: Verdict) -> str:
     """Return the limit on the value, less the tolerance that stands in the same text: ``<= 90 ms, within ±5 %``."""
     return verdict.limit.partition("within ±")[0].rstrip(", ")
-
-
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
-    outcome = outcome_of(verdicts)
-    equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
-    return min(equals, key=lambda one: float("inf") if one.margin is None else one.margin)
 
 
 def checkpoints(rows: Iterable[Row]) -> list[str]:

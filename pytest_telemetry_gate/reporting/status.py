@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pytest_telemetry_gate.figures import beside, signed
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.reporting.rows import limit_of, worst
-from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.reporting.rows import limit_of
+from pytest_telemetry_gate.verdict import Outcome, Verdict, worst
 
 __all__ = ["figures", "status"]
 

@@ -25,6 +25,8 @@ _BREAKS = " _-./:,"
 _NAME = 12  # columns that the name of a baseline may take in the header
 _DIGITS = 4  # what follows a whole number, at most, to be aligned at the point: ".123"
 _FIGURE = re.compile(r"([-+]?[\d,]+)(\.\d+)?(?![\w.,])(.*)")
+_WHOLE = re.compile(r"-?\d{1,3}")  # from 1,000 on every number is written whole
+_DECIMALS = re.compile(r"-?\d+\.(\d+)")
 # tabulate takes every character for one column wide, or asks wcwidth if that happens to be installed, and strips
 # blanks. Private characters, which `plain` keeps out of texts, stand in for whatever it would get wrong.
 _PAD, _WIDE, _MORE = "\ue000", "\ue001", "\ue002"
@@ -226,12 +228,25 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         tolerance = verdict.tolerance or 0.0
         inside = verdict.outcome is not Outcome.FAIL
         return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
-    return None if verdict.value is None else compact(verdict.value, limit_of(verdict))
+    return None if verdict.value is None else _pointed(compact(verdict.value, limit_of(verdict)), row)
 
 
 def _baseline(row: Row) -> str:
     baseline = row.last.baseline
-    return "" if baseline is None or row.by_tolerance else compact(baseline)
+    return "" if baseline is None or row.by_tolerance else _pointed(compact(baseline), row)
+
+
+def _pointed(figure: str, row: Row) -> str:
+    """Write a whole number with the decimals of the row's other figures, 64.0 beside 64.2; a zero stays exact."""
+    if figure == "0" or not _WHOLE.fullmatch(figure):
+        return figure
+    beside = [
+        compact(one.value, limit_of(one)) for one in row.verdicts if one.named and one.value is not None
+    ]
+    if row.last.baseline is not None:
+        beside.append(compact(row.last.baseline))
+    decimals = min((len(found[1]) for text in beside if (found := _DECIMALS.fullmatch(text))), default=0)
+    return f"{figure}.{'0' * decimals}" if decimals else figure
 
 
 def _variance(row: Row) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["Line", "summary", "write"]
+__all__ = ["Line", "summary", "write", "write_explained"]
 
 _PIPED = 100  # columns where there is no terminal to ask
 _FIRST = 3  # failures of one criterion that are written in full
@@ -57,6 +57,14 @@ def write(
         reporter.write_sep("=", "telemetry gate")
     for line in summary(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
         reporter.write_line(line.text, **line.markup)
+
+
+def write_explained(reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+    """Write explanations of verdicts to pytest's terminal, whole lines however long, so that queries can be copied."""
+    if lines:
+        reporter.write_sep("=", "telemetry gate, explained")
+    for line in lines:
+        reporter.write_line(line, bold=not line.startswith(" "))
 
 
 def summary(

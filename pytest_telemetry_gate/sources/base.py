@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -19,7 +19,19 @@ from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["Answer", "Answers", "EventsQuestion", "Instant", "Question", "Range", "Source", "Value"]
+__all__ = [
+    "Answer",
+    "Answers",
+    "EventsQuestion",
+    "Instant",
+    "LiveSource",
+    "Probe",
+    "Question",
+    "Range",
+    "RegionFacts",
+    "Source",
+    "Value",
+]
 
 Value: TypeAlias = Scalar | Vector | Matrix | str | Events
 
@@ -57,15 +69,21 @@ class EventsQuestion:
     end: float
 
 
-Question: TypeAlias = Instant | Range | EventsQuestion
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether a live region can be asked at all, and what its source tells about itself."""
+
+    region: str
+
+
+Question: TypeAlias = Instant | Range | EventsQuestion | Probe
 
 
 class Source(Protocol):
     """Answers PromQL for one region of one environment; made by the factory that a plugin registers.
 
     ``description`` is shown to people and must not hold a secret. ``extent`` says what span of time the source holds, or nothing.
-    ``recorded_at`` is the clock of a recording and
-    None for live data; ``scrape_intervals`` are seconds by job, ``""`` standing for any other job. Every method
+    ``recorded_at`` is the clock of a recording and None for live data; ``scrape_intervals`` are seconds by job, ``""`` standing for any other job. Every method
     may raise SourceError or PromQLError with a line for people.
     """
 
@@ -85,6 +103,26 @@ class Source(Protocol):
 
     def link(self, promql: str, time: float) -> str:
         """Return the address of the server's own graph page, or an empty string."""
+        ...
+
+
+@runtime_checkable
+class LiveSource(Source, Protocol):
+    """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run."""
+
+    def probe(self) -> Mapping[str, Any]:
+        """Make sure that it can be asked; return builtins that tell ``know()`` in any process what it is."""
+        ...
+
+    def know(self, probed: Mapping[str, Any]) -> None:
+        """Take over what ``probe()`` has returned."""
+        ...
+
+    def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
+        """Evaluate several expressions that yield vectors at one time, in one request.
+
+        None where they have to be asked one by one; raises UnreachableError where nobody could be asked.
+        """
         ...
 
 
@@ -136,34 +174,51 @@ class Answer:
         return cls(**{**wire, "value": value, "warnings": tuple(wire["warnings"])})
 
 
+@dataclass(frozen=True, slots=True)
+class RegionFacts:
+    """What judging may know of a region: seconds between scrapes by job, and why it could not be asked, if so."""
+
+    scrape_intervals: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+
+_UNKNOWN = RegionFacts()
+
+
 @dataclass(frozen=True)
 class Answers:
-    """All that judging may look at: the answers to a check's questions, the clock and the scrape intervals.
+    """All that judging may look at: the answers to a check's questions, the clock and what is known of its regions.
 
-    ``now`` is in seconds since the epoch; ``scrape_intervals`` are seconds by job in the check's region.
-    ``failure`` is the one line why the whole region could not be asked, or empty.
+    ``now`` is in seconds since the epoch.
     """
 
     now: float
     answers: Mapping[Question, Answer]
-    scrape_intervals: Mapping[str, float] = field(default_factory=dict)
-    failure: str = ""
+    regions: Mapping[str, RegionFacts] = field(default_factory=dict)
 
     def __getitem__(self, question: Question) -> Answer:
         """Return the answer; a question that was never asked is an error, not an absence of data."""
         try:
             return self.answers[question]
         except KeyError:
-            return Answer(None, error=self.failure or f"was not asked: {question}")
+            failure = self.failure((question.region,))
+            return Answer(None, error=failure or f"was not asked: {question}")
 
-    def interval(self, job: str) -> float | None:
+    def interval(self, region: str, job: str) -> float | None:
         """Return the scrape interval of a job in seconds, or None where nobody knows it."""
-        return self.scrape_intervals.get(job, self.scrape_intervals.get(""))
+        intervals = self.regions.get(region, _UNKNOWN).scrape_intervals
+        return intervals.get(job, intervals.get(""))
 
-    @property
-    def longest_interval(self) -> float:
-        """The longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""
-        return max(self.scrape_intervals.values(), default=0.0)
+    def longest_interval(self, regions: Iterable[str]) -> float:
+        """Return the longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""
+        known = (self.regions.get(region, _UNKNOWN).scrape_intervals.values() for region in regions)
+        return max((seconds for intervals in known for seconds in intervals), default=0.0)
+
+    def failure(self, regions: Iterable[str]) -> str:
+        """Return the one line why one of these regions could not be asked, or nothing."""
+        return next(
+            (facts.failure for name in regions if (facts := self.regions.get(name, _UNKNOWN)).failure), ""
+        )
 
 
 def value_to_wire(value: Value) -> dict[str, Any]:

@@ -33,6 +33,10 @@ class RecordingSource:
     @classmethod
     def of(cls, settings: RegionSettings) -> RecordingSource:
         """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
+        unknown = next((key for key in settings.options if key != "path"), None)
+        if unknown is not None:
+            message = f"{settings.where}: unknown key {unknown!r}: source recording has `path` alone"
+            raise SourceError(message)
         path = settings.options.get("path")
         if not isinstance(path, str):
             message = f"{settings.where}: source recording needs path: FILE.telemetry.zip"

@@ -26,13 +26,18 @@ class CheckpointError(ValueError):
 def points_of(suite: Suite) -> tuple[Checkpoint, ...]:
     """Return the checkpoints in the order of time; raises CheckpointError."""
     named: dict[str, Checkpoint] = {}
+    moments: dict[float, str] = {}
     for index, entry in enumerate(suite.checkpoints):
         if entry.every is None:
             point = _single(index, entry, suite.rollout)
             if point.id in named:
                 raise CheckpointError(index, f"checkpoint {point.id!r} is there already")
+            if point.at in moments:
+                raise CheckpointError(
+                    index, f"checkpoint {point.id!r} is the same moment as {moments[point.at]!r}"
+                )
             named[point.id] = point
-    moments = {point.at for point in named.values()}
+            moments[point.at] = point.id
     points = dict(named)
     for index, entry in enumerate(suite.checkpoints):
         if entry.every is not None:

@@ -48,6 +48,7 @@ _WORDS: dict[str, Any] = {
     ".inf": float("inf"),
     "-.inf": float("-inf"),
 }
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}  # of whatever has no tag of its own
 _MAX_BYTES = 16 * 2**20
 _MAX_NODES = 1_000_000
 _MAX_EXPANSION = 100  # times the nodes that are written out
@@ -133,6 +134,8 @@ class _Reader:
             raise self._error(node, "nested too deeply, or an alias inside itself")
         if self._read > _MAX_NODES or self._read > 1000 + _MAX_EXPANSION * len(self._written):
             raise self._error(node, "aliases that multiply beyond reason")
+        if node.tag not in _TAGS:
+            raise self._error(node, f"the tag {node.tag!r} means nothing here")
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):

@@ -18,7 +18,9 @@ __all__ = [
     "IdField",
     "LimitField",
     "NumberField",
+    "PartField",
     "ShareField",
+    "SpanField",
     "TimeField",
     "expand",
 ]
@@ -39,6 +41,22 @@ def _read(reader: Callable[[Any], _T], kind: type) -> Callable[[Any], Any]:
 
 def _seconds(value: object) -> float:
     return parse_duration(value if isinstance(value, str) else str(value))
+
+
+def _span(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds <= 0:
+        message = f"{value!r} is not longer than nothing"
+        raise ValueError(message)
+    return seconds
+
+
+def _part(value: object) -> float:
+    share = parse_share(value)
+    if share > 1:
+        message = f"{value!r} is more than the whole"
+        raise ValueError(message)
+    return share
 
 
 def _moment(value: object) -> float:
@@ -79,6 +97,9 @@ def _text_schema(description: str, pattern: str) -> WithJsonSchema:
 DurationField = Annotated[
     float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
 ]
+SpanField = Annotated[
+    float, BeforeValidator(_read(_span, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+]
 TimeField = Annotated[
     float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
 ]
@@ -89,6 +110,9 @@ EndTimeField = Annotated[
 ]
 ShareField = Annotated[
     float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")
+]
+PartField = Annotated[
+    float, BeforeValidator(_read(_part, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
 ]
 LimitField = Annotated[
     Limit,

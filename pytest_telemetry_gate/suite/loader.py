@@ -215,23 +215,16 @@ def suggestion(name: object, allowed: Iterable[str]) -> str:
 
 def _validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
     error = document.error if isinstance(document, Document) else document
-    if isinstance(value, dict):
-        _refuse_unknown(model, value, error, where, prefix)
+    hidden = next((key for key in value if key in HIDDEN), None) if isinstance(value, dict) else None
+    if hidden is not None:
+        raise error((*where, hidden), f"{prefix}unknown key {hidden!r}{suggestion(hidden, _keys(model))}")
     try:
         return model.model_validate(value)
     except ValidationError as failure:
-        first = failure.errors(include_url=False)[0]
+        found = failure.errors(include_url=False)
+        # Unknown keys before anything else, since a misspelt key often causes the other errors.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         raise error((*where, *first["loc"]), prefix + _sentence(model, first)) from None
-
-
-def _refuse_unknown(
-    model: type[BaseModel], value: Mapping[str, Any], error: Any, where: Sequence[Key], prefix: str
-) -> None:
-    """Refuse unknown keys before anything else, since a misspelt key often causes the other errors."""
-    allowed = _keys(model)
-    for key in value:
-        if key not in allowed:
-            raise error((*where, key), f"{prefix}unknown key {key!r}{suggestion(key, allowed)}")
 
 
 def _keys(model: type[BaseModel]) -> set[str]:

@@ -18,12 +18,13 @@ from pydantic import (
 )
 
 from pytest_telemetry_gate.suite.fields import (
-    DurationField,
     EndTimeField,
     IdField,
     LimitField,
     NumberField,
+    PartField,
     ShareField,
+    SpanField,
     TimeField,
 )
 from pytest_telemetry_gate.suite.units import Limit, convert, dimension
@@ -74,13 +75,13 @@ class CheckpointEntry(Model):
 
     id: IdField | None = Field(default=None, description="the name, if it is not the time after the start")
     at: str | None = Field(default=None, description="a duration after rollout.start (+15m), or a time")
-    window: DurationField | None = Field(default=None, description="overrides the criteria's window")
-    every: DurationField | None = Field(default=None, description="a checkpoint after each such duration ...")
-    until: DurationField | None = Field(default=None, description="... up to and with this one")
+    window: SpanField | None = Field(default=None, description="overrides the criteria's window")
+    every: SpanField | None = Field(default=None, description="a checkpoint after each such duration ...")
+    until: SpanField | None = Field(default=None, description="... up to and with this one")
 
 
 def _entry(value: Any) -> Any:
-    return {"id": value, "at": value} if isinstance(value, str) else value
+    return {"id": value.lstrip("+"), "at": value} if isinstance(value, str) else value
 
 
 _Entry = Annotated[CheckpointEntry, BeforeValidator(_entry)]
@@ -136,10 +137,10 @@ class Baseline(Model):
 
     name: str = Field(default="", description="what it is called in tables")
     file: str | None = Field(default=None, description="a baseline file, beside the suite")
-    offset: DurationField | None = Field(default=None, description="the same query, this much earlier")
+    offset: SpanField | None = Field(default=None, description="the same query, this much earlier")
     at: TimeField | None = Field(default=None, description="the same query, at this time")
     query: str | None = Field(default=None, description="another query, at the checkpoint")
-    window: DurationField | None = Field(default=None, description="the baseline's own $__window")
+    window: SpanField | None = Field(default=None, description="the baseline's own $__window")
     content: BaselineFile | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
@@ -169,6 +170,7 @@ class Criterion(Model):
 
     key: ClassVar[str] = ""
     last_checkpoint_only: ClassVar[bool] = False
+    always_over_regions: ClassVar[bool] = False
     natural_unit: ClassVar[str] = ""
 
     id: IdField = Field(description="the name in node ids, unique in the suite")
@@ -182,10 +184,13 @@ class Criterion(Model):
     reduce: Literal["max", "min", "avg", "sum", "any", "all"] | None = Field(
         default=None, description="makes one value of several series"
     )
-    coverage: ShareField = Field(default=0.9, description="share of the window that must hold data")
-    window: DurationField | None = Field(default=None, description="the length of $__window")
+    combine: Literal["all", "any", "sum", "max"] | None = Field(
+        default=None, description="makes one verdict over all regions, instead of one for each"
+    )
+    coverage: PartField = Field(default=0.9, description="share of the window that must hold data")
+    window: SpanField | None = Field(default=None, description="the length of $__window")
     checkpoints: tuple[str, ...] | None = Field(
-        default=None, description="the only checkpoints it is judged at"
+        default=None, min_length=1, description="the only checkpoints it is judged at"
     )
     baseline: _OwnBaseline | None = Field(
         default=None, description="a number in its unit, or where the baseline comes from"
@@ -199,6 +204,11 @@ class Criterion(Model):
     )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
     line: int = Field(default=0, exclude=True, repr=False)
+
+    @property
+    def over_regions(self) -> bool:
+        """Whether it is judged once over all regions of an environment."""
+        return self.always_over_regions or self.combine is not None
 
     @property
     def yielded_unit(self) -> str:
@@ -248,6 +258,11 @@ class Criterion(Model):
             yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
         if self.tolerance is not None and self.baseline is None and suite.baseline is None:
             yield "tolerance", "a tolerance needs a `baseline`, here or of the suite"
+        if self.floor is not None and (self.tolerance is None or self.floor < 0):
+            yield (
+                "floor",
+                "a size that replaces the tolerance where the baseline is zero: not negative, and with one",
+            )
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield what must be asked to judge a check of this criterion."""

@@ -45,9 +45,8 @@ def convert(value: float, unit: str, to: str) -> float:
     if dimension(unit) != dimension(to):
         message = f"{unit or 'no unit'} cannot be converted to {to or 'no unit'}"
         raise ValueError(message)
-    size, other = _UNITS[unit][1], _UNITS[to][1]
-    # Dividing by the inverse keeps 0.085 s exactly 85 ms, where multiplying by 1e-3 twice would not.
-    return value * (size / other) if size >= other else value / (other / size)
+    # 15 digits survive any decimal, so that 0.29 is 29 % and not 28.999999999999996 % against a limit of 29 %.
+    return float(f"{value * _UNITS[unit][1] / _UNITS[to][1]:.15g}")
 
 
 def suffix_unit(metric: str) -> str | None:
@@ -86,11 +85,11 @@ class Limit:
             return cls(match[1], _float(match[2]), None, _named(match[3]))
         if match := _RANGE.fullmatch(line):
             lower, upper, unit = _float(match[1]), _float(match[3]), _named(match[4] or match[2])
+            if match[2]:
+                lower = convert(lower, _named(match[2]), unit)
             if lower > upper:
                 message = f"{text!r} is a range from the larger to the smaller number"
                 raise ValueError(message)
-            if match[2]:
-                lower = convert(lower, _named(match[2]), unit)
             return cls("..", lower, upper, unit)
         message = f"{text!r} is not {_ALLOWED}"
         raise ValueError(message)
@@ -151,4 +150,4 @@ def _float(text: str) -> float:
 
 
 def _exact(value: float) -> str:
-    return number(value) if value == int(value) else f"{value:g}"
+    return number(value) if value == int(value) else f"{value:.12g}"

@@ -13,7 +13,7 @@ from pytest_telemetry_gate.check import judge
 from pytest_telemetry_gate.events.base import Episode, Events, Rule
 from pytest_telemetry_gate.outcome import gate_outcome
 from pytest_telemetry_gate.run import conclude
-from pytest_telemetry_gate.sources.base import Answer, Answers
+from pytest_telemetry_gate.sources.base import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
@@ -132,7 +132,7 @@ def answered(**fields):
     def situation(gate):
         (check,) = gate.checks(f"- {CPU}")
         answers = {question: Answer(None, **fields) for question in check.questions()}
-        return judge(check, Answers(gate.now, answers, gate.intervals))
+        return judge(check, Answers(gate.now, answers, {"": RegionFacts(gate.intervals)}))
 
     return situation
 
@@ -143,12 +143,12 @@ def partial(gate):
     parts = {
         q: Answer(a.value, partial=True, warnings=("a store is down",)) for q, a in whole.answers.items()
     }
-    return judge(check, Answers(gate.now, parts, gate.intervals))
+    return judge(check, Answers(gate.now, parts, {"": RegionFacts(gate.intervals)}))
 
 
 def unreachable(gate):
     (check,) = gate.checks(f"- {CPU}")
-    return judge(check, Answers(gate.now, {}, failure="connection refused"))
+    return judge(check, Answers(gate.now, {}, {"": RegionFacts(failure="connection refused")}))
 
 
 def with_baseline_file(content):
@@ -191,6 +191,9 @@ SITUATIONS = {
     "no alert fired and the rules were evaluated": with_data(ALERTS, UP, *rules_evaluated(), events=known()),
     "no alert fired and no rule matches": with_data(ALERTS, UP, *rules_evaluated(), events=known("db")),
     "no alert fired and nothing proves the evaluation": with_data(ALERTS, UP, events=known()),
+    "no alert fired and the proof looks at a part of the time": with_data(
+        "{id: none, alerts: {proof: up}, expect: '== 0'}", UP, events=known()
+    ),
     "no alert fired and the evaluation had a gap": with_data(
         ALERTS, UP, *rules_evaluated(HOLES), events=known()
     ),
@@ -249,5 +252,6 @@ def test_the_outcome_of_the_gate(row):
         collected=collected,
         strict="--telemetry-strict" in row["options"],
         partial="--telemetry-partial" in row["options"],
+        asked=[a_verdict("pass").checkpoint] if "--telemetry-checkpoint" in row["options"] else (),
     )
     assert (str(found.outcome), found.opens) == (row["outcome"], row["gate"] == "opens")

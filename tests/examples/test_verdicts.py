@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_telemetry_gate import builtin, plan
+from pytest_telemetry_gate.check import judge
 from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.figures import figure, signed
 from pytest_telemetry_gate.registry import Registry
@@ -26,7 +27,7 @@ def judged(folder: Path) -> list[Verdict]:
     )
     session = GateSession(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
-    return [session.judge(check) for check in plan.checks(suite, environment)]
+    return [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
 
 
 def row(verdict: Verdict) -> str:

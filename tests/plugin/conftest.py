@@ -27,6 +27,7 @@ def bare(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A folder with an ini file and nothing else."""
     for name in ("TELEMETRY_ENV", "PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
     pytester.makeini("[pytest]\n")
     return Project(pytester)
 

@@ -86,7 +86,7 @@ class Project:
             for kind, known in ({"alerts": EVENTS} if events is None else events).items():
                 writer.events(kind, known.to_wire(), region=region)
         path = self.path / name
-        writer.write(path)
+        writer.write(path, overwrite=True)
         return path
 
     def run(self, *arguments: str | Path) -> pytest.RunResult:

@@ -10,7 +10,7 @@ import gates
 import numpy as np
 import pytest
 from gates import START
-from projects import CONFIG, EVENTS, HEAD, PASSING, SERIES
+from projects import CONFIG, CPU, EVENTS, HEAD, PASSING, SERIES
 from test_bad_input import assert_refused
 
 from pytest_telemetry_gate.events.base import Events
@@ -26,6 +26,13 @@ CONFIGS = {
     "default-unknown": (CONFIG.replace("default: recorded", "default: recrded"), 4, "telemetry.yaml:2", "did you mean 'recorded'?"),
     "no-default": (CONFIG.replace("default: recorded\n", ""), 4, "telemetry.yaml:1", "known environments: recorded"),
     "no-source": (CONFIG.replace("source: recording, ", ""), 4, "telemetry.yaml:3", "needs `source:`"),
+    "events-of-an-unknown-kind": (
+        CONFIG.replace("path:", "events: {alrts: {source: recording}}, path:"), 4, "telemetry.yaml:3", "did you mean 'alerts'?"
+    ),
+    "region-that-node-ids-cannot-carry": (
+        CONFIG.replace("path:", "regions: {'a::b': {}}, path:"), 4, "telemetry.yaml:3", "region 'a::b'"
+    ),
+    "unknown-key-of-a-recording": (CONFIG.replace("path:", "pth: a, path:"), 1, "telemetry.yaml:3", "unknown key 'pth'"),
     "region-without-source": (
         "default: a\nenvironments:\n  a:\n    regions:\n      eu: {path: b}\n", 4, "telemetry.yaml:5", "needs `source:`"
     ),
@@ -82,6 +89,12 @@ def index(**changes):
     return lambda path: rewritten(path, change)
 
 
+def in_region(**changes):
+    return index(
+        regions={"": {"groups": [], "scrape_intervals": {}, "time_range": [], "events": {}, **changes}}
+    )
+
+
 def cut(size):
     return lambda path: path.write_bytes(path.read_bytes()[:size])
 
@@ -117,6 +130,11 @@ DAMAGE = {
     "unknown-semantics": index(semantics="9"),
     "regions-damaged": index(regions={"": {"groups": [{}]}}),
     "no-such-region": index(regions={}),
+    "interval-without-end": in_region(scrape_intervals={"parser": float("inf")}),
+    "interval-is-text": in_region(scrape_intervals={"parser": "often"}),
+    "time-range-is-text": in_region(time_range=["a", "b"]),
+    "time-range-is-nan": in_region(time_range=[0, float("nan")]),
+    "members-are-numbers": index(members={"0/00000/times.npy": 5}),
     "members-unlisted": index(members={}),
     "members-missing": without_members,
     "samples-changed": lambda path: rewritten(path, swapped_digest),
@@ -134,6 +152,33 @@ def test_a_damaged_recording_opens_no_gate(project, case):
     assert_refused(result, 1, "ERROR", "small.telemetry.zip")
     result.assert_outcomes(failed=1)
     assert path.read_bytes() == before
+
+
+INCIDENTS = {"from": START - 60, "to": START + 9999, "complete": True, "episodes": []}
+EPISODE = {"kind": "incident", "name": "a", "start": START + 60, "end": None, "labels": {}}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"from": float("nan")},
+        {"to": "tomorrow"},
+        {"complete": "no"},
+        {"episodes": [{**EPISODE, "start": float("nan")}]},
+        {"episodes": [{**EPISODE, "start": "2025"}]},
+        {"episodes": [{**EPISODE, "labels": "x"}]},
+        {"episodes": [{"kind": "incident"}]},
+        {"episodes": 5},
+    ],
+)
+def test_damaged_events_open_no_gate(project, changed):
+    region = {"groups": [], "scrape_intervals": {"parser": 15}, "time_range": [START, START + 9999]}
+    path = project.path / "small.telemetry.zip"
+    index(regions={"": {**region, "events": {"incidents": INCIDENTS}}})(path)
+    project.suite("- {id: none, incidents: {}, expect: '== 0'}\n")
+    assert project.run().ret == 0
+    index(regions={"": {**region, "events": {"incidents": {**INCIDENTS, **changed}}}})(path)
+    assert_refused(project.run(), 1, "none[2h]")
 
 
 def test_only_what_is_damaged_is_an_error(project):
@@ -204,6 +249,25 @@ def test_samples_that_cannot_be_judged(bare, case, monkeypatch):
 def test_a_checkpoint_before_the_data_begins(project):
     project.suite(PASSING, HEAD.replace("2025-01-22T1", "2025-01-21T1"))
     assert_refused(project.run(), 1, "INCONCLUSIVE", "no data")
+
+
+def test_a_baseline_before_the_data_begins(project):
+    project.suite(CPU.replace("expect", "tolerance: 5%, baseline: {offset: 7d}, expect"))
+    assert_refused(
+        project.run(), 1, "INCONCLUSIVE", "baseline: no data: cpu has no value at 2025-01-16T00:00:00Z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (HEAD.replace("end: 2025", "end: 2035"), "rollout.end 2035-01-22T23:30:00Z"),
+        (HEAD.replace("[2h]", "[2h, 10y]"), "checkpoint 2035-01-20T22:00:00Z"),
+    ],
+)
+def test_no_date_ten_years_ahead_is_just_pending(project, head, words):
+    project.suite(PASSING, head)
+    assert_refused(project.run(), 1, "ERROR", words, "is the year right?")
 
 
 def test_a_rollout_ten_years_ahead_is_not_just_pending(project):

@@ -7,6 +7,15 @@ from projects import HEAD
 
 GROUPS = "groups:\n  Parser:\n    - {id: requests, query: requests, expect: '> 90'}\n"
 
+TREND = (
+    (
+        GROUPS.replace("expect", "tolerance: 5%, baseline: 100, expect")
+        + "    - {{id: heading, trend: {{of: requests}}, forecast: {{{}}}}}\n"
+    )
+    .replace("{id: requests", "{{id: requests")
+    .replace("'> 90'}", "'> 90'}}")
+)
+
 
 def assert_refused(result, code, *words):
     """Hold a run to its exit code, to saying all words in one line, and to no traceback."""
@@ -158,6 +167,30 @@ SUITES = {
         "small.gate.yaml",
         "aliases that multiply",
     ),
+    "tag": (HEAD + "title: !!python/name:os.system x\n" + GROUPS, "small.gate.yaml:6", "the tag 'tag:yaml.org,2002:python/name:os.system'"),
+    "unknown-key-of-a-step": (
+        HEAD.replace("{start", "{steps: [{at: 2025-01-22T14:00:00-08:00, does: a}], start") + GROUPS,
+        "small.gate.yaml:3",
+        "unknown key 'does' (did you mean 'do'?)",
+    ),
+    "unknown-key-of-a-ratio": (HEAD + "groups: {A: [{id: a, ratio: {off: [B]}, expect: '> 3%'}]}\n", "small.gate.yaml:6", "'off' (did you mean 'of'?)"),
+    "checkpoints-of-one-moment": (HEAD.replace("[2h]", "[2h, 120m]") + GROUPS, "small.gate.yaml:4", "'120m' is the same moment as '2h'"),
+    "window-negative": (HEAD + GROUPS.replace("query", "window: -1h, query"), "small.gate.yaml:8", "'-1h' is not longer than nothing"),
+    "window-of-a-checkpoint": (HEAD.replace("[2h]", "[{id: a, at: 2h, window: 0s}]") + GROUPS, "small.gate.yaml:4", "'0s' is not longer"),
+    "baseline-of-the-same-moment": (HEAD + "baseline: {offset: 0s}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: '0s' is not longer"),
+    "baseline-from-the-future": (HEAD + "baseline: {offset: -1h}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: '-1h' is not longer"),
+    "baseline-query-in-another-unit": (
+        HEAD + GROUPS.replace("expect", "unit: ms, baseline: {query: lag_seconds}, expect"), "small.gate.yaml:8", "contradicts the name of 'lag_seconds'"
+    ),
+    "coverage-of-more-than-all": (HEAD + GROUPS.replace("query", "coverage: 950%, query"), "small.gate.yaml:8", "'950%' is more than the whole"),
+    "floor-negative": (HEAD + GROUPS.replace("expect", "tolerance: 5%, baseline: 0, floor: -1, expect"), "small.gate.yaml:8", "not negative"),
+    "floor-of-no-tolerance": (HEAD + GROUPS.replace("expect", "floor: 1, expect"), "small.gate.yaml:8", "replaces the tolerance"),
+    "criterion-never-judged": (HEAD + GROUPS.replace("expect", "checkpoints: [], expect"), "small.gate.yaml:8", "checkpoints: must not be empty"),
+    "range-falls-in-one-unit": (
+        HEAD + GROUPS.replace("'> 90'", "'60 s .. 90 ms', unit: ms"), "small.gate.yaml:8", "from the larger to the smaller number"
+    ),
+    "forecast-in-another-unit": (HEAD + TREND.format("at: 9h, expect: '< 5 ms'"), "small.gate.yaml:9", "'< 5 ms' is no limit on a variance"),
+    "forecast-into-the-past": (HEAD + TREND.format("at: 1h, expect: '< 5%'"), "small.gate.yaml:9", "1h is not after the checkpoint"),
     "nested-too-deeply": (HEAD + "title: " + "[" * 500 + "]" * 500 + "\n", "small.gate.yaml:6", "nested too deeply"),
     "nested-far-too-deeply": (HEAD + "title: " + "[" * 100_000 + "\n", "small.gate.yaml", ""),
 }  # fmt: skip

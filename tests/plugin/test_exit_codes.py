@@ -44,6 +44,46 @@ def test_1_when_the_named_checkpoint_is_pending(project):
     assert project.run(f"--telemetry-now={START + 3700}", "--telemetry-checkpoint=2h").ret == 1
 
 
+def test_1_when_one_of_two_named_checkpoints_is_pending(project):
+    project.suite(PASSING, TWO)
+    named = ("--telemetry-checkpoint=1h", "--telemetry-checkpoint=2h")
+    assert project.run(*named).ret == 0
+    result = project.run(f"--telemetry-now={START + 3700}", *named)
+    result.assert_outcomes(passed=1, skipped=1)
+    assert result.ret == 1
+    assert "INCONCLUSIVE  2 checks: pending though asked for: 2h" in result.stdout.str()
+
+
+def test_1_when_the_files_that_passed_last_time_are_left_out(project):
+    project.suite(FAILING)
+    project.suite(PASSING + PASSING.replace("requests,", "more,"), name="other.gate.yaml")
+    assert project.pytester.runpytest("-p", "no:hypothesispytest").ret == 1
+    project.suite(PASSING)
+    result = project.pytester.runpytest("-p", "no:hypothesispytest", "--lf")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    assert "1 of 3 selected" in result.stdout.str()
+
+
+@pytest.mark.parametrize("option", ["--lf", "--ff", "--sw"])
+def test_what_failed_last_time_is_known(project, option):
+    project.suite(PASSING + FAILING.replace("requests,", "more,"))
+    for arguments in ((), (option, "-v", "--telemetry-partial")):
+        result = project.pytester.runpytest("-p", "no:hypothesispytest", *arguments)
+    assert "not in selected tests" not in result.stdout.str()
+    assert result.parseoutcomes()["failed"] == 1
+    first = next(line for line in result.outlines if "[2h] " in line)
+    assert "more[2h]" in first or option == "--sw"
+
+
+def test_a_renewed_waiver_waives(project):
+    waiver = "  - {criterion: requests, reason: known, owner: me, until: %s}\n"
+    project.suite(
+        "groups:\n  Parser:\n    " + FAILING + "waivers:\n" + waiver % "2025-01-01" + waiver % "2030-01-01"
+    )
+    assert project.run().ret == 0
+
+
 def test_0_when_what_fails_is_waived(project):
     project.suite(
         "groups:\n  Parser:\n    " + FAILING + "waivers:\n"

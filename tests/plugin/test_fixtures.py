@@ -83,7 +83,7 @@ def test_an_assertion_and_a_failed_check_are_both_told(project):
         "telemetry.check(count='failures_total{job=\"parser\"}', expect='== 0')",
         "telemetry.check(count='nothing_total{job=\"parser\"}', expect='== 0', since='rollout_end')",
         "telemetry.check(duration='rollout', expect='<= 90m')",
-        "telemetry.check(alerts={'match': {}, 'proof': 'up'}, expect='== 0')",
+        "telemetry.check(alerts={'match': {}, 'proof': 'min_over_time(up[$__range])'}, expect='== 0')",
         "telemetry.check(ratio={'of': ['Parser']}, expect='== 100%')",
     ],
 )
@@ -118,6 +118,7 @@ def test_check_takes_every_key_of_a_criterion(project, call):
         ("telemetry.range('cpu', step=0)", "step"),
         ("telemetry.range('cpu', start=telemetry.time, end=telemetry.time - 60)", ""),
         ("telemetry.value('cpu{a=\"$b\"}')", "unknown variable $b"),
+        ("telemetry.value('rate(cpu[$__window])')", "unknown variable $__window"),
     ],
 )
 def test_what_cannot_be_asked_fails_the_test(project, call, words):
@@ -128,6 +129,21 @@ def test_what_cannot_be_asked_fails_the_test(project, call, words):
     result.assert_outcomes(passed=1, failed=1)
     assert words in result.stdout.str()
     assert "INTERNALERROR" not in result.stdout.str()
+
+
+def test_several_checks_are_told_by_number(project):
+    project.suite(PASSING)
+    body(
+        project,
+        "telemetry.check('cpu', '< 1')",
+        "telemetry.check('cpu', '< 100')",
+        "telemetry.check(count='failures_total', expect='== 0')",
+    )
+    (case,) = project.junit("test_it.py")
+    properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+    assert properties["telemetry.checks"] == "3"
+    assert properties["telemetry.verdict"] == "fail"
+    assert (properties["telemetry.2.verdict"], properties["telemetry.3.value"]) == ("pass", "0")
 
 
 def test_values_ranges_and_alerts(project):
@@ -231,6 +247,22 @@ def test_the_marker_narrows(bare, marker, count):
     project.suite(PASSING, TWO)
     body(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
     project.run("test_it.py", f"--telemetry-now={START + 8000}").assert_outcomes(passed=count)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("option", ["--telemetry-checkpoint=1h", "--telemetry-region=eu"])
+def test_a_test_of_another_checkpoint_or_region_is_not_missed(bare, option, workers):
+    project = two_regions(bare)
+    project.suite("- {id: cpu, query: cpu, expect: '< 90'}\n", TWO)
+    body(
+        project,
+        "telemetry.check('cpu', '< 90')",
+        marker="@pytest.mark.telemetry(checkpoint='2h', region='us')",
+    )
+    result = project.run(option, *workers)
+    assert result.ret == 0, result.stdout.str()
+    assert "2 checks: 2 pass" in result.stdout.str()
+    assert project.run("test_it.py", option, *workers).ret != 0
 
 
 @pytest.mark.parametrize(

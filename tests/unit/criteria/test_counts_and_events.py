@@ -199,6 +199,17 @@ def test_a_proof_by_query_stands_in_for_unknown_rules(gate):
     assert gate.verdict(criterion).outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("proof", "looks"),
+    [("up", "5m of 2h"), ("vector(1)", "0s of 2h"), ("avg_over_time(up[90m])", "1h 30m of 2h")],
+)
+def test_a_proof_must_look_at_the_whole_time(gate, proof, looks):
+    gate.events = {"alerts": Events(START - 3600, AT + 3600, complete=True)}
+    verdict = gate.verdict(f"- {{id: no_alerts, alerts: {{proof: '{proof}'}}, expect: '== 0'}}")
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert f"proof: {proof} looks at {looks}" in verdict.reason
+
+
 def incidents(gate, *episodes, complete=True, bounds=(START, AT)):
     gate.events = {"incidents": Events(*bounds, complete=complete, episodes=episodes, reason="not imported")}
     return gate.verdict("- {id: none, incidents: {kind: escalation}, expect: '== 0'}")

@@ -217,7 +217,7 @@ def test_an_unknown_scrape_interval_is_inconclusive(gate):
     gate.intervals = {}
     verdict = gate.verdict(f"- {CPU}}}")
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "scrape_interval" in verdict.reason
+    assert "the scrape interval of job 'parser' is unknown" in verdict.reason
 
 
 def test_a_checkpoint_is_due_two_scrapes_after_its_time(gate):

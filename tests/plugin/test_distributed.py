@@ -22,7 +22,7 @@ LATE = HEAD.replace("[2h]", "[1h, 90m, 2h]")
 @pytest.fixture
 def whole(project):
     project.suite(CRITERIA, LATE)
-    project.record([UP, series("cpu", 70.0), series("lag", 6.0)])
+    project.recording([UP, series("cpu", 70.0), series("lag", 6.0)])
     return project
 
 
@@ -65,19 +65,6 @@ def test_order_changes_nothing(whole):
     backwards = whole.run()
     (whole.path / "conftest.py").unlink()
     assert table(backwards) == table(whole.run())
-
-
-def test_two_suites_with_environments_of_their_own_do_not_share_answers(project):
-    for name, value in (("one", 70.0), ("two", 80.0)):
-        project.file(
-            f"{name}/telemetry.yaml",
-            "default: r\nenvironments: {r: {source: recording, path: r.telemetry.zip}}\n",
-        )
-        project.suite(name=f"{name}/{name}.gate.yaml", head=HEAD.replace("small", name))
-        project.record([UP, series("cpu", value)], f"{name}/r.telemetry.zip")
-    for arguments in ((), ("-n2",)):
-        result = project.run("-v", *arguments)
-        result.assert_outcomes(passed=1, failed=1)
 
 
 def test_properties_can_be_left_out(whole):

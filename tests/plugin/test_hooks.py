@@ -59,7 +59,7 @@ class Pager:
     description = "a pager"
 
     def __init__(self, settings, source):
-        self.team = settings["team"]
+        self.team = settings.options["team"]
 
     def events(self, kind, start, end):
         page = Episode("escalation", f"page of {self.team}", start + 60, start + 120)

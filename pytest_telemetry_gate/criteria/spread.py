@@ -1,0 +1,80 @@
+"""``spread:`` - how far the regions lie apart in the variance of another criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from pytest_telemetry_gate.check import judge
+from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.criteria.weigh import weigh
+from pytest_telemetry_gate.figures import signed
+from pytest_telemetry_gate.suite.loader import suggestion
+from pytest_telemetry_gate.suite.model import Criterion, Model
+from pytest_telemetry_gate.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.sources.base import Answers, Question
+    from pytest_telemetry_gate.suite.model import Suite
+    from pytest_telemetry_gate.verdict import Verdict
+
+__all__ = ["Spread"]
+
+
+class SpreadOf(Model):
+    """Which criterion's variance is compared between the regions."""
+
+    of: str = Field(description="the criterion whose variance is compared")
+
+
+class Spread(Criterion):
+    """The largest less the smallest variance of a criterion over all regions, in percentage points."""
+
+    key: ClassVar[str] = "spread"
+    natural_unit: ClassVar[str] = "pp"
+    always_over_regions: ClassVar[bool] = True
+
+    spread: SpreadOf = Field(description="whose variance is compared between the regions")
+
+    def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong where the criterion does not exist or is judged over all regions itself."""
+        yield from super().problems(suite)
+        others = {one.id: one for criteria in suite.groups.values() for one in criteria if one is not self}
+        other = others.get(self.spread.of)
+        if other is None:
+            yield "spread", f"unknown criterion {self.spread.of!r}{suggestion(self.spread.of, others)}"
+        elif other.over_regions:
+            yield "spread", f"criterion {other.id!r} is judged over all regions at once, so it has no spread"
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield whatever the criterion asks in every region."""
+        for member in self.members(check):
+            yield from member.questions()
+
+    def members(self, check: Check) -> list[Check]:
+        """Return the criterion's check in every region."""
+        group, criterion = check.suite.find(self.spread.of)
+        return [check.within(region).sibling(group, criterion) for region in check.regions]
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Weigh the difference; a region without a variance leaves it undecided, and one region has no spread."""
+        verdicts = [judge(member, answers) for member in self.members(check)]
+        variances = {one.region: one.variance for one in verdicts if one.variance is not None}
+        blank = next((one for one in verdicts if one.variance is None), None)
+        if blank is not None:
+            outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
+            return check.verdict(
+                outcome, f"no variance of {self.spread.of} in region {blank.region}: {blank.reason}"
+            )
+        if len(variances) < 2:
+            return check.verdict(Outcome.INCONCLUSIVE, "a spread needs at least two regions")
+        value = max(variances.values()) - min(variances.values())
+        verdict = weigh(check, (value,), Evidence({"source": "suite"}))
+        told = ", ".join(
+            f"{region} {signed(variance, verdicts[0].variance_unit)}"
+            for region, variance in variances.items()
+        )
+        return verdict.replaced(reason=f"{verdict.reason}; {told}")

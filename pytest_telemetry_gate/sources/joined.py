@@ -1,0 +1,43 @@
+"""Several instant queries in one: each result carries the number of its query in a label of its own.
+
+``or`` keeps every series of its left side and those of its right side whose labels are not there yet (VectorOr in
+Prometheus' ``promql/engine.go``); with a label that differs between any two queries it keeps all of them, as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_telemetry_gate.promql import Vector
+
+__all__ = ["INDEX", "joined", "separated"]
+
+INDEX = "__telemetry_gate_query__"
+
+
+def joined(queries: Sequence[str]) -> str:
+    """Return one expression for several that each yield a vector."""
+    # A line of its own, since a query may end in a comment.
+    return " or ".join(
+        f'label_replace(\n{query}\n, "{INDEX}", "{number}", "", "")' for number, query in enumerate(queries)
+    )
+
+
+def separated(answer: Vector, count: int) -> list[Vector]:
+    """Return the result of each of ``count`` joined queries; raises ValueError for a series of none of them."""
+    rows: list[list[int]] = [[] for _ in range(count)]
+    for row, labels in enumerate(answer.labels):
+        number = int(labels.get(INDEX, ""))
+        if not 0 <= number < count:
+            raise ValueError(number)
+        rows[number].append(row)
+    return [
+        Vector(
+            [{key: value for key, value in answer.labels[row].items() if key != INDEX} for row in own],
+            np.asarray(answer.values[own], dtype=np.float64),
+            answer.time,
+        )
+        for own in rows
+    ]

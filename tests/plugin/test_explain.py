@@ -1,0 +1,70 @@
+"""--telemetry-explain: queries, times, raw values and steps, the same however a run is distributed."""
+
+from __future__ import annotations
+
+import gates
+import pytest
+
+CRITERIA = """
+- {id: latency, query: latency_ms, unit: ms, expect: "< 0.1 s", reduce: max, baseline: 69, tolerance: 5%}
+- {id: failures, count: failures_total, expect: "== 0"}
+- {id: gone, query: nowhere, expect: "> 0"}
+- {id: no_alerts, alerts: {match: {team: telemetry}}, expect: "== 0"}
+"""
+
+
+def explained(result):
+    lines = result.stdout.lines
+    begin = next(number for number, line in enumerate(lines) if "telemetry gate, explained" in line)
+    end = next(number for number, line in enumerate(lines) if "= telemetry gate =" in line)
+    return lines[begin + 1 : end]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n1",)])
+def test_how_verdicts_came_about(project, arguments):
+    project.suite(CRITERIA)
+    lines = explained(project.run("--telemetry-explain", *arguments))
+    assert lines[:22] == [
+        "latency[2h]: PASS (small.gate.yaml:9)",
+        "  time   2025-01-23T00:00:00Z, 2h after rollout.start; due 2025-01-23T00:00:30Z, clock 2025-01-23T03:00:00Z",
+        "  asked  latency_ms",
+        "         at 2025-01-23T00:00:00Z of recording small.telemetry.zip, semantics 3",
+        '         = latency_ms{instance="a:1", job="parser", zone="a"} 50.0',
+        '         = latency_ms{instance="a:1", job="parser", zone="b"} 70.0',
+        "  asked  max by (job) (count_over_time(latency_ms[5m]))",
+        "         at 2025-01-23T00:00:00Z of recording small.telemetry.zip, semantics 3",
+        '         = {job="parser"} 20.0',
+        "  asked  count_over_time((count by (job) (count_over_time(latency_ms[5s])))[5m:5s])",
+        "         at 2025-01-23T00:00:00Z of recording small.telemetry.zip, semantics 3",
+        '         = {job="parser"} 20.0',
+        "  step   coverage 100 % of the window, at least 90 % wanted",
+        "  step   value 0.07 s (max of the series), from ms",
+        "  step   baseline 0.069 s (baseline)",
+        "  step   variance (value - baseline) / |baseline| = +1.4 %",
+        "  step   limit < 0.1 s, within ±5 %, margin 0.0300",
+        "  step   verdict PASS: 0.0700 s is inside < 0.1 s; +1.4 % against 0.0690 s (baseline), within ±5 %",
+        "",
+        "failures[2h]: PASS (small.gate.yaml:10)",
+        "  time   2025-01-23T00:00:00Z, 2h after rollout.start; due 2025-01-23T00:00:30Z, clock 2025-01-23T03:00:00Z",
+        "  asked  failures_total[2h5m]",
+    ]
+    told = "\n".join(lines)
+    assert "500 samples, 3.0 at 2025-01-22T21:55:15Z to 3.0 at 2025-01-23T00:00:00Z" in told
+    assert "  asked  nowhere\n" in told
+    assert "         = no series\n" in told
+    assert "= 1 rule known; no proof of evaluation" in told
+
+
+def test_an_error_is_explained_and_nothing_without_the_option(project):
+    project.suite(CRITERIA)
+    assert "gate, explained" not in project.run().stdout.str()
+    project.file("telemetry.yaml", "default: a\nenvironments: {a: {source: recording, path: gone.zip}}\n")
+    lines = explained(project.run("--telemetry-explain"))
+    assert any(line.startswith("  step   verdict ERROR: ") and "gone.zip" in line for line in lines)
+
+
+def test_checks_of_tests_are_explained(project):
+    project.file("test_it.py", "def test_it(telemetry): telemetry.check('cpu', '< 75')\n")
+    lines = explained(project.run("--telemetry-explain", f"--telemetry-now={gates.START + 7200}"))
+    assert lines[0] == "check-1: PASS (test_it.py:1)"
+    assert "  step   value 70.0" in lines

@@ -1,0 +1,175 @@
+"""Criteria over all regions: one verdict of several, the spread between them, and regions that are missing."""
+
+from __future__ import annotations
+
+import gates
+import pytest
+
+CONFIG = """\
+default: two
+environments:
+  two:
+    source: recording
+    path: small.telemetry.zip
+    regions: {eu: {}, us: {}}
+  one: {source: recording, path: small.telemetry.zip, regions: {eu: {}}}
+  gone:
+    source: recording
+    path: small.telemetry.zip
+    regions: {eu: {}, us: {}, ap: {path: nowhere.telemetry.zip}}
+  all: {source: recording, path: small.telemetry.zip, regions: {all: {}, eu: {}}}
+"""
+LOAD = "- {id: load, query: load, unit: '%', baseline: 50, "
+
+
+@pytest.fixture
+def world(bare):
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording(
+        {
+            "eu": [gates.UP, gates.series("load", 50), gates.series("eu_only", 1)],
+            "us": [gates.UP, gates.series("load", 60)],
+        }
+    )
+    return bare
+
+
+def judged(world, criteria, *arguments):
+    """Return exit code and reason by name of test, as JUnit has them."""
+    world.suite(criteria)
+    found = {}
+    for case in world.junit(*arguments):
+        told = {one.get("name"): one.get("value") for one in case.iter("property")}
+        found[case.get("name")] = (told["telemetry.verdict"], told["telemetry.reason"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("keys", "verdict", "told"),
+    [
+        ("expect: '<= 55', combine: all}", "fail", "region us: 60 % is outside the limit <= 55 %"),
+        ("expect: '<= 60', combine: all}", "pass", "region us: 60 % is inside <= 60 %"),
+        ("expect: '<= 55', combine: any}", "pass", "region eu: 50 % is inside <= 55 %"),
+        ("expect: '<= 45', combine: any}", "fail", "region eu: 50 % is outside"),
+        ("expect: '<= 110', combine: sum}", "pass", "110 % is inside <= 110 %; sum of eu 50 %, us 60 %"),
+        ("expect: '< 110', combine: sum}", "fail", "110 % is outside"),
+        ("expect: '>= 60', combine: max}", "pass", "region us: 60 % is inside"),
+        ("expect: '>= 61', combine: max}", "fail", "region us: 60 % is outside"),
+        ("tolerance: 5%, combine: all}", "fail", "region us: 60 % is +10.0 pp against 50 %"),
+    ],
+)
+def test_one_verdict_over_the_regions(world, keys, verdict, told):
+    found = judged(world, LOAD + keys)
+    assert list(found) == ["load[all-2h]"]
+    assert found["load[all-2h]"][0] == verdict
+    assert told in found["load[all-2h]"][1]
+
+
+MISSING = {
+    "gone": ("{id: c, query: load, expect: '> 0', ", "error", "nowhere.telemetry.zip"),
+    "two": ("{id: c, query: eu_only, expect: '> 0', ", "inconclusive", "region us: no data"),
+}
+
+
+@pytest.mark.parametrize("combine", ["all", "any", "sum", "max"])
+@pytest.mark.parametrize("environment", MISSING)
+def test_a_region_that_cannot_tell_never_passes(world, combine, environment):
+    criterion, verdict, told = MISSING[environment]
+    found = judged(world, f"- {criterion}combine: {combine}}}", f"--telemetry-env={environment}")
+    assert found["c[all-2h]"][0] == verdict
+    assert told in found["c[all-2h]"][1]
+
+
+def test_the_baseline_of_a_sum(world):
+    stated = "- {id: c, query: load, unit: '%', combine: sum, tolerance: 5%, baseline: 108}"
+    assert judged(world, stated)["c[all-2h]"] == (
+        "pass",
+        "+2.0 pp against 108 % (baseline), within ±5 pp; sum of eu 50 %, us 60 %",
+    )
+    asked = "- {id: c, query: load, unit: requests, combine: sum, tolerance: 5%, baseline: {offset: 30m}}"
+    verdict, reason = judged(world, asked)["c[all-2h]"]
+    assert verdict == "pass"
+    assert "+0.0 % against 110 requests" in reason
+
+
+SPREAD = """
+- {id: load, query: load, unit: requests, baseline: 50, tolerance: 50%}
+- {id: apart, spread: {of: load}, expect: "<= LIMIT"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [("20 pp", "pass"), ("20", "pass"), ("19.9 pp", "fail"), ("0 .. 25 pp", "pass")]
+)
+def test_the_spread_of_a_variance(world, limit, verdict):
+    criteria = SPREAD.replace('"<= LIMIT"', f'"{limit}"' if ".." in limit else f'"<= {limit}"')
+    found = judged(world, criteria)
+    assert set(found) == {"load[eu-2h]", "load[us-2h]", "apart[all-2h]"}
+    assert found["apart[all-2h]"][0] == verdict
+    assert found["apart[all-2h]"][1].endswith("; eu +0.0 %, us +20.0 %")
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "verdict", "told"),
+    [
+        ("one", "apart[2h]", "inconclusive", "a spread needs at least two regions"),
+        ("gone", "apart[all-2h]", "error", "nowhere.telemetry.zip"),
+    ],
+)
+def test_a_spread_without_regions_never_passes(world, environment, name, verdict, told):
+    found = judged(world, SPREAD.replace("LIMIT", "99 pp"), f"--telemetry-env={environment}")
+    assert found[name][0] == verdict
+    assert told in found[name][1]
+
+
+def test_what_has_no_spread_is_an_error_of_the_file(world):
+    world.suite(SPREAD.replace("tolerance", "combine: sum, tolerance").replace("LIMIT", "1 pp"))
+    result = world.run()
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(
+        ["small.gate.yaml:10: criterion 'apart': criterion 'load' is judged over all regions at once*"]
+    )
+
+
+def test_a_region_cannot_be_called_as_all_of_them_are(world):
+    world.suite(LOAD + "expect: '> 0', combine: all}")
+    result = world.run("--telemetry-env=all")
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["small.gate.yaml:*: criterion 'load': a region is called 'all'*"])
+
+
+def test_ratios_count_what_is_judged_over_all_regions(world):
+    criteria = """
+groups:
+  Parser:
+    - {id: load, query: load, expect: '> 0'}
+    - {id: total, query: load, expect: '> 1000', combine: sum}
+  Derived:
+    - {id: share, ratio: {of: [Parser]}, expect: '== 100%'}
+"""
+    found = judged(world, criteria)
+    assert found["share[eu-2h]"][0] == "fail"
+    assert "1 of 2 checks; not: total fail" in found["share[eu-2h]"][1]
+
+
+def test_choosing_regions(world):
+    criteria = LOAD + "expect: '> 0', combine: all}\n- {id: each, query: load, expect: '> 0'}\n"
+    assert set(judged(world, criteria, "--telemetry-region=eu")) == {"each[eu-2h]"}
+    assert set(judged(world, criteria, "--telemetry-region=all")) == {"load[all-2h]"}
+
+
+def test_a_test_looks_at_one_region(world):
+    world.suite("- {id: each, query: load, expect: '> 0'}")
+    world.file("test_it.py", "def test_it(telemetry): telemetry.check('load', '> 0', combine='all')\n")
+    result = world.run()
+    assert result.ret == 1
+    assert "a test looks at one region" in result.stdout.str()
+
+
+def test_the_same_on_several_processes(world):
+    criteria = (
+        SPREAD.replace("LIMIT", "20 pp")
+        + LOAD.replace("load,", "total,", 1)
+        + "expect: '> 0', combine: sum}\n"
+    )
+    assert judged(world, criteria, "-n2") == judged(world, criteria, "-n0")
