@@ -354,6 +354,8 @@ def has_one_name(node: ast.Expr) -> bool:
             return has_one_name(node.selector)
         case ast.Subquery() | ast.Paren() | ast.Unary():
             return has_one_name(node.expr)
+        case ast.Aggregate(op="topk" | "bottomk" | "limitk" | "limit_ratio"):
+            return has_one_name(node.expr)
         case ast.Aggregate():
             return node.without or "__name__" not in node.labels
         case ast.Call():

@@ -173,12 +173,19 @@ class _RegionStorage:
         self._places: dict[str, list[_Place]] = {}
         self._selections: dict[tuple[Matcher, ...], list[_Place]] = {}
         self._risen: set[str] = set()  # members whose timestamps have been seen to rise
+        seen: set[frozenset[tuple[str, str]]] = set()
         for group in groups:
             for metric in group["metrics"]:
                 name = metric["name"]
                 labels = tuple({**({"__name__": name} if name else {}), **one} for one in metric["labels"])
                 place = _Place(group["times"], metric["member"], labels, list(range(len(labels))))
                 self._places.setdefault(name, []).append(place)
+                for own in labels:
+                    series = frozenset(own.items())
+                    if series in seen:
+                        message = f"{recording.path}: index.json: the series {own} stands in it twice"
+                        raise RecordingError(message)
+                    seen.add(series)
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
         """Yield the series that every matcher matches, reading their members one after another."""

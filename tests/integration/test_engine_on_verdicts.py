@@ -8,6 +8,7 @@ import gates
 import numpy as np
 
 from pytest_telemetry_gate import builtin, plan
+from pytest_telemetry_gate.check import judge
 from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.promql import MemoryStorage
 from pytest_telemetry_gate.recording import RecordingWriter
@@ -29,6 +30,8 @@ groups:
     - {id: size, query: 'histogram_quantile(2, sum by (le) (rate(size_bucket[5m])))', expect: "> 0"}
     - {id: failures, query: 'rate(failures_total[5m])', expect: ">= 0"}
     - {id: endless, query: 'sum_over_time(queue_depth[9000d:1s])', expect: ">= 0"}
+  All:
+    - {id: all, ratio: {of: [Parser], verdict: [pass, warn]}, expect: "> 0 %"}
 """
 )
 SERIES = (
@@ -58,7 +61,7 @@ def judged(folder: Path, semantics: str) -> dict[str, Verdict]:
     sources, events = builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources()
     session = GateSession(environment, Registry(sources, events, KINDS))
     suite = load_suite(folder / "small.gate.yaml", KINDS, display_path="small.gate.yaml")
-    verdicts = [session.judge(check) for check in plan.checks(suite, environment)]
+    verdicts = [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
     return {verdict.criterion: verdict for verdict in verdicts}
 
 

@@ -268,3 +268,12 @@ def test_what_is_decoded_cannot_be_changed(tmp_path):
     for array in (group.times, group.values):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
+
+
+def test_a_series_that_stands_in_a_recording_twice_is_refused(tmp_path):
+    writer = RecordingWriter(recorded_at=1.0)
+    for shift in (0, 7):
+        writer.add(Group(({"__name__": "m", "a": "1"},), TIMES + shift, np.ones((len(TIMES), 1))))
+    writer.write(tmp_path / "a.telemetry.zip")
+    with pytest.raises(RecordingError, match=r"the series .* stands in it twice"):
+        Recording.open(tmp_path / "a.telemetry.zip").storage()
