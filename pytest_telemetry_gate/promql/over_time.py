@@ -12,7 +12,7 @@ import numpy as np
 from pytest_telemetry_gate.promql.frame import Bools, Floats, Ints
 from pytest_telemetry_gate.promql.quantile import quantiles
 from pytest_telemetry_gate.promql.rates import extrapolated, instantaneous
-from pytest_telemetry_gate.promql.sums import SCALE, finished, kahan_added, tree_sum
+from pytest_telemetry_gate.promql.sums import SCALE, RunningSum, tree_sum
 from pytest_telemetry_gate.promql.windows import Windows, rows_of
 
 __all__ = ["KEEPS_NAME", "WINDOW_FUNCTIONS"]
@@ -50,11 +50,10 @@ def _sums(windows: Windows, term: _Term) -> Floats:
         return windows.each(
             lambda step, times, values: tree_sum(np.array(term(slice(step, step + 1), times, values)))
         )
-    total, lost = np.zeros((2, *windows.shape))
+    sums = RunningSum(windows.shape)
     for where, row in windows.places():
-        more = term(where, rows_of(windows.times, row), rows_of(windows.values, row))
-        total[where], lost[where] = kahan_added(more, total[where], lost[where])
-    return finished(total, lost)
+        sums.add(term(where, rows_of(windows.times, row), rows_of(windows.values, row)), where)
+    return sums.result()
 
 
 def _summed(windows: Windows) -> tuple[Floats, Bools]:
@@ -96,16 +95,15 @@ def _extremes(windows: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools]:
 
 def _variances(windows: Windows) -> tuple[Floats, Bools]:
     """``varianceOverTime``: Welford's method, exactly 0 for equal values."""
-    mean, mean_lost, spread, spread_lost = np.zeros((4, *windows.shape))
+    mean, spread = RunningSum(windows.shape), RunningSum(windows.shape)
     count = np.zeros((windows.shape[0], 1))
     for where, row in windows.places():
         values = rows_of(windows.values, row)
         count[where] += 1
-        delta = values - (mean[where] + mean_lost[where])
-        mean[where], mean_lost[where] = kahan_added(delta / count[where], mean[where], mean_lost[where])
-        more = delta * (values - (mean[where] + mean_lost[where]))
-        spread[where], spread_lost[where] = kahan_added(more, spread[where], spread_lost[where])
-    return finished(spread, spread_lost) / np.maximum(count, 1), windows.having(1)
+        delta = values - mean.at(where)
+        mean.add(delta / count[where], where)
+        spread.add(delta * (values - mean.at(where)), where)
+    return spread.result() / np.maximum(count, 1), windows.having(1)
 
 
 def _deviations(windows: Windows) -> tuple[Floats, Bools]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_telemetry_gate.promql.frame import Floats
+from pytest_telemetry_gate.promql.frame import Floats, Ints
 
-__all__ = ["SCALE", "compensated", "finished", "kahan_added", "tree_sum"]
+__all__ = ["SCALE", "RunningSum", "compensated", "finished", "kahan_added", "tree_sum"]
 
 # A power of two, so that scaling by it rounds nothing, for means of values whose sum would overflow
 SCALE = 2.0**-64
@@ -31,6 +31,38 @@ def kahan_added(more: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floa
     after, error = compensated(total, more)
     error += lost
     return after, error
+
+
+class RunningSum:
+    """Kahan sums of many numbers at once, which take no more memory as they go on."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._total, self._lost = np.zeros(shape), np.zeros(shape)
+        self._after, self._virtual, self._error = np.empty((3, *shape))
+
+    def add(self, more: Floats, where: Ints | slice) -> None:
+        """Add to some of the sums; a slice stands for all of them."""
+        if not isinstance(where, slice):
+            total, lost = self._total[where], self._lost[where]
+            self._total[where], self._lost[where] = kahan_added(more, total, lost)
+            return
+        total, after, virtual, error = self._total, self._after, self._virtual, self._error
+        np.add(total, more, out=after)  # as compensated() does
+        np.subtract(after, total, out=virtual)
+        np.subtract(after, virtual, out=error)
+        np.subtract(total, error, out=error)
+        np.subtract(more, virtual, out=virtual)
+        error += virtual
+        self._lost += error
+        self._total, self._after = after, total
+
+    def at(self, where: Ints | slice) -> Floats:
+        """Return some of the sums as they stand."""
+        return self._total[where] + self._lost[where]
+
+    def result(self) -> Floats:
+        """Return the sums."""
+        return finished(self._total, self._lost)
 
 
 def finished(total: Floats, lost: Floats) -> Floats:

@@ -26,7 +26,7 @@ __all__ = ["Recording"]
 _MAX_INDEX = 256 * 2**20  # bytes: a million series with their labels
 _MAX_MEMBER = 2**30  # bytes, decompressed
 _CACHE = 512 * 2**20  # bytes of decoded samples kept for a recording
-_PIECE = 2**18  # bytes unpacked at a time
+_PIECE = 2**16  # bytes unpacked at a time
 _SEMANTICS = ("2", "3")
 _DAMAGE = (
     zipfile.BadZipFile,
