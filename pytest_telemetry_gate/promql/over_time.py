@@ -44,13 +44,16 @@ def _pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -> tupl
     return found, windows.having(1)
 
 
-def _sums(windows: Windows, term: _Term) -> Floats:
-    """Sum something over each window with Kahan's summation: window by window, or all windows sample by sample."""
+def _sums(windows: Windows, term: _Term, series: int | None = None) -> Floats:
+    """Sum something over each window with Kahan's summation: window by window, or all windows sample by sample.
+
+    ``series`` is for how many the terms differ, if not for all.
+    """
     if windows.few:
         return windows.each(
             lambda step, times, values: tree_sum(np.array(term(slice(step, step + 1), times, values)))
         )
-    sums = RunningSum(windows.shape)
+    sums = RunningSum((windows.shape[0], series or windows.shape[1]))
     for where, row in windows.places():
         sums.add(term(where, rows_of(windows.times, row), rows_of(windows.values, row)), where)
     return sums.result()
@@ -117,11 +120,11 @@ def _regressions(windows: Windows, origins: Ints) -> tuple[Floats, Floats]:
     def seconds(where: Ints | slice, times: Ints) -> Floats:
         return (times - origins[where]) / 1000
 
-    count = windows.counts[:, None]
+    count, alike = windows.counts[:, None], windows.times.shape[1]
     sum_y = _sums(windows, lambda where, times, values: values)
-    sum_x = _sums(windows, lambda where, times, values: seconds(where, times))
+    sum_x = _sums(windows, lambda where, times, values: seconds(where, times), alike)
     sum_xy = _sums(windows, lambda where, times, values: seconds(where, times) * values)
-    sum_x2 = _sums(windows, lambda where, times, values: seconds(where, times) ** 2)
+    sum_x2 = _sums(windows, lambda where, times, values: seconds(where, times) ** 2, alike)
     covariance = sum_xy - sum_x * sum_y / count
     spread = sum_x2 - sum_x * sum_x / count
     slope = np.where(spread == 0, np.nan, covariance / spread)

@@ -2,7 +2,8 @@
 
 Both must agree in labels, presence and values (1e-9 relative; next to nought, where terms cancel, 1e-9 absolute), or
 both refuse. Everything follows from one seed: `--differential-seed` and `--differential-cases`, or
-TELEMETRY_DIFFERENTIAL_SEED and TELEMETRY_DIFFERENTIAL_CASES.
+TELEMETRY_DIFFERENTIAL_SEED and TELEMETRY_DIFFERENTIAL_CASES. Hypothesis also draws on constants of the modules that are
+loaded, so the same seed means the same questions where the same tests are run.
 """
 
 from __future__ import annotations
