@@ -245,7 +245,8 @@ class GateSession:
             if isinstance(question, EventsQuestion):
                 origin = self._event_source(question)
                 events = origin.events(question.kind, question.start, question.end)
-                return Answer(self._cleaned(events), source=self.environment.scrub(origin.description))
+                described = self.environment.scrub(origin.description)
+                return Answer(self._cleaned(events), source=described, semantics=source.semantics)
             if isinstance(question, Range):
                 value = source.range(question.promql, question.start, question.end, question.step)
             elif isinstance(question, Instant):
@@ -302,9 +303,9 @@ class GateSession:
             opened.unreachable += 1
             if opened.unreachable >= _GIVE_UP:
                 opened.down = opened.down or f"{told}; not asked again"
-        return Answer(
-            None, error=told, source=self.environment.scrub(self.source(question.region).description)
-        )
+        source = self.source(question.region)
+        described = self.environment.scrub(source.description)
+        return Answer(None, error=told, source=described, semantics=source.semantics)
 
     def _event_source(self, question: EventsQuestion) -> EventSource:
         opened = self._region(question.region)
