@@ -56,7 +56,7 @@ class RegionSettings:
     ``where`` names the place in the file for messages; ``folder`` is what relative paths count from. The name is
     empty where the environment has no regions. ``events`` are settings of the same form by kind of event;
     ``scrape_interval`` is in seconds, None where the file does not say it; ``concurrency`` is how many questions the
-    source may be asked at once.
+    source may be asked at once; ``own`` are the keys that stand below the region itself.
     """
 
     name: str
@@ -71,6 +71,7 @@ class RegionSettings:
     deadline: Deadline = field(default_factory=Deadline, repr=False, compare=False)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False, compare=False)
+    own: frozenset[str] = frozenset()
 
     def resolve(self, path: str) -> Path:
         """Return a path of the file as one that can be opened."""
@@ -227,6 +228,7 @@ class _Reader:
             deadline,
             self._secrets,
             lambda key: self._line(place(key)),
+            frozenset(mine),
         )
 
     def _seconds(self, values: Mapping[str, Any], key: str, at: tuple[Key, ...]) -> float | None:
