@@ -241,9 +241,8 @@ class Transport(requests.Session):
             raise UnreachableError(message) from None
         except requests.exceptions.ConnectionError as error:
             cause = _cause(error)
-            if (
-                "timed out" in cause
-            ):  # while the body is read, urllib3's time-out arrives as a broken connection
+            # While the body is read, urllib3's time-out arrives as a broken connection.
+            if "timed out" in cause:
                 message = f"no answer within {duration(limit)}"
                 raise UnreachableError(message) from None
             raise _TryAgainError(cause) from None
