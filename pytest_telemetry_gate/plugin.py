@@ -93,6 +93,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
     )
+    group.addoption(
+        "--telemetry-record",
+        metavar="FILE",
+        help="record what the judged checks need into a recording, new or existing",
+    )
     parser.addini("telemetry_config", "path of telemetry.yaml, relative to the rootdir", default="")
 
 
@@ -121,6 +126,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
     if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
+    if config.getoption("--telemetry-record") is not None and not hasattr(config, "workerinput"):
+        from pytest_telemetry_gate.record import RecordRun
+
+        config.pluginmanager.register(RecordRun(config, _run(config)), "telemetry_gate_record")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

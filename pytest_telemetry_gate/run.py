@@ -36,7 +36,13 @@ _EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 _CONCURRENCY = 16
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
-_WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
+_WITH_VALUE = (
+    "--telemetry-env",
+    "--telemetry-now",
+    "--telemetry-import",
+    "--telemetry-recording",
+    "--telemetry-record",
+)
 NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
@@ -107,7 +113,9 @@ class GateRun:
         Raises ConfigError where there is no such file or no such environment.
         """
         path = self._config_file(near)
-        name = name or self.config.getoption("--telemetry-env")
+        return self._loaded(path, name or self.config.getoption("--telemetry-env"))
+
+    def _loaded(self, path: Path, name: str | None) -> Environment:
         key = path / (name or "")
         if key not in self._environments:
             self._environments[key] = load_environment(path, name, deadline=self._deadline)
@@ -116,8 +124,13 @@ class GateRun:
     @property
     def clock(self) -> float | None:
         """The clock that the run judged by, in seconds since the epoch; None where its regions had several."""
-        clocks = self._clocks.union(*(session.clocks() for session in self._sessions.values()))
+        clocks = self.clocks
         return clocks.pop() if len(clocks) == 1 else None
+
+    @property
+    def clocks(self) -> set[float]:
+        """The clocks of all regions, in seconds since the epoch."""
+        return self._clocks.union(*(session.clocks() for session in self._sessions.values()))
 
     def suite(self, path: Path) -> Suite:
         """Return a suite file's content, read once; raises SuiteError."""
@@ -147,6 +160,11 @@ class GateRun:
             )
         return self._sessions[key]
 
+    @property
+    def sessions(self) -> list[GateSession]:
+        """The sessions of all environments in which something was judged, here or by xdist workers."""
+        return list(self._sessions.values())
+
     def take(self, report: pytest.TestReport) -> None:
         """Keep the verdicts that a report carries and tell those who want to know.
 
@@ -169,6 +187,8 @@ class GateRun:
         answers = gate.answers(check)
         verdict = judge(check, answers)
         item.stash.setdefault(VERDICTS, []).append(verdict)
+        if verdict.outcome is not Outcome.PENDING:
+            gate.inquiry.note_check(check)
         if self.config.getoption("--telemetry-explain"):
             item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
         return verdict
@@ -205,6 +225,8 @@ class GateRun:
         self.collected = max(self.collected, counts["collected"])
         self.selected = max(self.selected, counts["selected"])
         self._clocks.update(counts["clocks"])
+        for path, name, wire in counts["inquiries"]:
+            self.session(self._loaded(Path(path), name)).inquiry.take(wire)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -307,7 +329,8 @@ class GateRun:
             output[_COUNTS] = {
                 "collected": self.collected,
                 "selected": self.selected,
-                "clocks": [clock for session in self._sessions.values() for clock in session.clocks()],
+                "clocks": sorted(self.clocks),
+                "inquiries": self._inquiries() if self.config.getoption("--telemetry-record") else [],
             }
 
     def _wait(self, checks: Mapping[GateSession, Sequence[Check]], patience: float) -> None:
@@ -378,6 +401,10 @@ class GateRun:
             message = f"{option}: {text!r} is not longer than nothing"
             raise pytest.UsageError(message)
         return seconds
+
+    def _inquiries(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        environments = ((session, session.environment) for session in self.sessions)
+        return [(str(one.path), one.name, session.inquiry.to_wire()) for session, one in environments]
 
     def _clock(self) -> float | None:
         text = self.config.getoption("--telemetry-now")

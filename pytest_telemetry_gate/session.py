@@ -16,6 +16,7 @@ from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGate
 from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.figures import duration
+from pytest_telemetry_gate.inquiry import Inquiry
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.base import (
     Answer,
@@ -91,6 +92,7 @@ class GateSession:
         self._limits = limits
         self._probes = threading.Semaphore(max(1, concurrency // _PROBING))
         self._fetcher = Fetcher(self._ask_together, self._spool, threads=concurrency, limits=limits)
+        self.inquiry = Inquiry()
 
     @property
     def kinds(self) -> Mapping[str, type[Criterion]]:
@@ -134,7 +136,7 @@ class GateSession:
         wanted = check.questions()
         self._fetch(wanted)
         known = self._known(dict.fromkeys([*check.regions, *(one.region for one in wanted)]))
-        return replace(known, answers={question: self.ask(question) for question in wanted})
+        return replace(known, answers={question: self.answer(question) for question in wanted})
 
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
@@ -154,6 +156,11 @@ class GateSession:
         return opened.source
 
     def ask(self, question: Question) -> Answer:
+        """Return the run's answer to one question of a test."""
+        self.inquiry.note(question)
+        return self.answer(question)
+
+    def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question."""
         opened = self._region(question.region)
         if opened.source is None:

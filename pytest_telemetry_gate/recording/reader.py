@@ -27,6 +27,7 @@ _MAX_INDEX = 256 * 2**20  # bytes: a million series with their labels
 _MAX_MEMBER = 2**30  # bytes, decompressed
 _CACHE = 512 * 2**20  # bytes of decoded samples kept for a recording
 _PIECE = 2**16  # bytes unpacked at a time
+_ROWS = 4 * 2**20  # bytes of samples that are in memory while a recording is read in pieces
 _SEMANTICS = ("2", "3")
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -56,6 +57,7 @@ class Recording:
         self.recorded_at = float(index["recorded_at"])
         self.semantics = str(index["semantics"])
         self.source = str(index.get("source", ""))
+        self.suites: tuple[str, ...] = tuple(index.get("suites", ()))
         self.regions: tuple[str, ...] = tuple(index["regions"])
 
     @classmethod
@@ -82,6 +84,10 @@ class Recording:
             raise RecordingError(message) from None
         return cls(path, archive, index)
 
+    def close(self) -> None:
+        """Close the file, for who does not read on."""
+        self._archive.close()
+
     def storage(self, region: str = "") -> _RegionStorage:
         """Return a region's samples for the engine."""
         if region not in self._storages:
@@ -101,6 +107,50 @@ class Recording:
         """Return the recorded events of a kind as the index holds them, or None where none were recorded."""
         found = self._region(region)["events"].get(kind)
         return None if found is None else cast("Mapping[str, Any]", found)
+
+    def kinds(self, region: str) -> Sequence[str]:
+        """Return the kinds of events that were recorded."""
+        return tuple(self._region(region)["events"])
+
+    def checkpoints(self, region: str = "") -> Mapping[str, Mapping[str, float]]:
+        """Return when what a suite needs was recorded, in seconds since the epoch by suite and checkpoint.
+
+        A recording that was imported has none.
+        """
+        return cast("Mapping[str, Mapping[str, float]]", self._region(region).get("checkpoints", {}))
+
+    def pieces(self, region: str = "") -> Iterator[Group]:
+        """Yield a region's samples in pieces of a few MiB, each series' own in the order of time."""
+        for group in self._region(region)["groups"]:
+            times = self.array(group["times"], np.int64, 1)
+            for metric in group["metrics"]:
+                labels = _labels(metric)
+                first = 0
+                for values in self._rows(metric["member"], (len(times), len(labels))):
+                    yield Group(labels, times[first : first + len(values)], values)
+                    first += len(values)
+
+    def _rows(self, member: str, shape: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
+        """Yield a member's rows a few at a time; its digest can be checked only after the last."""
+        stated = self._index["members"].get(member, {}).get("sha256")
+        most = max(1, _ROWS // max(1, shape[1] * 8))
+        try:
+            with self._archive.open(member) as opened:
+                stream = _Digested(opened)
+                version = np.lib.format.read_magic(stream)
+                if version != (1, 0):
+                    raise self._error(member, f"version {version} of the format")
+                found = np.lib.format.read_array_header_1_0(stream)
+                if found != (shape, False, np.dtype(np.float64)):
+                    raise self._error(member, f"{found[2]} of the shape {found[0]} instead of {shape}")
+                for first in range(0, shape[0], most):
+                    rows = min(most, shape[0] - first)
+                    content = stream.read(rows * shape[1] * 8)
+                    yield np.frombuffer(content, dtype=np.float64).reshape(rows, shape[1])
+                if stream.read(1) or stream.digest.hexdigest() != stated:
+                    raise self._error(member, "its content does not match its digest")
+        except _DAMAGE as error:
+            raise self._error(member, str(error)) from None
 
     def array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
         """Return a member as an array of the type and number of dimensions that the format gives it; not to be written.
@@ -177,7 +227,7 @@ class _RegionStorage:
         for group in groups:
             for metric in group["metrics"]:
                 name = metric["name"]
-                labels = tuple({**({"__name__": name} if name else {}), **one} for one in metric["labels"])
+                labels = _labels(metric)
                 place = _Place(group["times"], metric["member"], labels, list(range(len(labels))))
                 self._places.setdefault(name, []).append(place)
                 for own in labels:
@@ -223,6 +273,25 @@ class _RegionStorage:
                 raise RecordingError(message)
             self._risen.add(member)
         return times
+
+
+class _Digested:
+    """A stream that is hashed as it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return as many bytes, all where none is said."""
+        content = self._stream.read(size)
+        self.digest.update(content)
+        return content
+
+
+def _labels(metric: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+    name = {"__name__": metric["name"]} if metric["name"] else {}
+    return tuple({**name, **labels} for labels in metric["labels"])
 
 
 class _BadIndexError(Exception):
@@ -271,6 +340,9 @@ def _check_region(region: Mapping[str, Any]) -> None:
     if len(region["time_range"]) not in {0, 2} or not all(map(math.isfinite, region["time_range"])):
         raise ValueError(region["time_range"])
     region["events"].items()
+    for moments in region.get("checkpoints", {}).values():
+        for moment in moments.values():
+            float(moment)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
