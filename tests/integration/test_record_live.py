@@ -152,7 +152,9 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
 
 def write(folder: Path, server: servers.Server, begun: float) -> None:
     shared = "environments:\n  same:\n    scrape_interval: 1s\n"
-    (folder / "live.yaml").write_text(f"default: same\n{shared}    source: prometheus\n    url: {server.url}\n")
+    (folder / "live.yaml").write_text(
+        f"default: same\n{shared}    source: prometheus\n    url: {server.url}\n"
+    )
     (folder / "recorded.yaml").write_text(
         f"default: same\n{shared}    source: recording\n    path: a.telemetry.zip\n"
     )
