@@ -55,7 +55,7 @@ def test_every_question_has_the_answer_of_the_source(tmp_path):
         ("sum(cpu)", HOUR),
         ("rate(cpu[5m])", HOUR + 15),
         ("max_over_time(rate(cpu[1m])[10m:30s] offset 10m)", 2 * HOUR),
-        ("up", 2 * HOUR),
+        ("absent(up)", 2 * HOUR),
         ('avg_over_time(cpu{zone="b"}[20m] @ 1500)', HOUR),
         ('{__name__=~"cpu|up"}', 1000),
     ]
