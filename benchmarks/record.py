@@ -1,4 +1,4 @@
-"""What recording costs in memory and time: 48 h of samples every 15 s, from a server that makes them up.
+"""``python -m benchmarks.record``: what recording costs in memory and time: 48 h of samples every 15 s, from a server that makes them up.
 
 Each figure is a process of its own, so that its peak of resident memory is the recording's.
 """
@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.parse
 from contextlib import contextmanager
@@ -31,18 +32,18 @@ from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.recording.recorder import Wanted, record
 from pytest_telemetry_gate.sources.base import Instant
 
-folder, series = Path(sys.argv[1]), sys.argv[2]
+folder, series, end = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 environment = load_environment(folder / "telemetry.yaml")
 source = builtin.pytest_telemetry_gate_sources()["prometheus"](environment.regions[""])
 source.know(source.probe())
-question = Instant("", f'sum(rate(requests{{series="{series}"}}[48h]))', %(end)d)
+question = Instant("", f'sum(rate(requests{{series="{series}"}}[48h]))', end)
 begun = time.perf_counter()
 out = folder / f"{series}-{time.time_ns()}.telemetry.zip"
-done = record(out, {"": Wanted(source, [question])}, recorded_at=%(end)d)
+done = record(out, {"": Wanted(source, [question])}, recorded_at=end)
 took = time.perf_counter() - begun
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(done.series, done.samples, done.size, took, peak / 1024)
-""" % {"end": END}
+"""
 
 
 class Made(http.server.BaseHTTPRequestHandler):
@@ -110,8 +111,24 @@ def server(folder: Path) -> Iterator[None]:
 
 def recorded(folder: Path, series: int) -> tuple[int, int, float, float]:
     """Record so many series; return samples, bytes of the file, seconds and the peak of memory in MiB."""
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(series)]
+    command = [sys.executable, "-c", PROGRAM, str(folder), str(series), str(END)]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     if int(found[0]) != series or int(found[1]) != series * HOURS * 3600 // STEP:
         sys.exit(f"{found[1]} samples of {found[0]} series were recorded instead of {series} whole ones")
     return int(found[1]), int(found[2]), float(found[3]), float(found[4])
+
+
+def main() -> None:
+    """Compare ten times the series with one time: memory must not follow."""
+    with tempfile.TemporaryDirectory() as name, server(Path(name)):
+        few, _, _, low = recorded(Path(name), 100)
+        many, size, took, high = recorded(Path(name), 1000)
+    print(f"48 h every 15 s, {many:,} samples against {few:,}")
+    print(f"  peak of memory   {high:.0f} MiB, {low:.0f} MiB, ratio {high / low:.2f}   at most 1.2")
+    print(f"  time and file    {took:.0f} s, {many / took:,.0f} samples/s, {size / many:.2f} bytes a sample")
+    if high > 1.2 * low:
+        sys.exit("memory grows with what is recorded")
+
+
+if __name__ == "__main__":
+    main()
