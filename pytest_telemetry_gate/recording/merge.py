@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_telemetry_gate.events.base import Events
 
-__all__ = ["covering", "recorded_events", "united_events"]
+__all__ = ["check_events", "covering", "recorded_events", "united_events"]
 
 
 def recorded_events(events: Events) -> dict[str, Any]:
@@ -48,18 +48,21 @@ def united_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def check_events(wire: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError for what is no history as the index holds it."""
+    Events.from_wire(wire)
+    _spans(wire)
+
+
 def covering(wire: Mapping[str, Any], start: float, end: float) -> tuple[float, float] | None:
     """Return the complete stretch of a recorded history that holds the time from start to end, or None."""
-    for first, last in _spans(wire):
-        if first <= start and end <= last:
-            return float(first), float(last)
-    return None
+    return next(((first, last) for first, last in _spans(wire) if first <= start and end <= last), None)
 
 
 def _spans(wire: Mapping[str, Any]) -> list[list[float]]:
     """Return the complete stretches; a history without any noted is complete as a whole or not at all."""
-    whole = [[wire["from"], wire["to"]]] if wire["complete"] else []
-    return [list(span) for span in wire.get("spans", whole)]
+    whole = [[wire["from"], wire["to"]]] if wire["complete"] is True else []
+    return [[float(first), float(last)] for first, last in wire.get("spans", whole)]
 
 
 def _joined(spans: Iterable[list[float]]) -> list[list[float]]:

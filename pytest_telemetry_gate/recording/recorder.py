@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.recording.files import locked
-from pytest_telemetry_gate.recording.merge import recorded_events
+from pytest_telemetry_gate.recording.merge import check_events, recorded_events
 from pytest_telemetry_gate.recording.needs import Stretch, stretches
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.samples import RawSamples
@@ -143,13 +143,24 @@ def _check(out: Path, wanted: Mapping[str, Wanted]) -> None:
     """Refuse what cannot go into one file, before anything is read from a source."""
     profiles = {one.source.semantics for one in wanted.values()}
     if out.exists():
-        profiles.add(Recording.open(out).semantics)
+        with contextlib.closing(Recording.open(out)) as old:
+            profiles.add(old.semantics)
+            _check_events(old)
     if len(profiles) > 1:
         named = " and ".join(sorted(profiles))
         message = (
             f"{out}: one recording cannot hold the semantics of Prometheus {named}; record into another file"
         )
         raise RecordingError(message)
+
+
+def _check_events(old: Recording) -> None:
+    for region, kind in [(name, one) for name in old.regions for one in old.kinds(name)]:
+        try:
+            check_events(old.events(region, kind) or {})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"{old.path}: damaged events of kind {kind!r} in index.json: {error!r}"
+            raise RecordingError(message) from None
 
 
 def _united(

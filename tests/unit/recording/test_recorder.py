@@ -14,12 +14,14 @@ from memory_source import MemorySource
 
 from pytest_telemetry_gate.errors import RecordingError, SourceError
 from pytest_telemetry_gate.events.base import Episode, Events
+from pytest_telemetry_gate.events.recorded import RecordedEvents
 from pytest_telemetry_gate.promql import Engine, Group, Matcher, Vector
 from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.recording import Recording, RecordingWriter, samples
 from pytest_telemetry_gate.recording.files import locked
 from pytest_telemetry_gate.recording.recorder import Wanted, record
 from pytest_telemetry_gate.sources.base import EventsQuestion, Instant
+from pytest_telemetry_gate.sources.recorded import RecordingSource
 
 STEP = 15_000
 HOUR = 3600
@@ -304,6 +306,35 @@ def test_a_damaged_file_is_refused_and_stays(tmp_path):
         record(path, {"": one}, recorded_at=2.0)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["a.telemetry.zip"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"to": "tomorrow"}, {"spans": [[1]]}, {"spans": 3}, {"episodes": 5}, {"episodes": [{"kind": "a"}]}],
+)
+def test_damaged_events_are_refused_before_anything_is_read(tmp_path, changed):
+    path, source = tmp_path / "a.telemetry.zip", MemorySource([gauge("cpu")])
+    writer = RecordingWriter(recorded_at=1.0)
+    writer.events("incidents", {"from": 1, "to": 2, "complete": True, "episodes": [], **changed})
+    writer.write(path)
+    before = path.read_bytes()
+    with pytest.raises(RecordingError, match="damaged events of kind 'incidents'"):
+        record(path, {"": wanted(source, ("cpu", HOUR))}, recorded_at=2.0)
+    assert source.asked == []
+    assert path.read_bytes() == before
+
+
+def test_a_history_with_a_hole_is_complete_on_either_side_of_it(tmp_path):
+    path = tmp_path / "a.telemetry.zip"
+    for start, end in ((10.0, 50.0), (60.0, 100.0), (40.0, 70.0)):
+        question = EventsQuestion("", "incidents", start, end)
+        one = Wanted(MemorySource([gauge("up")]), [question], {question: events(start, end)})
+        record(path, {"": one}, recorded_at=end)
+        source = RecordingSource(Recording.open(path), "")
+        known = RecordedEvents(source)
+        assert known.events("incidents", start, end).complete
+        whole = known.events("incidents", 10.0, 100.0)
+        assert (whole.complete and (whole.start, whole.end) == (10.0, 100.0)) == (start == 40.0)
 
 
 @pytest.mark.parametrize("method", ["_put", "groups"])
