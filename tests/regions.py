@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent / "plugin"))
 
 from projects import Project
 
-TIMEOUT = "500ms"
-SHOWN_TIMEOUT = "0.5s"
+TIMEOUT = "2s"
+SHOWN_TIMEOUT = "2s"
 
 
 class LiveProject(Project):

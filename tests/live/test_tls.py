@@ -152,7 +152,10 @@ def proxying(asked: list[str]) -> Iterator[str]:
             client.settimeout(10)
             head = b""
             while b"\r\n\r\n" not in head:
-                head += client.recv(4096)
+                part = client.recv(4096)
+                if not part:
+                    return
+                head += part
             asked.append(head.decode())
             line, _, rest = head.partition(b"\r\n")
             method, target, version = line.split(b" ")
