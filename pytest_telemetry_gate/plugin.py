@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.run import GateRun
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
+_REPLAYS = (".replay.yaml", ".replay.yml")
 _EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _RUN: pytest.StashKey[GateRun] = pytest.StashKey()
@@ -69,6 +70,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--telemetry-explain",
         action="store_true",
         help="show how each verdict came about: queries, times, raw values and every step",
+    )
+    group.addoption(
+        "--telemetry-replay-seed", metavar="N", help="make the ids of replays from this seed again"
     )
     group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
     group.addoption(
@@ -124,6 +128,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name.endswith(_REPLAYS):
+        from pytest_telemetry_gate.replaying import ReplayFile
+
+        return ReplayFile.of(parent, file_path, _run(parent.config))
     if not file_path.name.endswith(_SUFFIXES):
         return None
     from pytest_telemetry_gate.collect import GateFile
