@@ -134,8 +134,15 @@ class Check:
         return tuple(dict.fromkeys(question for part in parts for question in part))
 
     def decided(self, answers: Answers) -> Verdict:
-        """Return what the criterion decides, over all regions where it combines them."""
-        return combined(self, answers) if self._combined else self.criterion.judge(self, answers)
+        """Return what the criterion decides, over all regions where it combines them.
+
+        A verdict that follows from others has the profile of PromQL that their answers were given with.
+        """
+        verdict = combined(self, answers) if self._combined else self.criterion.judge(self, answers)
+        if verdict.semantics:
+            return verdict
+        profiles = {answers[question].semantics for question in self.questions()} - {""}
+        return dataclasses.replace(verdict, semantics=", ".join(sorted(profiles)))
 
     @property
     def _combined(self) -> bool:

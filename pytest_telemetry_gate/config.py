@@ -10,27 +10,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError, SuiteError
+from pytest_telemetry_gate.secrets import Secrets, is_secret_name
 from pytest_telemetry_gate.suite.document import Document, Key
 from pytest_telemetry_gate.suite.duration import parse_duration
 from pytest_telemetry_gate.suite.loader import suggestion
 
-__all__ = ["MASK", "Deadline", "Environment", "RegionSettings", "is_secret_name", "load_environment"]
+__all__ = ["Deadline", "Environment", "RegionSettings", "load_environment"]
 
 _TOP = ("default", "environments")
 _EVENTS = ("alerts", "incidents")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
-_SECRET_KEY = re.compile(
-    r"passw|token|secret|credentials|api_?key|authorization|bearer|cookie", re.IGNORECASE
-)
-_LOGIN = re.compile(r"://[^/@\s:]*:([^/@\s]*)@")
-MASK = "**********"
+_PASSWORD = re.compile(r"://[^/@\s:]*:([^/\s]*)@")
 _DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data source
 _DEFAULT_DEADLINE = 900.0  # seconds for all questions of a gate: well below the time limits of CI jobs
 _CONCURRENCY = 16
-_SHORTEST_SECRET = 4  # characters; scrubbing shorter values would shred every text
 
 
 class Deadline:
@@ -59,7 +56,7 @@ class RegionSettings:
     ``where`` names the place in the file for messages; ``folder`` is what relative paths count from. The name is
     empty where the environment has no regions. ``events`` are settings of the same form by kind of event;
     ``scrape_interval`` is in seconds, None where the file does not say it; ``concurrency`` is how many questions the
-    source may be asked at once.
+    source may be asked at once; ``own`` are the keys that stand below the region itself.
     """
 
     name: str
@@ -72,7 +69,9 @@ class RegionSettings:
     scrape_interval: float | None = None
     concurrency: int = _CONCURRENCY
     deadline: Deadline = field(default_factory=Deadline, repr=False, compare=False)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False, compare=False)
+    own: frozenset[str] = frozenset()
 
     def resolve(self, path: str) -> Path:
         """Return a path of the file as one that can be opened."""
@@ -93,18 +92,11 @@ class Environment:
     scrape_interval: float = _DEFAULT_INTERVAL
     deadline: Deadline = field(default_factory=Deadline, compare=False)
     replay: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
     def scrub(self, text: str) -> str:
         """Return a text for people without any secret of this environment, and without user names in addresses."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
-            text = text.replace(secret, MASK)
-        return re.sub(r"(\w+://)[^/@\s]+@", r"\1", text)
-
-
-def is_secret_name(name: str) -> bool:
-    """Tell whether a key or variable of this name holds something that must not be shown."""
-    return bool(_SECRET_KEY.search(name)) and not name.endswith("_file")
+        return self.secrets.scrub(text)
 
 
 def load_environment(path: Path, name: str | None = None, *, deadline: float | None = None) -> Environment:
@@ -132,7 +124,7 @@ class _Reader:
         self._document = document
         self._deadline = deadline
         self._folder = document.path.parent
-        self._secrets: set[str] = set()
+        self._secrets = Secrets()
 
     def environment(self, name: str | None) -> Environment:
         content = self._document.value
@@ -168,7 +160,7 @@ class _Reader:
             _DEFAULT_INTERVAL if interval is None else interval,
             deadline,
             replay,
-            frozenset(self._secrets),
+            self._secrets,
         )
 
     def _choice(self, name: str | None, default: object, known: Mapping[str, Any]) -> tuple[str, str]:
@@ -211,6 +203,7 @@ class _Reader:
                 self._line(above),
                 self._folder,
                 deadline=deadline,
+                secrets=self._secrets,
                 locate=lambda key, above=above: self._line((*above, *key)),  # type: ignore[misc]
             )
         source = options.pop("source", None)
@@ -233,7 +226,9 @@ class _Reader:
             self._seconds(options, "scrape_interval", place(())),
             concurrency,
             deadline,
+            self._secrets,
             lambda key: self._line(place(key)),
+            frozenset(mine),
         )
 
     def _seconds(self, values: Mapping[str, Any], key: str, at: tuple[Key, ...]) -> float | None:
@@ -261,10 +256,10 @@ class _Reader:
             return value
         text = _REFERENCE.sub(lambda match: self._reference(match, where), value)
         if is_secret_name(key):
-            self._keep(text)
+            self._secrets.keep(text)
         # By hand, since urlsplit raises on addresses that are none, which the source will say better.
-        if login := _LOGIN.search(text):
-            self._keep(login[1])
+        if found := _PASSWORD.search(text):
+            self._secrets.keep(found[1], unquote(found[1]))
         return text
 
     def _reference(self, match: re.Match[str], where: tuple[Key, ...]) -> str:
@@ -278,12 +273,12 @@ class _Reader:
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "not UTF-8 text"
                 raise self._error(where, f"${{file:{file}}} cannot be read: {reason}") from None
-            self._keep(text)
+            self._secrets.keep(text)
             return text
         found = os.environ.get(variable)
         if found:
-            if _SECRET_KEY.search(variable):
-                self._keep(found)
+            if is_secret_name(variable):
+                self._secrets.keep(found)
             return found
         if default is None:
             what = "empty" if found == "" else "not set"
@@ -291,10 +286,6 @@ class _Reader:
                 where, f"environment variable {variable} is {what}; ${{{variable}:-DEFAULT}} gives a default"
             )
         return default
-
-    def _keep(self, secret: str) -> None:
-        if len(secret) >= _SHORTEST_SECRET:
-            self._secrets.add(secret)
 
     def _line(self, where: tuple[Key, ...]) -> str:
         return f"{self._document.shown}:{self._document.line(where)}"

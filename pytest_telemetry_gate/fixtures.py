@@ -158,7 +158,7 @@ class Telemetry:
         if answer.error:
             raise SourceError(answer.error)
         if answer.partial:
-            message = f"the answer may be partial: {'; '.join(answer.warnings)}"
+            message = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
             raise SourceError(message)
         return answer.value
 

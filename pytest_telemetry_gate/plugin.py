@@ -97,6 +97,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
     )
+    group.addoption(
+        "--telemetry-record",
+        metavar="FILE",
+        help="record what the judged checks need into a recording, new or existing",
+    )
     parser.addini("telemetry_config", "path of telemetry.yaml, relative to the rootdir", default="")
 
 
@@ -125,6 +130,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
     if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
+    if config.getoption("--telemetry-record") is not None and not hasattr(config, "workerinput"):
+        from pytest_telemetry_gate.record import RecordRun
+
+        config.pluginmanager.register(RecordRun(config, _run(config)), "telemetry_gate_record")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -151,6 +160,18 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._spool: Path | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        self._spool = spool_folder(node.workerinput["testrunuid"])
+
+    def pytest_unconfigure(self) -> None:
+        # Here and not in the workers, which may be interrupted or die.
+        if self._spool is not None:
+            import shutil
+
+            shutil.rmtree(self._spool, ignore_errors=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -172,6 +193,13 @@ class _Listener:
             # summaries of other plugins saying that all is well.
             session.testsfailed += 1
         return result
+
+
+def spool_folder(run: str) -> Path:
+    """Return the folder in which the workers of one xdist run share their answers."""
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"pytest-telemetry-{run}"
 
 
 def _run(config: pytest.Config) -> GateRun:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
@@ -19,6 +17,7 @@ from pytest_telemetry_gate.check import Check, judge
 from pytest_telemetry_gate.config import Environment, load_environment
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.plugin import spool_folder
 from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
 from pytest_telemetry_gate.reporting.explain import explanation
@@ -37,7 +36,13 @@ _EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 _CONCURRENCY = 16
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
-_WITH_VALUE = ("--telemetry-env", "--telemetry-now", "--telemetry-import", "--telemetry-recording")
+_WITH_VALUE = (
+    "--telemetry-env",
+    "--telemetry-now",
+    "--telemetry-import",
+    "--telemetry-recording",
+    "--telemetry-record",
+)
 NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
@@ -69,7 +74,6 @@ class GateRun:
         self._suites: dict[Path, Suite] = {}
         self._summarised = False
         self._files: dict[Path, int] = {}
-        self._spools: set[Path] = set()
         for option in _WITH_VALUE:
             # What a pipeline's unset variable leaves must not mean the default.
             if config.getoption(option) == "":
@@ -109,7 +113,9 @@ class GateRun:
         Raises ConfigError where there is no such file or no such environment.
         """
         path = self._config_file(near)
-        name = name or self.config.getoption("--telemetry-env")
+        return self._loaded(path, name or self.config.getoption("--telemetry-env"))
+
+    def _loaded(self, path: Path, name: str | None) -> Environment:
         key = path / (name or "")
         if key not in self._environments:
             self._environments[key] = load_environment(path, name, deadline=self._deadline)
@@ -118,8 +124,13 @@ class GateRun:
     @property
     def clock(self) -> float | None:
         """The clock that the run judged by, in seconds since the epoch; None where its regions had several."""
-        clocks = self._clocks.union(*(session.clocks() for session in self._sessions.values()))
+        clocks = self.clocks
         return clocks.pop() if len(clocks) == 1 else None
+
+    @property
+    def clocks(self) -> set[float]:
+        """The clocks of all regions, in seconds since the epoch."""
+        return self._clocks.union(*(session.clocks() for session in self._sessions.values()))
 
     def suite(self, path: Path) -> Suite:
         """Return a suite file's content, read once; raises SuiteError."""
@@ -140,9 +151,19 @@ class GateRun:
             # Environments share regions' names and queries, but not their answers.
             spool = None if folder is None else folder / hashlib.sha256(str(key).encode()).hexdigest()
             self._sessions[key] = GateSession(
-                environment, self.registry, now=self.now, spool=spool, concurrency=self._share()
+                environment,
+                self.registry,
+                now=self.now,
+                spool=spool,
+                concurrency=self._concurrency,
+                workers=self._workers,
             )
         return self._sessions[key]
+
+    @property
+    def sessions(self) -> list[GateSession]:
+        """The sessions of all environments in which something was judged, here or by xdist workers."""
+        return list(self._sessions.values())
 
     def take(self, report: pytest.TestReport) -> None:
         """Keep the verdicts that a report carries and tell those who want to know.
@@ -166,6 +187,8 @@ class GateRun:
         answers = gate.answers(check)
         verdict = judge(check, answers)
         self.keep(item, verdict)
+        if verdict.outcome is not Outcome.PENDING:
+            gate.inquiry.note_check(check)
         if self.config.getoption("--telemetry-explain"):
             item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
         return verdict
@@ -205,8 +228,9 @@ class GateRun:
         """Take over what an xdist worker counted; every worker counts the same."""
         self.collected = max(self.collected, counts["collected"])
         self.selected = max(self.selected, counts["selected"])
-        self._spools.add(Path(counts["spool"]))
         self._clocks.update(counts["clocks"])
+        for path, name, wire in counts["inquiries"]:
+            self.session(self._loaded(Path(path), name)).inquiry.take(wire)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -309,14 +333,9 @@ class GateRun:
             output[_COUNTS] = {
                 "collected": self.collected,
                 "selected": self.selected,
-                "spool": str(self._spool_folder()),
-                "clocks": [clock for session in self._sessions.values() for clock in session.clocks()],
+                "clocks": sorted(self.clocks),
+                "inquiries": self._inquiries() if self.config.getoption("--telemetry-record") else [],
             }
-
-    def pytest_unconfigure(self) -> None:
-        """Remove what the workers of the run have left on disk."""
-        for spool in self._spools:
-            shutil.rmtree(spool, ignore_errors=True)
 
     def _wait(self, checks: Mapping[GateSession, Sequence[Check]], patience: float) -> None:
         """Wait until the next checkpoint that is selected is due, unless that is longer than the user wants."""
@@ -355,10 +374,10 @@ class GateRun:
         for gate in checks:
             gate.restart()
 
-    def _share(self) -> int:
-        """Return how many requests this process may have under way, so that all workers keep to the limit."""
-        workers = 1 if self.worker is None else int(self.worker["workercount"])
-        return max(1, self._concurrency // workers)
+    @property
+    def _workers(self) -> int:
+        """How many processes judge this run."""
+        return 1 if self.worker is None else int(self.worker["workercount"])
 
     def _whole_number(self, option: str) -> int | None:
         text = self.config.getoption(option)
@@ -387,6 +406,10 @@ class GateRun:
             raise pytest.UsageError(message)
         return seconds
 
+    def _inquiries(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        environments = ((session, session.environment) for session in self.sessions)
+        return [(str(one.path), one.name, session.inquiry.to_wire()) for session, one in environments]
+
     def _clock(self) -> float | None:
         text = self.config.getoption("--telemetry-now")
         if not text:
@@ -411,7 +434,7 @@ class GateRun:
         """Return the folder that all workers of this run share; a process alone needs none."""
         if self.worker is None:
             return None
-        return Path(tempfile.gettempdir()) / f"pytest-telemetry-{self.worker['testrunuid']}"
+        return spool_folder(self.worker["testrunuid"])
 
 
 def uses_telemetry(item: pytest.Item) -> bool:

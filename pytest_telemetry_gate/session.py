@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.figures import duration
+from pytest_telemetry_gate.inquiry import Inquiry
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.base import (
     Answer,
@@ -28,6 +31,7 @@ from pytest_telemetry_gate.sources.base import (
     Source,
 )
 from pytest_telemetry_gate.spool import Spool
+from pytest_telemetry_gate.threads import begin
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment, RegionSettings
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GateSession"]
 
+_PROBING = 3  # requests at once that probing one region takes
 _GIVE_UP = 3  # unreachable in a row, each after several attempts, before a region is not asked any more
 
 
@@ -59,7 +64,8 @@ class _Region:
 class GateSession:
     """Asks and judges for one environment; ``now`` (seconds since the epoch) overrides the clock of the sources.
 
-    ``concurrency`` is how many requests may be under way at once over all live regions.
+    ``concurrency`` is how many requests may be under way at once over all live regions and all ``workers``, which
+    have equal shares of it, one at least.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class GateSession:
         now: float | None = None,
         spool: Path | None = None,
         concurrency: int = 16,
+        workers: int = 1,
     ) -> None:
         self.environment = environment
         self._registry = registry
@@ -77,8 +84,15 @@ class GateSession:
         self._started = time.time()
         self._spool = Spool(spool)
         self._regions: dict[str, _Region] = {}
-        limits = {name: settings.concurrency for name, settings in environment.regions.items()}
+        concurrency = max(1, concurrency // workers)
+        limits = {
+            name: min(concurrency, max(1, one.concurrency // workers))
+            for name, one in environment.regions.items()
+        }
+        self._limits = limits
+        self._probes = threading.Semaphore(max(1, concurrency // _PROBING))
         self._fetcher = Fetcher(self._ask_together, self._spool, threads=concurrency, limits=limits)
+        self.inquiry = Inquiry()
 
     @property
     def kinds(self) -> Mapping[str, type[Criterion]]:
@@ -111,9 +125,8 @@ class GateSession:
     def open(self, regions: Iterable[str]) -> None:
         """Open several regions at once, so that their servers are waited for together."""
         closed = [name for name in dict.fromkeys(regions) if name not in self._regions]
-        if len(closed) > 1:
-            with ThreadPoolExecutor(len(closed)) as pool:
-                self._regions.update(zip(closed, pool.map(self._opened, closed), strict=True))
+        opening = {name: begin(partial(self._opened, name)) for name in closed}
+        self._regions.update((name, opened.result()) for name, opened in opening.items())
 
     def answers(self, check: Check) -> Answers:
         """Return the answers to a check's questions, with what is known of every region that they are about.
@@ -123,7 +136,7 @@ class GateSession:
         wanted = check.questions()
         self._fetch(wanted)
         known = self._known(dict.fromkeys([*check.regions, *(one.region for one in wanted)]))
-        return replace(known, answers={question: self.ask(question) for question in wanted})
+        return replace(known, answers={question: self.answer(question) for question in wanted})
 
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
@@ -143,6 +156,11 @@ class GateSession:
         return opened.source
 
     def ask(self, question: Question) -> Answer:
+        """Return the run's answer to one question of a test."""
+        self.inquiry.note(question)
+        return self.answer(question)
+
+    def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question."""
         opened = self._region(question.region)
         if opened.source is None:
@@ -174,7 +192,7 @@ class GateSession:
 
     def _region(self, name: str) -> _Region:
         if name not in self._regions:
-            self._regions[name] = self._opened(name)
+            self.open([name])
         return self._regions[name]
 
     def _opened(self, name: str) -> _Region:
@@ -188,7 +206,7 @@ class GateSession:
                 failure=f"{settings.where}: unknown source {settings.source!r}; known sources: {known}"
             )
         try:
-            source = factory(settings)
+            source = factory(replace(settings, concurrency=self._limits[name]))
             live = source if isinstance(source, LiveSource) else None
             if live is not None:
                 self._probe(live, settings)
@@ -201,7 +219,8 @@ class GateSession:
 
         def probe(_: Question) -> Answer:
             try:
-                return Answer(json.dumps(source.probe()))
+                with self._probes:
+                    return Answer(json.dumps(source.probe()))
             except TelemetryGateError as error:
                 return Answer(None, error=self.environment.scrub(str(error)))
 
@@ -233,7 +252,8 @@ class GateSession:
             if isinstance(question, EventsQuestion):
                 origin = self._event_source(question)
                 events = origin.events(question.kind, question.start, question.end)
-                return Answer(events, source=origin.description)
+                described = self.environment.scrub(origin.description)
+                return Answer(self._cleaned(events), source=described, semantics=source.semantics)
             if isinstance(question, Range):
                 value = source.range(question.promql, question.start, question.end, question.step)
             elif isinstance(question, Instant):
@@ -252,6 +272,7 @@ class GateSession:
     def _answer(self, question: Question, value: Scalar | Vector | Matrix | str) -> Answer:
         opened, source = self._region(question.region), self.source(question.region)
         opened.unreachable = 0
+        value = self._clean(value)
         warnings = () if isinstance(value, str) else tuple(value.warnings)
         doubtful = any(not text.startswith("PromQL info") for text in warnings)
         promql, moment = "", 0.0
@@ -261,13 +282,27 @@ class GateSession:
             promql, moment = question.promql, question.end
         return Answer(
             value,
-            warnings=tuple(self.environment.scrub(text) for text in warnings),
+            warnings=warnings,
             partial=doubtful and not opened.accept_warnings,
             extent=source.extent,
-            source=source.description,
+            source=self.environment.scrub(source.description),
             semantics=source.semantics,
-            link=source.link(promql, moment),
+            link=self.environment.scrub(source.link(promql, moment)),
         )
+
+    def _cleaned(self, events: Events) -> Events:
+        return Events.from_wire(_scrubbed(events.to_wire(), self.environment.scrub))
+
+    def _clean(self, value: Scalar | Vector | Matrix | str) -> Scalar | Vector | Matrix | str:
+        """Return a value whose texts hold no secret, as servers may send back what they were sent."""
+        scrub = self.environment.scrub
+        if isinstance(value, str):
+            return scrub(value)
+        warnings = tuple(map(scrub, value.warnings))
+        if isinstance(value, Scalar):
+            return replace(value, warnings=warnings)
+        labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
+        return replace(value, labels=labels, warnings=warnings)
 
     def _failed(self, question: Question, error: TelemetryGateError) -> Answer:
         opened, told = self._region(question.region), self.environment.scrub(str(error))
@@ -275,7 +310,9 @@ class GateSession:
             opened.unreachable += 1
             if opened.unreachable >= _GIVE_UP:
                 opened.down = opened.down or f"{told}; not asked again"
-        return Answer(None, error=told, source=self.source(question.region).description)
+        source = self.source(question.region)
+        described = self.environment.scrub(source.description)
+        return Answer(None, error=told, source=described, semantics=source.semantics)
 
     def _event_source(self, question: EventsQuestion) -> EventSource:
         opened = self._region(question.region)
@@ -291,3 +328,11 @@ class GateSession:
                 raise ConfigError(message)
             opened.event_sources[question.kind] = factory(own, self.source(question.region))
         return opened.event_sources[question.kind]
+
+
+def _scrubbed(wire: Any, scrub: Callable[[str], str]) -> Any:
+    if isinstance(wire, dict):
+        return {key: _scrubbed(inner, scrub) for key, inner in wire.items()}
+    if isinstance(wire, list | tuple):
+        return [_scrubbed(inner, scrub) for inner in wire]
+    return scrub(wire) if isinstance(wire, str) else wire

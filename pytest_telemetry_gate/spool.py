@@ -29,7 +29,11 @@ class Spool:
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for one in (
+                folder.parent,
+                folder,
+            ):  # since parents=True would leave the mode of parents to the umask
+                one.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._answers: dict[Question, Answer] = {}
         self._claimed: set[Question] = set()
@@ -67,7 +71,7 @@ class Spool:
 
     def get(self, question: Question, patience: float = _PATIENCE) -> Answer | None:
         """Return the answer as soon as it is there, or None if it is not after ``patience`` seconds."""
-        give_up = time.monotonic() + patience
+        give_up = time.monotonic() + min(patience, threading.TIMEOUT_MAX / 2)
         while True:
             with self._changed:
                 left = give_up - time.monotonic()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 # The same examples in every run, so that a red CI is always about the change; --hypothesis-profile=explore looks further.
-hypothesis.settings.register_profile("fixed", derandomize=True)
-hypothesis.settings.register_profile("explore", derandomize=False, max_examples=1000)
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)  # machines are shared
+hypothesis.settings.register_profile("explore", derandomize=False, deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("fixed")
 
 

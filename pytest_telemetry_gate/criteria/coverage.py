@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.figures import duration, percent
 from pytest_telemetry_gate.promql import Vector, ast, parse
+from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.sources.base import Instant
 from pytest_telemetry_gate.suite.duration import format_duration
 
@@ -181,39 +182,8 @@ def _longest(check: Check, promql: str, time: float) -> float:
 def _spans(check: Check, promql: str, time: float) -> Iterator[_Span]:
     """Yield what each selector of an expression reads when it is evaluated at a time (seconds)."""
     window = check.window or _LOOKBACK
-    yield from dict.fromkeys(_within(parse(promql), round(time * 1000), 0, round(window * 1000)))
-
-
-def _within(node: ast.Expr, end: int, length: int, instant: int) -> Iterator[_Span]:
-    """Yield the spans below a node that is evaluated over ``length`` ms up to ``end``.
-
-    ``instant`` is the length that an instant selector must cover when nothing around it has one.
-    """
-    match node:
-        case ast.VectorSelector():
-            yield _span(node, end, length or instant)
-        case ast.MatrixSelector():
-            yield _span(node.selector, end, length + node.range)
-        case ast.Subquery():
-            moved = _moved(end, node.offset, node.at)
-            yield from _within(node.expr, moved, length + node.range, instant)
-        case ast.Call():
-            for argument in node.args:
-                yield from _within(argument, end, length, instant)
-        case ast.Aggregate():
-            for part in (node.param, node.expr):
-                if part is not None:
-                    yield from _within(part, end, length, instant)
-        case ast.Binary():
-            yield from _within(node.lhs, end, length, instant)
-            yield from _within(node.rhs, end, length, instant)
-        case ast.Unary() | ast.Paren():
-            yield from _within(node.expr, end, length, instant)
-
-
-def _span(selector: ast.VectorSelector, end: int, length: int) -> _Span:
-    return _Span(selector.selector, _moved(end, selector.offset, selector.at) / 1000, length / 1000)
-
-
-def _moved(end: int, offset: int, at: int | str | None) -> int:
-    return (at if isinstance(at, int) else end) - offset
+    moment = round(time * 1000)
+    yield from dict.fromkeys(
+        _Span(one.selector, one.end / 1000, one.length / 1000 or window)
+        for one in spans(parse(promql), moment, moment)
+    )

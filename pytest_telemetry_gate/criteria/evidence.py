@@ -48,7 +48,7 @@ def evidence_of(
     """Return the evidence of one answer, judged for errors, partial answers, absence and coverage."""
     fields = {
         "query": query,
-        "source": answer.source,
+        "source": _source(answer),
         "semantics": answer.semantics,
         "link": answer.link,
         "digest": answer.digest,
@@ -67,14 +67,24 @@ def series_of(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[flo
     return (), ()
 
 
+def _source(answer: Answer) -> str:
+    """Return where an answer came from, and where there was nothing, what span of time could have been found there.
+
+    Not in the reason, which is the same for a recording and the server that it was made from.
+    """
+    nothing = isinstance(answer.value, Vector) and not answer.value.labels
+    return f"{answer.source} ({answer.extent})" if nothing and answer.extent else answer.source
+
+
 def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None) -> Problem | None:
     if answer.error:
         return Problem(Outcome.ERROR, answer.error)
     if answer.partial:
-        return Problem(Outcome.INCONCLUSIVE, f"the answer may be partial: {'; '.join(answer.warnings)}")
+        return Problem(
+            Outcome.INCONCLUSIVE, f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
+        )
     if isinstance(answer.value, Vector) and not answer.value.labels:
-        where = f" ({answer.extent})" if answer.extent else ""
-        reason = f"no data: {query} has no value at {format_time(answer.value.time)}{where}"
+        reason = f"no data: {query} has no value at {format_time(answer.value.time)}"
         return Problem(Outcome.INCONCLUSIVE, reason)
     if coverage is None:
         return None

@@ -32,7 +32,7 @@ class Alertmanager:
         http = HttpSettings.of(settings)
         self._where = f"region {settings.name}: " if settings.name else ""
         self._url = http.url
-        self._transport = Transport(http, settings.deadline)
+        self._transport = Transport(http, settings.deadline, settings.secrets)
         self._history = history
         self.description = f"alertmanager {http.url} and {history.description}"
 

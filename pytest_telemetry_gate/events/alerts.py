@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.events.base import Episode, Evaluation, Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["Metrics", "alert_events"]
+__all__ = ["Metrics", "alert_events", "alert_reads"]
 
+_FIRING = 'ALERTS{alertstate="firing"}'
 _EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
 _FAILURES = "prometheus_rule_evaluation_failures_total"
 _DEFAULT_INTERVAL = 60.0  # Prometheus' own default of global.evaluation_interval
@@ -45,18 +46,26 @@ def alert_events(
     """
     doubts: list[str] = []
     intervals = {rule.alert: rule.interval for rule in known.rules}
-    margin = 2 * max((rule.interval for rule in known.rules), default=_DEFAULT_INTERVAL)
-    seen = tuple(
-        _episodes(_raw(metrics, 'ALERTS{alertstate="firing"}', start - margin, end, doubts), intervals, start)
-    )
+    seen = tuple(_episodes(_raw(metrics, _FIRING, start - _margin(known), end, doubts), intervals, start))
     others = tuple(one for one in known.episodes if not any(_same(one, other) for other in seen))
-    groups = {rule.group: rule.interval for rule in known.rules}
-    evaluations = tuple(_evaluations(metrics, groups, start, end, doubts))
+    evaluations = tuple(_evaluations(metrics, known, start, end, doubts))
     episodes = tuple(sorted(seen + others, key=lambda one: (one.start, one.name)))
     events = replace(known, episodes=episodes, evaluations=evaluations)
     if accept_warnings or not doubts:
         return events
     return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(doubts)}")
+
+
+def alert_reads(known: Events, start: float, end: float) -> Iterable[tuple[str, float, float]]:
+    """Yield the selectors that ``alert_events`` reads, and from when to when (seconds)."""
+    selectors = (_FIRING, _EVALUATED, _FAILURES) if known.rules else (_FIRING,)
+    for selector in selectors:
+        yield selector, start - _margin(known), end
+
+
+def _margin(known: Events) -> float:
+    """Return how far before the start evaluations are looked for, in seconds."""
+    return 2 * max((rule.interval for rule in known.rules), default=_DEFAULT_INTERVAL)
 
 
 def _raw(metrics: Metrics, selector: str, start: float, end: float, doubts: list[str]) -> Matrix:
@@ -96,16 +105,17 @@ def _same(one: Episode, other: Episode) -> bool:
 
 
 def _evaluations(
-    metrics: Metrics, groups: dict[str, float], start: float, end: float, doubts: list[str]
+    metrics: Metrics, known: Events, start: float, end: float, doubts: list[str]
 ) -> Iterable[Evaluation]:
     """Yield one entry for each rule group that reported itself, over all servers that evaluate it.
 
     The gauge holds the time of the newest evaluation at each scrape, so two scrapes in a row may miss up to one
     group interval and one scrape interval of evaluations without anything being wrong; twice that is a gap.
     """
+    groups = {rule.group: rule.interval for rule in known.rules}
     if not groups:
         return
-    margin = 2 * max(groups.values())
+    margin = _margin(known)
     evaluated = _raw(metrics, _EVALUATED, start - margin, end, doubts)
     failures = _raw(metrics, _FAILURES, start - margin, end, doubts)
     for group, interval in groups.items():

@@ -51,7 +51,7 @@ class PrometheusAlerts:
             raise self._source.error(message)
         try:
             rules = tuple(_rules(self._source.rules()))
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             message = f"{self.description}: the rules API answered what is not Prometheus'"
             raise self._source.error(message) from None
         known = Events(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.events.alerts import alert_events
 from pytest_telemetry_gate.events.base import Events
+from pytest_telemetry_gate.recording.merge import covering
 from pytest_telemetry_gate.sources.recorded import RecordingSource
 
 if TYPE_CHECKING:
@@ -41,8 +44,17 @@ class RecordedEvents:
             message = f"{self.description} holds no {kind}"
             raise SourceError(message)
         try:
-            known = Events(start, end, complete=True) if wire is None else Events.from_wire(wire)
+            known = Events(start, end, complete=True) if wire is None else _known(wire, start, end)
         except (KeyError, TypeError, ValueError) as error:
             message = f"{self.description}: damaged events of kind {kind!r} in index.json: {error!r}"
             raise SourceError(message) from None
         return alert_events(self._source, known, start, end) if kind == "alerts" else known
+
+
+def _known(wire: Mapping[str, Any], start: float, end: float) -> Events:
+    """Return recorded events as they were known for one stretch of time, whatever is missing of another."""
+    known = Events.from_wire(wire)
+    span = covering(wire, start, end)
+    if span is None:
+        return known
+    return replace(known, start=span[0], end=span[1], complete=True, reason="")

@@ -4,6 +4,7 @@ from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.engine import Engine
 from pytest_telemetry_gate.promql.labels import Matcher
+from pytest_telemetry_gate.promql.limits import Limits
 from pytest_telemetry_gate.promql.parser import parse
 from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.storage import Group, MemoryStorage, Storage
@@ -11,6 +12,7 @@ from pytest_telemetry_gate.promql.storage import Group, MemoryStorage, Storage
 __all__ = [
     "Engine",
     "Group",
+    "Limits",
     "Matcher",
     "Matrix",
     "MemoryStorage",

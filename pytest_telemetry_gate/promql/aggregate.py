@@ -1,192 +1,266 @@
-"""Aggregations over series, step by step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``."""
+"""Aggregations over series, step by step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``.
+
+Series come in blocks and are folded into the groups as they come, so that they need not be held all at once.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from pytest_telemetry_gate.errors import PromQLError
-from pytest_telemetry_gate.promql.annotations import go_number
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame
-from pytest_telemetry_gate.promql.hashing import labels_hash
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, common_presence
 from pytest_telemetry_gate.promql.labels import Labels
-from pytest_telemetry_gate.promql.quantile import quantile
-from pytest_telemetry_gate.promql.windows import (
-    exact_mean,
-    exact_sum,
-    kahan_added,
-    variance,
-    variance_from_first,
-)
+from pytest_telemetry_gate.promql.limits import Guard
+from pytest_telemetry_gate.promql.sums import SCALE, compensated, finished, kahan_added
 
-__all__ = ["aggregate", "count_values", "quantiles", "topmost"]
+__all__ = ["Grouping", "aggregate"]
 
-Groups = list[tuple[Labels, list[int]]]
-_HASHES = float(2**64 - 1)
+Blocks = Iterable[Frame]
 
 
-def groups_of(frame: Frame, labels: Sequence[str], *, without: bool) -> Groups:
-    """Return the label set of each group with the columns in it."""
-    if not labels and not without:
-        return [({}, list(range(len(frame.labels))))] if frame.labels else []
-    found: dict[frozenset[tuple[str, str]], list[int]] = {}
-    dropped = {*labels, "__name__"}
-    for column, own in enumerate(frame.labels):
-        kept = (
-            ((name, value) for name, value in own.items() if name not in dropped)
-            if without
-            else ((name, own[name]) for name in labels if name in own)
-        )
-        found.setdefault(frozenset(kept), []).append(column)
-    return [(dict(sorted(key)), columns) for key, columns in found.items()]
+class Grouping:
+    """``by`` or ``without`` some labels: which group a series belongs to, numbered as they are met."""
+
+    def __init__(self, names: Sequence[str], *, without: bool) -> None:
+        self._names = names
+        self._dropped = {*names, "__name__"} if without else None
+        self._numbers: dict[tuple[str, ...] | frozenset[tuple[str, str]], int] = {}
+        self.labels: list[Labels] = []
+
+    def of(self, many: Sequence[Labels]) -> Ints:
+        """Return the number of each series' group."""
+        if not self._names and self._dropped is None:
+            self.labels = [{}]
+            return np.zeros(len(many), dtype=np.int64)
+        return np.array([self._number(own) for own in many], dtype=np.int64)
+
+    def _number(self, own: Labels) -> int:
+        if self._dropped is None:
+            key: tuple[str, ...] | frozenset[tuple[str, str]] = tuple(
+                [own.get(name, "") for name in self._names]
+            )
+        else:
+            key = frozenset([pair for pair in own.items() if pair[0] not in self._dropped])
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.labels)
+            pairs = zip(self._names, key, strict=True) if isinstance(key, tuple) else sorted(key)
+            self.labels.append({name: text for name, text in pairs if text})
+        return number
 
 
-def aggregate(op: str, frame: Frame, labels: Sequence[str], *, without: bool, semantics: str) -> Frame:
-    """Aggregate without a parameter: sum, avg, min, max, count, group, stddev, stdvar."""
-    reducer = _REDUCERS_2.get(op) if semantics == "2" else None
-    return _combined(frame, groups_of(frame, labels, without=without), reducer or _REDUCERS[op])
+class _Fold:
+    """What is known of each group so far; [groups, steps], and more groups as they are met."""
+
+    initial = 0.0
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.count = np.zeros((0, steps))
+        self.state: list[Floats] = []
+
+    def grow(self, groups: int, guard: Guard) -> None:
+        """Make room for more groups."""
+        if groups <= len(self.count):
+            return
+        capacity = max(groups, 2 * len(self.count))
+        guard.room(capacity * self.steps * (1 + len(self.state)))
+        self.count = _grown(self.count, capacity, 0.0)
+        self.state = [_grown(array, capacity, self.initial) for array in self.state]
+
+    def add(self, segments: _Segments) -> None:
+        """Take a block in."""
+        self.count[segments.groups] += segments.counted()
+        self.fold(segments)
+
+    def fold(self, segments: _Segments) -> None:
+        """Take the values of a block in."""
+
+    def result(self) -> Floats:
+        """Return a value for each group and step; it means nothing where the count is 0."""
+        return self.count
 
 
-def quantiles(frame: Frame, q: Floats, labels: Sequence[str], *, without: bool) -> Frame:
-    """``quantile``: of the values present at each step."""
-
-    def reduced(values: Floats, present: Bools) -> Floats:
-        return _rows(values, present, [partial(quantile, at) for at in q.tolist()])
-
-    return _combined(frame, groups_of(frame, labels, without=without), reduced)
+def _grown(array: Floats, capacity: int, initial: float) -> Floats:
+    more = np.full((capacity - len(array), array.shape[1]), initial)
+    return np.concatenate([array, more])
 
 
-def count_values(frame: Frame, label: str, labels: Sequence[str], *, without: bool) -> Frame:
-    """``count_values``: how many series have each value, which becomes a label."""
-    counts: dict[frozenset[tuple[str, str]], Floats] = {}
-    hidden = without and label in labels
-    for own, columns in groups_of(frame, labels, without=without):
-        for column in columns:
-            for step in np.flatnonzero(frame.present[:, column]).tolist():
-                text = value_text(float(frame.values[step, column]))
-                key = frozenset((own if hidden else {**own, label: text}).items())
-                counts.setdefault(key, np.zeros(len(frame.values)))[step] += 1
-    if not counts:
-        return Frame.empty(len(frame.values))
-    values = np.column_stack(list(counts.values()))
-    return Frame([dict(key) for key in counts], values, values > 0)
+class _Segments:
+    """A block as [series, steps], the series of a group together: from ``bounds`` on those of ``groups``."""
+
+    def __init__(self, frame: Frame, owners: Ints) -> None:
+        order = np.argsort(owners, kind="stable")
+        owned = owners[order]
+        self.bounds = np.flatnonzero(np.diff(owned, prepend=-1))
+        self.groups = owned[self.bounds]
+        self.sizes = np.diff(self.bounds, append=len(owned))
+        kept = slice(None) if (order[1:] > order[:-1]).all() else order
+        self.rows = np.ascontiguousarray(frame.values.T[kept])
+        common = common_presence(frame.present)
+        self.everywhere = common is not None and bool(common.all())
+        self.common = common
+        self.there = frame.present.T[kept]
+
+    def counted(self) -> Floats:
+        """Return how many series of each group are there."""
+        if self.common is not None:
+            return self.sizes[:, None] * self.common.astype(np.float64)
+        return np.add.reduceat(self.there, self.bounds, axis=0, dtype=np.float64)
+
+    def filled(self, value: float) -> Floats:
+        """Return the rows with a value for what is absent."""
+        return self.rows if self.everywhere else np.where(self.there, self.rows, value)
+
+    def rounds(self) -> Iterable[tuple[Ints, Floats, Bools]]:
+        """Yield the first series of each group, then the second ...: groups, values, whether they are there."""
+        for number in range(int(self.sizes.max(initial=0))):
+            more = self.sizes > number
+            row = self.bounds[more] + number
+            yield self.groups[more], self.rows[row], self.there[row]
 
 
-def value_text(value: float) -> str:
-    """Write a number as Go's ``FormatFloat(v, 'f', -1, 64)``: the shortest digits, never an exponent."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    return np.format_float_positional(value, trim="-")
+class _Sum(_Fold):
+    """Kahan's summation, in halves within a block."""
+
+    def __init__(self, steps: int, scale: float = 1.0) -> None:
+        super().__init__(steps)
+        self.scale = scale
+        self.state = [np.zeros((0, steps)), np.zeros((0, steps))]
+
+    def fold(self, segments: _Segments) -> None:
+        rows = segments.filled(0.0)
+        if self.scale != 1.0:
+            rows = rows * self.scale
+        elif rows is segments.rows and not rows.flags.owndata:
+            rows = rows.copy()
+        lost = np.zeros_like(rows)
+        sizes = segments.sizes
+        while (sizes > 1).any():
+            halves = (sizes + 1) // 2
+            for into, other in _pairs(segments.bounds, sizes, halves):
+                added, error = compensated(rows[into], rows[other])
+                error += lost[other]
+                lost[into] += error
+                rows[into] = added
+            sizes = halves
+        total, remainder = self.state
+        groups, first = segments.groups, segments.bounds
+        total[groups], remainder[groups] = kahan_added(rows[first], total[groups], remainder[groups])
+        remainder[groups] += lost[first]
+
+    def result(self) -> Floats:
+        return finished(*self.state)
 
 
-def topmost(op: str, frame: Frame, k: Floats, labels: Sequence[str], *, without: bool) -> Frame:
-    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: keep series themselves, at each step those that are in."""
-    if op == "limit_ratio":
-        return _sampled(frame, k)
-    for wanted in k.tolist():
-        if not abs(wanted) < 2**63:
-            message = f"Scalar value {go_number(wanted)} overflows int64"
-            raise PromQLError(message)
-    kept = np.zeros_like(frame.present)
-    order: list[int] = []
-    rows, presence = frame.values.tolist(), frame.present.tolist()
-    for _, columns in groups_of(frame, labels, without=without):
-        for step, wanted in enumerate(k.tolist()):
-            row, present = rows[step], presence[step]
-            there = [column for column in columns if present[column]]
-            if op != "limitk":
-                sign = -1 if op == "topk" else 1
-                ranks = {column: _rank(sign, row[column]) for column in there}
-                there.sort(key=ranks.__getitem__)
-            chosen = there[: max(0, int(wanted))]
-            kept[step, chosen] = True
-            if len(k) == 1:
-                order.extend(chosen)
-    if len(k) == 1:
-        return Frame(frame.labels, frame.values, kept).columns(order)
-    columns = np.flatnonzero(kept.any(axis=0)).tolist()
-    return Frame(frame.labels, frame.values, kept).columns(columns)
+def _pairs(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | Ints, slice | Ints]]:
+    """Yield which rows take which in when each segment is folded to its first half."""
+    if len(bounds) == 1:
+        first, half, size = int(bounds[0]), int(halves[0]), int(sizes[0])
+        yield slice(first, first + size - half), slice(first + half, first + size)
+        return
+    taken = sizes - halves
+    inside = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
+    into = np.repeat(bounds, taken) + inside
+    yield into, into + np.repeat(halves, taken)
 
 
-def _sampled(frame: Frame, ratio: Floats) -> Frame:
-    """``limit_ratio``: the series whose hash is below the ratio, or, if that is negative, those which that leaves."""
-    if np.isnan(ratio).any():
-        message = "Ratio value NaN is NaN"
-        raise PromQLError(message)
-    place = np.array([labels_hash(labels) / _HASHES for labels in frame.labels])[None, :]
-    limit = np.clip(ratio, -1, 1)[:, None]
-    chosen = np.where(limit >= 0, place < limit, place >= 1 + limit)
-    return Frame(frame.labels, frame.values, frame.present & chosen)
+class _Extreme(_Fold):
+    """fmin or fmax, which ignore NaN unless there is nothing else."""
+
+    initial = np.nan
+
+    def __init__(self, steps: int, ufunc: np.ufunc) -> None:
+        super().__init__(steps)
+        self.ufunc = ufunc
+        self.state = [np.zeros((0, steps))]
+
+    def fold(self, segments: _Segments) -> None:
+        reduced = self.ufunc.reduceat(segments.filled(np.nan), segments.bounds, axis=0)
+        (best,) = self.state
+        best[segments.groups] = self.ufunc(best[segments.groups], reduced)
+
+    def result(self) -> Floats:
+        return self.state[0]
 
 
-def _rank(sign: int, value: float) -> tuple[bool, float]:
-    return (True, 0.0) if math.isnan(value) else (False, sign * value)
+class _Group(_Fold):
+    """One, wherever there is something."""
+
+    def result(self) -> Floats:
+        return np.ones_like(self.count)
 
 
-def _combined(frame: Frame, groups: Groups, reducer: Callable[[Floats, Bools], Floats]) -> Frame:
-    if not groups:
-        return Frame.empty(len(frame.values))
-    if len(groups) == 1 and len(groups[0][1]) == len(frame.labels):
-        anything = np.asarray(frame.present.any(axis=1))
-        return Frame.single(reducer(frame.values, frame.present), anything, groups[0][0])
-    values = [reducer(frame.values[:, columns], frame.present[:, columns]) for _, columns in groups]
-    present = [frame.present[:, columns].any(axis=1) for _, columns in groups]
-    return Frame([labels for labels, _ in groups], np.column_stack(values), np.column_stack(present))
+class _Variance(_Fold):
+    """Welford's method; with ``from_first``, as in Prometheus 2.42, the first value is the mean whatever it is."""
+
+    def __init__(self, steps: int, *, from_first: bool) -> None:
+        super().__init__(steps)
+        self.from_first = from_first
+        self.state = [np.zeros((0, steps)), np.zeros((0, steps))]
+
+    def add(self, segments: _Segments) -> None:
+        mean, spread = self.state
+        for groups, values, there in segments.rounds():
+            self.count[groups] += there
+            count, old = self.count[groups], mean[groups]
+            delta = values - old
+            new = old + delta / count
+            more = delta * (values - new)
+            if self.from_first:
+                first = there & (count == 1)
+                new, more = np.where(first, values, new), np.where(first, 0.0, more)
+            mean[groups] = np.where(there, new, old)
+            spread[groups] += np.where(there, more, 0.0)
+
+    def result(self) -> Floats:
+        return self.state[1] / self.count
 
 
-def _rows(values: Floats, present: Bools, functions: Sequence[Callable[[list[float]], float]]) -> Floats:
-    rows = zip(values, present, functions, strict=True)
-    return np.array([f(row[there].tolist()) if there.any() else math.nan for row, there, f in rows])
+def aggregate(
+    op: str,
+    blocks: Callable[[], Blocks],
+    grouping: Grouping,
+    steps: int,
+    guard: Guard,
+    *,
+    semantics: str,
+) -> Frame:
+    """Aggregate without a parameter: sum, avg, min, max, count, group, stddev, stdvar.
+
+    ``blocks`` may be called again for the mean of values whose sum is too large.
+    """
+
+    def folded(fold: _Fold) -> Floats:
+        for frame in blocks():
+            owners = grouping.of(frame.labels)
+            fold.grow(len(grouping.labels), guard)
+            fold.add(_Segments(frame, owners))
+        return fold.result()
+
+    fold = _fold(op, steps, semantics)
+    values = folded(fold)
+    count = fold.count
+    if op == "avg":
+        mean = values / count
+        if np.isinf(values).any():
+            mean = np.where(np.isinf(values), folded(_Sum(steps, SCALE)) / count / SCALE, mean)
+        values = mean
+    elif op == "stddev":
+        values = np.sqrt(values)
+    groups = len(grouping.labels)
+    return Frame(grouping.labels, values[:groups].T, count[:groups].T > 0)
 
 
-def _exactly(function: Callable[[Sequence[float]], float]) -> Callable[[Floats, Bools], Floats]:
-    return lambda values, present: _rows(values, present, [function] * len(values))
-
-
-def _sum(values: Floats, present: Bools) -> Floats:
-    """Sum by Neumaier's variant of Kahan's summation (``kahanSumInc``), all steps at once."""
-    if values.shape[0] < values.shape[1]:
-        return _rows(values, present, [exact_sum] * len(values))
-    total, lost = np.zeros(len(values)), np.zeros(len(values))
-    for column in np.where(present, values, 0.0).T:
-        total, lost = kahan_added(column, total, lost)
-    return np.where(np.isinf(total), total, total + lost)
-
-
-def _avg(values: Floats, present: Bools) -> Floats:
-    total = _sum(values, present)
-    if np.isfinite(total).all():
-        mean: Floats = total / present.sum(axis=1)
-        return mean
-    return _rows(values, present, [exact_mean] * len(values))
-
-
-def _extreme(ufunc: np.ufunc) -> Callable[[Floats, Bools], Floats]:
-    """Ignore NaN unless there is nothing else; an absent sample is as good as a NaN for that."""
-
-    def extreme(values: Floats, present: Bools) -> Floats:
-        reduced: Floats = ufunc.reduce(np.where(present, values, np.nan), axis=1)
-        return reduced
-
-    return extreme
-
-
-_REDUCERS: dict[str, Callable[[Floats, Bools], Floats]] = {
-    "sum": _sum,
-    "avg": _avg,
-    "min": _extreme(np.fmin),
-    "max": _extreme(np.fmax),
-    "count": lambda values, present: present.sum(axis=1).astype(np.float64),
-    "group": lambda values, present: np.ones(len(values)),
-    "stdvar": _exactly(variance),
-    "stddev": _exactly(lambda row: math.sqrt(variance(row))),
-}
-_REDUCERS_2: dict[str, Callable[[Floats, Bools], Floats]] = {
-    "stdvar": _exactly(variance_from_first),
-    "stddev": _exactly(lambda row: math.sqrt(variance_from_first(row))),
-}
+def _fold(op: str, steps: int, semantics: str) -> _Fold:
+    match op:
+        case "sum" | "avg":
+            return _Sum(steps)
+        case "min" | "max":
+            return _Extreme(steps, np.fmin if op == "min" else np.fmax)
+        case "stddev" | "stdvar":
+            return _Variance(steps, from_first=semantics == "2")
+        case "group":
+            return _Group(steps)
+    return _Fold(steps)

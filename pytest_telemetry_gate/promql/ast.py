@@ -25,6 +25,7 @@ __all__ = [
     "Subquery",
     "Unary",
     "VectorSelector",
+    "children",
     "walk",
 ]
 
@@ -194,21 +195,25 @@ Expr: TypeAlias = (
 def walk(expr: Expr) -> Iterator[Expr]:
     """Yield a node and everything below it."""
     yield expr
+    for child in children(expr):
+        yield from walk(child)
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """Return the nodes directly below a node."""
     match expr:
         case MatrixSelector():
-            yield from walk(expr.selector)
+            return (expr.selector,)
         case Call():
-            for argument in expr.args:
-                yield from walk(argument)
+            return expr.args
         case Aggregate():
-            if expr.param is not None:
-                yield from walk(expr.param)
-            yield from walk(expr.expr)
+            return (expr.expr,) if expr.param is None else (expr.param, expr.expr)
         case Binary():
-            yield from walk(expr.lhs)
-            yield from walk(expr.rhs)
+            return (expr.lhs, expr.rhs)
         case Subquery() | Unary() | Paren():
-            yield from walk(expr.expr)
+            return (expr.expr,)
+        case _:
+            return ()
 
 
 def unwrapped(expr: Expr) -> Expr:

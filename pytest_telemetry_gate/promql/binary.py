@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Binary
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, dropped, merged, without_name
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merged, without_name
 from pytest_telemetry_gate.promql.labels import Labels
 
 __all__ = ["COMPARISONS", "calculate", "set_operation", "with_scalar", "with_vector"]
 
 Signature: TypeAlias = frozenset[tuple[str, str]]
+_Array = TypeVar("_Array", Floats, Bools)
 
 COMPARISONS: dict[str, Callable[[Floats, Floats], Bools]] = {
     "==": np.equal,
@@ -42,18 +43,13 @@ def calculate(op: str, lhs: Floats, rhs: Floats) -> Floats:
     return _ARITHMETIC[op](lhs, rhs)
 
 
-def with_scalar(node: Binary, frame: Frame, scalar: Floats, *, swapped: bool, keeps_name: bool) -> Frame:
-    """Combine a vector with a scalar, which stands on the left if ``swapped``; ``keeps_name`` is for calculations."""
+def with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) -> Frame:
+    """Combine a vector with a scalar, which stands on the left if ``swapped``; names stay."""
     other = scalar[:, None]
     lhs, rhs = (other, frame.values) if swapped else (frame.values, other)
     if node.op in COMPARISONS and not node.returns_bool:
         return Frame(frame.labels, frame.values, frame.present & COMPARISONS[node.op](lhs, rhs))
-    values = calculate(node.op, lhs, rhs)
-    return (
-        Frame(frame.labels, values, frame.present)
-        if keeps_name and not node.returns_bool
-        else dropped(frame, values)
-    )
+    return Frame(frame.labels, calculate(node.op, lhs, rhs), frame.present)
 
 
 def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Frame:
@@ -61,39 +57,34 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
     keeps_name = not node.returns_bool and (keeps_name or node.op in COMPARISONS)
     swapped = node.card == "1:n"
     many, single = (rhs, lhs) if swapped else (lhs, rhs)
-    ones = _single_side(node, many, single, "left" if swapped else "right")
-    nothing = np.zeros(len(lhs.values), dtype=np.bool_)
-    labels: list[Labels] = []
-    values: list[Floats] = []
-    present: list[Bools] = []
-    matched: dict[Signature, Bools] = {}
-    for column, own in enumerate(many.labels):
-        signature = _signature(own, node)
-        partner = ones.get(signature)
-        if partner is None:
-            continue
-        owners, other_values, other_present = partner
-        there = many.present[:, column] & other_present
-        mine = many.values[:, column]
-        left, right = (other_values, mine) if swapped else (mine, other_values)
-        if node.op in COMPARISONS and not node.returns_bool:
-            there = there & COMPARISONS[node.op](left, right)
-            result = left
-        else:
-            result = calculate(node.op, left, right)
-        if node.card == "1:1":
-            before = matched.get(signature, nothing)
-            if (before & there).any():
-                message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                raise PromQLError(message)
-            matched[signature] = before | there
-        for owner, other in owners if node.include else [(other_present, {})]:
-            labels.append(_result_labels(node, own, other, keeps_name=keeps_name))
-            values.append(result)
-            present.append(there & owner)
-    if not labels:
+    places, ones, owners = _single_side(node, many, single, "left" if swapped else "right")
+    signatures = [_signature(own, node) for own in many.labels]
+    mine = [column for column, signature in enumerate(signatures) if signature in places]
+    if not mine:
         return Frame.empty(len(lhs.values))
-    frame = Frame(labels, np.column_stack(values), np.column_stack(present))
+    partners = [places[signatures[column]] for column in mine]
+    values, others = _some(many.values, mine), _some(ones.values, partners)
+    there = _some(many.present, mine) & _some(ones.present, partners)
+    left, right = (others, values) if swapped else (values, others)
+    if node.op in COMPARISONS and not node.returns_bool:
+        result = left
+        there &= COMPARISONS[node.op](left, right)
+    else:
+        result = calculate(node.op, left, right)
+    if node.card == "1:1":
+        _check_one_to_one([signatures[column] for column in mine], there)
+    if node.include and len(owners) > len(ones.labels):
+        matches, columns = _lent(owners, partners)
+        result, there = result[:, matches], there[:, matches] & single.present[:, columns]
+        mine = [mine[match] for match in matches]
+        lenders = [single.labels[column] for column in columns]
+    else:
+        lenders = [ones.labels[partner] for partner in partners]
+    labels = [
+        _result_labels(node, many.labels[column], other, keeps_name=keeps_name)
+        for column, other in zip(mine, lenders, strict=True)
+    ]
+    frame = Frame(labels, result, there)
     if node.card == "1:1":
         return merged(frame)
     try:
@@ -103,18 +94,42 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
         raise PromQLError(message) from None
 
 
+def _some(array: _Array, columns: Sequence[int]) -> _Array:
+    """Return columns of an array, without copying where that is all of them in order."""
+    return array if list(columns) == list(range(array.shape[1])) else array[:, columns]
+
+
+def _check_one_to_one(signatures: Sequence[Signature], there: Bools) -> None:
+    """Refuse a signature with two matches at a step."""
+    columns: dict[Signature, list[int]] = {}
+    for column, signature in enumerate(signatures):
+        columns.setdefault(signature, []).append(column)
+    if len(columns) < len(signatures) and any(
+        (there[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
+    ):
+        message = (
+            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        )
+        raise PromQLError(message)
+
+
 def _single_side(
     node: Binary, many: Frame, single: Frame, side: str
-) -> dict[Signature, tuple[Sequence[tuple[Bools, Labels]], Floats, Bools]]:
-    """Return the one series of each signature; several may follow one another, but not stand side by side.
+) -> tuple[dict[Signature, int], Frame, list[tuple[int, int]]]:
+    """Return where each signature's one series stands, and those series.
 
-    With it stands when which of them is there, since each lends its own labels.
+    Several of one signature may follow one another, but not stand side by side. As each lends its own labels, the
+    last answer is which series of ``single`` make up each: pairs of places in the frame and columns of ``single``.
     """
     columns: dict[Signature, list[int]] = {}
     for column, own in enumerate(single.labels):
         columns.setdefault(_signature(own, node), []).append(column)
+    places = {signature: place for place, signature in enumerate(columns)}
+    owners = [(place, column) for place, several in enumerate(columns.values()) for column in several]
+    if len(columns) == len(single.labels):
+        return places, single, owners
     anything = many.present.any(axis=1)
-    found: dict[Signature, tuple[Sequence[tuple[Bools, Labels]], Floats, Bools]] = {}
+    values, present = [], []
     for signature, several in columns.items():
         there = single.present[:, several]
         if ((there.sum(axis=1) > 1) & anything).any():
@@ -125,10 +140,19 @@ def _single_side(
             )
             raise PromQLError(message)
         first = there.argmax(axis=1)
-        values = np.take_along_axis(single.values[:, several], first[:, None], axis=1)[:, 0]
-        owners = [(single.present[:, column], single.labels[column]) for column in several]
-        found[signature] = (owners, values, np.asarray(there.any(axis=1)))
-    return found
+        values.append(np.take_along_axis(single.values[:, several], first[:, None], axis=1)[:, 0])
+        present.append(there.any(axis=1))
+    labels = [single.labels[several[0]] for several in columns.values()]
+    return places, Frame(labels, np.column_stack(values), np.column_stack(present)), owners
+
+
+def _lent(owners: Sequence[tuple[int, int]], partners: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Part each match by which of several series lends its labels, where those follow one another."""
+    lending: dict[int, list[int]] = {}
+    for place, column in owners:
+        lending.setdefault(place, []).append(column)
+    pairs = [(match, column) for match, partner in enumerate(partners) for column in lending[partner]]
+    return [match for match, _ in pairs], [column for _, column in pairs]
 
 
 def _result_labels(node: Binary, own: Labels, other: Labels, *, keeps_name: bool) -> Labels:
@@ -147,32 +171,25 @@ def _result_labels(node: Binary, own: Labels, other: Labels, *, keeps_name: bool
 
 def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
     """``and``, ``or`` and ``unless``: series are kept or not, values never change."""
-    on_left, on_right = _there(node, lhs), _there(node, rhs)
-    nothing = np.zeros(len(lhs.values), dtype=np.bool_)
     if node.op == "or":
-        kept = [
-            rhs.present[:, c] & ~on_left.get(_signature(own, node), nothing)
-            for c, own in enumerate(rhs.labels)
-        ]
-        added = np.column_stack(kept) if kept else rhs.present
-        frame = Frame(
+        added = rhs.present & ~_matched(node, rhs, lhs)
+        both = Frame(
             [*lhs.labels, *rhs.labels], np.hstack([lhs.values, rhs.values]), np.hstack([lhs.present, added])
         )
-        return merged(frame)
-    kept = []
-    for column, own in enumerate(lhs.labels):
-        other = on_right.get(_signature(own, node), nothing)
-        kept.append(lhs.present[:, column] & (other if node.op == "and" else ~other))
-    return Frame(lhs.labels, lhs.values, np.column_stack(kept)) if kept else lhs
+        return merged(both)
+    matched = _matched(node, lhs, rhs)
+    return Frame(lhs.labels, lhs.values, lhs.present & (matched if node.op == "and" else ~matched))
 
 
-def _there(node: Binary, frame: Frame) -> dict[Signature, Bools]:
-    found: dict[Signature, Bools] = {}
-    for column, own in enumerate(frame.labels):
-        signature = _signature(own, node)
-        present = frame.present[:, column]
-        found[signature] = found[signature] | present if signature in found else present
-    return found
+def _matched(node: Binary, frame: Frame, other: Frame) -> Bools:
+    """Tell for each series and step whether the other side has one with its signature."""
+    columns: dict[Signature, list[int]] = {}
+    for column, own in enumerate(other.labels):
+        columns.setdefault(_signature(own, node), []).append(column)
+    nothing = np.zeros(len(frame.values), dtype=np.bool_)
+    there = {signature: other.present[:, several].any(axis=1) for signature, several in columns.items()}
+    found = [there.get(_signature(own, node), nothing) for own in frame.labels]
+    return np.column_stack(found) if found else frame.present
 
 
 def _signature(labels: Labels, node: Binary) -> Signature:

@@ -1,29 +1,54 @@
-"""One evaluation of an expression over a storage: every node for all steps at once."""
+"""One evaluation of an expression over a storage: every node for all steps at once, block of series by block."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from itertools import chain
+from typing import TypeGuard
 
 import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
-from pytest_telemetry_gate.promql.aggregate import aggregate, count_values, quantiles, topmost
+from pytest_telemetry_gate.promql.aggregate import Grouping, aggregate
 from pytest_telemetry_gate.promql.annotations import Notes
-from pytest_telemetry_gate.promql.binary import calculate, set_operation, with_scalar, with_vector
-from pytest_telemetry_gate.promql.calls import CALLS
-from pytest_telemetry_gate.promql.frame import Floats, Frame, Ints, dropped, joined
-from pytest_telemetry_gate.promql.groups import from_frame, without_stale
+from pytest_telemetry_gate.promql.binary import (
+    COMPARISONS,
+    calculate,
+    set_operation,
+    with_scalar,
+    with_vector,
+)
+from pytest_telemetry_gate.promql.calls import CALLS, EACH
+from pytest_telemetry_gate.promql.frame import (
+    Floats,
+    Frame,
+    Ints,
+    coalesced,
+    dropped,
+    for_all,
+    joined,
+    merged,
+)
 from pytest_telemetry_gate.promql.labels import is_label_name, quoted
-from pytest_telemetry_gate.promql.result import Matrix
-from pytest_telemetry_gate.promql.storage import Group, Storage, is_stale
-from pytest_telemetry_gate.promql.windows import WINDOW_FUNCTIONS, Windows
+from pytest_telemetry_gate.promql.limits import Guard
+from pytest_telemetry_gate.promql.over_time import KEEPS_NAME, WINDOW_FUNCTIONS
+from pytest_telemetry_gate.promql.ranking import count_values, quantile, topmost
+from pytest_telemetry_gate.promql.storage import Group, Storage, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.windows import (
+    Grid,
+    Windows,
+    from_frame,
+    narrowed,
+    rows_of,
+    windows_of,
+    within,
+)
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "has_one_name"]
 
-_MAX_POINTS = 11_000_000  # of one subquery's grid
 _SUBQUERY_STEP = 60_000  # ms; Prometheus' default of global.evaluation_interval
 
 
@@ -38,6 +63,7 @@ class Evaluation:
     end: int
     steps: Ints
     notes: Notes
+    guard: Guard
 
     def scalar(self, node: ast.Expr) -> Floats:
         """Evaluate an expression of type scalar: one number a step."""
@@ -55,12 +81,7 @@ class Evaluation:
             case ast.Call(func="pi"):
                 return np.full(len(self.steps), np.pi)
             case ast.Call(func="scalar"):
-                frame = self.vector(node.args[0])
-                if not frame.labels:
-                    return np.full(len(self.steps), np.nan)
-                row = np.arange(len(self.steps))
-                first = frame.values[row, frame.present.argmax(axis=1)]
-                return np.where(frame.present.sum(axis=1) == 1, first, np.nan)
+                return self._only_one(node.args[0])
         raise _unexpected(node, "scalar")
 
     def string(self, node: ast.Expr) -> str:
@@ -72,85 +93,151 @@ class Evaluation:
 
     def vector(self, node: ast.Expr) -> Frame:
         """Evaluate an expression of type vector."""
+        while isinstance(node, ast.Paren):
+            node = node.expr
+        if _is_of_vectors(node):
+            return self._matched(node)
+        return self._whole(self.blocks(node))
+
+    def blocks(self, node: ast.Expr) -> Iterator[Frame]:
+        """Evaluate an expression of type vector, block by block where no series depends on another."""
         match node:
-            case ast.VectorSelector():
-                return self.selected(node)
-            case ast.Call():
-                return CALLS[node.func](self, node)
-            case ast.Aggregate():
-                return self._aggregated(node)
-            case ast.Binary():
-                return self._binary(node)
             case ast.Paren():
-                return self.vector(node.expr)
-            case ast.Unary():
-                frame = self.vector(node.expr)
-                return dropped(frame, -frame.values, apart=self.semantics == "2")
-        raise _unexpected(node, "vector")
+                yield from self.blocks(node.expr)
+            case ast.VectorSelector():
+                yield from coalesced(self._selected(node), len(self.steps))
+            case ast.Call(func="timestamp") if (selector := _selector(node.args[0])) is not None:
+                times = coalesced(self._selected(selector, times=True), len(self.steps))
+                yield from self._nameless(times, selector)
+            case ast.Call() if node.func in WINDOW_FUNCTIONS:
+                yield from self._over_time(node)
+            case ast.Call() if node.func in CALLS:
+                yield CALLS[node.func](self, node)
+            case ast.Call(args=()):
+                yield EACH[node.func](self, replace(node, args=(_NOW,)))[1](Frame.single(self.steps / 1000))
+            case ast.Aggregate():
+                yield self._aggregated(node)
+            case ast.Binary() if _is_of_vectors(node):
+                yield self._matched(node)
+            case ast.Call() | ast.Unary() | ast.Binary():
+                change = self._change(node)
+                frames: Iterable[Frame] = map(change.function, self.blocks(change.argument))
+                if change.drops_name and not has_one_name(change.argument):
+                    frames = [self._whole(frames)]
+                for frame in frames:
+                    yield dropped(frame, apart=change.apart) if change.drops_name else frame
+            case _:
+                raise _unexpected(node, "vector")
 
-    def samples(self, node: ast.Expr) -> Matrix:
+    def _whole(self, blocks: Iterable[Frame]) -> Frame:
+        """Hold all blocks at once."""
+        frames: list[Frame] = []
+        held = 0
+        for frame in blocks:
+            held += frame.values.size
+            self.guard.room(held)
+            frames.append(frame)
+        return joined(frames, len(self.steps))
+
+    def samples(self, node: ast.Expr) -> Iterator[Group]:
         """Evaluate a range selector or subquery at the only step: its samples."""
-        found = [(window.labels, window.times, window.values) for window in self._windows(node)]
-        series = sum(len(labels) for labels, _, _ in found)
-        distinct = {times.tobytes(): times for _, times, _ in found}
-        if len(distinct) == 1:
-            (union,) = distinct.values()
-        else:
-            union = np.sort(
-                np.concatenate([_NEVER, *distinct.values()]), kind="stable"
-            )  # runs: merged, not hashed
-            union = union[np.diff(union, prepend=union[:1] - 1) > 0]
-        matrix = np.full((series, len(union)), np.nan)
-        present = np.zeros(matrix.shape, dtype=np.bool_)
-        row = 0
-        for labels, times, values in found:
-            rows, at = slice(row, row + len(labels)), union.searchsorted(times)
-            matrix[rows, at] = values.T
-            present[rows, at] = True
-            row += len(labels)
-        every = [own for labels, _, _ in found for own in labels]
-        return Matrix(every, union / 1000, matrix, present, self.notes.texts)
+        groups, grid = self._ranged(node)
+        held = 0
+        for group in within(groups, grid):
+            held += group.values.size
+            self.guard.room(held)
+            yield group
 
-    def selected(self, node: ast.VectorSelector, *, times: bool = False) -> Frame:
+    def _only_one(self, node: ast.Expr) -> Floats:
+        """``scalar()``: the value where there is one series, else NaN."""
+        frame = self.vector(node)
+        if not frame.labels:
+            return np.full(len(self.steps), np.nan)
+        row = np.arange(len(self.steps))
+        first = frame.values[row, frame.present.argmax(axis=1)]
+        return np.where(frame.present.sum(axis=1) == 1, first, np.nan)
+
+    def _change(self, node: ast.Call | ast.Unary | ast.Binary) -> _Change:
+        """Return what a node does with each series for itself."""
+        match node:
+            case ast.Unary():
+                return _Change(node.expr, _negated, apart=self.semantics == "2")
+            case ast.Call():
+                return _Change(*EACH[node.func](self, node))
+        swapped = node.lhs.type == "scalar"
+        vector, other = (node.rhs, node.lhs) if swapped else (node.lhs, node.rhs)
+        keeps_name = not node.returns_bool and (node.op in COMPARISONS or self._keeps_name(node))
+        function = partial(with_scalar, node, self.scalar(other), swapped=swapped)
+        return _Change(vector, function, drops_name=not keeps_name)
+
+    def _keeps_name(self, node: ast.Binary) -> bool:
+        return node.op == "atan2" and self.semantics == "2"
+
+    def _nameless(
+        self, frames: Iterable[Frame], argument: ast.Expr, *, apart: bool = False
+    ) -> Iterator[Frame]:
+        """Drop the names of what was made of an argument."""
+        for frame in frames if has_one_name(argument) else [self._whole(frames)]:
+            yield dropped(frame, apart=apart)
+
+    def _selected(self, node: ast.VectorSelector, *, times: bool = False) -> Iterator[Frame]:
         """Take each series' newest sample in the lookback; with ``times`` the sample's time is the value."""
         moments = self._moments(node.offset, node.at)
-        groups = self.storage.select(node.matchers, int(moments[0]) - self.lookback, int(moments[-1]))
         oldest = moments - self.lookback
-        frames = []
-        for group in groups:
-            if not len(group.times):
-                continue
+        groups = self._counted(self.storage.select(node.matchers, int(oldest[0]), int(moments[-1])))
+        for group in chain.from_iterable(narrowed(wide, len(moments)) for wide in groups):
+            self.guard.room(len(moments) * len(group.labels))
             at = group.times.searchsorted(moments, side="right") - 1
             index = np.maximum(at, 0)
             taken = group.times[index]
-            fresh = taken >= oldest if self.semantics == "2" else taken > oldest
-            values = group.values[index]
-            present = ((at >= 0) & fresh)[:, None] & ~is_stale(values)
+            fresh = (at >= 0) & ((taken >= oldest) if self.semantics == "2" else (taken > oldest))
+            if not fresh.any():
+                continue
+            values = rows_of(group.values, index)
+            present = for_all(fresh, len(group.labels))
+            if may_be_nan(values):
+                present = present & ~is_stale(values)
             if times:
                 values = np.repeat((taken / 1000)[:, None], len(group.labels), axis=1)
-            if present.any():
-                frames.append(Frame(list(group.labels), values, present))
-        return joined(frames, len(self.steps))
+            yield Frame(list(group.labels), values, present)
 
-    def over_time(self, node: ast.Call) -> Frame:
-        """Apply a function of samples to every window; metric names stay."""
+    def _counted(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """Hold a selector to the number of series it may have."""
+        series = 0
+        for group in groups:
+            series += len(group.labels)
+            self.guard.series(series)
+            if len(group.times):
+                yield group
+
+    def _over_time(self, node: ast.Call) -> Iterator[Frame]:
+        """Apply a function of samples to every window."""
         (matrix,) = (argument for argument in node.args if argument.type == "matrix")
         parameters = [self.scalar(argument).tolist() for argument in node.args if argument.type == "scalar"]
         if node.func in {"holt_winters", "double_exponential_smoothing"}:
             _check_factors(parameters)
-        kernel = WINDOW_FUNCTIONS[node.func]
-        frames = []
-        for window in self._windows(matrix):
-            values, present = kernel(window, parameters)
-            frames.append(Frame(list(window.labels), values, present))
-        frame = joined(frames, len(self.steps))
-        if node.func == "quantile_over_time" and frame.present.any():
-            self.notes.invalid_quantiles(parameters[0])
-        elif node.func in {"rate", "increase"}:
-            for column, labels in enumerate(frame.labels):
-                if frame.present[:, column].any():
+        frames = self._windowed(node.func, matrix, parameters)
+        apart = self.semantics == "2"
+        if node.func not in KEEPS_NAME:
+            yield from self._nameless(frames, matrix, apart=apart)
+        elif has_one_name(matrix):
+            yield from frames
+        else:
+            yield merged(self._whole(frames), apart=apart)
+
+    def _windowed(
+        self, func: str, matrix: ast.Expr, parameters: Sequence[Sequence[float]]
+    ) -> Iterator[Frame]:
+        kernel = WINDOW_FUNCTIONS[func]
+        for windows in self._windows(matrix):
+            values, present = kernel(windows, parameters)
+            there = bool((windows.counts > 0).any())
+            if there and func == "quantile_over_time":
+                self.notes.invalid_quantiles(parameters[0])
+            if func in {"rate", "increase"} and present[:, 0].any():
+                for labels in windows.labels:
                     self.notes.possible_non_counter(labels.get("__name__", ""))
-        return frame
+            yield Frame(list(windows.labels), values, present)
 
     def _moments(self, offset: int, at: ast.At) -> Ints:
         """Return the times that a selector looks at: the steps, or the one of ``@``, less the offset."""
@@ -159,100 +246,132 @@ class Evaluation:
         fixed = {"start": self.start, "end": self.end}[at] if isinstance(at, str) else at
         return np.full(len(self.steps), fixed - offset, dtype=np.int64)
 
-    def _windows(self, node: ast.Expr) -> list[Windows]:
-        """Return what a range selector or subquery reads, leaving out groups without a sample in any window."""
-        inner = ast.unwrapped(node)
-        if isinstance(inner, ast.MatrixSelector):
-            ends = self._moments(inner.selector.offset, inner.selector.at)
-            starts = ends - inner.range
-            groups = self.storage.select(inner.selector.matchers, int(starts[0]), int(ends[-1]))
-        elif isinstance(inner, ast.Subquery):
-            ends = self._moments(inner.offset, inner.at)
-            starts = ends - inner.range
-            groups = self._subquery(inner, int(starts[0]), int(ends[-1]))
-        else:
-            raise _unexpected(node, "matrix")
-        open_left: Literal["left", "right"] = "left" if self.semantics == "2" else "right"
-        found = []
-        for group in groups:
-            first = int(group.times.searchsorted(starts[0], open_left))
-            last = int(group.times.searchsorted(ends[-1], "right"))
-            if first >= last:
-                continue
-            rows = Group(group.labels, group.times[first:last], group.values[first:last])
-            for clean in without_stale(rows):
-                if len(ends) == 1:
-                    lo, hi = _ZERO, np.array([len(clean.times)])
-                else:
-                    lo = clean.times.searchsorted(starts, open_left)
-                    hi = np.maximum(lo, clean.times.searchsorted(ends, "right"))
-                found.append(
-                    Windows(
-                        clean.labels,
-                        clean.times,
-                        clean.values,
-                        lo,
-                        hi,
-                        starts,
-                        ends,
-                        self.steps,
-                        self.semantics,
-                    )
-                )
-        return found
+    def _windows(self, node: ast.Expr) -> Iterator[Windows]:
+        """Return what a range selector or subquery reads at each step."""
+        groups, grid = self._ranged(node)
+        return windows_of(groups, grid, self.guard)
 
-    def _subquery(self, node: ast.Subquery, start: int, end: int) -> Sequence[Group]:
+    def _ranged(self, node: ast.Expr) -> tuple[Iterable[Group], Grid]:
+        inner = ast.unwrapped(node)
+        match inner:
+            case ast.MatrixSelector():
+                grid = self._grid(inner.range, inner.selector.offset, inner.selector.at)
+                matchers = inner.selector.matchers
+                return self._counted(
+                    self.storage.select(matchers, int(grid.starts[0]), int(grid.ends[-1]))
+                ), grid
+            case ast.Subquery():
+                grid = self._grid(inner.range, inner.offset, inner.at)
+                return self._subquery(inner, int(grid.starts[0]), int(grid.ends[-1])), grid
+        raise _unexpected(node, "matrix")
+
+    def _grid(self, length: int, offset: int, at: ast.At) -> Grid:
+        ends = self._moments(offset, at)
+        return Grid(ends - length, ends, self.steps, closed=self.semantics == "2")
+
+    def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[Group]:
         """Evaluate a subquery on its grid: the multiples of its step, whatever the time of the query."""
         step = node.step or _SUBQUERY_STEP
         first = -(-start // step) * step
-        if (end - first) // step >= _MAX_POINTS:
-            message = f"the subquery has more than {_MAX_POINTS:,} steps"
-            raise PromQLError(message)
+        self.guard.steps((end - first) // step + 1, "subquery")
         grid = np.arange(first, end + 1, step, dtype=np.int64)
-        return from_frame(replace(self, steps=grid).vector(node.expr), grid) if len(grid) else []
+        if len(grid):
+            for frame in replace(self, steps=grid).blocks(node.expr):
+                with self.guard.holding(frame.values.size):
+                    yield from from_frame(frame, grid)
 
     def _aggregated(self, node: ast.Aggregate) -> Frame:
-        frame = self.vector(node.expr)
+        grouping = Grouping(node.labels, without=node.without)
         if node.param is None:
-            return aggregate(node.op, frame, node.labels, without=node.without, semantics=self.semantics)
+            return aggregate(
+                node.op,
+                lambda: self.blocks(node.expr),
+                grouping,
+                len(self.steps),
+                self.guard,
+                semantics=self.semantics,
+            )
+        frame = self.vector(node.expr)
         if node.op == "count_values":
             label = self.string(node.param)
             if not is_label_name(label, self.semantics):
                 message = f"invalid label name {quoted(label)}"
                 raise PromQLError(message)
-            return count_values(frame, label, node.labels, without=node.without)
-        parameter = self.scalar(node.param)
+            hidden = node.without and label in node.labels
+            return count_values(frame, label, grouping, self.guard, hidden=hidden)
+        with self.guard.holding(frame.values.size):
+            param = self.scalar(node.param)
         if node.op == "quantile":
-            self.notes.invalid_quantiles(parameter.tolist())
-            return quantiles(frame, parameter, node.labels, without=node.without)
+            self.notes.invalid_quantiles(param.tolist())
+            return quantile(frame, param, grouping, self.guard)
         if node.op == "limit_ratio":
-            self.notes.invalid_ratios(parameter.tolist())
-        return topmost(node.op, frame, parameter, node.labels, without=node.without)
+            self.notes.invalid_ratios(param.tolist())
+        return topmost(node.op, frame, param, grouping, self.guard)
 
-    def _binary(self, node: ast.Binary) -> Frame:
-        keeps_name = node.op == "atan2" and self.semantics == "2"
-        if node.lhs.type == "scalar":
-            return with_scalar(
-                node, self.vector(node.rhs), self.scalar(node.lhs), swapped=True, keeps_name=keeps_name
-            )
-        if node.rhs.type == "scalar":
-            return with_scalar(
-                node, self.vector(node.lhs), self.scalar(node.rhs), swapped=False, keeps_name=keeps_name
-            )
-        lhs, rhs = self.vector(node.lhs), self.vector(node.rhs)
+    def _matched(self, node: ast.Binary) -> Frame:
+        """Evaluate an operator between two vectors."""
+        lhs = self.vector(node.lhs)
+        with self.guard.holding(lhs.values.size):
+            rhs = self.vector(node.rhs)
+        self.guard.room(2 * (lhs.values.size + rhs.values.size))
         if node.card == "n:m":
             return set_operation(node, lhs, rhs)
-        return with_vector(node, lhs, rhs, keeps_name=keeps_name)
+        return with_vector(node, lhs, rhs, keeps_name=self._keeps_name(node))
 
 
-_ZERO = np.zeros(1, dtype=np.int64)
-_NEVER = np.empty(0, dtype=np.int64)
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What happens to each series of an argument; ``apart`` is as with ``frame.merged``."""
+
+    argument: ast.Expr
+    function: Callable[[Frame], Frame]
+    drops_name: bool = True
+    apart: bool = False
+
+
+_NOW = ast.Call("time", (), "scalar")
+
+
+def _selector(node: ast.Expr) -> ast.VectorSelector | None:
+    inner = ast.unwrapped(node)
+    return inner if isinstance(inner, ast.VectorSelector) else None
+
+
+def _is_of_vectors(node: ast.Expr) -> TypeGuard[ast.Binary]:
+    return isinstance(node, ast.Binary) and node.lhs.type == node.rhs.type == "vector"
+
+
+def _negated(frame: Frame) -> Frame:
+    return replace(frame, values=-frame.values)
+
+
+def has_one_name(node: ast.Expr) -> bool:
+    """Tell whether all series of an answer surely have the same name or none, so that none coincide without it."""
+    match node:
+        case ast.VectorSelector():
+            return any(matcher.name == "__name__" and matcher.op == "=" for matcher in node.matchers)
+        case ast.MatrixSelector():
+            return has_one_name(node.selector)
+        case ast.Subquery() | ast.Paren() | ast.Unary():
+            return has_one_name(node.expr)
+        case ast.Aggregate(op="topk" | "bottomk" | "limitk" | "limit_ratio"):
+            return has_one_name(node.expr)
+        case ast.Aggregate():
+            return node.without or "__name__" not in node.labels
+        case ast.Call():
+            return (node.func in WINDOW_FUNCTIONS or node.func in EACH) and all(
+                has_one_name(argument) for argument in node.args if argument.type in {"vector", "matrix"}
+            )
+        case ast.Binary():
+            sides = [side for side in (node.lhs, node.rhs) if side.type == "vector"]
+            return len(sides) == 1 and has_one_name(sides[0])
+    return False
 
 
 def _check_factors(parameters: Sequence[Sequence[float]]) -> None:
     for name, factors in zip(("smoothing", "trend"), parameters, strict=True):
         for factor in factors:
-            if not 0 < factor < 1:
+            if factor <= 0 or factor >= 1:  # NaN may pass
                 message = f"invalid {name} factor. Expected: 0 < {name[0]}f < 1, got: {factor:f}"
                 raise PromQLError(message)
 

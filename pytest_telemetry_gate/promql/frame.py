@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +11,39 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels
 
-__all__ = ["Bools", "Floats", "Frame", "Ints", "dropped", "joined", "merged", "without_name"]
+__all__ = [
+    "LARGEST",
+    "SMALLEST",
+    "Bools",
+    "Floats",
+    "Frame",
+    "Ints",
+    "coalesced",
+    "common_presence",
+    "dropped",
+    "for_all",
+    "joined",
+    "merged",
+    "without_name",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+# Samples of a block of work. Wider groups are parted, since a block's few arrays should stay near the processor; groups
+# with fewer are set side by side, since numpy's calls should be worth their cost. Between the two, groups stay as they
+# are: parting and joining them costs more than it gains.
+LARGEST = 1 << 18
+SMALLEST = 1 << 15
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``values`` and ``present`` are [steps, series]; where a series is not present its value means nothing."""
+    """``values`` and ``present`` are [steps, series]; where a series is not present its value means nothing.
+
+    ``present`` may be a view that repeats one column (see :func:`for_all`), so it is never written to.
+    """
 
     labels: list[Labels]
     values: Floats
@@ -42,24 +65,59 @@ class Frame:
         return Frame([self.labels[column] for column in kept], self.values[:, kept], self.present[:, kept])
 
 
+def for_all(present: Bools, series: int) -> Bools:
+    """Repeat one column for all series without taking memory for it."""
+    return np.broadcast_to(present[:, None], (len(present), series))
+
+
+def common_presence(present: Bools) -> Bools | None:
+    """Return the column that :func:`for_all` repeated, or None where series differ."""
+    return present[:, 0] if present.shape[1] and (present.strides[1] == 0 or present.shape[1] == 1) else None
+
+
 def joined(frames: Iterable[Frame], steps: int) -> Frame:
-    """Return the series of several frames side by side."""
+    """Return the series of several frames side by side; a list of frames is used up, to hold few of them twice."""
     many = [frame for frame in frames if frame.labels]
-    if not many:
-        return Frame.empty(steps)
-    if len(many) == 1:
-        return many[0]
+    if isinstance(frames, list):
+        frames.clear()
+    if len(many) <= 1:
+        return many[0] if many else Frame.empty(steps)
     labels = [one for frame in many for one in frame.labels]
-    return Frame(labels, np.hstack([f.values for f in many]), np.hstack([f.present for f in many]))
+    values = np.empty((steps, len(labels)))
+    present = np.empty((steps, len(labels)), dtype=np.bool_)
+    end = len(labels)
+    while many:
+        last = many.pop()
+        end -= len(last.labels)
+        values[:, end : end + len(last.labels)] = last.values
+        present[:, end : end + len(last.labels)] = last.present
+    return Frame(labels, values, present)
+
+
+def coalesced(frames: Iterable[Frame], steps: int) -> Iterator[Frame]:
+    """Join small frames into blocks, so that what is done with them is done for many series at once."""
+    small: list[Frame] = []
+    size = 0
+    for frame in frames:
+        if frame.values.size >= SMALLEST:
+            yield frame
+            continue
+        small.append(frame)
+        size += frame.values.size
+        if size >= SMALLEST:
+            yield joined(small, steps)
+            small, size = [], 0
+    if small:
+        yield joined(small, steps)
 
 
 def without_name(labels: Labels) -> Labels:
     """Return labels without the metric's name."""
-    return (
-        {name: value for name, value in labels.items() if name != "__name__"}
-        if "__name__" in labels
-        else labels
-    )
+    if "__name__" not in labels:
+        return labels
+    bare = labels.copy()
+    del bare["__name__"]
+    return bare
 
 
 def dropped(frame: Frame, values: Floats | None = None, *, apart: bool = False) -> Frame:

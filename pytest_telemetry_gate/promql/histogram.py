@@ -10,6 +10,7 @@ import numpy as np
 from pytest_telemetry_gate.promql.annotations import Notes
 from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, dropped
 from pytest_telemetry_gate.promql.labels import Labels
+from pytest_telemetry_gate.promql.limits import Guard
 
 __all__ = ["histogram_fraction", "histogram_quantile"]
 
@@ -34,12 +35,16 @@ def histogram_quantile(frame: Frame, q: Floats, notes: Notes, *, small_deltas: b
     return _of_histograms(frame, notes, estimate)
 
 
-def histogram_fraction(frame: Frame, lower: Floats, upper: Floats, notes: Notes) -> Frame:
+def histogram_fraction(frame: Frame, lower: Floats, upper: Floats, notes: Notes, guard: Guard) -> Frame:
     """``histogram_fraction``: the share of observations between two bounds, by linear interpolation."""
 
     def estimate(steps: Ints, bounds: Sequence[float], counts: Floats, metric: str) -> Floats:
         rows = zip(lower[steps].tolist(), upper[steps].tolist(), counts.tolist(), strict=True)
-        return np.array([_fraction(low, high, bounds, row) for low, high, row in rows])
+        found = []
+        for low, high, row in rows:
+            guard.tick()
+            found.append(_fraction(low, high, bounds, row))
+        return np.array(found)
 
     return _of_histograms(frame, notes, estimate)
 

@@ -17,6 +17,14 @@ Labels = dict[str, str]
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False  # RE2 writes to stderr otherwise
+_ESCAPES = _python_re.compile(r"\\Q.*?(?:\\E|$)()|\\(.)", _python_re.DOTALL)
+_REASONS = {  # RE2's words in C++ and in Go
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid repetition size": "invalid repeat count",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+}
 _NAME = _python_re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -26,13 +34,18 @@ def compiled(pattern: str, newlines: bool = True) -> Any:
 
     Prometheus 2.42 has ``^(?:...)$`` where 3.0 has ``^(?s:...)$``. Raises PromQLError.
     """
-    try:
-        return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        reason = reason.partition(": ")[0]  # what follows cites the pattern with our anchors
-        message = f"error parsing regexp: {reason}: `{pattern}`"
-        raise PromQLError(message) from None
+    reason = ""
+    if any(escape[2] == "C" for escape in _ESCAPES.finditer(pattern)):
+        reason = "invalid escape sequence"  # to Go, while C++ takes it for a byte
+    else:
+        try:
+            return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
+        except re2.error as error:
+            told = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+            told = told.partition(": ")[0]  # what follows cites the pattern with our anchors
+            reason = _REASONS.get(told, told)
+    message = f"error parsing regexp: {reason}: `{pattern}`"
+    raise PromQLError(message)
 
 
 def quoted(text: str) -> str:

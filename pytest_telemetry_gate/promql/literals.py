@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import PromQLError
 
-__all__ = ["Literals", "taken_out"]
+__all__ = ["Literals", "check_numbers", "taken_out"]
 
 _TOKENS = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
@@ -20,6 +21,12 @@ _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_NUMBER = re.compile(
+    r"(?<![\w.])(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?))"
+    r"(?![\w.])",
+    re.IGNORECASE,
+)
+_OFFSET = re.compile(r"\boffset\s*[-+]?\s*$", re.IGNORECASE)
 _LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
 
 
@@ -29,6 +36,7 @@ class Literals:
 
     strings: list[str]
     times: list[int]
+    quotes: bool
 
     def string(self, placeholder: str) -> str:
         """Return the string that a placeholder stands for."""
@@ -42,13 +50,19 @@ class Literals:
         return re.sub(r"#([0-9]+)", lambda match: self.strings[int(match[1])], message)
 
     def name(self, text: str) -> str:
-        """Return a name, which may have been written in quotes."""
-        return self.string(text) if text.startswith("#") else text
+        """Return a name, which may have been written in quotes where ``quotes`` says so."""
+        if not text.startswith("#"):
+            return text
+        name = self.string(text)
+        if not self.quotes:
+            message = f"parse error: unexpected string {name!r}, expected identifier"
+            raise PromQLError(message)
+        return name
 
 
-def taken_out(text: str) -> tuple[str, Literals]:
-    """Replace each string and each time after ``@`` by its number, and leave comments out."""
-    found = Literals([], [])
+def taken_out(text: str, semantics: str | None) -> tuple[str, Literals]:
+    """Replace each string and each time after ``@`` by its number, and leave comments out; raises PromQLError."""
+    found = Literals([], [], quotes=semantics != "2")
 
     def numbered(match: re.Match[str]) -> str:
         if match["string"] is not None:
@@ -56,6 +70,9 @@ def taken_out(text: str) -> tuple[str, Literals]:
             return f'"#{len(found.strings) - 1}"'
         if match["comment"] is not None:
             return " "
+        if match["duration"] is not None and semantics == "2":
+            message = f'parse error: unexpected duration "{match["duration"]}" in @, expected timestamp'
+            raise PromQLError(message)
         if match["wrong"] is not None:
             message = f"parse error: bad number or duration syntax: {match['wrong']!r}"
             raise PromQLError(message)
@@ -68,6 +85,29 @@ def taken_out(text: str) -> tuple[str, Literals]:
         return f"@ {len(found.times) - 1}"
 
     return _TOKENS.sub(numbered, text), found
+
+
+def check_numbers(text: str, *, interchangeable: bool) -> None:
+    """Refuse numbers that no float holds and, unless ``interchangeable``, numbers and durations in each other's place.
+
+    Prometheus takes ``300`` for ``5m`` and the other way round since 3.0.
+    """
+    for match in _NUMBER.finditer(text):
+        number, duration = match["number"], match["duration"]
+        if number is not None and math.isinf(float(number)):
+            message = f'parse error: error parsing number: strconv.ParseFloat: parsing "{number}": value out of range'
+            raise PromQLError(message)
+        start = match.start()
+        inside = text.rfind("[", 0, start) > text.rfind("]", 0, start)
+        if interchangeable or (text[start - 1 : start] == ":" and not inside):  # the end of a name
+            continue
+        belongs = inside or _OFFSET.search(text, 0, start) is not None
+        if duration is not None and not belongs:
+            message = f'parse error: unexpected duration "{duration}"'
+            raise PromQLError(message)
+        if number is not None and belongs:
+            message = "parse error: missing unit character in duration"
+            raise PromQLError(message)
 
 
 def _unquoted(literal: str) -> str:

@@ -18,7 +18,7 @@ import promql_parser
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.labels import Matcher, compiled
-from pytest_telemetry_gate.promql.literals import Literals, taken_out
+from pytest_telemetry_gate.promql.literals import Literals, check_numbers, taken_out
 from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, Function
 
 __all__ = ["parse"]
@@ -40,6 +40,7 @@ _MAX_LENGTH = 1_000_000
 _MAX_DEPTH = 100
 _OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _MAX_OPERATORS = 250
+_QUOTED_METRIC = re.compile(r"\{(?:[^{}]*,)?\s*\"(#[0-9]+)\"\s*[,}]")
 
 
 @lru_cache(maxsize=8192)
@@ -54,12 +55,15 @@ def parse(text: str, semantics: str | None = None) -> ast.Expr:
     if not text.strip():
         message = "no expression found in input"
         raise PromQLError(message)
-    prepared, literals = taken_out(text)
+    prepared, literals = taken_out(text, semantics)
+    check_numbers(prepared, interchangeable=semantics != "2")
+    if semantics == "2" and (name := _QUOTED_METRIC.search(prepared)):
+        literals.name(name[1])
     _check_depth(prepared)
     try:
         tree = promql_parser.parse(prepared)
     except ValueError as error:
-        message = f"parse error: {literals.filled(' '.join(str(error).split()))}"
+        message = f"parse error: {literals.filled(_in_its_words(' '.join(str(error).split())))}"
         raise PromQLError(message) from None
     except BaseException as error:  # a Rust panic is not an Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
@@ -67,6 +71,14 @@ def parse(text: str, semantics: str | None = None) -> ast.Expr:
         message = f"parse error: {type(error).__name__}"
         raise PromQLError(message) from None
     return _Adapter(literals, semantics).expression(tree)
+
+
+def _in_its_words(message: str) -> str:
+    """Say what promql-parser says as Prometheus does."""
+    message = re.sub(r"'([^']*)'", r'"\1"', message)
+    for kind, name in (("vector", "instant vector"), ("matrix", "range vector")):
+        message = re.sub(rf"(expected type |, got:? ){kind}\b(?! instead)", rf"\1{name}", message)
+    return message
 
 
 def _check_depth(text: str) -> None:
@@ -136,7 +148,7 @@ class _Adapter:
             if "~" in matcher.op:
                 compiled(matcher.value, matcher.newlines)
         if all(matcher.matches("") for matcher in matchers):
-            message = "vector selector must contain at least one non-empty matcher"
+            message = "parse error: vector selector must contain at least one non-empty matcher"
             raise PromQLError(message)
         name = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), "")
         return ast.VectorSelector(name, tuple(matchers), _milliseconds(node.offset), self._at(node.at))
@@ -237,6 +249,6 @@ def _milliseconds(length: timedelta | None) -> int:
 
 def _positive(milliseconds: int) -> int:
     if milliseconds <= 0:
-        message = "duration must be greater than 0"
+        message = "parse error: duration must be greater than 0"
         raise PromQLError(message)
     return milliseconds

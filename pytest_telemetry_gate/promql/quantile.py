@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import numpy as np
 
-__all__ = ["quantile"]
+from pytest_telemetry_gate.promql.frame import Floats, Ints
+
+__all__ = ["quantiles"]
 
 
-def quantile(q: float, values: Sequence[float]) -> float:
-    """Return the q-quantile by linear interpolation; NaN sorts first, q outside 0 to 1 gives an infinity."""
-    if not values or math.isnan(q):
-        return math.nan
-    if q < 0:
-        return -math.inf
-    if q > 1:
-        return math.inf
-    ordered = sorted(values, key=lambda value: (not math.isnan(value), value))
-    rank = q * (len(ordered) - 1)
-    lower = max(0, math.floor(rank))
-    upper = min(len(ordered) - 1, lower + 1)
-    weight = rank - math.floor(rank)
-    return ordered[lower] * (1 - weight) + ordered[upper] * weight
+def quantiles(q: Floats, values: Floats, counts: Ints | int) -> Floats:
+    """Return q-quantiles over the last axis by linear interpolation; q outside 0 to 1 gives an infinity.
+
+    Of each row the first ``counts`` values in ascending order count, NaN before all others; what is absent is NaN in
+    ``values``, which are sorted in place. ``q`` and ``counts`` have the shape of the result, or one that repeats to it.
+    """
+    width = values.shape[-1]
+    absent = width - np.asarray(counts)
+    values.sort(axis=-1)  # numpy's order has NaN last
+    numbers = width - np.isnan(values).sum(axis=-1)
+    not_numbers = width - absent - numbers
+    rank = q * (width - absent - 1)
+    whole = np.floor(np.where(np.isfinite(rank), rank, 0.0))
+    lower = np.clip(whole, 0, None).astype(np.int64)
+    upper = np.minimum(lower + 1, width - absent - 1)
+    weight = rank - whole
+
+    def at(place: Ints) -> Floats:
+        index = np.clip(place - not_numbers, 0, width - 1)
+        found = np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
+        return np.where(place < not_numbers, np.nan, found)
+
+    result = at(lower) * (1 - weight) + at(upper) * weight
+    outside = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, np.nan))
+    return np.where((q >= 0) & (q <= 1), result, outside)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_telemetry_gate.promql.frame import Frame, Ints
 from pytest_telemetry_gate.promql.labels import Labels
+from pytest_telemetry_gate.promql.limits import Guard
+from pytest_telemetry_gate.promql.storage import Group
 
-__all__ = ["Matrix", "Scalar", "Vector"]
+__all__ = ["Matrix", "Scalar", "Vector", "of_blocks", "of_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,62 @@ class Matrix:
     values: NDArray[np.float64]
     present: NDArray[np.bool_]
     warnings: tuple[str, ...] = ()
+
+
+def of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
+    """Put blocks together in the order of their labels, leaving out series that are never there.
+
+    Rows are added as blocks come and put in order where they are, so that nothing is held twice.
+    """
+    values, present = np.empty((0, len(steps))), np.empty((0, len(steps)), dtype=np.bool_)
+    labels: list[Labels] = []
+    for frame in blocks:
+        there = np.flatnonzero(frame.present.any(axis=0))
+        shape = len(labels) + len(there), len(steps)
+        guard.room(shape[0] * shape[1])
+        for rows, columns in ((values, frame.values), (present, frame.present)):
+            rows.resize(shape, refcheck=False)
+            rows[len(labels) :] = columns.T[there]
+        labels += [frame.labels[column] for column in there.tolist()]
+    order = sorted(range(len(labels)), key=lambda row: sorted(labels[row].items()))
+    _reorder(values, order)
+    _reorder(present, order)
+    return Matrix([labels[row] for row in order], steps / 1000, values, present)
+
+
+def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]) -> None:
+    """Put the row ``order[n]`` into place n, going round each cycle of the permutation."""
+    placed = [row == source for row, source in enumerate(order)]
+    for start in range(len(order)):
+        if placed[start]:
+            continue
+        first, place = rows[start].copy(), start
+        while order[place] != start:
+            rows[place] = rows[order[place]]
+            placed[place] = True
+            place = order[place]
+        rows[place] = first
+        placed[place] = True
+
+
+def of_samples(groups: Sequence[Group], guard: Guard) -> Matrix:
+    """Put raw samples on the union of their times."""
+    series = sum(len(group.labels) for group in groups)
+    distinct = {group.times.tobytes(): group.times for group in groups}
+    if len(distinct) == 1:
+        (union,) = distinct.values()
+    else:
+        every = np.concatenate([np.empty(0, dtype=np.int64), *distinct.values()])
+        union = np.sort(every, kind="stable")  # of runs: merged, not hashed
+        union = union[np.diff(union, prepend=union[:1] - 1) > 0]
+    guard.room(series * len(union))
+    matrix = np.full((series, len(union)), np.nan)
+    present = np.zeros(matrix.shape, dtype=np.bool_)
+    row = 0
+    for group in groups:
+        rows, at = slice(row, row + len(group.labels)), union.searchsorted(group.times)
+        matrix[rows, at] = group.values.T
+        present[rows, at] = True
+        row += len(group.labels)
+    labels = [own for group in groups for own in group.labels]
+    return Matrix(labels, union / 1000, matrix, present)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels, Matcher
 
-__all__ = ["STALE", "Group", "MemoryStorage", "Storage", "is_stale"]
+__all__ = ["STALE", "Group", "MemoryStorage", "Storage", "is_stale", "may_be_nan", "some_columns"]
 
 # Prometheus' staleness marker (model/value/value.go, StaleNaN): a NaN told from others by its bits
 STALE = float(np.uint64(0x7FF0000000000002).view(np.float64))
@@ -35,8 +35,8 @@ class Group:
 class Storage(Protocol):
     """Gives the engine the series that it asks for."""
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Sequence[Group]:
-        """Return the series that every matcher matches; samples outside the bounds (ms) may be among them."""
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterable[Group]:
+        """Yield the series that every matcher matches; samples outside the bounds (ms) may be among them."""
         ...
 
 
@@ -61,36 +61,36 @@ class MemoryStorage:
             column = np.ascontiguousarray(values, dtype=np.float64)
             columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
         self._groups = {
-            name: [
-                Group(
-                    tuple(own for own, _, _ in many),
-                    many[0][1],
-                    np.column_stack([column for _, _, column in many]),
-                )
-                for many in groups.values()
-            ]
-            for name, groups in columns.items()
+            name: [_side_by_side(many) for many in groups.values()] for name, groups in columns.items()
         }
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Sequence[Group]:
-        """Return the series that every matcher matches, over all time."""
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
+        """Yield the series that every matcher matches."""
         exact = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), None)
-        candidates = self._groups.items() if exact is None else [(exact, self._groups.get(exact, []))]
-        found = []
-        for _, groups in candidates:
-            for group in groups:
-                kept = [
-                    column
-                    for column, labels in enumerate(group.labels)
-                    if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
-                ]
-                if len(kept) == len(group.labels):
-                    found.append(group)
-                elif kept:
-                    found.append(
-                        Group(tuple(group.labels[c] for c in kept), group.times, group.values[:, kept])
-                    )
-        return found
+        candidates = self._groups.values() if exact is None else [self._groups.get(exact, [])]
+        for group in (one for groups in candidates for one in groups):
+            kept = [
+                column
+                for column, labels in enumerate(group.labels)
+                if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
+            ]
+            if kept:
+                yield some_columns(group, kept, start, end)
+
+
+def _side_by_side(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> Group:
+    values = np.column_stack([column for _, _, column in many])
+    values.flags.writeable = False  # answers may be views of it
+    return Group(tuple(labels for labels, _, _ in many), many[0][1], values)
+
+
+def some_columns(group: Group, kept: Sequence[int], start: int, end: int) -> Group:
+    """Return some of the series; where they must be copied, only the samples from start to end (ms) are."""
+    if len(kept) == len(group.labels):
+        return group
+    first, last = group.times.searchsorted((start, end + 1))
+    values = group.values[first:last, kept]
+    return Group(tuple(group.labels[column] for column in kept), group.times[first:last], values)
 
 
 def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -98,3 +98,8 @@ def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     bits: NDArray[np.uint64] = np.ascontiguousarray(values).view(np.uint64)
     stale: NDArray[np.bool_] = bits == np.uint64(0x7FF0000000000002)
     return stale
+
+
+def may_be_nan(values: NDArray[np.float64]) -> bool:
+    """Tell whether there can be a NaN among the values: a sum without one has none in it, and is soon taken."""
+    return bool(np.isnan(np.add.reduce(values, axis=None)))

@@ -9,22 +9,25 @@ import math
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.promql import Group, Matcher
+from pytest_telemetry_gate.promql.storage import some_columns
 from pytest_telemetry_gate.recording.writer import FORMAT
 
 __all__ = ["Recording"]
 
 _MAX_INDEX = 256 * 2**20  # bytes: a million series with their labels
-_MAX_MEMBER = 2 * 2**30  # bytes, decompressed
-_CACHE = 512 * 2**20  # bytes of decoded samples kept
+_MAX_MEMBER = 2**30  # bytes, decompressed
+_CACHE = 512 * 2**20  # bytes of decoded samples kept for a recording
+_PIECE = 2**16  # bytes unpacked at a time
+_ROWS = 4 * 2**20  # bytes of samples that are in memory while a recording is read in pieces
 _SEMANTICS = ("2", "3")
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -49,9 +52,12 @@ class Recording:
         self._archive = archive
         self._index = index
         self._storages: dict[str, _RegionStorage] = {}
+        self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._held = 0
         self.recorded_at = float(index["recorded_at"])
         self.semantics = str(index["semantics"])
         self.source = str(index.get("source", ""))
+        self.suites: tuple[str, ...] = tuple(index.get("suites", ()))
         self.regions: tuple[str, ...] = tuple(index["regions"])
 
     @classmethod
@@ -78,6 +84,10 @@ class Recording:
             raise RecordingError(message) from None
         return cls(path, archive, index)
 
+    def close(self) -> None:
+        """Close the file, for who does not read on."""
+        self._archive.close()
+
     def storage(self, region: str = "") -> _RegionStorage:
         """Return a region's samples for the engine."""
         if region not in self._storages:
@@ -98,21 +108,90 @@ class Recording:
         found = self._region(region)["events"].get(kind)
         return None if found is None else cast("Mapping[str, Any]", found)
 
-    def array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
-        """Return a member as an array of the type and number of dimensions that the format gives it."""
-        content = _member(self.path, self._archive, member, _MAX_MEMBER)
-        stated = self._index["members"].get(member)
-        if stated is None or hashlib.sha256(content).hexdigest() != stated["sha256"]:
-            raise self._error(member, "its content does not match its digest")
+    def kinds(self, region: str) -> Sequence[str]:
+        """Return the kinds of events that were recorded."""
+        return tuple(self._region(region)["events"])
+
+    def checkpoints(self, region: str = "") -> Mapping[str, Mapping[str, float]]:
+        """Return when what a suite needs was recorded, in seconds since the epoch by suite and checkpoint.
+
+        A recording that was imported has none.
+        """
+        return cast("Mapping[str, Mapping[str, float]]", self._region(region).get("checkpoints", {}))
+
+    def pieces(self, region: str = "") -> Iterator[Group]:
+        """Yield a region's samples in pieces of a few MiB, each series' own in the order of time."""
+        for group in self._region(region)["groups"]:
+            times = self.array(group["times"], np.int64, 1)
+            for metric in group["metrics"]:
+                labels = _labels(metric)
+                first = 0
+                for values in self._rows(metric["member"], (len(times), len(labels))):
+                    yield Group(labels, times[first : first + len(values)], values)
+                    first += len(values)
+
+    def _rows(self, member: str, shape: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
+        """Yield a member's rows a few at a time; its digest can be checked only after the last."""
+        stated = self._index["members"].get(member, {}).get("sha256")
+        most = max(1, _ROWS // max(1, shape[1] * 8))
         try:
-            array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError) as error:
+            with self._archive.open(member) as opened:
+                stream = _Digested(opened)
+                version = np.lib.format.read_magic(stream)
+                if version != (1, 0):
+                    raise self._error(member, f"version {version} of the format")
+                found = np.lib.format.read_array_header_1_0(stream)
+                if found != (shape, False, np.dtype(np.float64)):
+                    raise self._error(member, f"{found[2]} of the shape {found[0]} instead of {shape}")
+                for first in range(0, shape[0], most):
+                    rows = min(most, shape[0] - first)
+                    content = stream.read(rows * shape[1] * 8)
+                    yield np.frombuffer(content, dtype=np.float64).reshape(rows, shape[1])
+                if stream.read(1) or stream.digest.hexdigest() != stated:
+                    raise self._error(member, "its content does not match its digest")
+        except _DAMAGE as error:
             raise self._error(member, str(error)) from None
-        if array.dtype != dtype or array.ndim != dimensions:
-            raise self._error(
-                member,
-                f"{array.dtype} with {array.ndim} dimensions instead of {np.dtype(dtype)} with {dimensions}",
+
+    def array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
+        """Return a member as an array of the type and number of dimensions that the format gives it; not to be written.
+
+        Decoded arrays are kept while there is room, the least recently used being forgotten first.
+        """
+        known = self._arrays.get(member)
+        if known is None:
+            size = _info(self.path, self._archive, member, _MAX_MEMBER).file_size
+            while self._arrays and self._held + size > _CACHE:
+                self._held -= self._arrays.popitem(last=False)[1].nbytes
+            known = self._decoded(member)
+            self._arrays[member] = known
+            self._held += known.nbytes
+        self._arrays.move_to_end(member)
+        if known.dtype != dtype or known.ndim != dimensions:
+            what = (
+                f"{known.dtype} with {known.ndim} dimensions instead of {np.dtype(dtype)} with {dimensions}"
             )
+            raise self._error(member, what)
+        return known
+
+    def _decoded(self, member: str) -> NDArray[Any]:
+        """Unpack an ``.npy`` member into its array piece by piece, so that it is never there twice."""
+        info = _info(self.path, self._archive, member, _MAX_MEMBER)
+        digest = hashlib.sha256()
+        try:
+            with self._archive.open(info) as stream:
+                array, head = _allocated(stream, info.file_size)
+                digest.update(head)
+                room, filled = array.reshape(-1).view(np.uint8), 0
+                while piece := stream.read(_PIECE):
+                    digest.update(piece)
+                    room[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+                    filled += len(piece)
+        except (*_DAMAGE, SyntaxError) as error:
+            raise self._error(member, str(error)) from None
+        stated = self._index["members"].get(member)
+        if stated is None or digest.hexdigest() != stated["sha256"]:
+            raise self._error(member, "its content does not match its digest")
+        array.flags.writeable = False
         return array
 
     def _region(self, name: str) -> Mapping[str, Any]:
@@ -127,72 +206,92 @@ class Recording:
         return RecordingError(f"{self.path}: member {member} is damaged: {what}")
 
 
+class _Place(NamedTuple):
+    """One metric of a scrape group: its members, its series, and which of them are meant."""
+
+    times: str
+    member: str
+    labels: tuple[dict[str, str], ...]
+    columns: list[int]
+
+
 class _RegionStorage:
-    """The storage that the engine asks for series; reads one metric of one group at a time and keeps the newest."""
+    """The storage that the engine asks for series; reads one metric of one group at a time."""
 
     def __init__(self, recording: Recording, groups: Sequence[Mapping[str, Any]]) -> None:
         self._recording = recording
-        self._places: dict[str, list[tuple[str, str, tuple[dict[str, str], ...]]]] = {}
-        self._selections: dict[
-            tuple[Matcher, ...], list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]
-        ] = {}
-        self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
-        self._held = 0
+        self._places: dict[str, list[_Place]] = {}
+        self._selections: dict[tuple[Matcher, ...], list[_Place]] = {}
+        self._risen: set[str] = set()  # members whose timestamps have been seen to rise
+        seen: set[frozenset[tuple[str, str]]] = set()
         for group in groups:
             for metric in group["metrics"]:
                 name = metric["name"]
-                labels = tuple({**({"__name__": name} if name else {}), **one} for one in metric["labels"])
-                self._places.setdefault(name, []).append((group["times"], metric["member"], labels))
+                labels = _labels(metric)
+                place = _Place(group["times"], metric["member"], labels, list(range(len(labels))))
+                self._places.setdefault(name, []).append(place)
+                for own in labels:
+                    series = frozenset(own.items())
+                    if series in seen:
+                        message = f"{recording.path}: index.json: the series {own} stands in it twice"
+                        raise RecordingError(message)
+                    seen.add(series)
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Sequence[Group]:
-        """Return the series that every matcher matches; the bounds (ms) save nothing here and are not applied."""
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
+        """Yield the series that every matcher matches, reading their members one after another."""
         key = tuple(matchers)
         if key not in self._selections:
             self._selections[key] = self._selected(key)
-        groups = []
         for times_member, member, labels, columns in self._selections[key]:
-            times = self._array(times_member, np.int64, 1)
-            values = self._array(member, np.float64, 2)
+            times = self._times(times_member)
+            values = self._recording.array(member, np.float64, 2)
             if values.shape != (len(times), len(labels)):
                 message = f"{self._recording.path}: member {member} has the shape {values.shape}, not {(len(times), len(labels))}"
                 raise RecordingError(message)
-            if len(columns) == len(labels):
-                groups.append(Group(labels, times, values))
-            else:
-                groups.append(Group(tuple(labels[c] for c in columns), times, values[:, columns]))
-        return groups
+            yield some_columns(Group(labels, times, values), columns, start, end)
 
-    def _selected(
-        self, matchers: tuple[Matcher, ...]
-    ) -> list[tuple[str, str, tuple[dict[str, str], ...], list[int]]]:
+    def _selected(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]
         names = [name for name in ([exact[0]] if exact else sorted(self._places)) if name in self._places]
         found = []
         for name in names:
-            for times, member, labels in self._places[name]:
+            for place in self._places[name]:
                 columns = [
                     column
-                    for column, one in enumerate(labels)
+                    for column, one in enumerate(place.labels)
                     if all(matcher.matches(one.get(matcher.name, "")) for matcher in matchers)
                 ]
                 if columns:
-                    found.append((times, member, labels, columns))
+                    found.append(place._replace(columns=columns))
         return found
 
-    def _array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
-        known = self._arrays.get(member)
-        if known is not None:
-            self._arrays.move_to_end(member)
-            return known
-        array = self._recording.array(member, dtype, dimensions)
-        if dimensions == 1 and (np.diff(array) <= 0).any():
-            message = f"{self._recording.path}: member {member} is damaged: its timestamps do not rise"
-            raise RecordingError(message)
-        self._arrays[member] = array
-        self._held += array.nbytes
-        while self._held > _CACHE and len(self._arrays) > 1:
-            self._held -= self._arrays.popitem(last=False)[1].nbytes
-        return array
+    def _times(self, member: str) -> NDArray[np.int64]:
+        times = self._recording.array(member, np.int64, 1)
+        if member not in self._risen:
+            if (np.diff(times) <= 0).any():
+                message = f"{self._recording.path}: member {member} is damaged: its timestamps do not rise"
+                raise RecordingError(message)
+            self._risen.add(member)
+        return times
+
+
+class _Digested:
+    """A stream that is hashed as it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return as many bytes, all where none is said."""
+        content = self._stream.read(size)
+        self.digest.update(content)
+        return content
+
+
+def _labels(metric: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+    name = {"__name__": metric["name"]} if metric["name"] else {}
+    return tuple({**name, **labels} for labels in metric["labels"])
 
 
 class _BadIndexError(Exception):
@@ -241,10 +340,22 @@ def _check_region(region: Mapping[str, Any]) -> None:
     if len(region["time_range"]) not in {0, 2} or not all(map(math.isfinite, region["time_range"])):
         raise ValueError(region["time_range"])
     region["events"].items()
+    for moments in region.get("checkpoints", {}).values():
+        for moment in moments.values():
+            float(moment)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Read a member, refusing one that unpacks to more than the limit before unpacking it."""
+    info = _info(path, archive, name, limit)
+    try:
+        return archive.read(info)
+    except _DAMAGE as error:
+        message = f"{path}: member {name} is damaged: {error}"
+        raise RecordingError(message) from None
+
+
+def _info(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipInfo:
+    """Find a member, refusing one that unpacks to more than the limit before unpacking it."""
     try:
         info = archive.getinfo(name)
     except KeyError:
@@ -253,8 +364,18 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> byte
     if info.file_size > limit:
         message = f"{path}: member {name} unpacks to {info.file_size:,} bytes, more than {limit:,}"
         raise RecordingError(message)
-    try:
-        return archive.read(info)
-    except _DAMAGE as error:
-        message = f"{path}: member {name} is damaged: {error}"
-        raise RecordingError(message) from None
+    return info
+
+
+def _allocated(stream: IO[bytes], size: int) -> tuple[NDArray[Any], bytes]:
+    """Read the head of an ``.npy`` file of a size and make room for what it announces; returns the head's bytes too."""
+    start = stream.read(10)
+    if np.lib.format.read_magic(io.BytesIO(start)) != (1, 0):
+        message = "not version 1.0 of the format"
+        raise ValueError(message)
+    head = start + stream.read(int.from_bytes(start[8:], "little"))
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(head[8:]))
+    if dtype.hasobject or fortran or len(head) + math.prod(shape) * dtype.itemsize != size:
+        message = f"{size:,} bytes cannot hold {dtype} of shape {shape} row by row"
+        raise ValueError(message)
+    return np.empty(shape, dtype), head

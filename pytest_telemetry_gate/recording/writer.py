@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
+import itertools
 import json
-import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.recording.files import locked, replacing
+from pytest_telemetry_gate.recording.merge import united_events
+from pytest_telemetry_gate.recording.spill import SpilledGroup
 
 __all__ = ["FORMAT", "RecordingWriter"]
 
 FORMAT = 1
+_MEMBER = 256 * 2**20  # bytes that a member of samples unpacks to, about: a reader holds one at a time
+_PIECE = 4 * 2**20  # bytes of samples that are in memory while they are written
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal content gives equal files
 
 
@@ -42,13 +46,16 @@ class RecordingWriter:
             "semantics": semantics,
             "suites": list(suites),
         }
-        self._groups: dict[str, list[Group]] = defaultdict(list)
+        self._groups: dict[str, list[Group | SpilledGroup]] = defaultdict(list)
         self._intervals: dict[str, dict[str, float]] = defaultdict(dict)
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
+        self._checkpoints: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
 
-    def add(self, group: Group, *, region: str = "") -> None:
+    def add(self, group: Group | SpilledGroup, *, region: str = "") -> None:
         """Add series that share one vector of timestamps (ms, rising)."""
-        if len(group.times) != len(group.values) or (np.diff(group.times) <= 0).any():
+        if isinstance(group, Group) and (
+            len(group.times) != len(group.values) or (np.diff(group.times) <= 0).any()
+        ):
             message = "a group's timestamps must rise and have one row of values each"
             raise RecordingError(message)
         self._groups[region].append(group)
@@ -58,8 +65,16 @@ class RecordingWriter:
         self._intervals[region][job] = seconds
 
     def events(self, kind: str, events: Mapping[str, Any], *, region: str = "") -> None:
-        """Add what happened: ``{from, to, complete, rules, episodes}`` of one kind (alerts, incidents)."""
-        self._events[region][kind] = dict(events)
+        """Add what happened: ``{from, to, complete, rules, episodes}`` of one kind (alerts, incidents).
+
+        Events of the same kind that were added before stay.
+        """
+        known = self._events[region].get(kind)
+        self._events[region][kind] = dict(events) if known is None else united_events(known, events)
+
+    def checkpoint(self, suite: str, checkpoint: str, at: float, *, region: str = "") -> None:
+        """State that what a suite needs at a checkpoint was recorded, and when (seconds since the epoch)."""
+        self._checkpoints[region].setdefault(suite, {})[checkpoint] = at
 
     def write(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the file under another name, force it to disk and rename it, so that it is whole or not there.
@@ -67,118 +82,129 @@ class RecordingWriter:
         Raises RecordingError where the file exists and ``overwrite`` was not said, and where it cannot be written;
         an earlier file stays as it was.
         """
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             if path.exists() and not overwrite:
                 message = f"{path}: there is a recording already"
                 raise RecordingError(message)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("xb") as file:
-                self._write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-            _sync_folder(path.parent)
+            with locked(path):
+                self.replace(path)
         except OSError as error:
             message = f"{path}: cannot be written: {error.strerror or error}"
             raise RecordingError(message) from None
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
 
-    def _write(self, file: io.BufferedIOBase | Any) -> None:
-        members: dict[str, dict[str, Any]] = {}
-        with zipfile.ZipFile(file, "w") as archive:
-            regions = {
-                name: self._region(archive, members, name, number)
-                for number, name in enumerate(self._names())
-            }
+    def replace(self, path: Path) -> None:
+        """Write the file in the place of any that is there; to be called under ``locked``, raises OSError."""
+        with replacing(path) as file:
+            self._write(file)
+
+    def _write(self, file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as opened:
+            archive = _Archive(opened)
+            regions = {name: self._region(archive, name, number) for number, name in enumerate(self._names())}
             index = {
                 "format": FORMAT,
                 "tool": f"pytest-telemetry-gate {metadata.version('pytest-telemetry-gate')}",
                 **self._head,
                 "regions": regions,
-                "members": members,
+                "members": archive.members,
             }
-            _put(
-                archive,
-                "index.json",
-                json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode(),
+            archive.put(
+                "index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode()
             )
 
     def _names(self) -> list[str]:
-        return sorted({*self._groups, *self._intervals, *self._events}) or [""]
+        return sorted({*self._groups, *self._intervals, *self._events, *self._checkpoints}) or [""]
 
-    def _region(
-        self, archive: zipfile.ZipFile, members: dict[str, dict[str, Any]], name: str, number: int
-    ) -> dict[str, Any]:
+    def _region(self, archive: _Archive, name: str, number: int) -> dict[str, Any]:
         groups = []
         for order, group in enumerate(sorted(self._groups[name], key=_order)):
             stem = f"{number}/{order:05}"
-            times = _array(archive, members, f"{stem}/times.npy", group.times.astype(np.int64))
+            times = group.times.astype(np.int64)
+            stated = archive.array(f"{stem}/times.npy", times.dtype, times.shape, [times])
             by_metric: dict[str, list[int]] = defaultdict(list)
             for column, labels in enumerate(group.labels):
                 by_metric[labels.get("__name__", "")].append(column)
-            metrics = []
-            for place, (metric, columns) in enumerate(sorted(by_metric.items())):
-                columns.sort(key=lambda column: sorted(group.labels[column].items()))
-                values = np.ascontiguousarray(group.values[:, columns], dtype=np.float64)
-                member = _array(archive, members, f"{stem}/{place:05}.npy", values)
-                metrics.append(
-                    {"name": metric, "member": member, "labels": [_rest(group.labels[c]) for c in columns]}
-                )
-            groups.append({"times": times, "metrics": metrics})
+            metrics: list[dict[str, Any]] = []
+            for metric, every in sorted(by_metric.items()):
+                every.sort(key=lambda column: sorted(group.labels[column].items()))
+                for columns in _portions(every, len(times)):
+                    member = f"{stem}/{len(metrics):05}.npy"
+                    shape, pieces = (len(times), len(columns)), _pieces(group, columns, len(times))
+                    archive.array(member, np.dtype(np.float64), shape, pieces)
+                    rest = [_rest(group.labels[column]) for column in columns]
+                    metrics.append({"name": metric, "member": member, "labels": rest})
+            groups.append({"times": stated, "metrics": metrics})
+        checkpoints = self._checkpoints.get(name)
         return {
             "groups": groups,
             "scrape_intervals": self._intervals[name],
             "events": self._events[name],
             "time_range": self._time_range(name),
+            **({"checkpoints": checkpoints} if checkpoints else {}),
         }
 
     def _time_range(self, region: str) -> list[float]:
-        filled = [group.times for group in self._groups[region] if len(group.times)]
-        if not filled:
-            return []
-        return [min(int(times[0]) for times in filled) / 1000, max(int(times[-1]) for times in filled) / 1000]
+        vectors = (group.times for group in self._groups[region])
+        ends = [(int(times[0]), int(times[-1])) for times in vectors if len(times)]
+        return [min(first for first, _ in ends) / 1000, max(last for _, last in ends) / 1000] if ends else []
 
 
-def _order(group: Group) -> tuple[int, list[list[tuple[str, str]]]]:
-    return int(group.times[0]) if len(group.times) else 0, sorted(
-        sorted(labels.items()) for labels in group.labels
-    )
+def _order(group: Group | SpilledGroup) -> tuple[int, list[list[tuple[str, str]]]]:
+    times = group.times
+    return int(times[0]) if len(times) else 0, sorted(sorted(labels.items()) for labels in group.labels)
+
+
+def _portions(columns: Sequence[int], rows: int) -> Iterator[Sequence[int]]:
+    """Yield the series of one metric, as many at a time as a member may hold."""
+    most = max(1, _MEMBER // max(1, rows * 8))
+    for first in range(0, len(columns), most):
+        yield columns[first : first + most]
+
+
+def _pieces(group: Group | SpilledGroup, columns: Sequence[int], rows: int) -> Iterator[NDArray[np.float64]]:
+    most = max(1, _PIECE // (len(columns) * 8))
+    for first in range(0, rows, most):
+        last = min(rows, first + most)
+        if isinstance(group, Group):
+            yield np.asarray(group.values[first:last, columns], dtype=np.float64)
+        else:
+            yield group.rows(columns, first, last)
 
 
 def _rest(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if name != "__name__"}
 
 
-def _array(
-    archive: zipfile.ZipFile,
-    members: dict[str, dict[str, Any]],
-    name: str,
-    array: NDArray[np.int64] | NDArray[np.float64],
-) -> str:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-    content = buffer.getvalue()
-    members[name] = {"sha256": hashlib.sha256(content).hexdigest(), "shape": list(array.shape)}
-    _put(archive, name, content)
-    return name
+class _Archive:
+    """The zip that is being written, and what the index says about its members."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.members: dict[str, dict[str, Any]] = {}
+
+    def array(
+        self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], pieces: Iterable[NDArray[Any]]
+    ) -> str:
+        """Write an array that comes in pieces, one after another along its first dimension."""
+        header = io.BytesIO()
+        description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, description)
+        digest = hashlib.sha256()
+        contents = (np.ascontiguousarray(piece).tobytes() for piece in pieces)
+        with self._archive.open(_info(name), "w") as member:
+            for content in itertools.chain([header.getvalue()], contents):
+                digest.update(content)
+                member.write(content)
+        self.members[name] = {"sha256": digest.hexdigest(), "shape": list(shape)}
+        return name
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a member that the index does not name."""
+        self._archive.writestr(_info(name), content)
 
 
-def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+def _info(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
-    archive.writestr(info, content)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force the rename itself to disk, where the system can open a folder for that (Windows cannot)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return info

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["Line", "summary", "write", "write_explained"]
+__all__ = ["Line", "summary", "takes_unicode", "write", "write_explained"]
 
 _PIPED = 100  # columns where there is no terminal to ask
 _FIRST = 3  # failures of one criterion that are written in full
@@ -50,9 +50,8 @@ def write(
     now: float | None = None,
 ) -> None:
     """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
-    encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
     width = shutil.get_terminal_size(fallback=(_PIPED, 24)).columns
-    unicode = encoding.lower().replace("-", "").startswith("utf")
+    unicode = takes_unicode()
     if verbosity >= 0:
         reporter.write_sep("=", "telemetry gate")
     for line in summary(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
@@ -65,6 +64,12 @@ def write_explained(reporter: pytest.TerminalReporter, lines: Sequence[str]) -> 
         reporter.write_sep("=", "telemetry gate, explained")
     for line in lines:
         reporter.write_line(line, bold=not line.startswith(" "))
+
+
+def takes_unicode() -> bool:
+    """Tell whether the terminal, or what stands for it, can show more than ASCII."""
+    encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "").startswith("utf")
 
 
 def summary(

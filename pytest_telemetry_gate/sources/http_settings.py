@@ -6,12 +6,14 @@ https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_c
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pytest_telemetry_gate.config import is_secret_name
+from pytest_telemetry_gate.secrets import is_secret_name
 from pytest_telemetry_gate.suite.duration import parse_duration
 from pytest_telemetry_gate.suite.loader import suggestion
 
@@ -26,8 +28,9 @@ HTTP_KEYS = (
 )  # fmt: skip
 _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
 _TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
-_VERSIONS = ("TLS10", "TLS11", "TLS12", "TLS13")
+_VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
 _SCHEMES = ("http", "https")
+_TOKEN = 8  # characters, and more than the name of any scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,14 @@ class HttpSettings:
     url: str = field(repr=False)
     timeout: float = _TIMEOUT
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secret_headers: tuple[str, ...] = field(default=(), repr=False)
     authorization: str = field(default="", repr=False)
     basic_auth: tuple[str, str] | None = field(default=None, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy_url: str = field(default="", repr=False)
     proxy_from_environment: bool = False
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    ca_file: str = field(default="", repr=False)
+    cert_file: str = field(default="", repr=False)
+    key_file: str = field(default="", repr=False)
     server_name: str = ""
     min_version: str = ""
     insecure: bool = False
@@ -79,7 +81,10 @@ class _Reader:
         authorization = self._authorization()
         if basic and authorization:
             raise self._settings.error(("authorization",), "at most one of basic_auth and authorization")
-        headers = self._texts("headers")
+        proxy = self._text(("proxy_url",), self._options.get("proxy_url", ""))
+        for one in (basic, _login(proxy)):
+            if one is not None:
+                self._settings.secrets.keep(one[1], base64.b64encode(":".join(one).encode()).decode())
         tls = self._mapping("tls_config", _TLS)
         version = self._text(("tls_config", "min_version"), tls.get("min_version", ""))
         if version and version not in _VERSIONS:
@@ -89,12 +94,11 @@ class _Reader:
         return HttpSettings(
             url=url,
             timeout=self._timeout(),
-            headers=headers,
-            secret_headers=tuple(value for name, value in headers.items() if is_secret_name(name)),
+            headers=self._texts("headers"),
             authorization=authorization,
             basic_auth=basic,
             params=self._texts("params"),
-            proxy_url=self._text(("proxy_url",), self._options.get("proxy_url", "")),
+            proxy_url=proxy,
             proxy_from_environment=self._flag(
                 ("proxy_from_environment",), self._options.get("proxy_from_environment")
             ),
@@ -120,9 +124,7 @@ class _Reader:
             raise self._settings.error(("url",), "url: not an address such as https://prometheus.example.net")
         host = parts.netloc.rpartition("@")[2]
         url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-        if parts.username is None:
-            return url, None
-        return url, (unquote(parts.username), unquote(parts.password or ""))
+        return url, _login(text)
 
     def _basic_auth(self) -> tuple[str, str] | None:
         keys = ("username", "username_file", "password", "password_file")
@@ -145,14 +147,19 @@ class _Reader:
         if (file is None) == (given.get(key) is None):
             raise self._settings.error((group,), f"{group}: needs one of {key} and {key}_file")
         if file is None:
-            return self._line((group, key), self._text((group, key), given[key]))
+            text = self._text((group, key), given[key])
+            if key != "username":
+                self._settings.secrets.keep(text)
+            return self._line((group, key), text)
         place = (group, f"{key}_file")
         path = self._settings.resolve(self._text(place, file))
         try:
-            return self._line(place, path.read_text(encoding="utf-8").strip())
+            text = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise self._settings.error(place, f"{'.'.join(place)}: {file} cannot be read: {reason}") from None
+        self._settings.secrets.keep(text)
+        return self._line(place, text)
 
     def _line(self, where: tuple[str, ...], text: str) -> str:
         """Refuse what no header could carry, without showing it."""
@@ -185,10 +192,15 @@ class _Reader:
         return value
 
     def _texts(self, key: str) -> Mapping[str, str]:
-        return {
-            name: self._line((key, name), _scalar(value)) if key == "headers" else _scalar(value)
-            for name, value in self._mapping(key).items()
-        }
+        found = {str(name): _scalar(value) for name, value in self._mapping(key).items()}
+        if key == "headers":
+            for name, text in found.items():
+                self._line((key, name), text)
+                if is_secret_name(name):
+                    # A token behind its scheme, a cookie behind its name: servers repeat it without those.
+                    parts = re.split(r"[\s;,=]+", text)
+                    self._settings.secrets.keep(text, *(part for part in parts if len(part) >= _TOKEN))
+        return found
 
     def _text(self, where: tuple[str, ...], value: object) -> str:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
@@ -208,6 +220,15 @@ class _Reader:
         if not path.is_file():
             raise self._settings.error(where, f"{'.'.join(where)}: there is no file {value}")
         return str(path)
+
+
+def _login(url: str) -> tuple[str, str] | None:
+    """Return the user name and password that an address holds."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
 
 
 def _scalar(value: object) -> str:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import numpy as np
@@ -23,16 +22,27 @@ from pytest_telemetry_gate.sources.http_settings import HttpSettings
 from pytest_telemetry_gate.sources.joined import joined, separated
 from pytest_telemetry_gate.sources.transport import Reply, Transport
 from pytest_telemetry_gate.suite.duration import parse_duration
+from pytest_telemetry_gate.threads import begin
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.config import RegionSettings
 
 __all__ = ["PrometheusSource"]
 
+T = TypeVar("T")
+
 _MOST_POINTS = 11_000  # of one series in one answer: Prometheus' own limit (web/api/v1/api.go)
 _KEYS = ("semantics",)
 _PROFILES = ("2", "3")
+_PROBING = 3  # requests at once that probing takes, where it may
 _RECENT = "up[10m]"
+_ODD = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+)  # what reading an odd answer raises
 
 
 class PrometheusSource:
@@ -48,7 +58,9 @@ class PrometheusSource:
         http = HttpSettings.of(settings, _KEYS)
         self._where = f"region {settings.name}: " if settings.name else ""
         self._url = http.url
-        self._transport = Transport(http, settings.deadline, connections=settings.concurrency)
+        self._transport = Transport(
+            http, settings.deadline, settings.secrets, connections=settings.concurrency
+        )
         self._client = PrometheusConnect(url=http.url, session=self._transport, method="POST")
         self.description = f"prometheus {http.url}"
         self.accept_warnings = settings.accept_warnings
@@ -58,18 +70,19 @@ class PrometheusSource:
         if self._stated is not None and str(self._stated) not in _PROFILES:
             raise settings.error(("semantics",), f"semantics: {self._stated!r} is not one of {_PROFILES}")
         self._interval = settings.scrape_interval
+        self._concurrency = settings.concurrency
 
     def probe(self) -> Mapping[str, Any]:
         """Make sure that the server answers queries; return its profile of PromQL and its scrape intervals.
 
         What a server does not tell is measured on ``up`` or taken from telemetry.yaml.
         """
-        with ThreadPoolExecutor(3) as pool:
-            answers = pool.submit(self._get, "/api/v1/query", {"query": "vector(1)"})
-            version, targets = pool.submit(self._version), pool.submit(self._targets)
-            answers.result()
-            profile = str(self._stated or version.result() or _PROFILES[-1])
-            intervals = targets.result() or self._spacings()
+        version, targets = self._version, self._targets
+        if self._concurrency >= _PROBING:
+            version, targets = begin(version).result, begin(targets).result
+        self._get("/api/v1/query", {"query": "vector(1)"})
+        profile = str(self._stated or version() or _PROFILES[-1])
+        intervals = targets() or self._spacings()
         if self._interval is not None:
             intervals.setdefault("", self._interval)
         return {"semantics": profile, "scrape_intervals": intervals}
@@ -82,10 +95,7 @@ class PrometheusSource:
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate at one time, in seconds."""
         content = self._asked(self._client.custom_query, promql, {"time": _decimal(time)})
-        try:
-            return _value(content, time)
-        except (LookupError, TypeError, ValueError):
-            raise self._odd() from None
+        return self._read(lambda: _value(content, time))
 
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
         """Evaluate several expressions that yield vectors at one time in one request.
@@ -133,10 +143,7 @@ class PrometheusSource:
         end = start + (count - 1) * step
         exact = {"start": _decimal(start), "end": _decimal(end), "step": _decimal(step)}
         content = self._asked(self._client.custom_query_range, promql, moment, moment, _decimal(step), exact)
-        try:
-            return _steps(content, start, count, step)
-        except (LookupError, TypeError, ValueError):
-            raise self._odd() from None
+        return self._read(lambda: _steps(content, start, count, step))
 
     def _asked(self, ask: Callable[..., object], *arguments: object) -> Any:
         """Have prometheus-api-client ask, and return the whole answer, of which it would give a part."""
@@ -144,9 +151,18 @@ class PrometheusSource:
             ask(*arguments)
         except SourceError as error:
             raise self._named(error) from None
-        except (PrometheusApiClientException, LookupError, TypeError, ValueError):
+        except (PrometheusApiClientException, *_ODD):
             pass  # the reply itself says better what is wrong with it
-        return self._content(self._transport.last)
+        return self._content(self._transport.take())
+
+    def _read(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except _HistogramError:
+            message = f"{self._url}: answered a native histogram, which cannot be judged"
+            raise self.error(message) from None
+        except _ODD:
+            raise self._odd() from None
 
     def _odd(self) -> SourceError:
         return self.error(f"{self._url}: answered JSON that is not Prometheus'")
@@ -157,9 +173,10 @@ class PrometheusSource:
     def _get(self, path: str, fields: Mapping[str, str] | None = None) -> Any:
         address = f"{self._url}{path}"
         try:
-            return self._content(self._transport.request("GET", address, params=fields))
+            reply = self._transport.request("GET", address, params=fields)
         except SourceError as error:
             raise self._named(error) from None
+        return self._content(reply)
 
     def _content(self, reply: Reply) -> Any:
         """Return the decoded answer; raises SourceError where it is an error or none of Prometheus' at all."""
@@ -167,7 +184,11 @@ class PrometheusSource:
             content = self._transport.decoded(reply)
         except SourceError as error:
             raise self._named(error) from None
-        if not isinstance(content, dict) or not isinstance(content.get("data"), dict):
+        if (
+            not isinstance(content, dict)
+            or content.get("status") != "success"
+            or not isinstance(content.get("data"), dict)
+        ):
             raise self._odd()
         return content
 
@@ -186,23 +207,29 @@ class PrometheusSource:
         rather than too high."""
         try:
             active = self._get("/api/v1/targets", {"state": "active"})["data"].get("activeTargets") or []
-            found = [(one["labels"].get("job", ""), parse_duration(one["scrapeInterval"])) for one in active]
-        except (TelemetryGateError, KeyError, TypeError, AttributeError, ValueError):
+            return _shortest(
+                (_labels(one, "labels").get("job", ""), parse_duration(one["scrapeInterval"]))
+                for one in active
+            )
+        except (TelemetryGateError, *_ODD):
             return {}
-        return _shortest(found)
 
     def _spacings(self) -> dict[str, float]:
         """Return the scrape intervals that the newest samples of ``up`` show."""
         try:
             content = self._get("/api/v1/query", {"query": _RECENT})
-        except TelemetryGateError:
+            found = []
+            for series in content["data"]["result"]:
+                times = [_moment(moment) for moment, _ in series["values"]]
+                if len(times) > 1:
+                    found.append((_labels(series).get("job", ""), round(float(np.median(np.diff(times))), 3)))
+            return _shortest(found)
+        except (TelemetryGateError, *_ODD):
             return {}
-        found = []
-        for series in content["data"]["result"]:
-            times = [moment for moment, _ in series["values"]]
-            if len(times) > 1:
-                found.append((series["metric"].get("job", ""), round(float(np.median(np.diff(times))), 3)))
-        return _shortest(found)
+
+
+class _HistogramError(ValueError):
+    """A sample that is no number."""
 
 
 def _value(content: Any, time: float) -> Scalar | Vector | Matrix | str:
@@ -211,16 +238,56 @@ def _value(content: Any, time: float) -> Scalar | Vector | Matrix | str:
     result = data.get("result")
     match data.get("resultType"):
         case "scalar":
-            return Scalar(float(result[1]), time, warnings)
+            return Scalar(_sample(result)[1], time, warnings)
         case "string":
-            return str(result[1])
+            _, text = result
+            return _text(text)
         case "vector":
-            values = np.array([float(one["value"][1]) for one in result], dtype=np.float64)
-            return Vector([one["metric"] for one in result], values, time, warnings)
+            values = np.array([_sample(_plain(one)["value"])[1] for one in _list(result)], dtype=np.float64)
+            return Vector([_labels(one) for one in result], values, time, warnings)
         case "matrix":
-            return _samples(result, warnings)
-    message = f"unknown result type {data.get('resultType')!r}"
-    raise SourceError(message)
+            return _samples(_list(result), warnings)
+    raise ValueError(data.get("resultType"))
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _moment(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(value)
+    return float(value)
+
+
+def _sample(pair: Sequence[Any]) -> tuple[float, float]:
+    """Return time and value of a sample; the API writes values as strings, which Python would read too freely."""
+    moment, text = pair
+    if "_" in _text(text) or text != text.strip():
+        raise ValueError(text)
+    return _moment(moment), float(text)
+
+
+def _plain(series: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse a series of native histograms, which the engine has no numbers for."""
+    if "histogram" in series or "histograms" in series:
+        raise _HistogramError
+    return series
+
+
+def _labels(series: Mapping[str, Any], key: str = "metric") -> dict[str, str]:
+    labels: dict[str, str] = series[key]
+    if not isinstance(labels, dict) or not all(isinstance(text, str) for text in labels.values()):
+        raise TypeError(labels)
+    return labels
 
 
 def _grid(start: float, count: int, step: float) -> NDArray[np.float64]:
@@ -231,27 +298,35 @@ def _steps(content: Any, start: float, count: int, step: float) -> Matrix:
     """Read a range answer, in which a series has only the steps at which it is present."""
     if content["data"]["resultType"] != "matrix":
         raise ValueError(content["data"]["resultType"])
-    result = content["data"]["result"]
+    result = _list(content["data"]["result"])
     times = _grid(start, count, step)
     values = np.zeros((len(result), count))
     present = np.zeros((len(result), count), dtype=np.bool_)
     for row, series in enumerate(result):
-        places = [round((moment - start) / step) for moment, _ in series["values"]]
-        values[row, places] = [float(text) for _, text in series["values"]]
-        present[row, places] = True
-    return Matrix([one["metric"] for one in result], times, values, present, _warnings(content))
+        moments, numbers = _columns(series)
+        places = np.round((moments - start) / step).astype(np.int64)
+        if np.any((places < 0) | (places >= count)):
+            raise IndexError(places)
+        values[row, places], present[row, places] = numbers, True
+    return Matrix([_labels(one) for one in result], times, values, present, _warnings(content))
+
+
+def _columns(series: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the times and the values of a series' samples."""
+    pairs = [_sample(pair) for pair in _list(_plain(series)["values"])]
+    found = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
 
 
 def _samples(result: Sequence[Any], warnings: tuple[str, ...]) -> Matrix:
-    own = [np.array([moment for moment, _ in one["values"]], dtype=np.float64) for one in result]
-    times = np.unique(np.concatenate(own)) if own else np.zeros(0)
+    own = [_columns(one) for one in result]
+    times = np.unique(np.concatenate([moments for moments, _ in own])) if own else np.zeros(0)
     values = np.zeros((len(own), len(times)))
     present = np.zeros((len(own), len(times)), dtype=np.bool_)
-    for row, (moments, series) in enumerate(zip(own, result, strict=True)):
+    for row, (moments, numbers) in enumerate(own):
         places = np.searchsorted(times, moments)
-        values[row, places] = [float(text) for _, text in series["values"]]
-        present[row, places] = True
-    return Matrix([one["metric"] for one in result], times, values, present, warnings)
+        values[row, places], present[row, places] = numbers, True
+    return Matrix([_labels(one) for one in result], times, values, present, warnings)
 
 
 def _joined(parts: Sequence[Matrix], times: NDArray[np.float64]) -> Matrix:
@@ -278,7 +353,11 @@ def _joined(parts: Sequence[Matrix], times: NDArray[np.float64]) -> Matrix:
 
 
 def _warnings(content: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(text) for key in ("warnings", "infos") for text in content.get(key) or ())
+    told = [str(text) for key in ("warnings", "infos") for text in content.get(key) or ()]
+    # VictoriaMetrics' word for it: https://docs.victoriametrics.com/cluster-victoriametrics/#cluster-availability
+    return (
+        (*told, "isPartial: not every storage node has answered") if content.get("isPartial") else tuple(told)
+    )
 
 
 def _shortest(found: Iterable[tuple[str, float]]) -> dict[str, float]:

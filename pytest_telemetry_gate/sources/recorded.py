@@ -44,6 +44,10 @@ class RecordingSource:
         recording = Recording.open(settings.resolve(path))
         region = settings.name
         if region not in recording.regions and recording.regions == ("",):
+            if "path" not in settings.own:
+                # Several regions would be judged from one and the same data, as if each had been looked at.
+                message = f"{recording.path.name} has no regions: give region {region!r} a path of its own"
+                raise settings.error(("path",), message)
             region = ""
         return cls(recording, region)
 

@@ -6,8 +6,11 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from memory_source import MemorySource
 
 from pytest_telemetry_gate import builtin, hookspec
 from pytest_telemetry_gate.config import load_environment
@@ -161,3 +164,13 @@ def test_numpy_alone_opens_a_recording(monkeypatch):
     (code,) = blocks(DOCS / "reference" / "recordings.md", "python")
     monkeypatch.chdir(STEP2 / "recordings")
     exec(compile(code, "recordings.md", "exec"), {})
+
+
+def test_the_code_that_records_does(tmp_path):
+    (code,) = blocks(DOCS / "how-to" / "record.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "record.md", "exec"), names)
+    times = np.arange(0, 7_200_001, 15_000)
+    source = MemorySource([({"__name__": "parse_total", "job": "parser"}, times, times / 1000)])
+    done = names["keep"](source, tmp_path / "a.telemetry.zip", 7200.0)
+    assert (done.series, done.samples, done.failures) == (1, 241, {})

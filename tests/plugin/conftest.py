@@ -12,6 +12,7 @@ import pytest_telemetry_gate.collect
 import pytest_telemetry_gate.commands
 import pytest_telemetry_gate.events.recorded
 import pytest_telemetry_gate.fixtures
+import pytest_telemetry_gate.record
 import pytest_telemetry_gate.sources.recorded  # noqa: F401
 from pytest_telemetry_gate import builtin
 

@@ -173,3 +173,17 @@ def test_the_same_on_several_processes(world):
         + "expect: '> 0', combine: sum}\n"
     )
     assert judged(world, criteria, "-n2") == judged(world, criteria, "-n0")
+
+
+def test_a_recording_without_regions_is_not_taken_for_each_of_them(world):
+    world.recording([gates.UP, gates.series("load", 50)], name="plain.telemetry.zip")
+    world.suite("- {id: load, query: load, expect: '> 0'}")
+    shared = "default: a\nenvironments:\n  a: {source: recording, path: plain.telemetry.zip, regions: {eu: {}, us: {}}}\n"
+    world.file("telemetry.yaml", shared)
+    result = world.run()
+    assert result.ret == 1
+    told = "telemetry.yaml:3: plain.telemetry.zip has no regions: give region 'eu' a path of its own"
+    assert told in " ".join(result.stdout.str().split())
+    own = shared.replace("path: plain.telemetry.zip, ", "").replace("{}", "{path: plain.telemetry.zip}")
+    world.file("telemetry.yaml", own)
+    assert world.run().ret == 0

@@ -45,7 +45,7 @@ SUITE = """\
 version: 1
 suite: small
 rollout: {{start: {start}, end: {start}}}
-checkpoints: [{{id: soon, at: +60s}}, {{id: later, at: +61s}}, {{id: never, at: +1h}}]
+checkpoints: [{{id: soon, at: +60s}}, {{id: later, at: +65s}}, {{id: never, at: +1h}}]
 groups:
   Parser:
     - {{id: cpu, query: cpu, unit: '%', expect: '< 75', coverage: 1%}}
@@ -54,10 +54,10 @@ groups:
 
 @pytest.fixture
 def live(bare):
-    """A project whose first checkpoint is due in two seconds."""
+    """A project whose first checkpoint is due in four seconds: long enough for a busy machine to start pytest."""
     bare.file("conftest.py", CONFTEST)
     bare.file("telemetry.yaml", "default: live\nenvironments: {live: {source: live}}\n")
-    start = datetime.fromtimestamp(time.time() + 1.8 - 60, UTC).isoformat()
+    start = datetime.fromtimestamp(time.time() + 3.8 - 60, UTC).isoformat()
     bare.file("small.gate.yaml", SUITE.format(start=start))
     return bare
 
@@ -69,9 +69,7 @@ def test_without_it_what_is_not_due_is_pending(live):
     assert "nothing was judged" in result.stdout.str()
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--telemetry-wait",), ("--telemetry-wait=1m",), ("--telemetry-wait", "-n1")]
-)
+@pytest.mark.parametrize("arguments", [("--telemetry-wait",), ("--telemetry-wait=1m", "-n1")])
 def test_it_waits_for_the_next_checkpoint_only(live, arguments):
     result = live.run(*reversed(arguments))
     assert result.ret == 0

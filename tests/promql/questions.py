@@ -11,6 +11,7 @@ Three quirks of the server are kept out, since no profile is meant to have them:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -44,7 +45,8 @@ EXACT_RANGES = ("min_over_time", "max_over_time", "count_over_time", "last_over_
                 "sum_over_time", "idelta", "changes", "resets")  # fmt: skip
 OTHER_RANGES = ("rate", "increase", "irate", "delta", "deriv", "avg_over_time", "stddev_over_time",
                 "stdvar_over_time", "absent_over_time")  # fmt: skip
-JUMPS = ("ceil", "floor", "round", "sgn", "sin", "cos", "tan")
+JUMPS = ("ceil", "floor", "round", "sgn")
+WAVES = ("sin", "cos", "tan")
 SMOOTH = ("sqrt", "exp", "ln", "log2", "log10", "asinh", "atan", "tanh", "deg", "rad")
 CALENDAR = ("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year")
 GROUPINGS = ("", "", " by (job)", " by (job, instance)", " without (instance)", " by (zone)", " without (job, le)",
@@ -130,8 +132,8 @@ class Writer:
             return Piece(self.selector() + self.modifiers(), deep=True)
         makers: list[Callable[[int], Piece]] = [
             self.leaf, self.over_time, self.over_time, self.aggregation, self.aggregation, self.ranked,
-            self.with_scalar, self.with_vector, self.with_vector, self.compared, self.sets, self.jumping,
-            self.labelled, self.signed, self.absence, self.calendar, self.counted,
+            self.with_scalar, self.with_vector, self.with_vector, self.compared, self.signed, self.absence,
+            self.calendar, self.counted, *(partial(make, exact=exact) for make in (self.sets, self.jumping, self.labelled)),
         ]  # fmt: skip
         if not exact:
             makers += [
@@ -234,16 +236,16 @@ class Writer:
         right = self.vector(depth - 1, exact=True)
         return Piece(f"{left.operand} {operator}{self.pick(*MATCHINGS)} {right.operand}", deep=True)
 
-    def sets(self, depth: int) -> Piece:
+    def sets(self, depth: int, *, exact: bool) -> Piece:
         """A set operation."""
-        left, right = self.vector(depth - 1), self.vector(depth - 1)
+        left, right = self.vector(depth - 1, exact=exact), self.vector(depth - 1, exact=exact)
         text = f"{left.operand} {self.pick('and', 'or', 'unless')}{self.pick(*MATCHINGS)} {right.operand}"
         return Piece(text, exact=left.exact and right.exact, deep=True)
 
-    def jumping(self, depth: int) -> Piece:
+    def jumping(self, depth: int, *, exact: bool) -> Piece:
         """A function that is only compared where its argument is exact."""
         inner = self.vector(depth - 1, exact=True)
-        kind = self.pick(*JUMPS, "clamp", "clamp_min", "abs", "to", "timestamp")
+        kind = self.pick(*JUMPS, *(() if exact else WAVES), "clamp", "clamp_min", "abs", "to", "timestamp")
         if kind == "clamp":
             return Piece(f"clamp({inner.text}, {self.pick(*SCALARS)}, {self.pick(*SCALARS)})")
         if kind == "clamp_min":
@@ -252,7 +254,7 @@ class Writer:
             kind = "abs"
         if kind == "to":
             return Piece(f"round({inner.text}, {self.pick('0.5', '4', '-2')})")
-        return Piece(f"{kind}({inner.text})", exact=kind not in {"sin", "cos", "tan"})
+        return Piece(f"{kind}({inner.text})", exact=kind not in WAVES)
 
     def smooth(self, depth: int) -> Piece:
         """A function that turns small differences into small ones."""
@@ -281,9 +283,9 @@ class Writer:
         hits = f"hits_{self.number}_total"
         return Piece(f"{self.pick(*CALENDAR)}({self.pick('', hits, f'{hits} * 86400', f'-{hits} * 1e7')})")
 
-    def labelled(self, depth: int) -> Piece:
+    def labelled(self, depth: int, *, exact: bool) -> Piece:
         """Labels rewritten, joined, dropped or made equal."""
-        inner = self.vector(depth - 1)
+        inner = self.vector(depth - 1, exact=exact)
         text = self.pick(
             f'label_replace({inner.text}, "copy", "$1-x", "job", "(.*)")',
             f'label_replace({inner.text}, "zone", "", "job", "a|b")',

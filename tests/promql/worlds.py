@@ -6,11 +6,13 @@ all. Values are small multiples of 1/4, with NaN and infinities among them, so t
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from hypothesis import strategies as st
+from promql.promqltest import STALE
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -43,6 +45,17 @@ class Shape:
     lives: tuple[float, float]
     odd: int
     resets: int
+    marked: bool
+
+    def marks(self, times: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+        """Add the stale markers of scrapes that no longer had the series, if it is marked at all."""
+        samples = dict(zip(times, values, strict=True))
+        if self.marked:
+            for time in times:
+                if time + INTERVAL < START + SPAN:
+                    samples.setdefault(time + INTERVAL, STALE)
+        stamps = sorted(samples)
+        return stamps, [samples[stamp] for stamp in stamps]
 
     def times(self) -> list[int]:
         """Milliseconds of the samples."""
@@ -92,6 +105,7 @@ def shapes(draw: DrawFn) -> Shape:
         lives=lives,
         odd=draw(st.sampled_from((0, 0, 5, 30))),
         resets=draw(st.sampled_from((0, 2, 20))),
+        marked=draw(st.booleans()),
     )
 
 
@@ -104,20 +118,20 @@ def worlds(draw: DrawFn, number: int) -> list[Sample]:
             shape = draw(shapes())
             times = shape.times()
             values = shape.counter(times) if kind == "counter" else shape.gauge(times)
-            series.append(
-                ({"__name__": name, **{key: text for key, text in labels.items() if text}}, times, values)
-            )
+            own = {"__name__": name, **{key: text for key, text in labels.items() if text}}
+            series.append((own, *shape.marks(times, values)))
     for job in ("a", "b"):
         shape = draw(shapes())
         times = shape.times()
         total = [0.0] * len(times)
         for index, bound in enumerate(BOUNDS):
-            more = Shape(shape.seed + index, shape.late, shape.gaps, shape.lives, 0, 0).counter(times)
+            more = dataclasses.replace(shape, seed=shape.seed + index, resets=0).counter(times)
             total = [before + after for before, after in zip(total, more, strict=True)]
-            series.append(({"__name__": f"delay_{number}_bucket", "job": job, "le": bound}, times, total))
+            labels = {"__name__": f"delay_{number}_bucket", "job": job, "le": bound}
+            series.append((labels, *shape.marks(times, total)))
     for job in ("a", "b", "c"):
         shape = draw(shapes())
         times = shape.times()
         labels = {"__name__": f"about_{number}", "job": job, "team": f"t{ord(job) % 2}"}
-        series.append((labels, times, [1.0] * len(times)))
+        series.append((labels, *shape.marks(times, [1.0] * len(times))))
     return [one for one in series if one[1]]

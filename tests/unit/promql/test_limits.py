@@ -1,13 +1,14 @@
-"""Questions that would fill the memory are refused before they are evaluated."""
+"""What would fill the memory or never end is refused: before it is evaluated where that can be told, else in time."""
 
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
-from pytest_telemetry_gate.promql import Engine, MemoryStorage, PromQLError
+from pytest_telemetry_gate.promql import Engine, Limits, MemoryStorage, PromQLError
 
 
 @pytest.fixture
@@ -59,3 +60,86 @@ def test_the_same_series_twice_is_no_world():
     one = ({"a": "1", "b": ""}, np.array([0]), np.array([1.0]))
     with pytest.raises(PromQLError, match="the same series twice"):
         MemoryStorage([one, ({"a": "1"}, np.array([5]), np.array([1.0]))])
+
+
+MANY = "query processing would load too many samples into memory in query execution: more than 1,000$"
+TIMES = np.arange(0, 600_000, 15_000)
+
+
+def limited(**limits):
+    series = [({"__name__": "y", "n": str(n)}, TIMES, np.arange(40.0) + n / 8) for n in range(20)]
+    return Engine(MemoryStorage(series), limits=Limits(**limits))
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        "y",
+        "y + y",
+        "rate(y[5m])",
+        "sum by (n) (y)",
+        "topk(1, y)",
+        "histogram_quantile(0.5, y)",
+        'count_values("value", y{n="1"} * 1)',
+        'label_replace(y, "a", "b", "n", "1")',
+        "sum(y) + on () group_right y",
+    ],
+)
+def test_more_samples_at_once_than_there_is_room_for(promql):
+    with pytest.raises(PromQLError, match=MANY):
+        limited(samples=1000).range(promql, 0, 599, 1)
+
+
+def test_raw_samples_count_as_well():
+    with pytest.raises(PromQLError, match=MANY.replace("1,000", "100")):
+        limited(samples=100).instant("y[10m]", 600)
+    with pytest.raises(PromQLError, match=MANY):
+        limited(samples=1000).instant("y[10m:1s]", 600)
+
+
+def test_both_sides_of_an_operator_are_held_at_once():
+    assert limited(samples=60).instant("y", 300).values.size == 20
+    with pytest.raises(PromQLError, match=r"more than 60$"):
+        limited(samples=60).instant("y + y", 300)
+
+
+def test_series_are_held_block_by_block_where_they_are_summed_up():
+    assert limited(samples=60_000).range("sum(y)", 0, 599, 1).values.shape == (1, 600)
+
+
+def test_a_selector_of_too_many_series():
+    for promql in ("y", "rate(y[5m])", "count(y)", "sum_over_time(y[1m:15s])"):
+        assert limited(series=20).instant(promql, 300).labels
+        with pytest.raises(PromQLError, match=r"selects more than 19 series$"):
+            limited(series=19).instant(promql, 300)
+
+
+def test_subqueries_one_in_another():
+    nested = "y"
+    for _ in range(5):
+        nested = f"max_over_time({nested}[1m:30s])"
+    assert limited().instant(nested, 300).labels
+    with pytest.raises(PromQLError, match=r"subqueries stand more than 5 deep one in another$"):
+        limited().instant(f"max_over_time({nested}[1m:30s])", 300)
+    beside = " + ".join(["sum(max_over_time(y[1m:30s]))"] * 9)
+    assert limited().instant(beside, 300).labels
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        "sum_over_time(sum_over_time(y[1d:1s])[1d:1s])",
+        "quantile_over_time(0.5, y[12h:1s])",
+        "stddev_over_time(y[1d:1s])",
+        "double_exponential_smoothing(y[1d:1s], 0.5, 0.5)",
+        "mad_over_time(y[12h:1s])",
+        "deriv(y[1d:1s])",
+    ],
+)
+def test_a_query_that_would_not_end_is_given_up_in_time(promql):
+    begun = time.monotonic()
+    with pytest.raises(
+        PromQLError, match=r"query timed out in expression evaluation: it took more than 0\.2 s$"
+    ):
+        limited(timeout=0.2).range(promql, 0, 86_400, 1)
+    assert time.monotonic() - begun < 10

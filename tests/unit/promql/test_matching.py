@@ -186,3 +186,17 @@ def test_scalar_of_a_vector(world):
 def test_the_series_of_a_range_are_sorted_by_labels(world):
     here = world({"x{b='1'}": [1], "x{a='2'}": [2], "x{a='10'}": [3], "x": [9]})
     assert list(here.range("x", 0, 0, 1)) == ["x{}", "x{a=10}", "x{a=2}", "x{b=1}"]
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        'rate(topk(2, {__name__=~"a_total|b_total"})[2m:1m])',
+        'sum_over_time(limitk(2, {__name__=~"a_total|b_total"})[2m:1m])',
+        'abs(bottomk(2, {__name__=~"a_total|b_total"}))',
+    ],
+)
+def test_names_that_differ_are_not_forgotten_on_the_way(world, promql):
+    here = world({"a_total{n='1'}": [1, 2, 3], "b_total{n='1'}": {0: 1, 60: 2, 130: 9}})
+    with pytest.raises(PromQLError, match="vector cannot contain metrics with the same labelset"):
+        here.instant(promql, 130)

@@ -80,7 +80,7 @@ def test_times_that_are_none(text):
         ('x{a=~"(?=b)"}', "regex|regexp"),
         ('x{a=~"(a)\\\\1"}', "regex|regexp"),
         ("x + fill(0) y", "'fill' is not supported"),
-        ('x{__name__="y"}', "metric name must not be set twice: 'x' or 'y'"),
+        ('x{__name__="y"}', 'metric name must not be set twice: "x" or "y"'),
         ("x\0", "parse error"),
         ("x[1.5h]", "duration"),
     ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_telemetry_gate.promql.calls import CALLS
+from pytest_telemetry_gate.promql.calls import CALLS, EACH
+from pytest_telemetry_gate.promql.over_time import WINDOW_FUNCTIONS
 from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, NEWER, NOTES, PROFILES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "promql.md"
@@ -15,8 +16,8 @@ A recording is asked in PromQL, evaluated in the process. Answers agree with a s
 Prometheus 2.42, `"3"` to Prometheus 3.0, by their own test scripts and by questions put to a live server.
 A recording knows the profile of the server it was made from. What is not on this page is refused by name.
 
-Samples are numbers; native histograms are refused. Steps are whole milliseconds. An expression has at most 250 operators
-and 100 nested brackets, a range or subquery at most 11,000,000 steps.
+Samples are numbers; native histograms are refused. Steps are whole milliseconds. [What a query may cost](../explanation/engine.md#what-a-query-may-cost)
+is limited.
 """
 OPERATORS = {
     "arithmetic": ["+", "-", "*", "/", "%", "^", "atan2"],
@@ -25,7 +26,9 @@ OPERATORS = {
     "matching": ["on", "ignoring", "group_left", "group_right", "fill"],
     "label matchers": ["=", "!=", "=~", "!~", "or between matchers"],
     "selectors": ["selector", "[range]", "[range:step]", "offset", "@"],
+    "literals": ["names in quotes", "numbers and durations"],
 }
+IN_WORDS = {"selector", "or between matchers", *OPERATORS["literals"]}
 
 
 def test_the_page_is_the_registry():
@@ -35,8 +38,10 @@ def test_the_page_is_the_registry():
 
 
 def test_every_function_has_its_code():
-    assert set(FUNCTIONS) - set(CALLS) == {"pi", "scalar", "time"}
-    assert set(CALLS) <= set(FUNCTIONS)
+    code = [*CALLS, *EACH, *WINDOW_FUNCTIONS]
+    assert set(FUNCTIONS) - set(code) == {"pi", "scalar", "time"}
+    assert set(code) <= set(FUNCTIONS)
+    assert len(set(code)) == len(code)
 
 
 def test_every_note_is_about_something():
@@ -64,7 +69,7 @@ def page():
     parts += [
         row(
             kind,
-            f"`{name}`" if name not in {"selector", "or between matchers"} else name,
+            name if name in IN_WORDS else f"`{name}`",
             NOTES.get(name, ""),
         )
         for kind, names in OPERATORS.items()

@@ -254,7 +254,7 @@ def test_a_reset_from_infinity_is_over_with_its_window(world):
     assert here.range("increase(x_total[3s])", 23, 95, 24) == {"{}": [None, None, None, 0]}
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 0.5), (0.5, 1), (0.5, math.nan)])
+@pytest.mark.parametrize(("low", "high"), [(0, 0.5), (0.5, 1), (math.inf, 0.5)])
 def test_smoothing_factors_lie_between_zero_and_one(world, low, high):
     with pytest.raises(PromQLError, match=r"invalid (smoothing|trend) factor\. Expected: 0 < [st]f < 1, got"):
         world({"x": range(5)}).instant(f"holt_winters(x[1h], {low}, {high})", 240, "2")

@@ -138,7 +138,7 @@ def test_a_killed_writer_leaves_the_earlier_recording(tmp_path):
 def read_all(path):
     recording = Recording.open(path)
     for region in recording.regions:
-        recording.storage(region).select(ALL, 0, 0)
+        list(recording.storage(region).select(ALL, 0, 0))
 
 
 def test_a_file_cut_off_anywhere_is_refused(tmp_path):
@@ -239,3 +239,41 @@ def test_a_capture_of_a_prometheus_is_judged_as_that_one_would(tmp_path, version
     (tmp_path / "a.om").write_text(f"up 1 1\n{info}# EOF\n")
     import_openmetrics(tmp_path / "a.om", tmp_path / "a.telemetry.zip")
     assert Recording.open(tmp_path / "a.telemetry.zip").semantics == semantics
+
+
+def test_what_is_decoded_is_kept_within_a_bound_for_the_whole_file(tmp_path, monkeypatch):
+    writer = RecordingWriter(recorded_at=1.0)
+    for number, region in enumerate(("a", "b", "a", "b")):
+        labels = ({"__name__": f"m{number}"},)
+        writer.add(Group(labels, TIMES, np.full((len(TIMES), 1), float(number))), region=region)
+    path = tmp_path / "a.telemetry.zip"
+    writer.write(path)
+    monkeypatch.setattr("pytest_telemetry_gate.recording.reader._CACHE", 4000)
+    recording = Recording.open(path)
+    for _ in range(3):
+        for region, names in (("a", "02"), ("b", "13")):
+            engine = Engine(recording.storage(region))
+            for name in names:
+                assert engine.instant(f"m{name}", TIMES[-1] / 1000).values.tolist() == [float(name)]
+                kept = sum(array.nbytes for array in recording._arrays.values())
+                assert 800 <= kept == recording._held <= 4000
+
+
+def test_what_is_decoded_cannot_be_changed(tmp_path):
+    (group,) = (
+        Recording.open(write(tmp_path / "a.telemetry.zip"))
+        .storage()
+        .select((Matcher("__name__", "=", "cpu"),), 0, 0)
+    )
+    for array in (group.times, group.values):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_a_series_that_stands_in_a_recording_twice_is_refused(tmp_path):
+    writer = RecordingWriter(recorded_at=1.0)
+    for shift in (0, 7):
+        writer.add(Group(({"__name__": "m", "a": "1"},), TIMES + shift, np.ones((len(TIMES), 1))))
+    writer.write(tmp_path / "a.telemetry.zip")
+    with pytest.raises(RecordingError, match=r"the series .* stands in it twice"):
+        Recording.open(tmp_path / "a.telemetry.zip").storage()

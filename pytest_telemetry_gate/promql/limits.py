@@ -1,0 +1,90 @@
+"""What one query may cost, and the guard that holds it to that while it is evaluated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.promql import ast
+
+__all__ = ["Guard", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a query may cost; beyond that it is refused.
+
+    ``samples`` are held at once (as Prometheus' ``--query.max-samples``; 9 bytes each, and up to three times that
+    while an operator works on them), ``series`` are selected by one selector, ``steps`` are those of a range or of a
+    subquery, ``subqueries`` stand one in another, and ``timeout`` is in seconds (as ``--query.timeout``).
+    """
+
+    samples: int = 50_000_000
+    series: int = 500_000
+    steps: int = 11_000_000
+    subqueries: int = 5
+    timeout: float = 120.0
+
+
+class Guard:
+    """Watches over one evaluation; every method raises PromQLError when a limit is passed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.timeout
+        self._held = 0
+
+    def tick(self) -> None:
+        """Hold the evaluation to its time; called between pieces of work that are bounded."""
+        if time.monotonic() > self._deadline:
+            message = (
+                f"query timed out in expression evaluation: it took more than {self._limits.timeout:g} s"
+            )
+            raise PromQLError(message)
+
+    def room(self, samples: int) -> None:
+        """Ask for memory before it is taken."""
+        self.tick()
+        if self._held + samples > self._limits.samples:
+            message = (
+                "query processing would load too many samples into memory in query execution: "
+                f"more than {self._limits.samples:,}"
+            )
+            raise PromQLError(message)
+
+    @contextmanager
+    def holding(self, samples: int) -> Iterator[None]:
+        """Count samples that stay while other parts of the expression are evaluated."""
+        self.room(samples)
+        self._held += samples
+        try:
+            yield
+        finally:
+            self._held -= samples
+
+    def series(self, count: int) -> None:
+        """Hold a selector to its number of series."""
+        self.tick()
+        if count > self._limits.series:
+            message = f"the expression selects more than {self._limits.series:,} series"
+            raise PromQLError(message)
+
+    def steps(self, count: int, what: str) -> None:
+        """Hold a grid of steps to its size."""
+        if count > self._limits.steps:
+            message = f"the {what} has more than {self._limits.steps:,} steps"
+            raise PromQLError(message)
+
+    def depth(self, expression: ast.Expr) -> None:
+        """Hold subqueries to how deep they stand one in another."""
+        if _subqueries(expression) > self._limits.subqueries:
+            message = f"subqueries stand more than {self._limits.subqueries} deep one in another"
+            raise PromQLError(message)
+
+
+def _subqueries(node: ast.Expr) -> int:
+    below = max(map(_subqueries, ast.children(node)), default=0)
+    return below + isinstance(node, ast.Subquery)

@@ -1,0 +1,124 @@
+"""Aggregations that keep series or look at their values one by one: topk and its like, quantile, count_values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.promql.aggregate import Grouping
+from pytest_telemetry_gate.promql.annotations import go_number
+from pytest_telemetry_gate.promql.frame import LARGEST, Bools, Floats, Frame, Ints
+from pytest_telemetry_gate.promql.hashing import labels_hash
+from pytest_telemetry_gate.promql.labels import Labels
+from pytest_telemetry_gate.promql.limits import Guard
+from pytest_telemetry_gate.promql.quantile import quantiles
+
+__all__ = ["count_values", "quantile", "topmost"]
+
+_HASHES = float(2**64 - 1)
+
+
+def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int]]]:
+    """Yield the labels of each group with the columns in it."""
+    owners = grouping.of(frame.labels)
+    order = np.argsort(owners, kind="stable")
+    if len(order):
+        parts = np.split(order, np.flatnonzero(np.diff(owners[order])) + 1)
+        for labels, columns in zip(grouping.labels, parts, strict=True):
+            yield labels, columns.tolist()
+
+
+def quantile(frame: Frame, q: Floats, grouping: Grouping, guard: Guard) -> Frame:
+    """``quantile``: of the values present at each step."""
+    labels, values, present = [], [], []
+    for own, columns in _groups(frame, grouping):
+        guard.tick()
+        there = frame.present[:, columns]
+        labels.append(own)
+        values.append(quantiles(q, np.where(there, frame.values[:, columns], np.nan), there.sum(axis=1)))
+        present.append(there.any(axis=1))
+    if not labels:
+        return Frame.empty(len(q))
+    return Frame(labels, np.column_stack(values), np.column_stack(present))
+
+
+def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, hidden: bool) -> Frame:
+    """``count_values``: how many series have each value, which becomes a label, unless ``hidden``."""
+    steps = len(frame.values)
+    counts: dict[frozenset[tuple[str, str]], Floats] = {}
+    for own, columns in _groups(frame, grouping):
+        for column in columns:
+            for step in np.flatnonzero(frame.present[:, column]).tolist():
+                guard.tick()
+                text = value_text(float(frame.values[step, column]))
+                key = frozenset((own if hidden else {**own, label: text}).items())
+                if key not in counts:
+                    guard.room(steps * (len(counts) + 1))
+                    counts[key] = np.zeros(steps)
+                counts[key][step] += 1
+    if not counts:
+        return Frame.empty(steps)
+    values = np.column_stack(list(counts.values()))
+    return Frame([dict(key) for key in counts], values, values > 0)
+
+
+def value_text(value: float) -> str:
+    """Write a number as Go's ``FormatFloat(v, 'f', -1, 64)``: the shortest digits, never an exponent."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return np.format_float_positional(value, trim="-")
+
+
+def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
+    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: keep series themselves, at each step those that are in."""
+    if op == "limit_ratio":
+        return _sampled(frame, k)
+    for wanted in k.tolist():
+        if not abs(wanted) < 2**63:
+            message = f"Scalar value {go_number(wanted)} overflows int64"
+            raise PromQLError(message)
+    limit = np.clip(np.trunc(k), 0, len(frame.labels)).astype(np.int64)
+    kept = np.zeros(frame.present.shape, dtype=np.bool_)
+    order: list[int] = []
+    for _, columns in _groups(frame, grouping):
+        guard.tick()
+        there = frame.present[:, columns]
+        if op == "limitk":
+            ranks = np.zeros(there.shape)
+        else:
+            ranks = frame.values[:, columns] * (-1.0 if op == "topk" else 1.0)
+        chosen = _lowest(ranks, there, limit, guard)
+        kept[:, columns] = chosen
+        if len(k) == 1:  # an instant query's answer is in the order of the values
+            mine = np.flatnonzero(chosen[0])
+            order += [columns[place] for place in mine[np.argsort(ranks[0, mine], kind="stable")]]
+    columns = order if len(k) == 1 else np.flatnonzero(kept.any(axis=0)).tolist()
+    return Frame(frame.labels, frame.values, kept).columns(columns)
+
+
+def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
+    """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
+    chosen = np.zeros(there.shape, dtype=np.bool_)
+    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (LARGEST)):
+        guard.tick()
+        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~there[some]), axis=1)
+        place = np.empty_like(order)
+        np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
+        chosen[some] = there[some] & (place < limit[some, None])
+    return chosen
+
+
+def _sampled(frame: Frame, ratio: Floats) -> Frame:
+    """``limit_ratio``: the series whose hash is below the ratio, or, if that is negative, those which that leaves."""
+    if np.isnan(ratio).any():
+        message = "Ratio value NaN is NaN"
+        raise PromQLError(message)
+    place = np.array([labels_hash(labels) / _HASHES for labels in frame.labels])[None, :]
+    limit = np.clip(ratio, -1, 1)[:, None]
+    chosen = np.where(limit >= 0, place < limit, place >= 1 + limit)
+    return Frame(frame.labels, frame.values, frame.present & chosen)

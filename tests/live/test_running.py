@@ -1,0 +1,194 @@
+"""A live gate while it runs: how much is asked at once, what dies on the way, and how it is stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import faults
+import pytest
+import servers
+from gates import HEAD
+from regions import LiveProject
+
+MANY = "".join(
+    f"- {{id: c{number}, query: scalar(cpu) + {number} - {number}, expect: '< 75'}}\n" for number in range(40)
+)
+
+
+# Each takes a server long enough that it can be stopped before it has answered all of them.
+SLOW = "".join(
+    f"- {{id: s{number}, query: 'scalar(max_over_time(cpu[1h:100ms])) + {number} - {number}', expect: '< 75'}}\n"
+    for number in range(20)
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys", "most"),
+    [
+        ((), {}, 16),
+        (("--telemetry-concurrency=3",), {}, 3),
+        ((), {"concurrency": 2}, 2),
+        (("-n2",), {"concurrency": 4}, 4),
+        (("--telemetry-concurrency=1",), {}, 1),
+    ],
+)
+def test_no_more_is_asked_at_once_than_allowed(
+    project: LiveProject,
+    faulty: faults.FaultServer,
+    arguments: tuple[str, ...],
+    keys: dict[str, object],
+    most: int,
+):
+    project.suite(MANY)
+    project.regions({"eu": faulty.url("slow")}, timeout="10s", **keys)
+    assert {verdict for verdict, _ in project.verdicts(*arguments).values()} == {"pass"}
+    asked = faulty.most_at_once["slow"]
+    assert asked <= most
+    assert asked > most / 2, "and no fewer than it is worth"
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n4"])
+def test_a_query_is_asked_once_in_a_run(project: LiveProject, faulty: faults.FaultServer, workers: str):
+    same = "".join(f"- {{id: s{number}, query: cpu, expect: '< {75 + number}'}}\n" for number in range(10))
+    project.suite(same + MANY)
+    project.regions({"eu": faulty.url("slow"), "us": faulty.url("fine")}, timeout="10s")
+    assert {verdict for verdict, _ in project.verdicts(workers).values()} == {"pass"}
+    for place in ("slow", "fine"):
+        counted = faulty.counted(place)
+        assert set(counted.values()) == {1}, "the probe included"
+        queries = "\n".join(query for _, query in counted)
+        assert len(re.findall(r"^cpu$", queries, re.MULTILINE)) == 1
+
+
+@pytest.fixture
+def two(prometheus_server: Callable[..., servers.Server]) -> tuple[servers.Server, servers.Server]:
+    stamps = range(1737583200, 1737583200 + 7200 + 60, 15)
+    lines = [
+        f'{name}{{job="parser"}} {value} {stamp}'
+        for name, value in (("cpu", 70), ("up", 1))
+        for stamp in stamps
+    ]
+    text = (
+        "# TYPE cpu gauge\n"
+        + "\n".join(lines[: len(stamps)])
+        + "\n# TYPE up gauge\n"
+        + "\n".join(lines[len(stamps) :])
+    )
+    return prometheus_server(openmetrics=f"{text}\n# EOF\n"), prometheus_server(
+        openmetrics=f"{text}\n# EOF\n"
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_region_that_dies_halfway_closes_the_gate_for_itself(
+    project: LiveProject, two: tuple[servers.Server, servers.Server], workers: str
+):
+    """Two real servers; the second is stopped when the first verdict of it is there, with one request at a time."""
+    well, ill = two
+    head = HEAD.replace("[2h]", "[1h, 2h]")
+    project.suite(SLOW, head)
+    project.regions({"well": well.url, "ill": ill.url}, timeout="5s", scrape_interval="15s", concurrency=1)
+    project.file("stop", str(ill.process.pid))
+    project.file(
+        "small/conftest.py",
+        """
+        import os, signal
+        from pathlib import Path
+
+        def pytest_telemetry_gate_verdict(verdict, config):
+            if verdict.region == "ill" and Path("stop").exists():
+                os.kill(int(Path("stop").read_text()), signal.SIGKILL)
+                Path("stop").unlink()
+        """,
+    )
+    (project.path / "small.gate.yaml").rename(project.path / "small" / "small.gate.yaml")
+    found = project.judged("small", workers)
+    verdicts = {region: [one for one in found if one[0].startswith(region)] for region in ("well", "ill")}
+    assert {len(one) for one in verdicts.values()} == {40}
+    assert {outcome for _, outcome, _ in verdicts["well"]} == {"pass"}
+    outcomes = [outcome for _, outcome, _ in verdicts["ill"]]
+    assert set(outcomes) == {"pass", "error"}
+    lines = {line for _, outcome, line in verdicts["ill"] if outcome == "error"}
+    assert all(line.startswith(f"region ill: {ill.url}/api/v1/query: connection re") for line in lines), lines
+    assert any(line.endswith("not asked again") for line in lines)
+    assert project.result.ret == 1
+
+
+@pytest.mark.parametrize(("place", "regions"), [("hang", 1), ("drip-head", 3), ("late-hang", 1)])
+def test_an_interrupt_ends_pytest_at_once(
+    project: LiveProject, faulty: faults.FaultServer, place: str, regions: int
+):
+    project.suite(MANY)
+    project.regions({f"r{number}": faulty.url(place) for number in range(regions)}, timeout="60s")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    pytest_process = subprocess.Popen(
+        command,
+        cwd=project.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wanted = "POST" if place.startswith(faults.LATE) else "GET"
+        give_up = time.monotonic() + 20
+        while not any(one.method == wanted for one in faulty.asked_at(place)):
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        time.sleep(0.1)
+        began = time.monotonic()
+        os.kill(pytest_process.pid, signal.SIGINT)
+        output, _ = pytest_process.communicate(timeout=20)
+        assert time.monotonic() - began < 3
+    finally:
+        pytest_process.kill()
+    assert pytest_process.returncode == 2
+    assert "KeyboardInterrupt" in output
+    assert "Traceback" not in output
+    assert "Exception ignored" not in output
+    assert "telemetry-gate-fetch" not in output
+
+
+def test_a_process_ends_although_a_thread_hangs(project: LiveProject, faulty: faults.FaultServer):
+    project.suite()
+    project.regions({"hung": faulty.url("late-hang"), "well": faulty.url()}, timeout="60s")
+    began = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--telemetry-deadline=1s"]
+    done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=30, check=False)
+    assert time.monotonic() - began < 8
+    assert done.returncode == 1
+    assert re.search(r"no answer within|deadline of 1s", done.stdout)
+    assert "1 failed, 1 passed" in done.stdout
+    assert done.stderr == ""
+
+
+def test_workers_that_are_interrupted_leave_nothing_behind(
+    project: LiveProject, faulty: faults.FaultServer, tmp_path: Path
+):
+    project.suite(MANY)
+    project.regions({"eu": faulty.url("late-hang")}, timeout="60s")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n2"]
+    process = subprocess.Popen(
+        command, cwd=project.path, stdout=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True
+    )  # fmt: skip
+    give_up = time.monotonic() + 20
+    while not any(one.method == "POST" for one in faulty.asked):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(20)
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith("pytest-telemetry")] == []
+
+
+def test_no_limit_is_too_long(project: LiveProject, faulty: faults.FaultServer):
+    project.suite()
+    project.regions({"eu": faulty.url()}, timeout="10000y")
+    assert project.verdicts("--telemetry-deadline=10000y") == {"eu-cpu": ("pass", "70 % is inside < 75 %")}
