@@ -41,7 +41,7 @@ class ReplayRun:
         self._live: dict[Path, LiveReplay] = {}
         self._recorded: dict[Path, Captures] = {}
         self._selected: list[ReplayItem] = []
-        self._captures: list[dict[str, Any]] = []
+        self.captures: list[dict[str, Any]] = []
         self._trouble = ""
         self.seed = self._chosen_seed()
 
@@ -126,17 +126,17 @@ class ReplayRun:
         """Keep the captures of a run that is recorded."""
         captured = getattr(report, _WIRE, None)
         if captured is not None:
-            self._captures.append(captured)
+            self.captures.append(captured)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Store the captures when everything else was recorded."""
         result = yield
         out = self._out()
-        if out is not None and self._run.worker is None and self._captures:
-            clock = max((one["at"] for one in self._captures if one.get("at")), default=0.0)
+        if out is not None and self._run.worker is None and self.captures:
+            clock = max((one["at"] for one in self.captures if one.get("at")), default=0.0)
             try:
-                store_captures(out, self._captures, recorded_at=clock)
+                store_captures(out, self.captures, recorded_at=clock)
             except TelemetryGateError as error:
                 self._trouble = str(error)
                 session.testsfailed += 1
@@ -151,8 +151,8 @@ class ReplayRun:
         out = self._out()
         if self._trouble:
             terminalreporter.write_line(f"telemetry replay: not stored: {self._trouble}", red=True)
-        elif out is not None and self._captures and self._run.worker is None:
-            told = f"telemetry replay: {len(self._captures)} captures stored in {self._run.shown(out)}"
+        elif out is not None and self.captures and self._run.worker is None:
+            told = f"telemetry replay: {len(self.captures)} captures stored in {self._run.shown(out)}"
             terminalreporter.write_line(told, green=True)
 
     def pytest_sessionfinish(self) -> None:

@@ -203,6 +203,20 @@ def test_a_changed_contract_is_tried_on_old_captures(replay: Project, tmp_path: 
     assert result.ret == 1
 
 
+def test_a_recorded_run_has_the_same_verdicts_offline(replay: Project) -> None:
+    live = replay.run("--telemetry-record=qa.telemetry.zip")
+    live.assert_outcomes(passed=2)
+    live.stdout.fnmatch_lines(["*telemetry replay: 2 captures stored in qa.telemetry.zip*"])
+    assert live.ret == 0
+    again = replay.run("--telemetry-checkpoint=24h", "--telemetry-record=qa.telemetry.zip")
+    assert again.ret == 0
+    replay.file("tool.py", "raise SystemExit('must not be driven')")
+    for checkpoint, number in (("48h", 2), ("24h", 1)):
+        recorded = replay.run("--telemetry-env=recorded", f"--telemetry-checkpoint={checkpoint}")
+        recorded.assert_outcomes(passed=number)
+        assert recorded.ret == 0
+
+
 def test_what_was_not_captured_is_inconclusive(replay: Project, tmp_path: Path) -> None:
     store_captures(replay.path / "qa.telemetry.zip", [capture_of(replay, tmp_path)], recorded_at=time.time())
     result = replay.run("--telemetry-env=recorded")
