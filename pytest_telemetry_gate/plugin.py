@@ -87,7 +87,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
     )
     group.addoption(
-        "--telemetry-schema", action="store_true", help="print the JSON Schema of *.gate.yaml and exit"
+        "--telemetry-schema",
+        nargs="?",
+        const="gate",
+        choices=("gate", "replay"),
+        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit",
     )
     group.addoption(
         "--telemetry-import",

@@ -73,7 +73,7 @@ class TextMatch(Model):
 Text = Annotated[
     TextMatch,
     BeforeValidator(lambda value: {"equals": value} if isinstance(value, str) else value),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/TextMatch"}]}),
+    WithJsonSchema({"anyOf": [{"type": "string"}, TextMatch.model_json_schema()]}),
 ]
 
 
@@ -104,7 +104,9 @@ class Bounds(Model):
 
 
 Count = Annotated[
-    Bounds, BeforeValidator(lambda value: {"min": value, "max": value} if isinstance(value, int) else value)
+    Bounds,
+    BeforeValidator(lambda value: {"min": value, "max": value} if isinstance(value, int) else value),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, Bounds.model_json_schema()]}),
 ]
 
 

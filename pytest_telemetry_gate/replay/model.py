@@ -99,7 +99,7 @@ class File(Model):
 
 Body = Annotated[
     File | str,
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/File"}]}),
+    WithJsonSchema({"anyOf": [{"type": "string"}, File.model_json_schema()]}),
 ]
 
 

@@ -259,6 +259,19 @@ def test_mistakes_are_one_line(replay: Project, old: str, new: str, told: str) -
     assert result.ret == 2
 
 
+def test_the_schema_knows_the_suite(replay: Project) -> None:
+    import jsonschema
+    import yaml
+
+    schema = json.loads(replay.run("--telemetry-schema=replay").stdout.str())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    content = yaml.safe_load(HEAD + CASES)
+    assert [error.message for error in check.iter_errors(content)] == []
+    content["cases"][0]["drvie"] = {}
+    assert list(check.iter_errors(content))
+
+
 def test_ci_logs_are_an_item(replay: Project) -> None:
     lines = [json.dumps({"run": n, "stage": "build", "result": "success", "attempt": 1}) for n in range(4)]
     replay.file("ci/before.jsonl", "\n".join(lines))
