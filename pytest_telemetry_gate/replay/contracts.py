@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
@@ -282,6 +283,11 @@ CONTRACTS: dict[str, type[Any]] = {"spans": SpanContract, "metrics": MetricContr
 
 def fullmatch(pattern: str, text: str) -> bool:
     """Tell whether an RE2 pattern matches a whole text."""
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@functools.cache
+def _compiled(pattern: str) -> Any:
     import re2
 
-    return re2.fullmatch(pattern, text) is not None
+    return re2.compile(pattern)
