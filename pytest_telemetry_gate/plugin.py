@@ -181,6 +181,10 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, "telemetry_verdicts"):
             _run(self._config).take(report)
+        if hasattr(report, "telemetry_exercised"):
+            from pytest_telemetry_gate.replaying import ReplayRun
+
+            ReplayRun.of(self._config, _run(self._config)).take(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -188,7 +192,7 @@ class _Listener:
         if counts is not None:
             _run(self._config).take_counts(counts)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         run = self._config.stash.get(_RUN, None)
@@ -196,6 +200,9 @@ class _Listener:
             # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
             # summaries of other plugins saying that all is well.
             session.testsfailed += 1
+        replay = self._config.pluginmanager.get_plugin("telemetry_gate_replay")
+        if replay is not None:
+            replay.store(session)
         return result
 
 

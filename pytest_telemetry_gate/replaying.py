@@ -18,7 +18,7 @@ from pytest_telemetry_gate.replay.ci_logs import Rates, judge_ci, rates_of, read
 from pytest_telemetry_gate.replay.live import LiveReplay
 from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.model import ReplayCase, ReplaySuite
-from pytest_telemetry_gate.replay.verdicts import judge_case
+from pytest_telemetry_gate.replay.verdicts import coverage, exercised, judge_case
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ __all__ = ["ReplayFile", "ReplayItem", "ReplayRun"]
 
 CI = "ci_logs"
 _WIRE = "telemetry_captures"  # on test reports: builtins, so that they cross to xdist's controller
+_EXERCISED = "telemetry_exercised"  # on test reports too: the suite's path, and fields of contracts
 _CAPTURE: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+_FIELDS: pytest.StashKey[list[str]] = pytest.StashKey()
 _MAX_SEED = 2**32
 
 
@@ -43,6 +45,7 @@ class ReplayRun:
         self._selected: list[ReplayItem] = []
         self.captures: list[dict[str, Any]] = []
         self._trouble = ""
+        self._exercised: dict[Path, set[str]] = {}
         self.seed = self._chosen_seed()
 
     @classmethod
@@ -120,30 +123,40 @@ class ReplayRun:
         report = yield
         if call.when == "call" and _CAPTURE in item.stash and self._out() is not None:
             setattr(report, _WIRE, item.stash[_CAPTURE])
+        if call.when == "call" and _CAPTURE in item.stash:
+            setattr(report, _EXERCISED, [str(item.path), *item.stash.get(_FIELDS, [])])
         return report
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the captures of a run that is recorded."""
+    def take(self, report: pytest.TestReport) -> None:
+        """Keep what a report carries, in the process that reports: captures to record, and exercised fields."""
         captured = getattr(report, _WIRE, None)
         if captured is not None:
             self.captures.append(captured)
+        path, *fields = getattr(report, _EXERCISED, [""])
+        if path:
+            self._exercised.setdefault(Path(path), set()).update(fields)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Store the captures when everything else was recorded."""
-        result = yield
+    def store(self, session: pytest.Session) -> None:
+        """Store the captures, when everything else was recorded."""
         out = self._out()
-        if out is not None and self._run.worker is None and self.captures:
+        if out is not None and self.captures:
             clock = max((one["at"] for one in self.captures if one.get("at")), default=0.0)
             try:
                 store_captures(out, self.captures, recorded_at=clock)
             except TelemetryGateError as error:
                 self._trouble = str(error)
                 session.testsfailed += 1
-        return result
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was stored, and from which seed the ids were made."""
+        """Say which fields of contracts no case exercised, what was stored, and the seed that ids were made from."""
+        for path, fields in self._exercised.items():
+            suite = load_replay(path, self._run.shown(path))
+            number, missing = coverage(suite, fields)
+            if number and self._config.get_verbosity() >= 0:
+                told = f"; by no case: {', '.join(missing)}" if missing else ""
+                terminalreporter.write_line(
+                    f"telemetry replay: {suite.name}: {number - len(missing)} of {number} fields of contracts exercised{told}"
+                )
         if self._live and self._config.get_verbosity() >= 0:
             terminalreporter.write_line(
                 f"telemetry replay: seed {self.seed} (--telemetry-replay-seed repeats it)"
@@ -298,6 +311,8 @@ class ReplayItem(pytest.Function):
     def _verdict(self, captured: dict[str, Any] | None, missing: str, found: dict[str, Any]) -> Verdict:
         if self.case is not None:
             known = None if captured is None else Captured.from_wire(captured)
+            if known is not None:
+                self.stash[_FIELDS] = exercised(self.suite, self.case, known)
             return judge_case(self.suite, self.case, known, missing=missing, **found)
         settings = self.suite.file.ci_logs
         if captured is None or settings is None:

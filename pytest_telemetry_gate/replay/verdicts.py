@@ -17,7 +17,7 @@ from pytest_telemetry_gate.replay.tree import judge_tree, outline
 from pytest_telemetry_gate.suite.units import Limit, convert
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
-__all__ = ["Decision", "coverage", "decide", "judge_case", "verdict_of"]
+__all__ = ["Decision", "coverage", "decide", "exercised", "judge_case", "verdict_of"]
 
 GROUP = "Cases"
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
@@ -250,13 +250,13 @@ def _lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str
     return Outcome.INCONCLUSIVE, f"{seen}: the polls were too far apart to tell"
 
 
-def coverage(suite: ReplaySuite, decisions: Iterable[Decision]) -> dict[str, tuple[set[str], set[str]]]:
-    """Return, by contract, which fields were exercised by some case and which by none."""
-    exercised: dict[str, set[str]] = {}
-    for decision in decisions:
-        for name, fields in decision.exercised.items():
-            exercised.setdefault(name, set()).update(fields)
-    return {
-        name: (exercised.get(name, set()), fields_of(contract) - exercised.get(name, set()))
-        for name, contract in suite.contracts.items()
-    }
+def exercised(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> list[str]:
+    """Return the fields of contracts that a case has exercised, as ``parse_span.attributes.parser.language``."""
+    found = decide(suite, case, captured).exercised
+    return sorted(f"{name}.{field}" for name, fields in found.items() for field in fields)
+
+
+def coverage(suite: ReplaySuite, fields: Iterable[str]) -> tuple[int, list[str]]:
+    """Return how many fields the contracts of a suite have, and which of them are not among those exercised."""
+    every = {f"{name}.{field}" for name, contract in suite.contracts.items() for field in fields_of(contract)}
+    return len(every), sorted(every.difference(fields))
