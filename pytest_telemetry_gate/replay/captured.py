@@ -44,7 +44,6 @@ class Driven:
     span_id: str = ""
     seed: int = 0
     code: int | None = None
-    output: str = ""
 
 
 @dataclass(slots=True)

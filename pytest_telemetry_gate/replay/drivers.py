@@ -188,7 +188,7 @@ def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
         timeout=settings.timeout,
         max_output=settings.max_output,
     )
-    result.code, result.output, result.seconds = done.exit, done.output, done.seconds
+    result.code, result.seconds = done.exit, done.seconds
     if done.timed_out:
         result.failure = f"timeout: killed with its process group after {settings.timeout:g} s"
         return
