@@ -12,16 +12,19 @@ import pytest
 import servers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from regions import LiveProject
 
 from pytest_telemetry_gate import builtin
 from pytest_telemetry_gate.config import Deadline, Environment, RegionSettings
 from pytest_telemetry_gate.errors import UnreachableError
 from pytest_telemetry_gate.fetch import joinable
-from pytest_telemetry_gate.promql import Engine, MemoryStorage
+from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
+from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.recording.recorder import Wanted, record
 from pytest_telemetry_gate.registry import Registry
 from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.sources.base import Answer, Instant
+from pytest_telemetry_gate.sources.base import Answer, Instant, Value
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 pytestmark = pytest.mark.integration
@@ -273,3 +276,34 @@ def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged
     assert {one.query("cpu +", AT)["errorType"] for one in (ranged, victoria_metrics)} == {"bad_data", "422"}
     assert source(victoria_metrics.url).rules() == []
     assert source(victoria_metrics.url).probe()["semantics"] == "3"
+
+
+def test_a_recording_answers_as_its_server(server: servers.Server, tmp_path: Path):
+    live = source(server.url)
+    live.know(live.probe())
+    asked = [Instant("eu", promql, AT) for promql in [*QUERIES, "rate(jobs_total[7h])", "late[7h]"]]
+    out = tmp_path / "a.telemetry.zip"
+    assert record(out, {"eu": Wanted(live, asked)}, recorded_at=AT).failures == {}
+    recording = Recording.open(out)
+    engine = Engine(recording.storage("eu"), semantics=recording.semantics)
+    for question in asked:
+        if live.semantics == "2":  # a Prometheus of that version, whose arithmetic the engine has
+            assert_close(
+                engine.instant(question.promql, AT), live.instant(question.promql, AT), question.promql
+            )
+    for promql in ("jobs_total[7h]", "cpu", "late[7h]", "absent(nothing)"):
+        assert Answer(engine.instant(promql, AT)).digest == singly(live, promql)
+
+
+def assert_close(found: Value, expected: Value, promql: str) -> None:
+    assert isinstance(found, Vector | Matrix)
+    assert isinstance(expected, Vector | Matrix)
+    ours, theirs = by_labels(found), by_labels(expected)
+    assert ours.keys() == theirs.keys(), promql
+    for key, value in ours.items():
+        np.testing.assert_allclose(value, theirs[key], rtol=1e-9, err_msg=promql)
+
+
+def by_labels(answer: Vector | Matrix) -> dict[str, NDArray[np.float64]]:
+    labels = (json.dumps(one, sort_keys=True) for one in answer.labels)
+    return dict(zip(labels, np.asarray(answer.values), strict=True))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -120,6 +121,25 @@ def test_workers_keep_secrets_too(canaries: LiveProject, faulty: faults.FaultSer
     )
     canaries.verdicts("-vv", "-l", "-rA", "-n2", "--junitxml=junit.xml")
     assert leaks(written(canaries)) == set()
+
+
+@pytest.mark.parametrize("fault", ["", "late-echo", "echo-beside"])
+def test_a_recording_holds_no_secret(canaries: LiveProject, faulty: faults.FaultServer, fault: str):
+    url = faulty.url(fault) if fault else faulty.url()
+    canaries.regions(
+        {name: at(place, url) for name, place in PLACES.items()}, timeout="5s", accept_warnings=True
+    )
+    canaries.verdicts("-vv", "--telemetry-record=a.telemetry.zip")
+    assert leaks(written(canaries)) == set()
+    assert "telemetry recording: a.telemetry.zip: " in canaries.result.stdout.str()
+    path = canaries.path / "a.telemetry.zip"
+    if path.exists():
+        with zipfile.ZipFile(path) as archive:
+            assert (
+                leaks("\n".join(archive.read(name).decode(errors="replace") for name in archive.namelist()))
+                == set()
+            )
+    assert path.exists() or fault
 
 
 def test_no_settings_show_themselves(canaries: LiveProject, faulty: faults.FaultServer, tmp_path: Path):
