@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; ``engine`` is another.
+"""``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; ``engine`` and ``replay`` are others.
 
 Whole processes, measured in turn (A B A B ...) so that a machine that slows down slows both; medians are printed.
 """
@@ -121,5 +121,9 @@ if __name__ == "__main__":
         from benchmarks import engine
 
         engine.main(sys.argv[2:])
+    elif sys.argv[1:2] == ["replay"]:
+        from benchmarks import replay
+
+        replay.main()
     else:
         main()

@@ -12,6 +12,7 @@ import pytest
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.figures import duration
 from pytest_telemetry_gate.recording import import_openmetrics
+from pytest_telemetry_gate.replay.schema import replay_schema
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.suite.schema import json_schema
 
@@ -24,8 +25,10 @@ __all__ = ["main"]
 def main(config: pytest.Config, run: GateRun) -> int:
     """Do what the options ask for and return the exit code; a user's mistake is a usage error of one line."""
     try:
-        if config.getoption("--telemetry-schema"):
-            json.dump(json_schema(run.registry.criteria), sys.stdout, indent=2)
+        which = config.getoption("--telemetry-schema")
+        if which:
+            schema = replay_schema() if which == "replay" else json_schema(run.registry.criteria)
+            json.dump(schema, sys.stdout, indent=2)
             sys.stdout.write("\n")
         else:
             _import(config)

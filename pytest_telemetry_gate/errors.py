@@ -6,6 +6,8 @@ TelemetryGateError
 ├── SourceError      a source of metrics or events could not answer
 │   └── UnreachableError   nothing that a server said: no connection, no answer in time
 ├── RecordingError   a recording is damaged, or cannot be written
+├── CorpusError      recorded or captured telemetry is no OTLP, or cannot be read
+├── DriveError       a replay's case could not be driven, or its telemetry not be captured
 └── PromQLError      an expression is wrong, unsupported, or cannot be evaluated
 """
 
@@ -15,6 +17,8 @@ from pathlib import Path
 
 __all__ = [
     "ConfigError",
+    "CorpusError",
+    "DriveError",
     "PromQLError",
     "RecordingError",
     "SourceError",
@@ -55,6 +59,14 @@ class UnreachableError(SourceError):
 
 class RecordingError(TelemetryGateError):
     """A recording cannot be read or written."""
+
+
+class CorpusError(TelemetryGateError):
+    """Telemetry in a file or a request is no OTLP, or cannot be read."""
+
+
+class DriveError(TelemetryGateError):
+    """A case of a replay could not be driven, or its telemetry could not be captured."""
 
 
 class PromQLError(TelemetryGateError):

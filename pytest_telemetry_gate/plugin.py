@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.run import GateRun
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
+_REPLAYS = (".replay.yaml", ".replay.yml")
 _EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _RUN: pytest.StashKey[GateRun] = pytest.StashKey()
@@ -70,6 +71,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="show how each verdict came about: queries, times, raw values and every step",
     )
+    group.addoption(
+        "--telemetry-replay-seed", metavar="N", help="make the ids of replays from this seed again"
+    )
     group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
     group.addoption(
         "--telemetry-partial",
@@ -83,7 +87,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
     )
     group.addoption(
-        "--telemetry-schema", action="store_true", help="print the JSON Schema of *.gate.yaml and exit"
+        "--telemetry-schema",
+        nargs="?",
+        const="gate",
+        choices=("gate", "replay"),
+        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit",
     )
     group.addoption(
         "--telemetry-import",
@@ -133,6 +141,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name.endswith(_REPLAYS):
+        from pytest_telemetry_gate.replaying import ReplayFile
+
+        return ReplayFile.of(parent, file_path, _run(parent.config))
     if not file_path.name.endswith(_SUFFIXES):
         return None
     from pytest_telemetry_gate.collect import GateFile
@@ -169,6 +181,10 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, "telemetry_verdicts"):
             _run(self._config).take(report)
+        if hasattr(report, "telemetry_exercised"):
+            from pytest_telemetry_gate.replaying import ReplayRun
+
+            ReplayRun.of(self._config, _run(self._config)).take(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -176,7 +192,7 @@ class _Listener:
         if counts is not None:
             _run(self._config).take_counts(counts)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         run = self._config.stash.get(_RUN, None)
@@ -184,6 +200,9 @@ class _Listener:
             # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
             # summaries of other plugins saying that all is well.
             session.testsfailed += 1
+        replay = self._config.pluginmanager.get_plugin("telemetry_gate_replay")
+        if replay is not None:
+            replay.store(session)
         return result
 
 

@@ -186,12 +186,16 @@ class GateRun:
         gate = self.session(environment)
         answers = gate.answers(check)
         verdict = judge(check, answers)
-        item.stash.setdefault(VERDICTS, []).append(verdict)
+        self.keep(item, verdict)
         if verdict.outcome is not Outcome.PENDING:
             gate.inquiry.note_check(check)
         if self.config.getoption("--telemetry-explain"):
             item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
         return verdict
+
+    def keep(self, item: pytest.Item, verdict: Verdict) -> None:
+        """Have an item carry a verdict."""
+        item.stash.setdefault(VERDICTS, []).append(verdict)
 
     def count(self, path: Path, checks: int) -> None:
         """Take note of how many checks a suite file has; a file that is collected twice counts once."""
@@ -252,7 +256,7 @@ class GateRun:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
-        self.selected = sum(CHECK in item.stash or uses_telemetry(item) for item in session.items)
+        self.selected = sum(map(is_telemetric, session.items))
         if self.config.getoption("--collect-only") or session.testsfailed:
             return
         checks: dict[GateSession, list[Check]] = defaultdict(list)
@@ -297,7 +301,7 @@ class GateRun:
             if report.skipped:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].reason)
-        elif report.skipped and (CHECK in item.stash or uses_telemetry(item)):
+        elif report.skipped and is_telemetric(item):
             setattr(report, _WIRE, [])
         return report
 
@@ -436,6 +440,11 @@ class GateRun:
 def uses_telemetry(item: pytest.Item) -> bool:
     """Tell whether an item is a hand-written test with the ``telemetry`` fixture."""
     return "telemetry_point" in getattr(item, "fixturenames", ())
+
+
+def is_telemetric(item: pytest.Item) -> bool:
+    """Tell whether an item is judged by the gate: a check, a case of a replay, or a hand-written test."""
+    return hasattr(item, "decide") or uses_telemetry(item)
 
 
 def is_elsewhere(item: pytest.Item) -> bool:

@@ -53,7 +53,8 @@ class Verdict:
     ``value``, ``baseline``, ``margin`` and the limit are in ``unit``; ``variance`` and ``tolerance`` are in
     ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
-    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
+    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line. ``details``
+    are lines of evidence that a failure shows.
     """
 
     suite: str
@@ -89,6 +90,7 @@ class Verdict:
     line: int = 0
     sequence: int = 0
     suite_title: str = ""
+    details: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -105,7 +107,8 @@ class Verdict:
         wire = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for name in ("outcome", "level", "severity"):
             wire[name] = None if wire[name] is None else str(wire[name])
-        wire["warnings"] = list(self.warnings)
+        for name in ("warnings", "details"):
+            wire[name] = list(wire[name])
         return wire
 
     @classmethod
@@ -115,7 +118,8 @@ class Verdict:
         fields["outcome"] = Outcome(fields["outcome"])
         for name in ("level", "severity"):
             fields[name] = None if fields[name] is None else Level(fields[name])
-        fields["warnings"] = tuple(fields["warnings"])
+        for name in ("warnings", "details"):
+            fields[name] = tuple(fields[name])
         return cls(**fields)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.events.base import Events
+from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.recording.files import locked
 from pytest_telemetry_gate.recording.merge import check_events, recorded_events
 from pytest_telemetry_gate.recording.needs import Stretch, stretches
@@ -187,6 +188,9 @@ def _united(
             }
         ),
     )
+    if old is not None:
+        for capture in Captures(out).all():
+            writer.capture(capture)
     for region in sorted({*fetched, *(old.regions if old else ())}):
         spill = fetched.get(region) or _opened(stack, out.parent)
         if old is not None and region in old.regions:

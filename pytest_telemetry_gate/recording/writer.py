@@ -22,7 +22,7 @@ from pytest_telemetry_gate.recording.files import locked, replacing
 from pytest_telemetry_gate.recording.merge import united_events
 from pytest_telemetry_gate.recording.spill import SpilledGroup
 
-__all__ = ["FORMAT", "RecordingWriter"]
+__all__ = ["FORMAT", "Archive", "RecordingWriter", "put_captures"]
 
 FORMAT = 1
 _MEMBER = 256 * 2**20  # bytes that a member of samples unpacks to, about: a reader holds one at a time
@@ -50,6 +50,7 @@ class RecordingWriter:
         self._intervals: dict[str, dict[str, float]] = defaultdict(dict)
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
         self._checkpoints: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+        self._captures: list[Mapping[str, Any]] = []
 
     def add(self, group: Group | SpilledGroup, *, region: str = "") -> None:
         """Add series that share one vector of timestamps (ms, rising)."""
@@ -76,6 +77,10 @@ class RecordingWriter:
         """State that what a suite needs at a checkpoint was recorded, and when (seconds since the epoch)."""
         self._checkpoints[region].setdefault(suite, {})[checkpoint] = at
 
+    def capture(self, capture: Mapping[str, Any]) -> None:
+        """Add what a case of a replay captured: ``suite``, ``checkpoint``, ``case`` and whatever else, as builtins."""
+        self._captures.append(capture)
+
     def write(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the file under another name, force it to disk and rename it, so that it is whole or not there.
 
@@ -99,14 +104,16 @@ class RecordingWriter:
 
     def _write(self, file: IO[bytes]) -> None:
         with zipfile.ZipFile(file, "w") as opened:
-            archive = _Archive(opened)
+            archive = Archive(opened)
             regions = {name: self._region(archive, name, number) for number, name in enumerate(self._names())}
+            captured = put_captures(archive, self._captures, {})
             index = {
                 "format": FORMAT,
                 "tool": f"pytest-telemetry-gate {metadata.version('pytest-telemetry-gate')}",
                 **self._head,
                 "regions": regions,
                 "members": archive.members,
+                **({"replay": captured} if captured else {}),
             }
             archive.put(
                 "index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode()
@@ -115,7 +122,7 @@ class RecordingWriter:
     def _names(self) -> list[str]:
         return sorted({*self._groups, *self._intervals, *self._events, *self._checkpoints}) or [""]
 
-    def _region(self, archive: _Archive, name: str, number: int) -> dict[str, Any]:
+    def _region(self, archive: Archive, name: str, number: int) -> dict[str, Any]:
         groups = []
         for order, group in enumerate(sorted(self._groups[name], key=_order)):
             stem = f"{number}/{order:05}"
@@ -149,6 +156,20 @@ class RecordingWriter:
         return [min(first for first, _ in ends) / 1000, max(last for _, last in ends) / 1000] if ends else []
 
 
+def put_captures(
+    archive: Archive, captures: Iterable[Mapping[str, Any]], listed: dict[str, dict[str, dict[str, str]]]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """Write captures as members, and return their names by suite, checkpoint and case, among those ``listed``."""
+    for capture in captures:
+        suite, checkpoint, case = (str(capture[key]) for key in ("suite", "checkpoint", "case"))
+        name = f"replay/{suite}/{checkpoint}/{case}.json"
+        content = json.dumps(capture, sort_keys=True, ensure_ascii=False).encode()
+        archive.members[name] = {"sha256": hashlib.sha256(content).hexdigest(), "shape": []}
+        archive.put(name, content)
+        listed.setdefault(suite, {}).setdefault(checkpoint, {})[case] = name
+    return listed
+
+
 def _order(group: Group | SpilledGroup) -> tuple[int, list[list[tuple[str, str]]]]:
     times = group.times
     return int(times[0]) if len(times) else 0, sorted(sorted(labels.items()) for labels in group.labels)
@@ -175,7 +196,7 @@ def _rest(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if name != "__name__"}
 
 
-class _Archive:
+class Archive:
     """The zip that is being written, and what the index says about its members."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:

@@ -102,6 +102,7 @@ def explained(verdict: Verdict) -> Iterator[str]:
         if verdict.tolerance is not None:
             against += f", tolerance ±{verdict.tolerance:g} {verdict.variance_unit}"
         yield against
+    yield from verdict.details
     for name in ("query", "source", "link"):
         content = getattr(verdict, name)
         if content:

@@ -15,7 +15,7 @@ from pytest_telemetry_gate.suite.document import Document, Key
 from pytest_telemetry_gate.suite.model import Baseline, BaselineFile, Criterion, Suite
 from pytest_telemetry_gate.suite.units import dimension
 
-__all__ = ["HIDDEN", "load_criterion", "load_suite", "suggestion"]
+__all__ = ["HIDDEN", "load_criterion", "load_suite", "suggestion", "validated"]
 
 # What other tools call these keys, so that whoever comes from there is shown the right one
 _ELSEWHERE = {
@@ -47,7 +47,7 @@ def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: s
     Raises SuiteError for anything in it, or in its baseline file, that cannot be used.
     """
     document = Document(path, display_path)
-    suite = _validated(Suite, document.value, document, ())
+    suite = validated(Suite, document.value, document, ())
     try:
         points = points_of(suite)
     except CheckpointError as error:
@@ -123,7 +123,7 @@ def _criterion(
             )
         has = " and ".join(own) or "none"
         raise error(where, f"{name}: needs exactly one of {', '.join(kinds)}, has {has}")
-    criterion = _validated(kinds[own[0]], entry, error, where, f"{name}: ")
+    criterion = validated(kinds[own[0]], entry, error, where, f"{name}: ")
     _check_units(criterion, where, error, name)
     return criterion.model_copy(update={"line": line})
 
@@ -159,7 +159,7 @@ def _with_content(baseline: _B, folder: Path, shown: str, where: Sequence[Key], 
         raise error(where, f"there is no baseline file {baseline.file!r}")
     shown = str(Path(shown).parent / baseline.file)
     file = Document(path, shown)
-    content = _validated(BaselineFile, file.value, file, ())
+    content = validated(BaselineFile, file.value, file, ())
     return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})
 
 
@@ -213,7 +213,11 @@ def suggestion(name: object, allowed: Iterable[str]) -> str:
     return f"; allowed: {', '.join(names)}" if names else ""
 
 
-def _validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
+def validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
+    """Read a value into a model; raises SuiteError at the first thing that is wrong, in the words of the file.
+
+    ``document`` is the file, or what makes an error from a place and a message.
+    """
     error = document.error if isinstance(document, Document) else document
     hidden = next((key for key in value if key in HIDDEN), None) if isinstance(value, dict) else None
     if hidden is not None:

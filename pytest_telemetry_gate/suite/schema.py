@@ -8,16 +8,16 @@ from typing import Any
 from pytest_telemetry_gate.suite.loader import HIDDEN
 from pytest_telemetry_gate.suite.model import Criterion, Suite
 
-__all__ = ["json_schema"]
+__all__ = ["json_schema", "model_schema"]
 
 
 def json_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
     """Return a JSON Schema (draft 2020-12) of ``*.gate.yaml`` with these kinds of criteria."""
     definitions: dict[str, Any] = {}
-    top = _model_schema(Suite, definitions)
+    top = model_schema(Suite, definitions)
     alternatives = []
     for key, kind in kinds.items():
-        schema = _model_schema(kind, definitions)
+        schema = model_schema(kind, definitions)
         schema["required"] = sorted({*schema.get("required", ()), "id", key})
         definitions[kind.__name__] = schema
         alternatives.append({"$ref": f"#/$defs/{kind.__name__}"})
@@ -36,7 +36,8 @@ def json_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
     }
 
 
-def _model_schema(model: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def model_schema(model: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a model, with what it refers to added to ``definitions``."""
     schema: dict[str, Any] = model.model_json_schema(mode="validation")
     for name, definition in schema.pop("$defs", {}).items():
         definitions.setdefault(name, _without_hidden(definition))

@@ -14,6 +14,7 @@ from memory_source import MemorySource
 
 from pytest_telemetry_gate import builtin, hookspec
 from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.suite.loader import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,9 @@ def test_suites_and_environments_shown_can_be_read(page, tmp_path):
             criterion = "groups: {A: [{id: p95, query: up, unit: ms, expect: '> 0'}]}\n"
             suite.write_text(f"{HEAD}baseline: {{file: {path.name}}}\n{criterion}", encoding="utf-8")
             assert load_suite(suite, KINDS).baseline.content.values
+        elif "\ncases:" in block:
+            path.write_text(block, encoding="utf-8")
+            assert load_replay(path).cases
         elif "environments:" in block:
             path.write_text(block, encoding="utf-8")
             assert load_environment(path).regions

@@ -265,7 +265,7 @@ KILLS = {
     "counting": "recording.samples.RawSamples.count",
     "fetching": "recording.spill.Spill.add_matrix",
     "uniting": "recording.spill.Spill.groups",
-    "writing": "recording.writer._Archive.array",
+    "writing": "recording.writer.Archive.array",
     "forcing to disk": "recording.files.os.fsync",
     "renaming": "recording.files.Path.replace",
 }

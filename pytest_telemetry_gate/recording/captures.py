@@ -1,0 +1,112 @@
+"""What replays captured, in a recording: one JSON member for each case, listed in the index by suite and checkpoint.
+
+A capture cannot be made again later, so storing one replaces only the same case at the same checkpoint and leaves
+every other member of the file as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_telemetry_gate.errors import RecordingError
+from pytest_telemetry_gate.recording.files import locked, replacing
+from pytest_telemetry_gate.recording.reader import Recording
+from pytest_telemetry_gate.recording.writer import Archive, RecordingWriter, put_captures
+
+__all__ = ["Captures", "store_captures"]
+
+_KEY = "replay"
+_MAX_MEMBER = 512 * 2**20
+_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    KeyError,
+    ValueError,
+    OSError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+
+
+class Captures:
+    """The captures of a recording, read one at a time; raises RecordingError for a damaged file or member."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        Recording.open(path).close()  # says what is wrong with the file as a whole
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.index: dict[str, Any] = json.loads(archive.read("index.json"))
+            self._listed: dict[str, dict[str, dict[str, str]]] = dict(self.index.get(_KEY, {}))
+        except _DAMAGE as error:
+            message = f"{path}: index.json is damaged: {error}"
+            raise RecordingError(message) from None
+
+    def checkpoints(self, suite: str) -> tuple[str, ...]:
+        """Return the checkpoints at which cases of a suite were captured."""
+        return tuple(self._listed.get(suite, {}))
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Yield every capture."""
+        for suite, checkpoints in self._listed.items():
+            for checkpoint, cases in checkpoints.items():
+                for case in cases:
+                    found = self.get(suite, checkpoint, case)
+                    if found is not None:
+                        yield found
+
+    def get(self, suite: str, checkpoint: str, case: str) -> dict[str, Any] | None:
+        """Return a capture as it was stored, or None where there is none."""
+        name = self._listed.get(suite, {}).get(checkpoint, {}).get(case)
+        if name is None:
+            return None
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                if archive.getinfo(name).file_size > _MAX_MEMBER:
+                    message = "it is too large"
+                    raise ValueError(message)
+                content = archive.read(name)
+            if hashlib.sha256(content).hexdigest() != self.index["members"][name]["sha256"]:
+                message = "its content does not match its digest"
+                raise ValueError(message)
+            return dict(json.loads(content))
+        except _DAMAGE as error:
+            message = f"{self.path}: member {name} is damaged: {error}"
+            raise RecordingError(message) from None
+
+
+def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorded_at: float) -> int:
+    """Add captures to a recording, new or existing, in the place of the same cases at the same checkpoints.
+
+    The file is replaced as a whole or not at all; returns how many were stored. Raises RecordingError.
+    """
+    new = {(str(one["suite"]), str(one["checkpoint"]), str(one["case"])): one for one in captures}
+    try:
+        with locked(path):
+            if not path.exists():
+                RecordingWriter(recorded_at=recorded_at, source="replay").replace(path)
+            _add(path, list(new.values()), recorded_at)
+    except _DAMAGE as error:
+        message = f"{path}: captures cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise RecordingError(message) from None
+    return len(new)
+
+
+def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float) -> None:
+    index = Captures(path).index
+    with replacing(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
+        archive = Archive(opened)
+        archive.members = index["members"]
+        index[_KEY] = put_captures(archive, captures, index.get(_KEY, {}))
+        written = {*opened.namelist(), "index.json"}
+        for info in old.infolist():
+            if info.filename not in written:
+                archive.put(info.filename, old.read(info))
+        index["recorded_at"] = max(float(index["recorded_at"]), recorded_at)
+        archive.put("index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode())

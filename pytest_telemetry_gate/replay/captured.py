@@ -1,0 +1,117 @@
+"""What a case brought about, as builtins that a recording keeps: the drive, export requests, lags."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_telemetry_gate.errors import CorpusError
+from pytest_telemetry_gate.replay.telemetry import Telemetry
+
+__all__ = ["Captured", "Driven", "Lag", "Request"]
+
+
+@dataclass(slots=True)
+class Request:
+    """One export request: bytes as sent and as decompressed, and the OTLP document that it held.
+
+    ``trouble`` says why it was refused; it then has no document.
+    """
+
+    signal: str
+    wire: int
+    body: int
+    encoding: str = "json"
+    document: dict[str, Any] = field(default_factory=dict)
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class Driven:
+    """How a drive went: ``failure`` is what the system did wrong, ``error`` why it could not be driven.
+
+    ``span_id`` is the parent that the case itself gave the trace, which is captured by nobody.
+    """
+
+    kind: str
+    summary: str = ""
+    seconds: float = 0.0
+    failure: str = ""
+    error: str = ""
+    trace_ids: list[str] = field(default_factory=list)
+    span_id: str = ""
+    seed: int = 0
+    code: int | None = None
+
+
+@dataclass(slots=True)
+class Lag:
+    """How long a counter's rise took: more than ``low`` and at most ``high`` seconds after the drive ended.
+
+    ``wanted`` is the rise that everything driven since ``baseline`` was read should bring, ``seen`` the one that came. ``interval``
+    is the scrape interval in seconds; ``problem`` says why nothing can be concluded.
+    """
+
+    selector: str
+    wanted: float
+    baseline: float = 0.0
+    seen: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    interval: float | None = None
+    problem: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Captured:
+    """Everything that is known of one case at one checkpoint; contracts are judged from it alone."""
+
+    suite: str
+    case: str
+    checkpoint: str
+    driven: Driven
+    requests: list[Request] = field(default_factory=list)
+    lags: list[Lag] = field(default_factory=list)
+    complete: bool = True
+    waited: float = 0.0
+    at: float = 0.0
+
+    def telemetry(self) -> Telemetry:
+        """Return the case's own telemetry; raises CorpusError where a document is none.
+
+        What was driven with a trace of its own is told from foreign traffic by that trace's id; the span that the
+        case itself pretended to be is no orphan's parent, so that a span below it is a root.
+        """
+        found = Telemetry()
+        for request in self.requests:
+            if not request.trouble:
+                found.add(request.document)
+        own = frozenset(self.driven.trace_ids)
+        if own and self.driven.kind in {"http", "otlp"}:
+            found = found.of_traces(own)
+        if self.driven.span_id:
+            found.spans = [
+                dataclasses.replace(span, parent_id="") if span.parent_id == self.driven.span_id else span
+                for span in found.spans
+            ]
+        return found
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins only, such as JSON can carry."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Captured:
+        """Rebuild from ``to_wire()``; raises CorpusError for anything else."""
+        try:
+            fields = dict(wire)
+            fields["driven"] = Driven(**fields["driven"])
+            fields["requests"] = [Request(**one) for one in fields["requests"]]
+            fields["lags"] = [Lag(**one) for one in fields["lags"]]
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            message = f"not a capture: {error}"
+            raise CorpusError(message) from None

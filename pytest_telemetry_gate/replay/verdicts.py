@@ -1,0 +1,262 @@
+"""A case's capture, its contracts and limits as one verdict; pure: the same live and from a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.figures import number
+from pytest_telemetry_gate.replay.captured import Captured, Lag, Request
+from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
+from pytest_telemetry_gate.replay.judging import Finding, fields_of, judge_contract
+from pytest_telemetry_gate.replay.model import CounterExpectation, Payload, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.telemetry import Telemetry
+from pytest_telemetry_gate.replay.tree import judge_tree, outline
+from pytest_telemetry_gate.suite.units import Limit, convert
+from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
+
+__all__ = ["Decision", "coverage", "decide", "exercised", "judge_case", "verdict_of"]
+
+GROUP = "Cases"
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_NO_FLUSH = (
+    "; it may have ended without flushing: a batch processor exports after a while, or when it is shut down"
+)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What was decided about a case, before it is a verdict; ``exercised`` are fields by contract."""
+
+    outcome: Outcome = Outcome.PASS
+    findings: list[tuple[Outcome, str]] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+    exercised: dict[str, set[str]] = field(default_factory=dict)
+    judged: int = 0
+
+    def add(self, outcome: Outcome, what: str) -> None:
+        """Take a finding; the worst one decides."""
+        self.findings.append((outcome, what))
+        self.outcome = max(self.outcome, outcome, key=_RANK.__getitem__)
+
+    def take(self, findings: Iterable[Finding]) -> None:
+        """Take findings of contracts."""
+        for finding in findings:
+            self.add(Outcome.FAIL if finding.grave else Outcome.WARN, str(finding))
+
+
+def judge_case(
+    suite: ReplaySuite, case: ReplayCase, captured: Captured | None, *, missing: str = "", **found: Any
+) -> Verdict:
+    """Return the verdict on a case; ``missing`` says why there is no capture, ``found`` are fields of the verdict.
+
+    Nothing captured never passes, whatever the contracts say.
+    """
+    if captured is None:
+        return verdict_of(suite, case, Outcome.INCONCLUSIVE, missing or "nothing was captured", (), **found)
+    decision = decide(suite, case, captured)
+    facts = tuple(decision.facts)
+    if decision.findings:
+        order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
+        details = (*facts[:2], *(f"x {what}" for _, what in order), *facts[2:])
+        several = f" (and {len(order) - 1} more)" if len(order) > 1 else ""
+        reason = f"{order[0][1]}{several}"
+    else:
+        details = facts
+        reason = "; ".join(facts[1:2]) or facts[0]
+    warnings = tuple(what for outcome, what in decision.findings if outcome is Outcome.WARN)
+    return verdict_of(
+        suite, case, decision.outcome, reason, details, time=captured.at or None, warnings=warnings, **found
+    )
+
+
+def verdict_of(
+    suite: ReplaySuite, case: ReplayCase, outcome: Outcome, reason: str, details: Sequence[str], **found: Any
+) -> Verdict:
+    """Return a verdict about a case."""
+    return Verdict(
+        **{
+            "suite": suite.name,
+            "suite_title": suite.title,
+            "group": GROUP,
+            "criterion": case.id,
+            "title": case.title,
+            "region": "",
+            "checkpoint": case.checkpoint,
+            "outcome": outcome,
+            "reason": reason,
+            "details": tuple(details),
+            "severity": Level(case.level) if case.level else None,
+            "path": suite.path,
+            "line": case.line,
+            "sequence": suite.cases.index(case) if case in suite.cases else 0,
+            **found,
+        }
+    )
+
+
+def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision:
+    """Judge everything that a case expects: all of it, so that one failure hides no other."""
+    decision = Decision()
+    driven = captured.driven
+    trace = f", trace {driven.trace_ids[0]}" if driven.trace_ids else ""
+    decision.facts.append(f"drive {driven.summary} in {driven.seconds:.2f} s{trace}, seed {driven.seed}")
+    if driven.error:
+        decision.add(Outcome.ERROR, f"drive {driven.error}")
+        return decision
+    if driven.failure:
+        decision.add(Outcome.FAIL, f"drive {driven.failure}")
+    if _captures(case):
+        _telemetry(suite, case, captured, decision)
+    counters = case.expect.counters
+    for expectation in counters:
+        lag = next((one for one in captured.lags if one.selector == expectation.selector), None)
+        outcome, what = _lag(expectation, lag)
+        if outcome is Outcome.PASS:
+            decision.facts.append(what)
+        else:
+            decision.add(outcome, what)
+    return decision
+
+
+def _captures(case: ReplayCase) -> bool:
+    expect = case.expect
+    return bool(expect.contracts or expect.tree or expect.payload)
+
+
+def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision) -> None:
+    try:
+        telemetry = captured.telemetry()
+    except CorpusError as error:
+        decision.add(Outcome.ERROR, f"capture {error}")
+        return
+    taken = [request for request in captured.requests if not request.trouble]
+    decision.facts.append(_amount(telemetry, taken, captured))
+    own = captured.driven.kind in {"cli", "python"}
+    for request in captured.requests:
+        if request.trouble:
+            decision.add(Outcome.FAIL if own else Outcome.WARN, f"export request {request.trouble}")
+    nothing = not (telemetry.spans or telemetry.metrics or telemetry.logs)
+    if nothing and any(
+        expected.count is None or expected.count.max != 0 for expected in case.expect.contracts
+    ):
+        hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
+        decision.add(Outcome.FAIL, f"captured no telemetry in {captured.waited:.1f} s{hint}")
+    for expected in case.expect.contracts:
+        contract = suite.contracts[expected.contract]
+        try:
+            judgement = judge_contract(
+                contract,
+                telemetry,
+                name=expected.contract,
+                overlay=expected.attributes,
+                count=expected.count,
+            )
+        except DriveError as error:
+            decision.add(Outcome.ERROR, str(error))
+            continue
+        decision.take(judgement.findings)
+        decision.judged += judgement.judged
+        decision.exercised.setdefault(expected.contract, set()).update(
+            judgement.exercised & fields_of(contract)
+        )
+    if case.expect.tree is not None:
+        try:
+            like = telemetry_of(read_corpus(suite.folder / case.expect.tree.like, case.expect.tree.like))
+        except CorpusError as error:
+            decision.add(Outcome.ERROR, str(error))
+        else:
+            decision.take(judge_tree(telemetry.spans, like.spans, case.expect.tree.ignore))
+    if case.expect.payload is not None:
+        for outcome, what in _payload(case.expect.payload, taken):
+            decision.add(outcome, what)
+    if telemetry.spans:
+        decision.facts.append(f"tree {outline(telemetry.spans)}")
+
+
+def _amount(telemetry: Telemetry, requests: Sequence[Request], captured: Captured) -> str:
+    parts = [
+        f"{len(items):,} {name if len(items) != 1 else name[:-1]}"
+        for name, items in (
+            ("spans", telemetry.spans),
+            ("metrics", telemetry.metrics),
+            ("log records", telemetry.logs),
+        )
+        if items or name == "spans"
+    ]
+    body, wire = sum(one.body for one in requests), sum(one.wire for one in requests)
+    sizes = f"{_bytes(body)}, {_bytes(wire)} on the wire" if body != wire else _bytes(body)
+    plural = "s" if len(requests) != 1 else ""
+    state = "complete after" if captured.complete else "not complete after"
+    return f"captured {', '.join(parts)} in {len(requests)} request{plural} ({sizes}), {state} {captured.waited:.1f} s"
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1000:.1f} KB" if size >= 1000 else f"{size} B"
+
+
+def _payload(payload: Payload, requests: Sequence[Request]) -> Iterator[tuple[Outcome, str]]:
+    """Yield which limits are broken; without any request none of them was kept."""
+    if not requests:
+        yield Outcome.FAIL, "payload: no export request was captured"
+        return
+    largest = max(requests, key=lambda one: one.body)
+    heaviest = max(requests, key=lambda one: one.wire)
+    for name, limit, size in (
+        ("per_request", payload.per_request, largest.body),
+        ("total", payload.total, sum(one.body for one in requests)),
+        ("wire_per_request", payload.wire_per_request, heaviest.wire),
+        ("wire_total", payload.wire_total, sum(one.wire for one in requests)),
+    ):
+        if limit is not None and not _keeps(limit, size):
+            yield Outcome.FAIL, f"payload {name}: {_sized(size, limit.unit)} is outside {limit.shown()}"
+
+
+def _keeps(limit: Limit, size: int) -> bool:
+    return limit.converted("B").holds(size)
+
+
+def _sized(size: int, unit: str) -> str:
+    return f"{convert(size, 'B', unit):.6g} {unit} ({number(size)} B)"
+
+
+def _lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:
+    """Decide about one counter; what lies between two polls on either side of the budget is undecided."""
+    name, budget = f"metric {expectation.selector}", expectation.budget
+    if lag is None:
+        return Outcome.INCONCLUSIVE, f"{name}: its rise was not measured"
+    if lag.error:
+        return Outcome.ERROR, f"{name}: {lag.error}"
+    if lag.problem:
+        return Outcome.INCONCLUSIVE, f"{name}: {lag.problem}"
+    share = "" if lag.wanted == expectation.delta else f" (all cases driven together: +{lag.wanted:g})"
+    if lag.seen > lag.wanted:
+        return Outcome.FAIL, (
+            f"{name}: rose by {lag.seen:g}, expected exactly {lag.wanted:g}{share}: counted twice, or foreign traffic"
+        )
+    if lag.high is None or lag.low is None:
+        return Outcome.FAIL, (
+            f"{name}: rose by {lag.seen:g}, expected {lag.wanted:g}{share} within {budget:g} s; "
+            f"given up after {lag.low or 0:.1f} s"
+        )
+    scrape = f", scrape interval {lag.interval:g} s" if lag.interval else ""
+    seen = f"{name}: +{lag.seen:g} seen after {lag.low:.2f} to {lag.high:.2f} s, budget {budget:g} s{scrape}{share}"
+    if lag.high <= budget:
+        return Outcome.PASS, seen
+    if lag.low > budget:
+        return Outcome.FAIL, seen
+    return Outcome.INCONCLUSIVE, f"{seen}: the polls were too far apart to tell"
+
+
+def exercised(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> list[str]:
+    """Return the fields of contracts that a case has exercised, as ``parse_span.attributes.parser.language``."""
+    found = decide(suite, case, captured).exercised
+    return sorted(f"{name}.{field}" for name, fields in found.items() for field in fields)
+
+
+def coverage(suite: ReplaySuite, fields: Iterable[str]) -> tuple[int, list[str]]:
+    """Return how many fields the contracts of a suite have, and which of them are not among those exercised."""
+    every = {f"{name}.{field}" for name, contract in suite.contracts.items() for field in fields_of(contract)}
+    return len(every), sorted(every.difference(fields))

@@ -1,0 +1,96 @@
+"""Lags on a server that is played: what is proven, what is refused, and what nobody can conclude."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from pytest_telemetry_gate.promql import Matrix
+from pytest_telemetry_gate.replay.lag import Watch, follow, unprovable
+from pytest_telemetry_gate.replay.model import CounterExpectation
+from pytest_telemetry_gate.replay.verdicts import _lag
+
+EXPECTATION = CounterExpectation.model_validate(
+    {"counter": "runs_total", "match": {"language": "go"}, "lag": "<= 2s"}
+)
+INTERVAL = 0.2
+
+
+class Server:
+    """Scrapes a counter every 200 ms; ``rises`` are pairs of seconds from now and increment."""
+
+    scrape_intervals: Mapping[str, float] = {"": INTERVAL}
+
+    def __init__(self, start: float | None, *rises: tuple[float, float]) -> None:
+        self._began = time.time()
+        self._start = start
+        self._rises = rises
+        self.lock = threading.Lock()
+
+    def instant(self, promql: str, moment: float) -> Matrix:
+        assert promql.startswith('runs_total{language="go"}[')
+        times = np.arange(self._began - 5, time.time(), INTERVAL)
+        values = np.full(len(times), -1.0 if self._start is None else self._start)
+        for after, by in self._rises:
+            values = np.where(times >= self._began + after, np.maximum(values, 0) + by, values)
+        present = values >= 0
+        return Matrix(
+            labels=[{"__name__": "runs_total", "job": "p"}] if present.any() else [],
+            times=times,
+            values=values[None, :] if present.any() else np.empty((0, len(times))),
+            present=present[None, :] if present.any() else np.empty((0, len(times)), dtype=bool),
+        )
+
+
+def judged(server: Server, wanted: float = 1.0) -> tuple[str, str]:
+    watch = Watch(server, EXPECTATION, wanted)
+    watch.begin()
+    follow([watch], time.monotonic())
+    outcome, told = _lag(EXPECTATION, watch.lag)
+    return str(outcome), told
+
+
+@pytest.mark.parametrize("start", [41.0, None], ids=["rising", "born at 1"])
+def test_a_rise_is_bracketed(start: float | None) -> None:
+    server = Server(start, (0.5, 1.0))
+    watch = Watch(server, EXPECTATION, 1.0)
+    watch.begin()
+    follow([watch], time.monotonic())
+    assert watch.lag.low is not None
+    assert watch.lag.high is not None
+    assert 0.2 < watch.lag.low < watch.lag.high < 1.5
+    assert watch.lag.seen == 1.0
+    assert str(_lag(EXPECTATION, watch.lag)[0]) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("server", "wanted", "outcome", "told"),
+    [
+        (lambda: Server(41.0), 1.0, "fail", "rose by 0, expected 1 within 2 s"),
+        (lambda: Server(41.0, (2.6, 1.0)), 1.0, "fail", "+1 seen after 2."),
+        (lambda: Server(41.0, (0.1, 14.0)), 15.0, "fail", "rose by 14, expected 15 (all cases driven together: +15)"),
+        (lambda: Server(41.0, (0.1, 2.0)), 1.0, "fail", "rose by 2, expected exactly 1"),
+        (lambda: Server(9.0, (0.1, -8.0)), 1.0, "inconclusive", "the counter restarted meanwhile"),
+        (lambda: Server(9.0, (-0.3, 1.0)), 1.0, "inconclusive", "foreign traffic"),
+    ],
+    ids=["none", "late", "one lost of 15", "twice", "restart", "foreign"],
+)  # fmt: skip
+def test_what_must_not_pass(server: object, wanted: float, outcome: str, told: str) -> None:
+    found = judged(server(), wanted)  # type: ignore[operator]
+    assert found[0] == outcome
+    assert told in found[1]
+
+
+def test_what_cannot_be_proven_is_an_error_before_anything_is_driven() -> None:
+    assert "cannot be proven" in unprovable(10.0, 15.0)
+    assert not unprovable(10.0, 5.0)
+    assert "does not tell its scrape interval" in unprovable(10.0, None)
+    server = Server(1.0)
+    server.scrape_intervals = {"": 15.0}
+    watch = Watch(server, EXPECTATION, 1.0)
+    watch.begin()
+    assert str(_lag(EXPECTATION, watch.lag)[0]) == "error"

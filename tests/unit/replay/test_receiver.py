@@ -1,0 +1,115 @@
+"""The embedded receiver: what it takes, what it refuses, and that neither costs more than it may."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+from test_corpus import document
+
+from pytest_telemetry_gate.errors import DriveError
+from pytest_telemetry_gate.replay.protobuf import serialised
+from pytest_telemetry_gate.replay.receiver import Receiver, address
+from pytest_telemetry_gate.replay.telemetry import read_document
+
+BODY = json.dumps(document()).encode()
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+JSON = {"Content-Type": "application/json"}
+LIMIT = 100_000
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver(max_body=LIMIT) as started:
+        yield started
+
+
+def post(
+    receiver: Receiver,
+    body: object,
+    headers: dict[str, str],
+    path: str = "/v1/traces",
+    *,
+    chunked: bool = False,
+) -> tuple[int, bytes]:
+    host, port = receiver.endpoint.removeprefix("http://").split(":")
+    with contextlib.closing(HTTPConnection(host, int(port), timeout=10)) as connection:
+        connection.request("POST", path, body, headers, encode_chunked=chunked)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def test_every_encoding_gives_the_same_spans(receiver: Receiver) -> None:
+    binary = serialised("traces", document())
+    assert post(receiver, BODY, JSON) == (200, b"{}")
+    assert post(receiver, binary, PROTOBUF) == (200, b"")
+    assert post(receiver, gzip.compress(binary), {**PROTOBUF, "Content-Encoding": "gzip"})[0] == 200
+    chunks = iter([BODY[:10], BODY[10:]])
+    assert post(receiver, chunks, {**JSON, "Transfer-Encoding": "chunked"}, chunked=True)[0] == 200
+    requests = receiver.mailbox.since(0)
+    assert len(requests) == 4
+    assert all(read_document(one.document).spans == read_document(document()).spans for one in requests)
+    assert [one.body for one in requests] == [len(BODY), len(binary), len(binary), len(BODY)]
+    assert requests[2].wire == len(gzip.compress(binary))
+
+
+BOMB = gzip.compress(b"\0" * (200 * LIMIT))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "path", "status"),
+    [
+        (b"garbage", PROTOBUF, "/v1/traces", 400),
+        (b"garbage", JSON, "/v1/traces", 400),
+        (b"{}", JSON, "/v1/spans", 404),
+        (b"x", {"Content-Type": "text/plain"}, "/v1/traces", 415),
+        (b"x", {**JSON, "Content-Encoding": "zstd"}, "/v1/traces", 415),
+        (b"no gzip", {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 400),
+        (gzip.compress(BODY)[:-12], {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 400),
+        (BOMB, {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 413),
+        (b"", {**JSON, "Content-Length": "1000000000"}, "/v1/traces", 413),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_remembered(
+    receiver: Receiver, body: bytes, headers: dict[str, str], path: str, status: int
+) -> None:
+    assert post(receiver, body, headers, path)[0] == status
+    (request,) = receiver.mailbox.since(0)
+    assert request.trouble.startswith(f"{status}: ")
+    assert post(receiver, BODY, JSON)[0] == 200
+
+
+def test_a_chunked_body_without_end_is_cut(receiver: Receiver) -> None:
+    endless = (b"x" * 10_000 for _ in range(10_000))
+    try:
+        status, _ = post(receiver, endless, {**JSON, "Transfer-Encoding": "chunked"}, chunked=True)
+    except OSError:  # cut while it was still sending
+        status = 413
+    assert status == 413
+    assert len(receiver.mailbox.since(0)) == 1
+
+
+def test_what_is_no_http_harms_nothing(receiver: Receiver) -> None:
+    host, port = receiver.endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(b"\x16\x03\x01 not HTTP at all\r\n\r\n")
+        connection.recv(1000)
+    assert post(receiver, BODY, JSON)[0] == 200
+
+
+def test_a_port_in_use_is_one_line(receiver: Receiver) -> None:
+    host, port = address(receiver.endpoint.removeprefix("http://"))
+    with pytest.raises(DriveError, match=f"cannot listen at {host}:{port}: Address already in use"):
+        Receiver(host, port)
+
+
+def test_nobody_is_left_listening() -> None:
+    with Receiver() as receiver:
+        endpoint = receiver.endpoint
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(address(endpoint.removeprefix("http://")), timeout=2)
