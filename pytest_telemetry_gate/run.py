@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate import builtin
+from pytest_telemetry_gate import builtin, options
 from pytest_telemetry_gate.check import Check, judge
 from pytest_telemetry_gate.config import Environment, load_environment
 from pytest_telemetry_gate.errors import ConfigError
@@ -22,7 +21,6 @@ from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
 from pytest_telemetry_gate.reporting.explain import explanation
 from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.duration import parse_duration, parse_time
 from pytest_telemetry_gate.suite.loader import load_suite
 from pytest_telemetry_gate.suite.model import Suite
 from pytest_telemetry_gate.verdict import Outcome, Verdict
@@ -36,13 +34,6 @@ _EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 _CONCURRENCY = 16
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
-_WITH_VALUE = (
-    "--telemetry-env",
-    "--telemetry-now",
-    "--telemetry-import",
-    "--telemetry-recording",
-    "--telemetry-record",
-)
 NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
@@ -74,15 +65,11 @@ class GateRun:
         self._suites: dict[Path, Suite] = {}
         self._summarised = False
         self._files: dict[Path, int] = {}
-        for option in _WITH_VALUE:
-            # What a pipeline's unset variable leaves must not mean the default.
-            if config.getoption(option) == "":
-                message = f"{option} is empty"
-                raise pytest.UsageError(message)
-        self.now = self._clock()
-        self._concurrency = self._whole_number("--telemetry-concurrency") or _CONCURRENCY
-        self._deadline = self._duration("--telemetry-deadline")
-        self._patience = self._duration("--telemetry-wait")
+        options.refuse_empty(config)
+        self.now = options.moment(config, "--telemetry-now")
+        self._concurrency = options.whole_number(config, "--telemetry-concurrency") or _CONCURRENCY
+        self._deadline = options.duration(config, "--telemetry-deadline")
+        self._patience = options.duration(config, "--telemetry-wait")
 
     @property
     def worker(self) -> Mapping[str, Any] | None:
@@ -379,46 +366,9 @@ class GateRun:
         """How many processes judge this run."""
         return 1 if self.worker is None else int(self.worker["workercount"])
 
-    def _whole_number(self, option: str) -> int | None:
-        text = self.config.getoption(option)
-        if text is None:
-            return None
-        if not text.isascii() or not text.isdigit() or int(text) < 1:
-            message = f"{option}: {text!r} is not a whole number from 1 on"
-            raise pytest.UsageError(message)
-        return int(text)
-
-    def _duration(self, option: str) -> float | None:
-        """Return an option's seconds; None where it is not given, and without end where it has no value."""
-        text = self.config.getoption(option)
-        if text is None:
-            return None
-        if not text:
-            return math.inf
-        try:
-            seconds = parse_duration(text)
-        except ValueError as error:
-            hint = f" ({option}=DURATION, or {option} as the last argument)" if (Path(text).exists()) else ""
-            message = f"{option}: {error}{hint}"
-            raise pytest.UsageError(message) from None
-        if seconds <= 0:
-            message = f"{option}: {text!r} is not longer than nothing"
-            raise pytest.UsageError(message)
-        return seconds
-
     def _inquiries(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         environments = ((session, session.environment) for session in self.sessions)
         return [(str(one.path), one.name, session.inquiry.to_wire()) for session, one in environments]
-
-    def _clock(self) -> float | None:
-        text = self.config.getoption("--telemetry-now")
-        if not text:
-            return None
-        try:
-            return parse_time(text)
-        except ValueError as error:
-            message = f"--telemetry-now: {error}"
-            raise pytest.UsageError(message) from None
 
     def _config_file(self, near: Path) -> Path:
         ini = self.config.getini("telemetry_config")

@@ -103,6 +103,11 @@ class Recording:
         bounds = self._region(region)["time_range"]
         return (float(bounds[0]), float(bounds[1])) if bounds else (math.nan, math.nan)
 
+    @property
+    def holds_samples(self) -> bool:
+        """Whether there is any sample, so that the profile of PromQL means something."""
+        return any(region["time_range"] for region in self._index["regions"].values())
+
     def events(self, region: str, kind: str) -> Mapping[str, Any] | None:
         """Return the recorded events of a kind as the index holds them, or None where none were recorded."""
         found = self._region(region)["events"].get(kind)

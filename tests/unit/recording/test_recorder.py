@@ -377,3 +377,11 @@ def test_what_a_dead_writer_left_is_removed_by_the_next(tmp_path):
         one.write_bytes(b"half")
     record(path, {"": wanted(MemorySource([gauge("cpu")]), ("cpu", HOUR))}, recorded_at=1.0)
     assert {one.name for one in tmp_path.iterdir()} == {path.name, *(one.name for one in others)}
+
+
+def test_a_file_without_samples_takes_any_profile(tmp_path):
+    out = tmp_path / "captures.telemetry.zip"
+    RecordingWriter(recorded_at=1.0, semantics="3").write(out)
+    old = wanted(MemorySource([gauge("cpu")], semantics="2"), ("cpu", HOUR))
+    record(out, {"": old}, recorded_at=2.0)
+    assert Recording.open(out).semantics == "2"
