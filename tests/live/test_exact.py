@@ -270,6 +270,10 @@ def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged
     real, victoria = asked("avg_over_time(cpu{zone='a'}[5m])")
     assert real.labels == [{"job": "parser", "zone": "a"}]
     assert victoria.labels == [{"__name__": "cpu", "job": "parser", "zone": "a"}]
+    # From -285 s to 0 s there are 19 steps, which Prometheus stretches to the window; VictoriaMetrics counts from -300 s.
+    real, victoria = asked("increase(jobs_total{kind='a'}[290s])")
+    np.testing.assert_allclose(real.values, 19 * 290 / 285)
+    np.testing.assert_allclose(victoria.values, 20)
     real, victoria = asked("cpu{zone='a'}[1m]")
     assert real.times[0] == AT - 60
     assert victoria.times[0] == AT - 45
