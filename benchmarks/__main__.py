@@ -1,10 +1,12 @@
-"""``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; ``engine`` and ``replay`` are others.
+"""``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; others by name:
+``engine``, ``live``, ``record``, ``replay``.
 
 Whole processes, measured in turn (A B A B ...) so that a machine that slows down slows both; medians are printed.
 """
 
 from __future__ import annotations
 
+import importlib
 import resource
 import statistics
 import subprocess
@@ -117,13 +119,14 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["engine"]:
+    what, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    if what not in {"", "engine", "live", "record", "replay"}:
+        sys.exit(f"no benchmark {what!r}: engine, live, record, replay, or nothing for the plugin's own cost")
+    if what == "engine":
         from benchmarks import engine
 
-        engine.main(sys.argv[2:])
-    elif sys.argv[1:2] == ["replay"]:
-        from benchmarks import replay
-
-        replay.main()
+        engine.main(rest)
+    elif what:
+        importlib.import_module(f"benchmarks.{what}").main()
     else:
         main()
