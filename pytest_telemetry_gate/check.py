@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.regions import combined
@@ -128,6 +129,11 @@ class Check:
 
     def questions(self) -> tuple[Question, ...]:
         """Return everything that must be asked before ``judge`` can decide, derived checks included."""
+        return self._questions
+
+    @cached_property
+    def _questions(self) -> tuple[Question, ...]:
+        """The questions once found: they are wanted ahead, when judging, and when recording."""
         if not self._combined:
             return tuple(dict.fromkeys(self.criterion.questions(self)))
         parts = (self.criterion.questions(self.within(region)) for region in self.regions)
