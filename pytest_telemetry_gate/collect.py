@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -15,28 +15,28 @@ from pytest_telemetry_gate.config import Environment
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
 from pytest_telemetry_gate.run import CHECK, ENVIRONMENT, GateRun
 
-__all__ = ["CheckItem", "GateFile"]
+__all__ = ["CheckItem", "GateFile", "TelemetryFile"]
 
 
-class GateFile(pytest.File):
-    """A ``*.gate.yaml`` file."""
+class TelemetryFile(pytest.File):
+    """A file whose items are judged in an environment; ``items`` yields what the file holds there."""
 
     run: GateRun
 
     @classmethod
-    def of(cls, parent: pytest.Collector, path: Path, run: GateRun) -> GateFile:
-        """Return the collector of a suite file."""
-        file: GateFile = cls.from_parent(parent, path=path)
+    def of(cls, parent: pytest.Collector, path: Path, run: GateRun) -> Self:
+        """Return the collector of a file."""
+        file = cls.from_parent(parent, path=path)
         file.run = run
         return file
 
     def count(self) -> None:
-        """Take the file's checks into the denominator although they are not collected."""
+        """Take the file's items into the denominator although they are not collected."""
         for _ in self.collect():
             pass
 
-    def collect(self) -> Iterable[pytest.Collector]:
-        """Yield the suite's groups; whatever is wrong with the file is one line of a collection error."""
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Yield what the file holds; whatever is wrong with it is one line of a collection error."""
         try:
             environment = self.run.environment(self.path.parent)
         except ConfigError as error:
@@ -47,19 +47,29 @@ class GateFile(pytest.File):
             self.run.problem = self.run.problem or error
             return
         try:
-            suite = self.run.suite(self.path)
-            checks = plan.checks(suite, environment)
-            chosen = plan.chosen(
-                checks,
-                checkpoints=self.config.getoption("--telemetry-checkpoint"),
-                regions=self.config.getoption("--telemetry-region"),
-            )
+            yield from self.items(environment)
         except TelemetryGateError as error:
             raise self.CollectError(str(error)) from None
+
+    def items(self, environment: Environment) -> Iterable[pytest.Item | pytest.Collector]:
+        """Yield what the file holds; raises TelemetryGateError."""
+        raise TypeError(type(self))
+
+
+class GateFile(TelemetryFile):
+    """A ``*.gate.yaml`` file."""
+
+    def items(self, environment: Environment) -> Iterable[Group]:
+        """Yield the suite's groups."""
+        suite = self.run.suite(self.path)
+        chosen = plan.chosen(
+            plan.checks(suite, environment),
+            checkpoints=self.config.getoption("--telemetry-checkpoint"),
+            regions=self.config.getoption("--telemetry-region"),
+        )
         self.run.count(self.path, len(chosen))
         for name in suite.groups:
-            group = Group.of(self, name, [check for check in chosen if check.group == name], environment)
-            yield group
+            yield Group.of(self, name, [check for check in chosen if check.group == name], environment)
 
 
 class Group(pytest.Collector):

@@ -6,12 +6,13 @@ import os
 import secrets
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from pytest_telemetry_gate.collect import TelemetryFile
 from pytest_telemetry_gate.config import Environment
-from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
+from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.recording.captures import Captures, store_captures
 from pytest_telemetry_gate.replay.captured import Captured
 from pytest_telemetry_gate.replay.ci_logs import Rates, judge_ci, rates_of, read_ci
@@ -189,37 +190,18 @@ def recording_of(environment: Environment) -> Path | None:
     return region.resolve(path)
 
 
-class ReplayFile(pytest.File):
+class ReplayFile(TelemetryFile):
     """A ``*.replay.yaml`` file."""
 
-    run: GateRun
-
     @classmethod
-    def of(cls, parent: pytest.Collector, path: Path, run: GateRun) -> ReplayFile:
+    def of(cls, parent: pytest.Collector, path: Path, run: GateRun) -> Self:
         """Return the collector of a replay suite."""
-        file: ReplayFile = cls.from_parent(parent, path=path)
-        file.run = run
         ReplayRun.of(parent.config, run)
-        return file
+        return super().of(parent, path, run)
 
-    def count(self) -> None:
-        """Take the file's cases into the denominator although they are not collected."""
-        for _ in self.collect():
-            pass
-
-    def collect(self) -> Iterable[ReplayItem]:
+    def items(self, environment: Environment) -> Iterable[ReplayItem]:
         """Yield one item for each case at the chosen checkpoints: the last one where none is chosen."""
-        try:
-            environment = self.run.environment(self.path.parent)
-        except ConfigError as error:
-            if self.run.worker is not None:
-                raise self.CollectError(str(error)) from None
-            self.run.problem = self.run.problem or error
-            return
-        try:
-            suite = load_replay(self.path, self.run.shown(self.path))
-        except TelemetryGateError as error:
-            raise self.CollectError(str(error)) from None
+        suite = load_replay(self.path, self.run.shown(self.path))
         wanted = self.config.getoption("--telemetry-checkpoint") or suite.checkpoints[-1:]
         pairs: list[tuple[ReplayCase | None, str]] = [
             (case, case.checkpoint) for case in suite.cases if case.checkpoint in wanted

@@ -29,10 +29,8 @@ class Spool:
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None:
-            for one in (
-                folder.parent,
-                folder,
-            ):  # since parents=True would leave the mode of parents to the umask
+            # One by one, since parents=True would leave the mode of the parent to the umask.
+            for one in (folder.parent, folder):
                 one.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._answers: dict[Question, Answer] = {}
