@@ -27,16 +27,23 @@ _AT_ONCE = 16
 class LiveReplay:
     """Captures the cases of one suite; ``close()`` stops its receivers.
 
-    ``source`` gives the metrics of the environment, and raises TelemetryGateError where there are none. ``seed`` makes all ids.
+    ``source`` gives the metrics of the region, and raises TelemetryGateError where there are none. ``seed`` makes all
+    ids. Of cases that are counted together, those among ``cases`` are driven.
     """
 
     def __init__(
-        self, suite: ReplaySuite, source: Callable[[], Any], seed: int, cases: Sequence[ReplayCase]
+        self,
+        suite: ReplaySuite,
+        source: Callable[[], Any],
+        seed: int,
+        cases: Sequence[ReplayCase],
+        region: str = "",
     ) -> None:
         self._suite = suite
+        self._region = region
         self._source = source
         self._seed = seed
-        self._cases = cases
+        self.cases = cases
         self._batched: dict[tuple[str, str], Captured] = {}
         self._quiet: dict[str, float] = {}
         self._mailbox: Mailbox | None = None
@@ -54,7 +61,13 @@ class LiveReplay:
             if not _together(case):
                 return self._driven([case])[0]
             if (case.id, case.checkpoint) not in self._batched:
-                batch = [one for one in self._cases if one.checkpoint == case.checkpoint and _together(one)]
+                batch = [
+                    one
+                    for one in self.cases
+                    if one.checkpoint == case.checkpoint
+                    and _together(one)
+                    and (one.id, one.checkpoint) not in self._batched
+                ]
                 for one, captured in zip(batch, self._driven(batch), strict=True):
                     self._batched[one.id, one.checkpoint] = captured
             return self._batched[case.id, case.checkpoint]
@@ -209,11 +222,19 @@ class LiveReplay:
 
     def open(self) -> None:
         """Start to listen now, where cases share a receiver: a service may export before anything is driven."""
-        if any(case.drive.kind not in _OWN for case in self._cases):
+        if any(case.drive.kind not in _OWN for case in self.cases):
             self._shared()
 
     def _context(self, case: ReplayCase, endpoint: str) -> Context:
-        return Context(self._suite.name, case.id, case.checkpoint, self._suite.folder, self._seed, endpoint)
+        return Context(
+            self._suite.name,
+            case.id,
+            case.checkpoint,
+            self._suite.folder,
+            self._seed,
+            endpoint,
+            self._region,
+        )
 
 
 def _together(case: ReplayCase) -> bool:
