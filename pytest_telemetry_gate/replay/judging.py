@@ -21,7 +21,7 @@ from pytest_telemetry_gate.replay.contracts import (
 from pytest_telemetry_gate.replay.conventions import convention_problem
 from pytest_telemetry_gate.replay.telemetry import Attributes, Log, Metric, Span, Telemetry, Value
 
-__all__ = ["Finding", "Judgement", "fields_of", "judge_contract", "selected"]
+__all__ = ["Finding", "Judgement", "amount", "fields_of", "judge_contract", "selected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ def selected(contract: Contract, telemetry: Telemetry) -> Sequence[Any]:
     return [log for log in telemetry.logs if _is_log(contract, log)]
 
 
+def amount(contract: Contract, found: Sequence[Any]) -> int:
+    """Return how many of what a contract selected there are; a metric is exported again and again, and counts once."""
+    return len({one.name for one in found}) if isinstance(contract, MetricContract) else len(found)
+
+
 def judge_contract(
     contract: Contract,
     telemetry: Telemetry,
@@ -83,8 +88,7 @@ def judge_contract(
     result = Judgement()
     found = selected(contract, telemetry)
     wanted = contract.count if count is None else count
-    # A metric is exported again and again; it counts once.
-    number = len({one.name for one in found} if isinstance(contract, MetricContract) else found)
+    number = amount(contract, found)
     if not wanted.holds(number):
         result.findings.append(Finding(f"contract {name}", _counted(contract, wanted, number, telemetry)))
     rules = {**contract.attributes}

@@ -9,9 +9,10 @@ from typing import Any
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.figures import number
 from pytest_telemetry_gate.replay.captured import Captured, Lag, Request
+from pytest_telemetry_gate.replay.contracts import Bounds
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.judging import Finding, fields_of, judge_contract
-from pytest_telemetry_gate.replay.model import CounterExpectation, Payload, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.judging import Finding, amount, fields_of, judge_contract, selected
+from pytest_telemetry_gate.replay.model import CounterExpectation, Expected, Payload, ReplayCase, ReplaySuite
 from pytest_telemetry_gate.replay.telemetry import Telemetry
 from pytest_telemetry_gate.replay.tree import judge_tree, outline
 from pytest_telemetry_gate.suite.units import Limit, convert
@@ -108,7 +109,7 @@ def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision
         return decision
     if driven.failure:
         decision.add(Outcome.FAIL, f"drive {driven.failure}")
-    if _captures(case):
+    if case.expect.captures:
         _telemetry(suite, case, captured, decision)
     counters = case.expect.counters
     for expectation in counters:
@@ -119,11 +120,6 @@ def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision
         else:
             decision.add(outcome, what)
     return decision
-
-
-def _captures(case: ReplayCase) -> bool:
-    expect = case.expect
-    return bool(expect.contracts or expect.tree or expect.payload)
 
 
 def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision) -> None:
@@ -139,9 +135,7 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
         if request.trouble:
             decision.add(Outcome.FAIL if own else Outcome.WARN, f"export request {request.trouble}")
     nothing = not (telemetry.spans or telemetry.metrics or telemetry.logs)
-    if nothing and any(
-        expected.count is None or expected.count.max != 0 for expected in case.expect.contracts
-    ):
+    if nothing and (case.expect.lag or any(_needed(suite, one) for one in case.expect.contracts)):
         hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
         decision.add(Outcome.FAIL, f"captured no telemetry in {captured.waited:.1f} s{hint}")
     for expected in case.expect.contracts:
@@ -171,6 +165,18 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
             decision.take(judge_tree(telemetry.spans, like.spans, case.expect.tree.ignore))
     if case.expect.payload is not None:
         for outcome, what in _payload(case.expect.payload, taken):
+            decision.add(outcome, what)
+    if case.expect.lag is not None and not nothing:
+        missing = [
+            one.contract
+            for one in case.expect.contracts
+            if amount(contract := suite.contracts[one.contract], selected(contract, telemetry))
+            < _count(suite, one).min
+        ]
+        outcome, what = _export_lag(case.expect.lag, taken, [] if captured.complete else missing)
+        if outcome is Outcome.PASS:
+            decision.facts.append(what)
+        else:
             decision.add(outcome, what)
     if telemetry.spans:
         decision.facts.append(f"tree {outline(telemetry.spans)}")
@@ -220,6 +226,35 @@ def _keeps(limit: Limit, size: int) -> bool:
 
 def _sized(size: int, unit: str) -> str:
     return f"{convert(size, 'B', unit):.6g} {unit} ({number(size)} B)"
+
+
+def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str]) -> tuple[Outcome, str]:
+    """Decide about the last export request; metrics, which are exported again and again, do not count.
+
+    ``missing`` are contracts that not enough has come for, which may come later than whatever has.
+    """
+    counted = [one for one in requests if one.signal != "metrics"]
+    if not counted:
+        return Outcome.INCONCLUSIVE, "lag: only metrics were captured, which are exported again and again"
+    arrivals = [one.arrival for one in counted if one.arrival is not None]
+    if len(arrivals) < len(counted):
+        return Outcome.INCONCLUSIVE, "lag: the capture does not tell when its requests arrived"
+    last = max(arrivals)
+    when = f"{last:g} s after the drive" if last >= 0 else f"{-last:g} s before the drive ended"
+    told = f"lag: the last export request arrived {when}"
+    if not limit.converted("s").holds(last):
+        return Outcome.FAIL, f"{told}, outside {limit.shown()}"
+    if missing:
+        return Outcome.INCONCLUSIVE, f"{told}, but not yet all of {', '.join(missing)}"
+    return Outcome.PASS, f"{told}, limit {limit.shown()}"
+
+
+def _count(suite: ReplaySuite, expected: Expected) -> Bounds:
+    return suite.contracts[expected.contract].count if expected.count is None else expected.count
+
+
+def _needed(suite: ReplaySuite, expected: Expected) -> bool:
+    return _count(suite, expected).max != 0
 
 
 def _lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:
