@@ -53,7 +53,8 @@ class Lag:
     """How long a counter's rise took: more than ``low`` and at most ``high`` seconds after the drive ended.
 
     ``wanted`` is the rise that everything driven since ``baseline`` was read should bring, ``seen`` the one that came. ``interval``
-    is the scrape interval in seconds; ``problem`` says why nothing can be concluded.
+    is the scrape interval in seconds; ``problem`` says why nothing can be concluded. ``baseline_at`` and ``seen_at`` are the
+    times (epoch) of the newest samples of both, by the server's clock.
     """
 
     selector: str
@@ -63,6 +64,8 @@ class Lag:
     low: float | None = None
     high: float | None = None
     interval: float | None = None
+    baseline_at: float | None = None
+    seen_at: float | None = None
     problem: str = ""
     error: str = ""
 
