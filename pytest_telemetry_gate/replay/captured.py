@@ -17,7 +17,8 @@ __all__ = ["Captured", "Driven", "Lag", "Request"]
 class Request:
     """One export request: bytes as sent and as decompressed, and the OTLP document that it held.
 
-    ``trouble`` says why it was refused; it then has no document.
+    ``trouble`` says why it was refused; it then has no document. ``arrival`` is in seconds after the end of the drive whose
+    capture it is in, less than 0 where it came before that.
     """
 
     signal: str
@@ -26,6 +27,7 @@ class Request:
     encoding: str = "json"
     document: dict[str, Any] = field(default_factory=dict)
     trouble: str = ""
+    arrival: float | None = None
 
 
 @dataclass(slots=True)
@@ -51,7 +53,8 @@ class Lag:
     """How long a counter's rise took: more than ``low`` and at most ``high`` seconds after the drive ended.
 
     ``wanted`` is the rise that everything driven since ``baseline`` was read should bring, ``seen`` the one that came. ``interval``
-    is the scrape interval in seconds; ``problem`` says why nothing can be concluded.
+    is the scrape interval in seconds; ``problem`` says why nothing can be concluded. ``baseline_at`` and ``seen_at`` are the
+    times (epoch) of the newest samples of both, by the server's clock.
     """
 
     selector: str
@@ -61,13 +64,18 @@ class Lag:
     low: float | None = None
     high: float | None = None
     interval: float | None = None
+    baseline_at: float | None = None
+    seen_at: float | None = None
     problem: str = ""
     error: str = ""
 
 
 @dataclass(slots=True)
 class Captured:
-    """Everything that is known of one case at one checkpoint; contracts are judged from it alone."""
+    """Everything that is known of one case at one checkpoint; contracts are judged from it alone.
+
+    ``waited`` is in seconds, from the end of its drive to the last of its requests, or to where none was waited for.
+    """
 
     suite: str
     case: str

@@ -21,7 +21,7 @@ from pytest_telemetry_gate.replay.contracts import (
 from pytest_telemetry_gate.replay.conventions import convention_problem
 from pytest_telemetry_gate.replay.telemetry import Attributes, Log, Metric, Span, Telemetry, Value
 
-__all__ = ["Finding", "Judgement", "fields_of", "judge_contract", "selected"]
+__all__ = ["Finding", "Judgement", "amount", "fields_of", "judge_contract", "selected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ def selected(contract: Contract, telemetry: Telemetry) -> Sequence[Any]:
     return [log for log in telemetry.logs if _is_log(contract, log)]
 
 
+def amount(contract: Contract, found: Sequence[Any]) -> int:
+    """Return how many of what a contract selected there are; a metric is exported again and again, and counts once."""
+    return len({one.name for one in found}) if isinstance(contract, MetricContract) else len(found)
+
+
 def judge_contract(
     contract: Contract,
     telemetry: Telemetry,
@@ -83,8 +88,7 @@ def judge_contract(
     result = Judgement()
     found = selected(contract, telemetry)
     wanted = contract.count if count is None else count
-    # A metric is exported again and again; it counts once.
-    number = len({one.name for one in found} if isinstance(contract, MetricContract) else found)
+    number = amount(contract, found)
     if not wanted.holds(number):
         result.findings.append(Finding(f"contract {name}", _counted(contract, wanted, number, telemetry)))
     rules = {**contract.attributes}
@@ -184,7 +188,9 @@ class _Subject:
         for name, rule in contract.events.items():
             events = [event for event in span.events if event.name == name]
             if not rule.count.holds(len(events)):
-                self._add(where, f"event {name}: expected {rule.count.shown()}, got {len(events)}")
+                others = [event.name for event in span.events if event.name not in contract.events]
+                near = _near(name, others) if len(events) < rule.count.min else ""
+                self._add(where, f"event {name}: expected {rule.count.shown()}, got {len(events)}{near}")
             for event in events:
                 self._result.exercised.add(f"events.{name}")
                 for key, what in judge_rules(rule.attributes, event.attributes, {}):
@@ -216,7 +222,9 @@ class _Subject:
         for name, count in contract.children.items():
             number = sum(child.name == name for child in tree.children(span))
             if not count.holds(number):
-                self._add(where, f"children: expected {count.shown()} {name}, got {number}")
+                others = [child.name for child in tree.children(span) if child.name not in contract.children]
+                near = _near(name, others) if number < count.min else ""
+                self._add(where, f"children: expected {count.shown()} {name}, got {number}{near}")
 
     def metrics(self, contract: MetricContract, found: Sequence[Metric]) -> None:
         sets: dict[str, set[frozenset[tuple[str, Any]]]] = {}
@@ -372,7 +380,13 @@ def _counted(contract: Contract, wanted: Bounds, number: int, telemetry: Telemet
     if not names:
         return told + (f"; no {contract.signal} were captured" if contract.signal != "logs" else "")
     shown = sorted(names)
-    return f"{told}; captured: {', '.join(shown[:5])}{', ...' if len(shown) > 5 else ''}"
+    return f"{told}{_near(_text(contract), names)}; captured: {', '.join(shown[:5])}{', ...' if len(shown) > 5 else ''}"
+
+
+def _text(contract: Contract) -> str:
+    """Return the name that a contract selects by, such as it is written."""
+    name = getattr(contract.select, "name", None)
+    return "" if name is None else name.equals or name.regex or ""
 
 
 def _united(own: Rule | None, more: Rule) -> Rule:

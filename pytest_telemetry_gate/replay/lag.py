@@ -90,6 +90,7 @@ class Watch:
             return
         self._before = {key: samples[-1] for key, samples in series.items()}
         self.lag.baseline = sum(value for _, value in self._before.values())
+        self.lag.baseline_at = max((moment for moment, _ in self._before.values()), default=None)
         since = max(self.quiet_since, time.time() - _IDLE_SCRAPES * self.lag.interval)
         for samples in series.values():
             recent = [value for moment, value in samples if moment >= since]
@@ -109,7 +110,7 @@ class Watch:
             return True
         if self.lag.problem:
             return True
-        self.lag.seen = seen
+        self.lag.seen, self.lag.seen_at = seen, newest or None
         if self.lag.high is None and seen >= self.wanted:
             self.lag.low, self.lag.high = previous - ended, asked - ended
             self._settled = newest

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError, TelemetryGateError
 from pytest_telemetry_gate.replay.captured import Captured, Driven, Lag, Request
 from pytest_telemetry_gate.replay.drivers import Context, drive, resolved
-from pytest_telemetry_gate.replay.judging import Tree, selected
+from pytest_telemetry_gate.replay.judging import Tree, amount, selected
 from pytest_telemetry_gate.replay.lag import Watch, follow
 from pytest_telemetry_gate.replay.mailbox import Mailbox
 from pytest_telemetry_gate.replay.model import CounterExpectation, ReplayCase, ReplaySuite
@@ -22,6 +23,7 @@ __all__ = ["LiveReplay"]
 
 _OWN = frozenset({"cli", "python"})  # what these export comes to a receiver of their own
 _AT_ONCE = 16
+_POLL = 0.1  # seconds between looks at a collector's file while cases are driven
 
 
 class LiveReplay:
@@ -91,27 +93,38 @@ class LiveReplay:
                 self._context(case, endpoint) for case, (_, endpoint) in zip(cases, boxes, strict=True)
             ]
             started = time.time()
-            with ThreadPoolExecutor(min(_AT_ONCE, len(cases))) as pool:
-                driven = list(pool.map(drive, cases, contexts))
-            ended = time.monotonic()
-            follow(list(watches.values()), ended)
+            driven = self._at_once(cases, contexts)
+            ended = max(moment for _, moment in driven)
+            follow(list(watches.values()), ended, self._pause)
             for selector in watches:
                 self._quiet[selector] = time.time()
+            give_up = ended + self._suite.file.capture.complete.timeout
             return [
-                self._captured(case, one, box, number, watches=watches, started=started, ended=ended)
+                self._captured(case, *one, box, number, watches=watches, started=started, give_up=give_up)
                 for case, one, (box, _), number in zip(cases, driven, boxes, first, strict=True)
             ]
+
+    def _at_once(
+        self, cases: Sequence[ReplayCase], contexts: Sequence[Context]
+    ) -> list[tuple[Driven, float]]:
+        """Drive cases, and return how each went and when it ended, on the monotonic clock."""
+        with ThreadPoolExecutor(min(_AT_ONCE, len(cases))) as pool:
+            driven = [pool.submit(_drive, *pair) for pair in zip(cases, contexts, strict=True)]
+            while wait(driven, _POLL).not_done:
+                self._poll()
+        return [one.result() for one in driven]
 
     def _captured(
         self,
         case: ReplayCase,
         driven: Driven,
+        ended: float,
         box: Mailbox,
         first: int,
         *,
         watches: Mapping[str, Watch],
         started: float,
-        ended: float,
+        give_up: float,
     ) -> Captured:
         captured = Captured(
             self._suite.name,
@@ -121,23 +134,28 @@ class LiveReplay:
             lags=[_kept(watches[one.selector].lag) for one in case.expect.counters],
             at=started,
         )
-        if driven.error or not (case.expect.contracts or case.expect.tree or case.expect.payload):
+        if driven.error or not case.expect.captures:
             return captured
-        complete = self._suite.file.capture.complete
         requests, captured.complete = box.collect(
             first,
             lambda found: self._enough(case, driven, found),
-            timeout=max(0.0, ended + complete.timeout - time.monotonic()),
-            quiet=complete.quiet,
+            timeout=max(0.0, give_up - time.monotonic()),
+            quiet=self._suite.file.capture.complete.quiet,
             poll=self._poll,
         )
-        captured.waited = max(0.0, (box.last if requests else time.monotonic()) - ended)
-        shared = case.drive.kind not in _OWN
-        captured.requests = [one for one in requests if not shared or _concerns(one, case, driven)]
+        captured.requests = [
+            replace(one, arrival=round(box.arrived(number) - ended, 3))
+            for number, one in enumerate(requests, first)
+            if _concerns(one, case, driven)
+        ]
+        last = max((one.arrival or 0.0 for one in captured.requests), default=time.monotonic() - ended)
+        captured.waited = max(0.0, last)
         return captured
 
     def _enough(self, case: ReplayCase, driven: Driven, found: Sequence[Request]) -> bool:
         """Tell whether every required selector is matched and no parent is outstanding."""
+        if not any(_concerns(one, case, driven) for one in found):
+            return False
         try:
             telemetry = Captured(
                 self._suite.name, case.id, case.checkpoint, driven, requests=list(found)
@@ -150,12 +168,12 @@ class LiveReplay:
             count = contract.count if expected.count is None else expected.count
             if count.max == 0:
                 return False  # absence shows only when all the time is over
-            wanting.append(len(selected(contract, telemetry)) >= count.min)
+            wanting.append(amount(contract, selected(contract, telemetry)) >= count.min)
         if case.expect.tree is not None:
             wanting.append(bool(telemetry.spans))
         tree = Tree(telemetry.spans)
         whole = all(not span.parent_id or tree.parent(span) is not None for span in telemetry.spans)
-        return bool(found) and all(wanting) and whole
+        return all(wanting) and whole
 
     def _watches(self, cases: Sequence[ReplayCase]) -> dict[str, Watch]:
         """Return a watch for every counter that some cases expect to rise, its baseline read."""
@@ -187,7 +205,7 @@ class LiveReplay:
             maximum = otlp.max_body if otlp is not None else 64 * 2**20
             receiver = stack.enter_context(Receiver(max_body=maximum))
             return receiver.mailbox, receiver.endpoint
-        if not (case.expect.contracts or case.expect.tree or case.expect.payload):
+        if not case.expect.captures:
             return Mailbox(), ""
         return self._shared()
 
@@ -220,6 +238,10 @@ class LiveReplay:
         if self._tail is not None:
             self._tail.poll()
 
+    def _pause(self, seconds: float) -> None:
+        self._poll()  # what a collector writes meanwhile has arrived now, and not when it is looked for
+        time.sleep(seconds)
+
     def open(self) -> None:
         """Start to listen now, where cases share a receiver: a service may export before anything is driven."""
         if any(case.drive.kind not in _OWN for case in self.cases):
@@ -235,6 +257,12 @@ class LiveReplay:
             endpoint,
             self._region,
         )
+
+
+def _drive(case: ReplayCase, context: Context) -> tuple[Driven, float]:
+    started = time.monotonic()
+    driven = drive(case, context)
+    return driven, started + driven.seconds
 
 
 def _together(case: ReplayCase) -> bool:
@@ -261,8 +289,8 @@ def _kept(lag: Lag) -> Lag:
 
 
 def _concerns(request: Request, case: ReplayCase, driven: Driven) -> bool:
-    """Tell whether a request to a shared receiver is about a case: its trace, or pushed metrics it judges."""
-    if request.trouble or not driven.trace_ids:
+    """Tell whether a request is about a case: its trace, or pushed metrics it judges, where others export too."""
+    if request.trouble or not driven.trace_ids or case.drive.kind in _OWN:
         return True
     if request.signal == "metrics":
         return len(case.expect.metrics) > len(case.expect.counters)

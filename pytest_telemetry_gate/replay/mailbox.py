@@ -26,8 +26,8 @@ class Mailbox:
         self._requests: list[Request] = []
         self._messages: dict[int, Any] = {}
         self._held = 0
+        self._arrived: list[float] = []
         self._arrival = threading.Condition()
-        self.last = 0.0
 
     def put(self, request: Request, message: Any = None) -> bool:
         """Take a request; False where the box is full, so that memory stays bounded."""
@@ -38,12 +38,16 @@ class Mailbox:
             if message is not None:
                 self._messages[len(self._requests)] = message
             self._requests.append(request)
-            self.last = time.monotonic()
+            self._arrived.append(time.monotonic())
             self._arrival.notify_all()
         return True
 
     def __len__(self) -> int:
         return len(self._requests)
+
+    def arrived(self, number: int) -> float:
+        """Return when a request came, on the monotonic clock."""
+        return self._arrived[number]
 
     def since(self, first: int) -> Sequence[Request]:
         """Return the requests from a number on, with their documents."""
@@ -82,7 +86,7 @@ class Mailbox:
             if len(found) != known:
                 known, satisfied = len(found), enough(found)
             now = time.monotonic()
-            rest = self.last + quiet - now if found else 0.0
+            rest = self._arrived[-1] + quiet - now if found else 0.0
             if satisfied and rest <= 0:
                 return list(found), True
             if now >= give_up:

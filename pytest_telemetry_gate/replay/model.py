@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from pytest_telemetry_gate.replay.contracts import Contract, Count, Rule
 from pytest_telemetry_gate.suite.fields import IdField, LimitField, SpanField
@@ -66,6 +66,17 @@ def _within(what: str, unit: str) -> Any:
         return limit
 
     return check
+
+
+def _upper(limit: Limit) -> Limit:
+    _within("time", "10s")(limit)
+    if limit.op not in {"<", "<="}:
+        message = f"{limit.shown()!r} sets no upper limit"
+        raise ValueError(message)
+    return limit
+
+
+LagField = Annotated[LimitField, AfterValidator(_upper)]
 
 
 class Checkpoint(Model):
@@ -204,19 +215,11 @@ class CounterExpectation(Model):
     counter: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", description="the counter's name")
     match: dict[str, Scalar] = Field(default_factory=dict, description="labels of its series")
     delta: int = Field(default=1, ge=1, description="by how much it rises, exactly")
-    lag: LimitField = Field(description="how long until it shows (<= 10s)")
+    lag: LagField = Field(description="how long until it shows (<= 10s)")
     isolation: Literal["serial", "batch", "label"] = Field(
         default="serial",
         description="serial: one case at a time; batch: all cases at once, exactly their sum; label: the case alone has these labels",
     )
-
-    @model_validator(mode="after")
-    def _bounded(self) -> CounterExpectation:
-        _within("time", "10s")(self.lag)
-        if self.lag.op not in {"<", "<="}:
-            message = f"lag: {self.lag.shown()!r} sets no upper limit"
-            raise ValueError(message)
-        return self
 
     @property
     def budget(self) -> float:
@@ -284,13 +287,23 @@ class Expect(Model):
     ] = Field(default=(), description="counters of the environment, and contracts of pushed metrics")
     tree: TreeExpectation | None = Field(default=None, description="the shape of the trace")
     payload: Payload | None = Field(default=None, description="sizes of the export requests")
+    lag: LagField | None = Field(
+        default=None, description="how long after the drive the last export request may arrive (<= 5s)"
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Expect:
-        if not (self.spans or self.logs or self.metrics or self.tree or self.payload):
-            message = "needs at least one of spans, metrics, logs, tree and payload: nothing else could fail"
+        if not (self.captures or self.metrics):
+            message = (
+                "needs at least one of spans, metrics, logs, tree, payload and lag: nothing else could fail"
+            )
             raise ValueError(message)
         return self
+
+    @property
+    def captures(self) -> bool:
+        """Whether anything is expected of what the case exports."""
+        return bool(self.contracts or self.tree or self.payload or self.lag)
 
     @property
     def counters(self) -> tuple[CounterExpectation, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_telemetry_gate.replay.judging import Finding, Tree
 from pytest_telemetry_gate.replay.telemetry import Span
 
-__all__ = ["judge_tree", "outline"]
+__all__ = ["judge_tree", "missing_below", "outline"]
 
 _SHOWN = 12
 
@@ -20,20 +21,38 @@ def judge_tree(spans: Sequence[Span], like: Sequence[Span], ignore: Collection[s
     attributes are compared. Values, order, times and ids never count.
     """
     captured, recorded = _paths(spans), _paths(like)
-    have, want = Counter(dict(_sizes(captured))), Counter(dict(_sizes(recorded)))
-    for path, number in sorted((want - have).items()):
-        what = f"{number} times " if number > 1 else ""
-        yield Finding("tree", f"missing: {what}{' > '.join(path)}")
+    have, want = _sized(captured), _sized(recorded)
+    yield from _counted(want - have, "missing")
     if "extra" not in ignore:
-        for path, number in sorted((have - want).items()):
-            what = f"{number} times " if number > 1 else ""
-            yield Finding("tree", f"not in the recorded trace: {what}{' > '.join(path)}")
+        yield from _counted(have - want, "not in the recorded trace:")
     for path in sorted(set(captured).intersection(recorded)):
         yield from _differences(path, captured[path][0], recorded[path][0], ignore)
 
 
-def outline(spans: Sequence[Span]) -> str:
-    """Write the tree in one line: ``POST /parse > parser.parse (ast.walk, emit)``."""
+def _counted(paths: Counter[tuple[str, ...]], what: str) -> Iterator[Finding]:
+    """Yield the tops of what is too much or too little: what is below them follows from that."""
+    for path, number in sorted(paths.items()):
+        if path[:-1] not in paths:
+            where = f"tree {' > '.join(path[:-1])}" if path[:-1] else "tree"
+            yield Finding(where, f"{what} {f'{number} times ' if number > 1 else ''}{path[-1]}")
+
+
+def missing_below(spans: Sequence[Span], like: Sequence[Span]) -> dict[str, list[str]]:
+    """Return the names of spans that a recorded trace has and captured ones lack, by the id of the span above."""
+    captured, recorded = _paths(spans), _paths(like)
+    found: dict[str, list[str]] = {}
+    for path, number in sorted(_sized(recorded).items()):
+        above = captured.get(path[:-1])
+        if above and number > len(captured.get(path, ())):
+            found.setdefault(above[0].span_id, []).append(path[-1])
+    return found
+
+
+def outline(spans: Sequence[Span], missing: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+    """Write the tree in one line: ``POST /parse > parser.parse > (ast.walk, missing emit)``.
+
+    ``missing`` has names of what should be below spans, by their ids.
+    """
     tree = Tree(spans)
     roots = [span for span in spans if tree.parent(span) is None]
     budget = [_SHOWN]
@@ -41,10 +60,11 @@ def outline(spans: Sequence[Span]) -> str:
     def written(span: Span) -> str:
         budget[0] -= 1
         below = sorted(tree.children(span), key=lambda one: one.start)
-        if not below or budget[0] <= 0:
+        absent = [f"missing {name}" for name in missing.get(span.span_id, ())]
+        if not (below or absent) or budget[0] <= 0:
             return span.name + (" ..." if below else "")
-        inner = ", ".join(written(one) for one in below)
-        return f"{span.name} > {inner}" if len(below) == 1 else f"{span.name} > ({inner})"
+        inner = [written(one) for one in below] + absent
+        return f"{span.name} > {inner[0]}" if len(inner) == 1 else f"{span.name} > ({', '.join(inner)})"
 
     return "; ".join(written(root) for root in sorted(roots, key=lambda one: one.start)[:4])
 
@@ -62,8 +82,8 @@ def _paths(spans: Sequence[Span]) -> dict[tuple[str, ...], list[Span]]:
     return found
 
 
-def _sizes(paths: dict[tuple[str, ...], list[Span]]) -> Iterator[tuple[tuple[str, ...], int]]:
-    yield from ((path, len(spans)) for path, spans in paths.items())
+def _sized(paths: Mapping[tuple[str, ...], Sequence[Span]]) -> Counter[tuple[str, ...]]:
+    return Counter({path: len(spans) for path, spans in paths.items()})
 
 
 def _differences(path: Sequence[str], span: Span, like: Span, ignore: Collection[str]) -> Iterator[Finding]:

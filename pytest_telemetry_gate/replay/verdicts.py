@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.figures import number
 from pytest_telemetry_gate.replay.captured import Captured, Lag, Request
+from pytest_telemetry_gate.replay.contracts import Bounds
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.judging import Finding, fields_of, judge_contract
-from pytest_telemetry_gate.replay.model import CounterExpectation, Payload, ReplayCase, ReplaySuite
-from pytest_telemetry_gate.replay.telemetry import Telemetry
-from pytest_telemetry_gate.replay.tree import judge_tree, outline
+from pytest_telemetry_gate.replay.judging import Finding, amount, fields_of, judge_contract, selected
+from pytest_telemetry_gate.replay.model import CounterExpectation, Expected, Payload, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.telemetry import Span, Telemetry
+from pytest_telemetry_gate.replay.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.suite.units import Limit, convert
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
@@ -57,18 +59,21 @@ def judge_case(
     if captured is None:
         return verdict_of(suite, case, Outcome.INCONCLUSIVE, missing or "nothing was captured", (), **found)
     decision = decide(suite, case, captured)
-    facts = tuple(decision.facts)
-    if decision.findings:
-        order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
-        details = (*facts[:2], *(f"x {what}" for _, what in order), *facts[2:])
-        several = f" (and {len(order) - 1} more)" if len(order) > 1 else ""
-        reason = f"{order[0][1]}{several}"
-    else:
-        details = facts
-        reason = "; ".join(facts[1:2]) or facts[0]
-    warnings = tuple(what for outcome, what in decision.findings if outcome is Outcome.WARN)
+    order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
+    warnings = tuple(what for outcome, what in order if outcome is Outcome.WARN)
+    wrong = [what for outcome, what in order if outcome is not Outcome.WARN]
+    first, *more = wrong or warnings or decision.facts[1:2]
+    several = f" (and {len(more)} more)" if more else ""
+    details = (*(f"x {what}" for what in wrong), *decision.facts)
     return verdict_of(
-        suite, case, decision.outcome, reason, details, time=captured.at or None, warnings=warnings, **found
+        suite,
+        case,
+        decision.outcome,
+        f"{first}{several}",
+        details,
+        time=captured.at or None,
+        warnings=warnings,
+        **found,
     )
 
 
@@ -101,14 +106,24 @@ def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision
     """Judge everything that a case expects: all of it, so that one failure hides no other."""
     decision = Decision()
     driven = captured.driven
-    trace = f", trace {driven.trace_ids[0]}" if driven.trace_ids else ""
-    decision.facts.append(f"drive {driven.summary} in {driven.seconds:.2f} s{trace}, seed {driven.seed}")
+    decision.facts.append(f"drive {driven.summary} in {driven.seconds:.2f} s")
     if driven.error:
         decision.add(Outcome.ERROR, f"drive {driven.error}")
-        return decision
+    else:
+        _driven(suite, case, captured, decision)
+    trace = f"trace {driven.trace_ids[0]}, " if driven.trace_ids else ""
+    decision.facts.append(f"{trace}seed {driven.seed}")
+    every = suite.at(case.checkpoint)
+    number = f"{every.index(case) + 1} of {len(every)}" if case in every else f"none of {len(every)}"
+    decision.facts.append(f"case {number} at {case.checkpoint}")
+    return decision
+
+
+def _driven(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision) -> None:
+    driven = captured.driven
     if driven.failure:
         decision.add(Outcome.FAIL, f"drive {driven.failure}")
-    if _captures(case):
+    if case.expect.captures:
         _telemetry(suite, case, captured, decision)
     counters = case.expect.counters
     for expectation in counters:
@@ -118,12 +133,8 @@ def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision
             decision.facts.append(what)
         else:
             decision.add(outcome, what)
-    return decision
-
-
-def _captures(case: ReplayCase) -> bool:
-    expect = case.expect
-    return bool(expect.contracts or expect.tree or expect.payload)
+        if lag is not None and lag.baseline_at is not None:
+            decision.facts.append(_samples(expectation, lag))
 
 
 def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision) -> None:
@@ -139,9 +150,7 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
         if request.trouble:
             decision.add(Outcome.FAIL if own else Outcome.WARN, f"export request {request.trouble}")
     nothing = not (telemetry.spans or telemetry.metrics or telemetry.logs)
-    if nothing and any(
-        expected.count is None or expected.count.max != 0 for expected in case.expect.contracts
-    ):
+    if nothing and (case.expect.lag or any(_needed(suite, one) for one in case.expect.contracts)):
         hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
         decision.add(Outcome.FAIL, f"captured no telemetry in {captured.waited:.1f} s{hint}")
     for expected in case.expect.contracts:
@@ -162,18 +171,34 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
         decision.exercised.setdefault(expected.contract, set()).update(
             judgement.exercised & fields_of(contract)
         )
+    like: Sequence[Span] = ()
     if case.expect.tree is not None:
         try:
-            like = telemetry_of(read_corpus(suite.folder / case.expect.tree.like, case.expect.tree.like))
+            like = telemetry_of(
+                read_corpus(suite.folder / case.expect.tree.like, case.expect.tree.like)
+            ).spans
         except CorpusError as error:
             decision.add(Outcome.ERROR, str(error))
         else:
-            decision.take(judge_tree(telemetry.spans, like.spans, case.expect.tree.ignore))
+            decision.take(judge_tree(telemetry.spans, like, case.expect.tree.ignore))
     if case.expect.payload is not None:
         for outcome, what in _payload(case.expect.payload, taken):
             decision.add(outcome, what)
+    if case.expect.lag is not None and not nothing:
+        missing = [
+            one.contract
+            for one in case.expect.contracts
+            if amount(contract := suite.contracts[one.contract], selected(contract, telemetry))
+            < _count(suite, one).min
+        ]
+        outcome, what = _export_lag(case.expect.lag, taken, [] if captured.complete else missing)
+        if outcome is Outcome.PASS:
+            decision.facts.append(what)
+        else:
+            decision.add(outcome, what)
     if telemetry.spans:
-        decision.facts.append(f"tree {outline(telemetry.spans)}")
+        shape = outline(telemetry.spans, missing_below(telemetry.spans, like))
+        decision.facts.append(f"tree {shape}")
 
 
 def _amount(telemetry: Telemetry, requests: Sequence[Request], captured: Captured) -> str:
@@ -222,6 +247,35 @@ def _sized(size: int, unit: str) -> str:
     return f"{convert(size, 'B', unit):.6g} {unit} ({number(size)} B)"
 
 
+def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str]) -> tuple[Outcome, str]:
+    """Decide about the last export request; metrics, which are exported again and again, do not count.
+
+    ``missing`` are contracts that not enough has come for, which may come later than whatever has.
+    """
+    counted = [one for one in requests if one.signal != "metrics"]
+    if not counted:
+        return Outcome.INCONCLUSIVE, "lag: only metrics were captured, which are exported again and again"
+    arrivals = [one.arrival for one in counted if one.arrival is not None]
+    if len(arrivals) < len(counted):
+        return Outcome.INCONCLUSIVE, "lag: the capture does not tell when its requests arrived"
+    last = max(arrivals)
+    when = f"{last:g} s after the drive" if last >= 0 else f"{-last:g} s before the drive ended"
+    told = f"lag: the last export request arrived {when}"
+    if not limit.converted("s").holds(last):
+        return Outcome.FAIL, f"{told}, outside {limit.shown()}"
+    if missing:
+        return Outcome.INCONCLUSIVE, f"{told}, but not yet all of {', '.join(missing)}"
+    return Outcome.PASS, f"{told}, limit {limit.shown()}"
+
+
+def _count(suite: ReplaySuite, expected: Expected) -> Bounds:
+    return suite.contracts[expected.contract].count if expected.count is None else expected.count
+
+
+def _needed(suite: ReplaySuite, expected: Expected) -> bool:
+    return _count(suite, expected).max != 0
+
+
 def judge_lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:
     """Decide about one counter; what lies between two polls on either side of the budget is undecided."""
     name, budget = f"metric {expectation.selector}", expectation.budget
@@ -241,13 +295,27 @@ def judge_lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome
             f"{name}: rose by {lag.seen:g}, expected {lag.wanted:g}{share} within {budget:g} s; "
             f"given up after {lag.low or 0:.1f} s"
         )
-    scrape = f", scrape interval {lag.interval:g} s" if lag.interval else ""
-    seen = f"{name}: +{lag.seen:g} seen after {lag.low:.2f} to {lag.high:.2f} s, budget {budget:g} s{scrape}{share}"
+    seen = f"{name}: +{lag.seen:g} seen after {lag.low:.2f} to {lag.high:.2f} s, budget {budget:g} s{share}"
     if lag.high <= budget:
         return Outcome.PASS, seen
     if lag.low > budget:
         return Outcome.FAIL, seen
     return Outcome.INCONCLUSIVE, f"{seen}: the polls were too far apart to tell"
+
+
+def _samples(expectation: CounterExpectation, lag: Lag) -> str:
+    """Write the samples that a lag was measured on, by the server's clock."""
+    parts = [f"baseline {lag.baseline:g} at {_clock(lag.baseline_at)}"]
+    if lag.seen_at is not None:
+        parts.append(f"{lag.baseline + lag.seen:g} at {_clock(lag.seen_at)}")
+    if lag.interval:
+        parts.append(f"scrape interval {lag.interval:g} s")
+    return f"samples of {expectation.selector}: {', '.join(parts)}"
+
+
+def _clock(moment: float | None) -> str:
+    when = datetime.fromtimestamp(moment or 0.0, tz=UTC)
+    return f"{when:%H:%M:%S}.{when.microsecond // 100_000}Z"
 
 
 def exercised(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> list[str]:

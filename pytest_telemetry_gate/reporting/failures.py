@@ -11,7 +11,7 @@ from pytest_telemetry_gate.reporting.rows import limit_of, ordered, ranges
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict, worst
 
-__all__ = ["explained", "listed"]
+__all__ = ["explained", "figures_of", "listed"]
 
 _SAME = 3  # criteria that may have one reason before they are written as one
 _NAMED = 5  # criteria that are named where one reason holds for many
@@ -84,7 +84,13 @@ def listed(
 
 
 def explained(verdict: Verdict) -> Iterator[str]:
-    """Yield lines on where a verdict comes from: time, level, figures, evidence, query, link."""
+    """Yield lines on where a verdict comes from: evidence, time, level, figures, query, link."""
+    yield from verdict.details
+    yield from figures_of(verdict)
+
+
+def figures_of(verdict: Verdict) -> Iterator[str]:
+    """Yield the lines of ``explained()`` that every kind of verdict has."""
     facts = [
         "" if verdict.time is None else f"at {format_time(verdict.time)}",
         "" if verdict.value is None else f"value {beside(verdict.value, limit_of(verdict), verdict.unit)}",
@@ -93,7 +99,8 @@ def explained(verdict: Verdict) -> Iterator[str]:
         "" if verdict.level is None else f"level {verdict.level}",
         "" if verdict.coverage is None else f"coverage {percent(verdict.coverage)}",
     ]
-    yield ", ".join(fact for fact in facts if fact)
+    if any(facts):
+        yield ", ".join(filter(None, facts))
     if verdict.baseline is not None:
         name = f" ({verdict.baseline_name})" if verdict.baseline_name else ""
         against = f"baseline {figure(verdict.baseline, verdict.unit)}{name}"
@@ -102,7 +109,6 @@ def explained(verdict: Verdict) -> Iterator[str]:
         if verdict.tolerance is not None:
             against += f", tolerance ±{verdict.tolerance:g} {verdict.variance_unit}"
         yield against
-    yield from verdict.details
     for name in ("query", "source", "link"):
         content = getattr(verdict, name)
         if content:

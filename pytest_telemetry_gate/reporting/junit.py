@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_telemetry_gate.figures import figure
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.reporting.failures import explained
+from pytest_telemetry_gate.reporting.failures import figures_of
 from pytest_telemetry_gate.reporting.status import figures
 from pytest_telemetry_gate.suite.duration import format_time
 from pytest_telemetry_gate.verdict import Outcome, Verdict, worst
@@ -102,7 +102,9 @@ def _headline(verdict: Verdict) -> str:
 
 
 def _details(verdict: Verdict) -> Iterator[str]:
-    yield text.without_password(verdict.reason)
+    if figures(verdict) != text.plain(text.without_password(verdict.reason)):
+        yield text.without_password(verdict.reason)
+    yield from verdict.details
     where = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
     parts = [verdict.suite, verdict.group, verdict.title.replace("`", "")]
     yield f"criterion {' / '.join(part for part in parts if part)}{where}"
@@ -111,7 +113,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         f"checkpoint {verdict.checkpoint}" if verdict.checkpoint else "",
     ]
     yield ", ".join(place for place in places if place)
-    yield from explained(verdict)
+    yield from figures_of(verdict)
 
 
 def _number(value: float) -> str:

@@ -127,7 +127,7 @@ def test_a_checkpoint_has_its_own_cases(replay: Project) -> None:
 FAULTS = {
     "dropped": "x span parser.parse: attribute parser.file_count: required, missing",
     "type": 'x span parser.parse: attribute parser.file_count: expected int >= 1, got string "4"',
-    "renamed": "x contract parse_span: expected exactly 1 spans parser.parse, got 0; captured: cli parse, parser.prase",
+    "renamed": "x contract parse_span: expected exactly 1 spans parser.parse, got 0 (near: parser.prase); captured: cli parse, parser.prase",
     "orphan": "x span parser.parse: parent: expected /cli .*/, but 0000000000000002 was not captured (orphan)",
     "pii": "x span parser.parse: attribute user.email: forbidden, but it is there",
     "oversized": "x payload per_request: *KB (600,*B) is outside < 512 KB",

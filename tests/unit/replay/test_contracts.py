@@ -10,7 +10,7 @@ import pytest
 from pytest_telemetry_gate.replay.contracts import LogContract, MetricContract, SpanContract
 from pytest_telemetry_gate.replay.judging import fields_of, judge_contract
 from pytest_telemetry_gate.replay.telemetry import Telemetry, read_document
-from pytest_telemetry_gate.replay.tree import judge_tree, outline
+from pytest_telemetry_gate.replay.tree import judge_tree, missing_below, outline
 
 RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "parser"}}]}
 IDS = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "00f067aa0ba902b7")
@@ -164,13 +164,35 @@ def test_a_tree_is_held_against_a_recorded_one() -> None:
     assert not list(judge_tree(same, like, ()))
     other = spans(span("cli", 1), span("parser.parse", 2, 1, kind=2, attributes=[]), span("walk", 3, 2)).spans
     assert [str(one) for one in judge_tree(other, like, ())] == [
-        "tree: missing: cli > parser.parse > emit",
-        "tree: not in the recorded trace: cli > parser.parse > walk",
+        "tree cli > parser.parse: missing emit",
+        "tree cli > parser.parse: not in the recorded trace: walk",
         "tree cli > parser.parse: kind: expected internal, got server",
         "tree cli > parser.parse: attribute n: in the recorded trace, missing here",
         "tree cli > parser.parse: attribute word: in the recorded trace, missing here",
     ]
     assert outline(like) == "cli > parser.parse > emit"
+    assert outline(other, missing_below(other, like)) == "cli > parser.parse > (walk, missing emit)"
+
+
+def test_of_a_tree_that_lacks_a_branch_only_its_top_is_told() -> None:
+    like = spans(span("cli", 1), span("parser.parse", 2, 1), span("emit", 3, 2), span("emit", 4, 2)).spans
+    assert [str(one) for one in judge_tree(like[:1], like, ())] == ["tree cli: missing parser.parse"]
+    assert [str(one) for one in judge_tree(like[:2], like, ())] == [
+        "tree cli > parser.parse: missing 2 times emit"
+    ]
+    assert [str(one) for one in judge_tree([], like, ())] == ["tree: missing cli"]
+
+
+@pytest.mark.parametrize(
+    ("contract", "entry", "told"),
+    [
+        ({"children": {"emit.batch": 1}}, span(), "span parser.parse: children: expected exactly 1 emit.batch, got 0 (near: emit.bacth)"),
+        ({"events": {"done": {}}}, span(events=[{"name": "dome"}]), "span parser.parse: event done: expected at least 1, got 0 (near: dome)"),
+        ({"select": {"name": "parser.pasre"}}, span(), "contract c: expected at least 1 spans parser.pasre, got 0 (near: parser.parse); captured: emit.bacth, parser.parse"),
+    ],
+)  # fmt: skip
+def test_what_was_meant_is_named(contract: dict[str, Any], entry: dict[str, Any], told: str) -> None:
+    assert findings(contract, spans(entry, span("emit.bacth", 2, 1))) == [told]
 
 
 def test_a_thousand_spans_take_no_time() -> None:
