@@ -19,6 +19,7 @@ from pytest_telemetry_gate.replay.ci_logs import Rates, judge_ci, rates_of, read
 from pytest_telemetry_gate.replay.live import LiveReplay
 from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.model import ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.redaction import redacted
 from pytest_telemetry_gate.replay.verdicts import coverage, exercised, judge_case
 from pytest_telemetry_gate.verdict import Outcome, Verdict
 
@@ -122,10 +123,12 @@ class ReplayRun:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put a case's capture on its report where it is to be recorded."""
         report = yield
-        if call.when == "call" and _CAPTURE in item.stash and self._out() is not None:
-            setattr(report, _WIRE, item.stash[_CAPTURE])
-        if call.when == "call" and _CAPTURE in item.stash:
-            setattr(report, _EXERCISED, [str(item.path), *item.stash.get(_FIELDS, [])])
+        if not isinstance(item, ReplayItem) or call.when != "call" or _CAPTURE not in item.stash:
+            return report
+        captured = item.stash[_CAPTURE]
+        if self._out() is not None:
+            setattr(report, _WIRE, redacted(captured, item.suite))
+        setattr(report, _EXERCISED, [str(item.path), *item.stash.get(_FIELDS, [])])
         return report
 
     def take(self, report: pytest.TestReport) -> None:

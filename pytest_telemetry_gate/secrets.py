@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import weakref
 from urllib.parse import quote, quote_plus
@@ -33,6 +34,13 @@ class Secrets:
         _known.add(self)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_masked)
+
+    @classmethod
+    def of_environment(cls) -> Secrets:
+        """Return what environment variables with secret names hold."""
+        found = cls()
+        found.keep(*(value for name, value in os.environ.items() if is_secret_name(name)))
+        return found
 
     def keep(self, *texts: str) -> None:
         """Remember secrets; those of less than four characters cannot be told from other text."""

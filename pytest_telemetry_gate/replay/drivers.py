@@ -19,11 +19,14 @@ from pytest_telemetry_gate.replay.command import run_command
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.model import CliDrive, File, HttpDrive, OtlpDrive, PythonDrive, ReplayCase
 from pytest_telemetry_gate.replay.rewrite import rewritten
+from pytest_telemetry_gate.secrets import Secrets, is_secret_name
 
 __all__ = ["Context", "drive", "resolved"]
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}", re.ASCII)
+_LOGIN = re.compile(r"://([^/@\s]+)@")
 _MAX_RESPONSE = 2**20
+_MAX_TEXT = 500  # characters of what is told about a drive
 _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
 
 
@@ -77,6 +80,14 @@ def resolved(text: str, environ: Mapping[str, str] | None = None) -> str:
     return _REFERENCE.sub(value, text)
 
 
+def _all_resolved(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _all_resolved(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_all_resolved(value) for value in part]
+    return resolved(part) if isinstance(part, str) else part
+
+
 def drive(case: ReplayCase, context: Context) -> Driven:
     """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong."""
     kind = case.drive.kind
@@ -87,13 +98,34 @@ def drive(case: ReplayCase, context: Context) -> Driven:
         "python": _python,
     }
     result = Driven(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
+    settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
     started = time.monotonic()
     try:
-        drivers[kind](getattr(case.drive, kind), context, result)
+        _keep(settings, secrets)
+        drivers[kind](settings, context, result)
     except (DriveError, CorpusError) as error:
         result.error = str(error)
     result.seconds = result.seconds or time.monotonic() - started
+    for name in ("summary", "failure", "error"):
+        # Cut when nothing secret is left: half a secret would not be found.
+        setattr(result, name, _short(secrets.scrub(getattr(result, name))))
     return result
+
+
+def _keep(settings: Any, secrets: Secrets) -> None:
+    """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
+    for given in ("headers", "env"):
+        for name, value in getattr(settings, given, {}).items():
+            if is_secret_name(name):
+                whole = resolved(value)
+                secrets.keep(whole, *whole.split()[1:])  # without the scheme, as in `Bearer TOKEN`
+    for login in _LOGIN.findall(resolved(getattr(settings, "url", ""))):
+        secrets.keep(*login.split(":", 1)[1:])
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT // 2]} ... {text[-_MAX_TEXT // 2 :]}"
 
 
 def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
@@ -140,7 +172,8 @@ def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | No
     except requests.ConnectionError as error:
         message = f"{method} {_shown(url)}: cannot be reached: {_cause(error)}"
     except (requests.RequestException, UnicodeError) as error:
-        message = f"{method} {_shown(url)}: {error}"
+        # Not the library's own words, which may have parts of a secret that they have taken apart.
+        message = f"{method} {_shown(url)}: cannot be sent or read: {type(error).__name__}"
     raise DriveError(message)
 
 
@@ -151,12 +184,12 @@ def _cause(error: BaseException) -> str:
 
 
 def _shown(url: str) -> str:
-    return re.sub(r"://[^/@\s]+@", "://", url).partition("?")[0]
+    return _LOGIN.sub("://", url).partition("?")[0]
 
 
 def _body(body: File | str | None, folder: Path) -> bytes | None:
     if body is None or isinstance(body, str):
-        return None if body is None else body.encode()
+        return None if body is None else resolved(body).encode()
     return _content(folder / body.file)
 
 
@@ -182,7 +215,7 @@ def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
     stdin = _content(context.folder / settings.stdin.file) if settings.stdin is not None else b""
     done = run_command(
         argv,
-        cwd=context.folder / settings.cwd,
+        cwd=context.folder / resolved(settings.cwd),
         environ=environ,
         stdin=stdin,
         timeout=settings.timeout,
@@ -195,7 +228,7 @@ def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
     result.summary += f" -> exit {done.exit}"
     if done.exit != settings.exit:
         last = done.output.strip().splitlines()[-1:] or [""]
-        told = f" ({last[0][:200]})" if last[0] else ""
+        told = f" ({last[0]})" if last[0] else ""
         result.failure = f"exit code: expected {settings.exit}, got {done.exit}{told}"
 
 
@@ -230,7 +263,8 @@ def _python(settings: PythonDrive, context: Context, result: Driven) -> None:
     except (ImportError, AttributeError) as error:
         message = f"drive.python: {settings.call}: {error}"
         raise DriveError(message) from None
+    arguments = _all_resolved(settings.arguments)
     try:
-        function(context, **settings.arguments)
+        function(context, **arguments)
     except Exception as error:  # noqa: BLE001 - whatever the user's function raises is the case's failure
         result.failure = f"{type(error).__name__}: {error}"
