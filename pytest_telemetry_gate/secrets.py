@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import weakref
+from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
 
 __all__ = ["MASK", "Secrets", "is_secret_name"]
@@ -39,7 +40,7 @@ class Secrets:
     def of_environment(cls) -> Secrets:
         """Return what environment variables with secret names hold."""
         found = cls()
-        found.keep(*(value for name, value in os.environ.items() if is_secret_name(name)))
+        found.keep_named(os.environ)
         return found
 
     def keep(self, *texts: str) -> None:
@@ -56,6 +57,12 @@ class Secrets:
             known = {one for one in forms if len(one) >= _SHORTEST}.union(self._longest_first)
             # The longest first, so that none is taken apart by another that is part of it.
             self._longest_first = tuple(sorted(known, key=len, reverse=True))
+
+    def keep_named(self, given: Mapping[str, str]) -> None:
+        """Remember the values of variables or headers whose names say that they are secret, with and without a scheme."""
+        for name, value in given.items():
+            if is_secret_name(name):
+                self.keep(value, *value.split()[1:])
 
     def scrub(self, text: str) -> str:
         """Return a text without any of them, and without the logins of addresses."""

@@ -15,16 +15,16 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import Driven
+from pytest_telemetry_gate.replay.client import LOGIN, ask, shown_url
 from pytest_telemetry_gate.replay.command import run_command
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.model import CliDrive, File, HttpDrive, OtlpDrive, PythonDrive, ReplayCase
 from pytest_telemetry_gate.replay.rewrite import rewritten
-from pytest_telemetry_gate.secrets import Secrets, is_secret_name
+from pytest_telemetry_gate.secrets import Secrets
 
 __all__ = ["Context", "drive", "resolved"]
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}", re.ASCII)
-_LOGIN = re.compile(r"://([^/@\s]+)@")
 _MAX_RESPONSE = 2**20
 _MAX_TEXT = 500  # characters of what is told about a drive
 _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
@@ -115,11 +115,8 @@ def drive(case: ReplayCase, context: Context) -> Driven:
 def _keep(settings: Any, secrets: Secrets) -> None:
     """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
     for given in ("headers", "env"):
-        for name, value in getattr(settings, given, {}).items():
-            if is_secret_name(name):
-                whole = resolved(value)
-                secrets.keep(whole, *whole.split()[1:])  # without the scheme, as in `Bearer TOKEN`
-    for login in _LOGIN.findall(resolved(getattr(settings, "url", ""))):
+        secrets.keep_named({key: resolved(value) for key, value in getattr(settings, given, {}).items()})
+    for login in LOGIN.findall(resolved(getattr(settings, "url", ""))):
         secrets.keep(*login.split(":", 1)[1:])
 
 
@@ -130,7 +127,7 @@ def _short(text: str) -> str:
 
 def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
     url = resolved(settings.url)
-    result.summary = f"{settings.method} {_shown(url)}"
+    result.summary = f"{settings.method} {shown_url(url)}"
     headers = {key: resolved(value) for key, value in settings.headers.items()}
     body = _body(settings.body, context.folder)
     headers.setdefault("traceparent", context.traceparent)
@@ -141,50 +138,7 @@ def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
 
 
 def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> int:
-    """Send a request and read its answer as far as a limit, within the time; raises DriveError."""
-    import requests
-
-    give_up = time.monotonic() + timeout
-    try:
-        with (
-            requests.Session() as session,
-            session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=body,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as response,
-        ):
-            read = 0
-            for part in response.iter_content(65536):
-                read += len(part)
-                if read > _MAX_RESPONSE:
-                    break
-                if time.monotonic() > give_up:
-                    message = f"{method} {_shown(url)}: no whole answer within {timeout:g} s"
-                    raise DriveError(message)
-            return response.status_code
-    except requests.Timeout:
-        message = f"{method} {_shown(url)}: no answer within {timeout:g} s"
-    except requests.ConnectionError as error:
-        message = f"{method} {_shown(url)}: cannot be reached: {_cause(error)}"
-    except (requests.RequestException, UnicodeError) as error:
-        # Not the library's own words, which may have parts of a secret that they have taken apart.
-        message = f"{method} {_shown(url)}: cannot be sent or read: {type(error).__name__}"
-    raise DriveError(message)
-
-
-def _cause(error: BaseException) -> str:
-    """Find the words of the operating system in what HTTP libraries have wrapped around them."""
-    match = re.search(r"\[Errno [^\]]*\] ([^'\")]+)", str(error))
-    return match[1] if match else "no connection"
-
-
-def _shown(url: str) -> str:
-    return _LOGIN.sub("://", url).partition("?")[0]
+    return ask(method, url, headers=headers, body=body, timeout=timeout, keep=_MAX_RESPONSE).status
 
 
 def _body(body: File | str | None, folder: Path) -> bytes | None:
@@ -240,7 +194,7 @@ def _otlp(settings: OtlpDrive, context: Context, result: Driven) -> None:
     result.trace_ids = sorted({span.trace_id for span in telemetry_of(documents).spans})
     result.span_id = ""
     base = resolved(settings.url).rstrip("/")
-    result.summary = f"OTLP {source} -> {_shown(base)} (tests the pipeline, not the instrumentation)"
+    result.summary = f"OTLP {source} -> {shown_url(base)} (tests the pipeline, not the instrumentation)"
     headers = {key: resolved(value) for key, value in settings.headers.items()}
     headers["Content-Type"] = "application/json"
     for document in documents:

@@ -63,7 +63,7 @@ SAYS = "import os, sys; sys.exit(f'no access with {os.environ[sys.argv[2]]} (' +
     [
         ('{http: {url: "$target/$token"}}', "cannot be reached"),
         ('{http: {url: "http://127.0.0.1:9/?key=$token"}}', "cannot be reached"),
-        ('{http: {url: "http://[$token"}}', "InvalidURL"),
+        ('{http: {url: "http://[$token"}}', "cannot be sent"),
         ('{http: {url: "http://127.0.0.1:9", headers: {X: "$token\\n"}}}', "InvalidHeader"),
         ('{otlp: {url: "$target/$token", from: old.jsonl}}', "cannot be reached"),
         (f'{{cli: {{argv: [$python, -c, "{SAYS}", $token, API_TOKEN]}}}}', "exit code: expected 0, got 1 (no access with **********"),
