@@ -69,7 +69,10 @@ def parse_files(language: str, sources: Sequence[str]) -> list[Parsed]:
                 found = [parse(language, source) for source in sources]
         except SourceError as error:
             span.set_attribute("parser.error_kind", error.kind)
-            span.record_exception(error)
+            # By hand, since record_exception() adds a stack trace with the paths of the machine.
+            span.add_event(
+                "exception", {"exception.type": type(error).__qualname__, "exception.message": str(error)}
+            )
             span.set_status(Status(StatusCode.ERROR, str(error)))
             raise
         functions = sum(len(one.functions) for one in found)
