@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -36,6 +37,13 @@ class Secrets:
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_masked)
 
+    @classmethod
+    def of_environment(cls) -> Secrets:
+        """Return what environment variables with secret names hold."""
+        found = cls()
+        found.keep_named(os.environ)
+        return found
+
     def keep(self, *texts: str) -> None:
         """Remember secrets; those of less than four characters cannot be told from other text."""
         for text in texts:
@@ -50,6 +58,12 @@ class Secrets:
             known = {one for one in forms if len(one) >= _SHORTEST}.union(self._longest_first)
             # The longest first, so that none is taken apart by another that is part of it.
             self._longest_first = tuple(sorted(known, key=len, reverse=True))
+
+    def keep_named(self, given: Mapping[str, str]) -> None:
+        """Remember the values of variables or headers whose names say that they are secret, with and without a scheme."""
+        for name, value in given.items():
+            if is_secret_name(name):
+                self.keep(value, *value.split()[1:])
 
     def scrub(self, text: str) -> str:
         """Return a text without any of them, and without the logins of addresses."""

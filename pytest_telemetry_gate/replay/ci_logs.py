@@ -6,14 +6,20 @@ Raw counts would say more runs are worse, so each is a rate over the stages that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from pytest_telemetry_gate.errors import CorpusError
+from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
+from pytest_telemetry_gate.replay.client import ask, shown_url
 from pytest_telemetry_gate.replay.drivers import resolved
-from pytest_telemetry_gate.replay.model import CiLogs
+from pytest_telemetry_gate.replay.model import Address, CiLogs
+from pytest_telemetry_gate.secrets import Secrets
 from pytest_telemetry_gate.verdict import Outcome
 
 __all__ = ["Rates", "judge_ci", "rates_of", "read_ci", "undecided_ci"]
@@ -21,6 +27,7 @@ __all__ = ["Rates", "judge_ci", "rates_of", "read_ci", "undecided_ci"]
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
 _EPSILON = 1e-9
+_SOMETHING = re.compile(r"\S")
 _KEYS = ("run", "stage", "result", "attempt")
 
 
@@ -71,16 +78,33 @@ def undecided_ci(settings: CiLogs, before: Rates, after: Rates) -> str:
     return ""
 
 
-def read_ci(origin: str, folder: Path) -> Rates:
-    """Read a file or address: JSON Lines of ``{run, stage, result, attempt}``, or GitHub Actions' list of jobs.
+def read_ci(origin: Address | str, folder: Path) -> Rates:
+    """Read a file or address: JSON Lines of ``{run, stage, result, attempt}``, or GitHub Actions' lists of jobs.
 
-    Raises CorpusError with the place of what cannot be read.
+    An address may have several pages, as its ``Link`` header says. Raises CorpusError with the place of what cannot be read,
+    and for a list that is not whole.
     """
-    origin = resolved(origin)
-    text = _fetched(origin) if origin.startswith(("http://", "https://")) else _read(folder / origin, origin)
+    secrets = Secrets.of_environment()
+    try:
+        return _counted(_entries(*_texts(origin, folder, secrets)))
+    except TelemetryGateError as error:
+        raise CorpusError(secrets.scrub(str(error))) from None
+
+
+def _texts(origin: Address | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
+    """Return the texts of a file or address, and its name."""
+    headers = {} if isinstance(origin, str) else {key: resolved(one) for key, one in origin.headers.items()}
+    secrets.keep_named(headers)
+    place = resolved(origin if isinstance(origin, str) else origin.url)
+    if not place.startswith(("http://", "https://")):
+        return [_read(folder / place, place)], place
+    return _pages(place, headers), shown_url(place)
+
+
+def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> Rates:
     stages: dict[tuple[str, str], list[tuple[int, bool]]] = {}
     runs: set[str] = set()
-    for run, stage, attempt, skipped in _entries(text, origin):
+    for run, stage, attempt, skipped in entries:
         runs.add(run)
         stages.setdefault((run, stage), []).append((attempt, skipped))
     executed = skips = retries = 0
@@ -95,49 +119,65 @@ def read_ci(origin: str, folder: Path) -> Rates:
     return Rates(len(runs), executed, skips, retries)
 
 
-def _entries(text: str, origin: str) -> Iterator[tuple[str, str, int, bool]]:
-    try:
-        whole = json.loads(text)
-    except ValueError:
-        whole = None
-    if isinstance(whole, dict) and "jobs" in whole:
-        yield from _github(whole["jobs"], origin)
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int, bool]]:
+    stated: dict[str, int] = {}
+    listed: Counter[str] = Counter()
+    for text in texts:
+        for line, entry in _values(text, origin):
+            if isinstance(entry, dict) and "jobs" in entry:
+                jobs = list(_github(entry["jobs"], origin, line))
+                yield from (job for job in jobs if job is not None)
+                if jobs and isinstance(entry.get("total_count"), int):
+                    run = str(entry["jobs"][0]["run_id"])
+                    stated[run] = max(stated.get(run, 0), entry["total_count"])
+                    listed[run] += len(jobs)
+            else:
+                yield _stage(entry, origin, line)
+    for run, number in stated.items():
+        if listed[run] < number:
+            message = f"{origin}: {listed[run]} of {number} jobs of run {run[:80]}: pages are missing"
+            raise CorpusError(message)
+
+
+def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
+    """Yield each JSON value with its line: one for each line, documents one after the other, or an array of either."""
+    decoder, position, line = json.JSONDecoder(), 0, 1
+    while match := _SOMETHING.search(text, position):
+        line += text.count("\n", position, match.start())
         try:
-            entry = json.loads(line)
-        except ValueError:
-            raise _at(origin, number, "not JSON") from None
-        if isinstance(entry, dict) and "jobs" in entry:
-            yield from _github(entry["jobs"], origin)
-            continue
-        missing = [key for key in _KEYS[:3] if not isinstance(entry, dict) or key not in entry]
-        if missing:
-            raise _at(origin, number, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
-        attempt = entry.get("attempt", 1)
-        if not isinstance(attempt, int) or isinstance(attempt, bool) or attempt < 1:
-            raise _at(origin, number, f"attempt {attempt!r} is not a whole number from 1 on")
-        skipped = str(entry["result"]).lower() in {"skip", "skipped"}
-        yield str(entry["run"]), str(entry["stage"]), attempt, skipped
+            value, position = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            raise _at(origin, line, "not JSON") from None
+        yield from ((line, one) for one in (value if isinstance(value, list) else [value]))
+        line += text.count("\n", match.start(), position)
 
 
-def _github(jobs: object, origin: str) -> Iterator[tuple[str, str, int, bool]]:
-    """Yield the jobs of ``GET /repos/{owner}/{repo}/actions/runs/{id}/jobs?filter=all``."""
+def _stage(entry: object, origin: str, line: int) -> tuple[str, str, int, bool]:
+    missing = [key for key in _KEYS[:3] if not isinstance(entry, dict) or key not in entry]
+    if missing or not isinstance(entry, dict):
+        raise _at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
+    skipped = str(entry["result"]).lower() in {"skip", "skipped"}
+    return str(entry["run"]), str(entry["stage"]), _attempt(entry.get("attempt", 1), origin, line), skipped
+
+
+def _attempt(value: object, origin: str, line: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _at(origin, line, f"attempt {str(value)[:80]!r} is not a whole number from 1 on")
+    return value
+
+
+def _github(jobs: object, origin: str, line: int) -> Iterator[tuple[str, str, int, bool] | None]:
+    """Yield the jobs of ``GET /repos/{owner}/{repo}/actions/runs/{id}/jobs?filter=all``, None for one that has not ended."""
     if not isinstance(jobs, list):
-        raise _at(origin, 1, "jobs must be a list")
+        raise _at(origin, line, "jobs must be a list")
     for job in jobs:
         if not isinstance(job, dict) or "run_id" not in job or "name" not in job:
-            raise _at(origin, 1, "a job needs run_id, name and conclusion")
+            raise _at(origin, line, "a job needs run_id, name and conclusion")
         if job.get("conclusion") is None:
-            continue  # it has not ended
-        yield (
-            str(job["run_id"]),
-            str(job["name"]),
-            int(job.get("run_attempt", 1)),
-            job["conclusion"] == "skipped",
-        )
+            yield None
+            continue
+        attempt = _attempt(job.get("run_attempt", 1), origin, line)
+        yield str(job["run_id"]), str(job["name"]), attempt, job["conclusion"] == "skipped"
 
 
 def _read(path: Path, shown: str) -> str:
@@ -151,23 +191,35 @@ def _read(path: Path, shown: str) -> str:
         raise _at(shown, 1, "not UTF-8") from None
 
 
-def _fetched(url: str) -> str:
-    import requests
+def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield the pages of an address, which have the time and size of one file together; raises TelemetryGateError."""
+    shown, give_up, left = shown_url(url), time.monotonic() + _TIMEOUT, _MAX_BYTES
+    while url:
+        if time.monotonic() > give_up:
+            message = f"{shown}: no whole answer within {_TIMEOUT:g} s"
+            raise CorpusError(message)
+        answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=left + 1)
+        if answer.status != 200:
+            message = f"{shown}: HTTP {answer.status}"
+            raise CorpusError(message)
+        left -= len(answer.content)
+        if left < 0:
+            message = f"{shown}: larger than {_MAX_BYTES // 2**20} MiB"
+            raise CorpusError(message)
+        yield answer.content.decode("utf-8", "replace")
+        url = _next(url, answer.following, shown)
 
-    shown = url.partition("?")[0]
-    try:
-        with requests.get(url, timeout=_TIMEOUT, stream=True) as response:
-            if response.status_code != 200:
-                message = f"{shown}: HTTP {response.status_code}"
-                raise CorpusError(message)
-            content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
-    except requests.RequestException as error:
-        message = f"{shown}: cannot be reached: {type(error).__name__}"
-        raise CorpusError(message) from None
-    if len(content) > _MAX_BYTES:
-        message = f"{shown}: larger than {_MAX_BYTES // 2**20} MiB"
+
+def _next(url: str, following: str, shown: str) -> str:
+    """Return the address of the next page, which headers are sent to as well, so that it must be on the same host."""
+    if not following:
+        return ""
+    found = urljoin(url, following)
+    here, there = urlsplit(url), urlsplit(found)
+    if (here.scheme, here.hostname, here.port) != (there.scheme, there.hostname, there.port):
+        message = f"{shown}: its next page is on another host"
         raise CorpusError(message)
-    return str(content.decode("utf-8", "replace"))
+    return found
 
 
 def _at(shown: str, line: int, message: str) -> CorpusError:

@@ -15,15 +15,18 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import Driven
+from pytest_telemetry_gate.replay.client import LOGIN, ask, shown_url
 from pytest_telemetry_gate.replay.command import run_command
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.model import CliDrive, File, HttpDrive, OtlpDrive, PythonDrive, ReplayCase
 from pytest_telemetry_gate.replay.rewrite import rewritten
+from pytest_telemetry_gate.secrets import Secrets
 
 __all__ = ["Context", "drive", "resolved"]
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}", re.ASCII)
 _MAX_RESPONSE = 2**20
+_MAX_TEXT = 500  # characters of what is told about a drive
 _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
 
 
@@ -79,6 +82,14 @@ def resolved(text: str, environ: Mapping[str, str] | None = None) -> str:
     return _REFERENCE.sub(value, text)
 
 
+def _all_resolved(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _all_resolved(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_all_resolved(value) for value in part]
+    return resolved(part) if isinstance(part, str) else part
+
+
 def drive(case: ReplayCase, context: Context) -> Driven:
     """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong."""
     kind = case.drive.kind
@@ -89,18 +100,36 @@ def drive(case: ReplayCase, context: Context) -> Driven:
         "python": _python,
     }
     result = Driven(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
+    settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
     started = time.monotonic()
     try:
-        drivers[kind](getattr(case.drive, kind), context, result)
+        _keep(settings, secrets)
+        drivers[kind](settings, context, result)
     except (DriveError, CorpusError) as error:
         result.error = str(error)
     result.seconds = result.seconds or time.monotonic() - started
+    for name in ("summary", "failure", "error"):
+        # Cut when nothing secret is left: half a secret would not be found.
+        setattr(result, name, _short(secrets.scrub(getattr(result, name))))
     return result
+
+
+def _keep(settings: Any, secrets: Secrets) -> None:
+    """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
+    for given in ("headers", "env"):
+        secrets.keep_named({key: resolved(value) for key, value in getattr(settings, given, {}).items()})
+    for login in LOGIN.findall(resolved(getattr(settings, "url", ""))):
+        secrets.keep(*login.split(":", 1)[1:])
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT // 2]} ... {text[-_MAX_TEXT // 2 :]}"
 
 
 def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
     url = resolved(settings.url)
-    result.summary = f"{settings.method} {_shown(url)}"
+    result.summary = f"{settings.method} {shown_url(url)}"
     headers = {key: resolved(value) for key, value in settings.headers.items()}
     body = _body(settings.body, context.folder)
     headers.setdefault("traceparent", context.traceparent)
@@ -111,54 +140,12 @@ def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
 
 
 def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> int:
-    """Send a request and read its answer as far as a limit, within the time; raises DriveError."""
-    import requests
-
-    give_up = time.monotonic() + timeout
-    try:
-        with (
-            requests.Session() as session,
-            session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=body,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as response,
-        ):
-            read = 0
-            for part in response.iter_content(65536):
-                read += len(part)
-                if read > _MAX_RESPONSE:
-                    break
-                if time.monotonic() > give_up:
-                    message = f"{method} {_shown(url)}: no whole answer within {timeout:g} s"
-                    raise DriveError(message)
-            return response.status_code
-    except requests.Timeout:
-        message = f"{method} {_shown(url)}: no answer within {timeout:g} s"
-    except requests.ConnectionError as error:
-        message = f"{method} {_shown(url)}: cannot be reached: {_cause(error)}"
-    except (requests.RequestException, UnicodeError) as error:
-        message = f"{method} {_shown(url)}: {error}"
-    raise DriveError(message)
-
-
-def _cause(error: BaseException) -> str:
-    """Find the words of the operating system in what HTTP libraries have wrapped around them."""
-    match = re.search(r"\[Errno [^\]]*\] ([^'\")]+)", str(error))
-    return match[1] if match else "no connection"
-
-
-def _shown(url: str) -> str:
-    return re.sub(r"://[^/@\s]+@", "://", url).partition("?")[0]
+    return ask(method, url, headers=headers, body=body, timeout=timeout, keep=_MAX_RESPONSE).status
 
 
 def _body(body: File | str | None, folder: Path) -> bytes | None:
     if body is None or isinstance(body, str):
-        return None if body is None else body.encode()
+        return None if body is None else resolved(body).encode()
     return _content(folder / body.file)
 
 
@@ -184,7 +171,7 @@ def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
     stdin = _content(context.folder / settings.stdin.file) if settings.stdin is not None else b""
     done = run_command(
         argv,
-        cwd=context.folder / settings.cwd,
+        cwd=context.folder / resolved(settings.cwd),
         environ=environ,
         stdin=stdin,
         timeout=settings.timeout,
@@ -197,7 +184,7 @@ def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
     result.summary += f" -> exit {done.exit}"
     if done.exit != settings.exit:
         last = done.output.strip().splitlines()[-1:] or [""]
-        told = f" ({last[0][:200]})" if last[0] else ""
+        told = f" ({last[0]})" if last[0] else ""
         result.failure = f"exit code: expected {settings.exit}, got {done.exit}{told}"
 
 
@@ -209,7 +196,7 @@ def _otlp(settings: OtlpDrive, context: Context, result: Driven) -> None:
     result.trace_ids = sorted({span.trace_id for span in telemetry_of(documents).spans})
     result.span_id = ""
     base = resolved(settings.url).rstrip("/")
-    result.summary = f"OTLP {source} -> {_shown(base)} (tests the pipeline, not the instrumentation)"
+    result.summary = f"OTLP {source} -> {shown_url(base)} (tests the pipeline, not the instrumentation)"
     headers = {key: resolved(value) for key, value in settings.headers.items()}
     headers["Content-Type"] = "application/json"
     for document in documents:
@@ -232,7 +219,8 @@ def _python(settings: PythonDrive, context: Context, result: Driven) -> None:
     except (ImportError, AttributeError) as error:
         message = f"drive.python: {settings.call}: {error}"
         raise DriveError(message) from None
+    arguments = _all_resolved(settings.arguments)
     try:
-        function(context, **settings.arguments)
+        function(context, **arguments)
     except Exception as error:  # noqa: BLE001 - whatever the user's function raises is the case's failure
         result.failure = f"{type(error).__name__}: {error}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
@@ -144,7 +144,13 @@ class LiveReplay:
             poll=self._poll,
         )
         captured.requests = [
-            replace(one, arrival=round(box.arrived(number) - ended, 3))
+            replace(
+                one,
+                arrival=round(box.arrived(number) - ended, 3),
+                document=one.document
+                if case.drive.kind in _OWN
+                else _of_traces(one.document, driven.trace_ids),
+            )
             for number, one in enumerate(requests, first)
             if _concerns(one, case, driven)
         ]
@@ -296,6 +302,25 @@ def _concerns(request: Request, case: ReplayCase, driven: Driven) -> bool:
         return len(case.expect.metrics) > len(case.expect.counters)
     own = set(driven.trace_ids)
     return any(trace in own for trace in _traces(request.document))
+
+
+def _of_traces(part: Any, own: Collection[str]) -> Any:
+    """Return a document without others' spans and log records, which may share its request and are none of ours."""
+    if isinstance(part, list):
+        return [_of_traces(one, own) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: [one for one in value if _trace_of(one) in {None, *own}]
+        if key in {"spans", "logRecords"} and isinstance(value, list)
+        else _of_traces(value, own)
+        for key, value in part.items()
+    }
+
+
+def _trace_of(item: Any) -> str | None:
+    found = item.get("traceId") if isinstance(item, dict) else None
+    return found.lower() if isinstance(found, str) else None
 
 
 def _traces(part: Any) -> Iterable[str]:

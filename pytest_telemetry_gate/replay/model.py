@@ -17,6 +17,7 @@ from pytest_telemetry_gate.suite.units import Limit, convert, dimension
 
 __all__ = [
     "CI_LOGS",
+    "Address",
     "Capture",
     "Case",
     "CiLogs",
@@ -332,6 +333,19 @@ class Case(Model):
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
 
 
+class Address(Model):
+    """Where something is fetched from over HTTP."""
+
+    url: str = Field(pattern=r"^(https?://|\$)", description="the address; further pages by its Link header")
+    headers: dict[str, str] = Field(default_factory=dict, description="headers, such as Authorization")
+
+
+Origin = Annotated[
+    Address | str,
+    WithJsonSchema({"anyOf": [{"type": "string"}, Address.model_json_schema()]}),
+]
+
+
 class MaxIncrease(Model):
     """By how much a rate per executed stage may rise, in percentage points."""
 
@@ -342,8 +356,10 @@ class MaxIncrease(Model):
 class CiLogs(Model):
     """Skipped stages and retries per executed stage, before the rollout against after it."""
 
-    before: str = Field(description="a JSON Lines file or GitHub Actions' API answer; a path or an address")
-    after: str = Field(description="the same, for the time after")
+    before: Origin = Field(
+        description="a JSON Lines file or GitHub Actions' API answer; a path, an address, or {url, headers}"
+    )
+    after: Origin = Field(description="the same, for the time after")
     min_runs: int = Field(default=1, ge=1, description="how many runs each side needs")
     max_increase: MaxIncrease = Field(default_factory=MaxIncrease, description="percentage points")
     checkpoints: tuple[str, ...] = Field(default=(), description="where it is judged; the last if not said")

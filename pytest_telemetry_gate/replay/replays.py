@@ -15,6 +15,7 @@ from pytest_telemetry_gate.replay.ci_logs import read_ci
 from pytest_telemetry_gate.replay.live import LiveReplay
 from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.model import CI_LOGS, ReplaySuite
+from pytest_telemetry_gate.replay.redaction import redacted
 from pytest_telemetry_gate.secrets import scrubbed
 from pytest_telemetry_gate.sources.base import Answer, CaptureQuestion
 
@@ -117,7 +118,7 @@ class Replays:
             where = f" in region {region}" if region else ""
             told = f"{path.name} holds no capture of it at {question.checkpoint}{where}; recorded checkpoints: {known}"
             return Answer(None, extent=told, source=source)
-        self._taken.append({**found, "region": question.region})
+        self._taken.append(redacted({**found, "region": question.region}, suite))
         return Answer(json.dumps(found), source=source)
 
     def _driven(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
@@ -146,7 +147,8 @@ class Replays:
             wire = self._ci(question, suite) if question.case == CI_LOGS else self._case(question, suite)
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
-        wire = scrubbed(wire, self._environment.scrub)
+        # Before anybody judges it, so that a recording gives the same verdicts.
+        wire = redacted(scrubbed(wire, self._environment.scrub), suite)
         self._taken.append(wire)
         return Answer(json.dumps(wire), source="replay")
 

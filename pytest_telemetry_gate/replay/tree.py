@@ -96,7 +96,7 @@ def _differences(path: Sequence[str], span: Span, like: Span, ignore: Collection
             if got is None:
                 yield Finding(where, f"attribute {key}: in the recorded trace, missing here")
             elif got.type != value.type:
-                yield Finding(where, f"attribute {key}: expected {value.type}, got {got.shown()}")
+                yield Finding(where, f"attribute {key}: expected {value.type}, got {got.type}")
         if "extra" not in ignore:
             for key in span.attributes:
                 if key not in like.attributes:

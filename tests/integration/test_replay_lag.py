@@ -24,12 +24,12 @@ SUITE = """\
 version: 1
 suite: lag
 variables: {target: "http://127.0.0.1:%d"}
-checkpoints: {48h: {cases: 15}}
+checkpoints: {48h: {cases: %d}}
 cases:
   - id: run
     matrix: [%s]
     drive: {http: {url: $target/run/$n}}
-    expect: {metrics: [{counter: lag_runs_total, match: {job: parser}, lag: "<= %s", isolation: batch}]}
+    expect: {metrics: [{counter: %s, lag: "<= %s", isolation: %s}]}
 """
 
 
@@ -42,7 +42,9 @@ class Service(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.registry = prometheus_client.CollectorRegistry()
         self.counter = prometheus_client.Counter("lag_runs", "runs", registry=self.registry)
+        self.slots = prometheus_client.Counter("lag_slots", "runs", ["slot"], registry=self.registry)
         self.lost = ""
+        self.foreign = ""  # a slot in which somebody else runs each time too
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,6 +53,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if self.path != self.server.lost:
             self.server.counter.inc()
+            self.server.slots.labels(self.path.rsplit("/", 1)[1]).inc()
+        if self.server.foreign:
+            self.server.slots.labels(self.server.foreign).inc()
         self._answer(b"")
 
     def do_GET(self) -> None:
@@ -75,10 +80,24 @@ def service() -> Iterator[Service]:
     started.server_close()
 
 
-def verdicts(folder: Path, service: Service, source: Any, lag: str = "10s") -> tuple[list[Verdict], float]:
+ALL = "lag_runs_total, match: {job: parser}"
+SLOT = "lag_slots_total, match: {job: parser, slot: $n}"
+
+
+def verdicts(
+    folder: Path,
+    service: Service,
+    source: Any,
+    *,
+    numbers: range = range(15),
+    counter: str = ALL,
+    lag: str = "10s",
+    isolation: str = "batch",
+) -> tuple[list[Verdict], float]:
     path = folder / "lag.replay.yaml"
-    rows = ", ".join(f"{{n: {number}}}" for number in range(15))
-    path.write_text(SUITE % (service.server_address[1], rows, lag), encoding="utf-8")
+    rows = ", ".join(f"{{n: {number}}}" for number in numbers)
+    port = service.server_address[1]
+    path.write_text(SUITE % (port, len(numbers), rows, counter, lag, isolation), encoding="utf-8")
     suite = load_replay(path)
     live = LiveReplay(suite, lambda: source, 1, suite.cases)
     started = time.monotonic()
@@ -117,9 +136,37 @@ def test_a_batch_counts_exactly(service: Service, source: Any, tmp_path: Path) -
     assert seconds < 1.5 + 5  # the slowest lag at a scrape interval of 1 s, and 5 s
     service.lost = "/run/7"
     time.sleep(4)
-    found, _ = verdicts(tmp_path, service, source, "2s")
+    found, _ = verdicts(tmp_path, service, source, lag="2s")
     assert {str(one.outcome) for one in found} == {"fail"}
     assert "rose by 14, expected 15 (all cases driven together: +15) within 2 s" in found[0].reason
-    found, _ = verdicts(tmp_path, service, source, "1s")
+    found, _ = verdicts(tmp_path, service, source, lag="1s")
     assert {str(one.outcome) for one in found} == {"error"}
     assert "cannot be proven" in found[0].reason
+
+
+def test_with_labels_of_its_own_a_case_is_not_disturbed_by_others(
+    service: Service, source: Any, tmp_path: Path
+) -> None:
+    service.foreign = "somebody"
+    found, _ = verdicts(
+        tmp_path, service, source, numbers=range(3), counter=SLOT, lag="4s", isolation="label"
+    )
+    assert [str(one.outcome) for one in found] == ["pass"] * 3, found
+    service.foreign = "1"
+    found, _ = verdicts(
+        tmp_path, service, source, numbers=range(3), counter=SLOT, lag="4s", isolation="label"
+    )
+    assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
+    assert 'slot="1"}: rose by 4, expected exactly 1: counted twice, or foreign traffic' in found[1].reason
+    service.foreign, service.lost = "somebody", "/run/2"
+    found, _ = verdicts(
+        tmp_path, service, source, numbers=range(3), counter=SLOT, lag="2s", isolation="label"
+    )
+    assert [str(one.outcome) for one in found] == ["pass", "pass", "fail"], found
+
+
+def test_serial_cases_count_one_after_the_other(service: Service, source: Any, tmp_path: Path) -> None:
+    service.lost = "/run/1"
+    found, _ = verdicts(tmp_path, service, source, numbers=range(3), lag="2s", isolation="serial")
+    assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
+    assert "rose by 0, expected 1 within 2 s" in found[1].reason

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,29 @@ def test_a_recorded_run_has_the_same_verdicts_offline(replay: Project, workers: 
         assert recorded.ret == 0
 
 
+def test_a_recording_holds_neither_personal_data_nor_secrets(
+    replay: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAULT", "pii")
+    monkeypatch.setenv("API_TOKEN", "hunter2-hunter2")
+    suite = (HEAD + CASES).replace("tool.py, go]", "tool.py, go, $token]")
+    replay.file("qa.replay.yaml", suite.replace("variables: {", 'variables: {token: "${API_TOKEN}", '))
+    live = replay.run("--telemetry-record=qa.telemetry.zip")
+    recorded = replay.run("--telemetry-env=recorded")
+    for result in (live, recorded):
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(
+            ["*x span parser.parse: attribute user.email: forbidden, but it is there"]
+        )
+        result.stdout.fnmatch_lines(["  drive *tool.py go [*][*]* -> exit 0 in * s"])
+        result.stdout.no_fnmatch_line("*hunter2*")
+    with zipfile.ZipFile(replay.path / "qa.telemetry.zip") as archive:
+        content = b"".join(map(archive.read, archive.namelist()))
+    assert b"user.email" in content
+    assert b"somebody@example.net" not in content
+    assert b"hunter2" not in content
+
+
 def test_what_was_not_captured_is_inconclusive(replay: Project, tmp_path: Path) -> None:
     store_captures(replay.path / "qa.telemetry.zip", [capture_of(replay, tmp_path)], recorded_at=time.time())
     result = replay.run("--telemetry-env=recorded")
@@ -242,8 +266,6 @@ def test_what_was_not_captured_is_inconclusive(replay: Project, tmp_path: Path) 
 
 def test_captures_leave_the_rest_of_a_recording_alone(replay: Project, tmp_path: Path) -> None:
     path = replay.recording(name="qa.telemetry.zip")
-    import zipfile
-
     before = {name: zipfile.ZipFile(path).read(name) for name in zipfile.ZipFile(path).namelist()}
     store_captures(path, [capture_of(replay, tmp_path)], recorded_at=1.0)
     after = zipfile.ZipFile(path)

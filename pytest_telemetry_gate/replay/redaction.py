@@ -1,0 +1,57 @@
+"""What a recording must not keep of a capture: the values of attributes that a contract forbids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pytest_telemetry_gate.replay.contracts import Rule, SpanContract
+from pytest_telemetry_gate.replay.model import ReplaySuite
+from pytest_telemetry_gate.secrets import MASK
+
+__all__ = ["redacted"]
+
+_MASKS: dict[str, Any] = {
+    "stringValue": MASK,
+    "intValue": "0",
+    "doubleValue": 0.0,
+    "boolValue": False,
+    "bytesValue": "",
+    "arrayValue": {"values": []},
+    "kvlistValue": {"values": []},
+}
+
+
+def redacted(wire: Mapping[str, Any], suite: ReplaySuite) -> dict[str, Any]:
+    """Return a capture without the values of attributes that a contract of the suite forbids.
+
+    They are taken out wherever an attribute of that name stands: in spans, events, links, resources, points, logs, and in
+    maps. Its key and the type of its value stay, so that it is found, and forbidden, again.
+    """
+    names = {name for rules in _rules(suite) for name, rule in rules.items() if rule.forbidden}
+    if not names or "requests" not in wire:
+        return dict(wire)
+    requests = [{**one, "document": _without(one["document"], names)} for one in wire["requests"]]
+    return {**wire, "requests": requests}
+
+
+def _rules(suite: ReplaySuite) -> Iterator[Mapping[str, Rule]]:
+    for contract in suite.contracts.values():
+        yield contract.attributes
+        yield contract.resource
+        if isinstance(contract, SpanContract):
+            yield from (event.attributes for event in contract.events.values())
+            if contract.links is not None:
+                yield contract.links.attributes
+    for case in suite.cases:
+        yield from (expected.attributes for expected in case.expect.contracts)
+
+
+def _without(part: Any, names: Collection[str]) -> Any:
+    if isinstance(part, list):
+        return [_without(one, names) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("key") in names and isinstance(part.get("value"), dict):
+        return {**part, "value": {key: _MASKS[key] for key in part["value"] if key in _MASKS}}
+    return {key: _without(value, names) for key, value in part.items()}
