@@ -1,21 +1,22 @@
 'use strict';
 
-/** Faults that PARSER_FAULT seeds, so that the suite can be seen to catch each of them. */
+/** Faults that QA_FAULT seeds, by the names that ../qa_replay has for them. */
 
 const ATTRIBUTES = {
-  dropped: ({ 'parser.version': _, ...rest }) => rest,
-  'wrong-type': (found) => ({ ...found, 'parser.file_count': String(found['parser.file_count']) }),
-  pii: (found) => ({ ...found, 'user.email': 'somebody@example.net' }),
+  'dropped attribute': ({ 'parser.file_count': _, ...rest }) => rest,
+  'wrong type': (found) => ({ ...found, 'parser.file_count': String(found['parser.file_count']) }),
+  'PII attribute': (found) => ({ ...found, 'user.email': 'jane.doe@example.net' }),
 };
-const KNOWN = ['', 'no-flush', ...Object.keys(ATTRIBUTES)];
+const NO_FLUSH = 'no flush at exit';
+const KNOWN = [NO_FLUSH, ...Object.keys(ATTRIBUTES)];
 
-const fault = process.env.PARSER_FAULT || '';
-if (!KNOWN.includes(fault)) {
-  process.stderr.write(`PARSER_FAULT: ${fault} is none of ${KNOWN.filter(Boolean).join(', ')}\n`);
+const fault = process.env.QA_FAULT || '';
+if (fault && !KNOWN.includes(fault)) {
+  process.stderr.write(`QA_FAULT: ${fault} is none of: ${KNOWN.join(', ')}\n`);
   process.exit(2);
 }
 
 /** Return the attributes of a span as the chosen fault leaves them. */
 const attributes = ATTRIBUTES[fault] || ((found) => found);
 
-module.exports = { attributes, flushes: fault !== 'no-flush' };
+module.exports = { attributes, flushes: fault !== NO_FLUSH };

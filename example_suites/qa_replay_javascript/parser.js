@@ -36,40 +36,35 @@ function spanned(name, work) {
   });
 }
 
+/** Print what sources declare; throws ParseError for the first that cannot be parsed, as its span tells too. */
 function parseAll(files) {
   return spanned('parser.parse', (span) => {
-    const found = {
-      'parser.language': 'javascript',
-      'parser.file_count': files.length,
-      'parser.version': version,
-    };
+    span.setAttributes(
+      faults.attributes({
+        'parser.language': 'javascript',
+        'parser.file_count': files.length,
+        'parser.version': version,
+      }),
+    );
     try {
-      const trees = files.map((file) => read(file));
-      const nodes = spanned('ast.walk', (walking) => {
-        const below = trees.flatMap(({ file, tree }) => [...walk(tree)].slice(1).map((node) => [file, node]));
-        walking.setAttribute('ast.node_count', below.length);
-        return below;
-      });
-      const functions = nodes.filter(([, { type }]) => type !== 'class').length;
-      found['parser.ratio'] = functions / files.length;
-      spanned('emit.batch', (emitting) => {
-        emitting.setAttribute('batch.size', nodes.length);
-        for (const [file, { line, type, name }] of nodes) {
-          process.stdout.write(`${JSON.stringify({ file, line, type, name })}\n`);
-        }
-      });
+      const found = spanned('ast.walk', () => files.flatMap((file) => declarations(file)));
+      const functions = found.filter(({ type }) => type !== 'class').length;
+      span.setAttribute('parser.functions_per_file', functions / files.length);
+      span.addEvent('parsed', { 'parser.functions': functions });
+      spanned('emit.batch', () => found.forEach((one) => process.stdout.write(`${JSON.stringify(one)}\n`)));
     } catch (error) {
-      if (error instanceof ParseError) found['parser.error_kind'] = error.kind;
+      if (error instanceof ParseError) span.setAttribute('parser.error_kind', error.kind);
+      // By hand, since recordException() adds a stack trace with the paths of the machine.
+      span.addEvent('exception', { 'exception.type': error.name, 'exception.message': error.message });
       throw error;
-    } finally {
-      span.setAttributes(faults.attributes(found));
     }
   });
 }
 
-function read(file) {
+function declarations(file) {
   try {
-    return { file, tree: parse(fs.readFileSync(file)) };
+    const nodes = [...walk(parse(fs.readFileSync(file)))].slice(1);
+    return nodes.map(({ line, type, name }) => ({ file, line, type, name }));
   } catch (error) {
     if (error instanceof ParseError) error.message = `${file}:${error.line}: ${error.message}`;
     throw error;

@@ -27,10 +27,11 @@ const CLOSES = { '(': ')', '[': ']', '{': '}', '${': '}' };
 const OPERATORS = new Set('await case delete do else in of return throw typeof void yield'.split(' '));
 const NO_METHODS = new Set('catch for if return super switch while with'.split(' '));
 
-/** Why a source cannot be parsed, and where; `kind` is `syntax` or `encoding`. */
+/** Why a source cannot be parsed, and where; `kind` is `syntax` or `unbalanced`. */
 class ParseError extends Error {
   constructor(kind, line, message) {
     super(message);
+    this.name = 'ParseError';
     this.kind = kind;
     this.line = line;
   }
@@ -99,7 +100,7 @@ function parse(bytes) {
   try {
     source = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new ParseError('encoding', 1, 'not UTF-8');
+    throw new ParseError('syntax', 1, 'not UTF-8');
   }
   const root = { type: 'program', name: '', line: 1, children: [] };
   const open = [{ text: '', line: 1, node: root }];
@@ -131,7 +132,7 @@ function parse(bytes) {
       open.push({ text, line, node: body ? declared.node : top.node, body });
       if (body) declared = null;
     } else if (type === 'sign' && [')', ']', '}'].includes(text)) {
-      if (CLOSES[top.text] !== text) throw new ParseError('syntax', line, `${text} closes nothing`);
+      if (CLOSES[top.text] !== text) throw new ParseError('unbalanced', line, `${text} closes nothing`);
       open.pop();
     }
     before.unshift(token);
@@ -139,7 +140,7 @@ function parse(bytes) {
   }
   if (open.length > 1) {
     const { text, line } = open[open.length - 1];
-    throw new ParseError('syntax', line, `${text} is never closed`);
+    throw new ParseError('unbalanced', line, `${text} is never closed`);
   }
   return root;
 }
