@@ -123,9 +123,11 @@ class LiveReplay:
         )
         if driven.error or not case.expect.captures:
             return captured
-        requests, captured.complete = box.collect(
+        # Absence shows only when all the time is over.
+        absence = any(self._suite.count(one).max == 0 for one in case.expect.contracts)
+        requests, enough = box.collect(
             first,
-            lambda found: self._enough(case, driven, found),
+            lambda found: not absence and self._matched(case, driven, found),
             timeout=max(0.0, give_up - time.monotonic()),
             quiet=self._suite.file.capture.complete.quiet,
             poll=self._poll,
@@ -135,11 +137,12 @@ class LiveReplay:
             for number, one in enumerate(requests, first)
             if _concerns(one, case, driven)
         ]
-        last = max((one.arrival or 0.0 for one in captured.requests), default=time.monotonic() - ended)
-        captured.waited = max(0.0, last)
+        arrivals = [one.arrival or 0.0 for one in captured.requests]
+        captured.waited = max([0.0, *arrivals]) if enough else time.monotonic() - ended
+        captured.complete = enough or (absence and self._matched(case, driven, requests))
         return captured
 
-    def _enough(self, case: ReplayCase, driven: Driven, found: Sequence[Request]) -> bool:
+    def _matched(self, case: ReplayCase, driven: Driven, found: Sequence[Request]) -> bool:
         """Tell whether every required selector is matched and no parent is outstanding."""
         if not any(_concerns(one, case, driven) for one in found):
             return False
@@ -152,10 +155,7 @@ class LiveReplay:
         wanting = []
         for expected in case.expect.contracts:
             contract = self._suite.contracts[expected.contract]
-            count = contract.count if expected.count is None else expected.count
-            if count.max == 0:
-                return False  # absence shows only when all the time is over
-            wanting.append(amount(contract, selected(contract, telemetry)) >= count.min)
+            wanting.append(amount(contract, selected(contract, telemetry)) >= self._suite.count(expected).min)
         if case.expect.tree is not None:
             wanting.append(bool(telemetry.spans))
         tree = Tree(telemetry.spans)
