@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -206,16 +206,18 @@ class LiveReplay:
             )
             raise DriveError(message)
         mailbox = Mailbox()
-        if capture.otlp is not None:
-            maximum = capture.otlp.max_body
-            if capture.otlp.http is not None:
-                host, port = address(resolved(capture.otlp.http))
-                self._stack.enter_context(Receiver(host, port, max_body=maximum, mailbox=mailbox))
-            if capture.otlp.grpc is not None:
-                from pytest_telemetry_gate.replay.grpc import GrpcReceiver
+        with ExitStack() as stack:  # what listens already does not stay when the next one cannot
+            if capture.otlp is not None:
+                maximum = capture.otlp.max_body
+                if capture.otlp.http is not None:
+                    host, port = address(resolved(capture.otlp.http))
+                    stack.enter_context(Receiver(host, port, max_body=maximum, mailbox=mailbox))
+                if capture.otlp.grpc is not None:
+                    from pytest_telemetry_gate.replay.grpc import GrpcReceiver
 
-                host, port = address(resolved(capture.otlp.grpc))
-                self._stack.enter_context(GrpcReceiver(host, port, max_body=maximum, mailbox=mailbox))
+                    host, port = address(resolved(capture.otlp.grpc))
+                    stack.enter_context(GrpcReceiver(host, port, max_body=maximum, mailbox=mailbox))
+            self._stack.push(stack.pop_all())
         if capture.otlp_file is not None:
             self._tail = Tail(self._suite.folder / resolved(capture.otlp_file), mailbox)
         self._mailbox = mailbox
@@ -230,9 +232,13 @@ class LiveReplay:
         time.sleep(seconds)
 
     def open(self) -> None:
-        """Start to listen now, where cases share a receiver: a service may export before anything is driven."""
-        if any(case.drive.kind not in _OWN for case in self._cases):
-            self._shared()
+        """Start to listen now, where cases share a receiver: a service may export before anything is driven.
+
+        Where that cannot be, each case that needs it says so, and no other one.
+        """
+        if any(case.drive.kind not in _OWN and case.expect.captures for case in self._cases):
+            with suppress(DriveError):
+                self._shared()
 
     def _context(self, case: ReplayCase, endpoint: str) -> Context:
         return Context(self._suite.name, case.id, case.checkpoint, self._suite.folder, self._seed, endpoint)
