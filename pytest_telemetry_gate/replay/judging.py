@@ -407,7 +407,7 @@ def _united(own: Rule | None, more: Rule) -> Rule:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
-    found = get_close_matches(name, list(names), 1, 0.7)
+    found = get_close_matches(name, list(names), 1)
     return f" (near: {found[0]})" if found else ""
 
 
