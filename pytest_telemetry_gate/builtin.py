@@ -31,12 +31,13 @@ def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:
     from pytest_telemetry_gate.criteria.count import Count
     from pytest_telemetry_gate.criteria.occurrences import Alerts, Incidents
     from pytest_telemetry_gate.criteria.ratio import Ratio
+    from pytest_telemetry_gate.criteria.replay import Replay
     from pytest_telemetry_gate.criteria.rollout import RolloutDuration
     from pytest_telemetry_gate.criteria.spread import Spread
     from pytest_telemetry_gate.criteria.threshold import Threshold
     from pytest_telemetry_gate.criteria.trend import Trend
 
-    return (Threshold, Count, Alerts, Incidents, RolloutDuration, Ratio, Spread, Trend)
+    return (Threshold, Count, Alerts, Incidents, RolloutDuration, Ratio, Spread, Trend, Replay)
 
 
 # Each is imported when an environment first names it: a recorded run needs no HTTP client, a live one no archive.

@@ -19,6 +19,9 @@ from pytest_telemetry_gate.suite.model import Checkpoint, Criterion, Suite, Waiv
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_telemetry_gate.config import ReplaySettings
     from pytest_telemetry_gate.sources.base import Answers, Question
 
 __all__ = ["ALL_REGIONS", "Check", "judge"]
@@ -33,6 +36,7 @@ class Check:
 
     ``scrape_interval`` is the environment's, in seconds; ``everywhere`` are all regions of the environment, which are
     looked at together where the criterion is judged over regions: the check's own region is then ``ALL_REGIONS``.
+    ``replays`` is what telemetry.yaml says of replays, by region.
     """
 
     suite: Suite
@@ -45,6 +49,7 @@ class Check:
     scrape_interval: float = 15.0
     path: str = ""
     sequence: int = 0
+    replays: Mapping[str, ReplaySettings] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -18,9 +18,10 @@ from pytest_telemetry_gate.suite.document import Document, Key
 from pytest_telemetry_gate.suite.duration import parse_duration
 from pytest_telemetry_gate.suite.loader import suggestion
 
-__all__ = ["Deadline", "Environment", "RegionSettings", "load_environment"]
+__all__ = ["Deadline", "Environment", "RegionSettings", "ReplaySettings", "load_environment"]
 
 _TOP = ("default", "environments")
+_REPLAY = ("variables", "capture", "recording")
 _EVENTS = ("alerts", "incidents")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
@@ -49,6 +50,23 @@ class Deadline:
         self._started = None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class ReplaySettings:
+    """What telemetry.yaml says about the replays of a region: what goes before the keys of a replay suite.
+
+    ``recording`` holds the captures of checkpoints that are over, which nothing can drive again.
+    """
+
+    variables: Mapping[str, str | bool | int | float] = field(default_factory=dict, repr=False)
+    capture: Mapping[str, Any] | None = None
+    recording: Path | None = None
+    locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False)
+
+    def error(self, key: tuple[Key, ...], message: str) -> ConfigError:
+        """Return an error at the line of one of the keys."""
+        return ConfigError(f"{self.locate(key) if self.locate else 'replay'}: {message}")
+
+
 @dataclass(frozen=True, slots=True)
 class RegionSettings:
     """What telemetry.yaml says about one region: its source, that source's own options, and its event sources.
@@ -72,6 +90,7 @@ class RegionSettings:
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False, compare=False)
     own: frozenset[str] = frozenset()
+    replay: ReplaySettings = field(default_factory=ReplaySettings, repr=False, compare=False)
 
     def resolve(self, path: str) -> Path:
         """Return a path of the file as one that can be opened."""
@@ -91,7 +110,6 @@ class Environment:
     regions: Mapping[str, RegionSettings]
     scrape_interval: float = _DEFAULT_INTERVAL
     deadline: Deadline = field(default_factory=Deadline, compare=False)
-    replay: Mapping[str, Any] = field(default_factory=dict, repr=False)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
     def scrub(self, text: str) -> str:
@@ -149,7 +167,6 @@ class _Reader:
         seconds = self._deadline if self._deadline is not None else stated
         deadline = Deadline(_DEFAULT_DEADLINE if seconds is None else seconds)
         regions = self._mapping(values.pop("regions", None) or {"": {}}, (*at, "regions"))
-        replay = self._mapping(values.pop("replay", None) or {}, (*at, "replay"))
         settings = {
             region: self._region(region, values, options, at, deadline) for region, options in regions.items()
         }
@@ -159,7 +176,6 @@ class _Reader:
             settings,
             _DEFAULT_INTERVAL if interval is None else interval,
             deadline,
-            replay,
             self._secrets,
         )
 
@@ -206,6 +222,7 @@ class _Reader:
                 secrets=self._secrets,
                 locate=lambda key, above=above: self._line((*above, *key)),  # type: ignore[misc]
             )
+        replay = self._replay(options.pop("replay", None) or {}, place(("replay",)))
         source = options.pop("source", None)
         if not isinstance(source, str):
             raise self._error(where, f"{'.'.join(map(str, where))} needs `source:`, such as recording")
@@ -229,6 +246,28 @@ class _Reader:
             self._secrets,
             lambda key: self._line(place(key)),
             frozenset(mine),
+            replay,
+        )
+
+    def _replay(self, stated: object, where: tuple[Key, ...]) -> ReplaySettings:
+        found = self._mapping(stated, where)
+        for key in found:
+            if key not in _REPLAY:
+                raise self._error((*where, key), f"replay: unknown key {key!r}{suggestion(key, _REPLAY)}")
+        variables = self._mapping(found.get("variables") or {}, (*where, "variables"))
+        for name, value in variables.items():
+            if not isinstance(value, str | bool | int | float):
+                message = f"replay.variables.{name}: must be text, a number, true or false"
+                raise self._error((*where, "variables", name), message)
+        capture = found.get("capture")
+        recording = found.get("recording")
+        if recording is not None and not isinstance(recording, str):
+            raise self._error((*where, "recording"), "replay.recording: must be the path of a recording")
+        return ReplaySettings(
+            variables,
+            None if capture is None else self._mapping(capture, (*where, "capture")),
+            None if recording is None else self._folder / recording,
+            lambda key: self._line((*where, *key)),
         )
 
     def _seconds(self, values: Mapping[str, Any], key: str, at: tuple[Key, ...]) -> float | None:

@@ -97,6 +97,7 @@ class Telemetry:
         for _, message in model.problems(check.suite):
             raise check.error(message)
         check_queries(check)
+        model.verify(check)
         return self._run.judge(self._item, check, self._environment)
 
     def value(self, query: str) -> float:
@@ -225,6 +226,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             environment=environment.name,
             scrape_interval=environment.scrape_interval,
             path=shown,
+            replays={name: settings.replay for name, settings in environment.regions.items()},
         )
     except TelemetryGateError as error:
         pytest.fail(str(error), pytrace=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.sources.base import EventsQuestion, Instant, Question, Range
+from pytest_telemetry_gate.sources.base import CaptureQuestion, EventsQuestion, Instant, Question, Range
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.check import Check
@@ -28,8 +28,9 @@ class Inquiry:
     judged: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
     def note(self, *questions: Question) -> None:
-        """Take note of questions."""
-        self.questions.update(dict.fromkeys(questions))
+        """Take note of questions to sources; what replays captured is carried by reports."""
+        asked = (question for question in questions if not isinstance(question, CaptureQuestion))
+        self.questions.update(dict.fromkeys(asked))
 
     def note_check(self, check: Check) -> None:
         """Take note of a check that was judged."""

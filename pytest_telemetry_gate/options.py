@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import secrets
 from pathlib import Path
 
 import pytest
 
 from pytest_telemetry_gate.suite.duration import parse_duration, parse_time
 
-__all__ = ["duration", "moment", "refuse_empty", "whole_number"]
+__all__ = ["duration", "moment", "refuse_empty", "seed", "whole_number"]
+
+_MAX_SEED = 2**32
 
 _WITH_VALUE = (
     "--telemetry-env",
@@ -35,6 +38,20 @@ def whole_number(config: pytest.Config, option: str) -> int | None:
         return None
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         message = f"{option}: {text!r} is not a whole number from 1 on"
+        raise pytest.UsageError(message)
+    return int(text)
+
+
+def seed(config: pytest.Config, run: str) -> int:
+    """Return the seed of the ids of replays: the option's, else one for the whole run, drawn or made of its id.
+
+    All workers of a run have one seed, since one of them may have to be reproduced. Raises UsageError.
+    """
+    text = config.getoption("--telemetry-replay-seed")
+    if text is None:
+        return int(run, 16) % _MAX_SEED if run else secrets.randbelow(_MAX_SEED)
+    if not text.isascii() or not text.isdigit():
+        message = f"--telemetry-replay-seed: {text!r} is not a whole number"
         raise pytest.UsageError(message)
     return int(text)
 

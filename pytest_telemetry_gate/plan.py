@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment
     from pytest_telemetry_gate.suite.model import Suite
 
-__all__ = ["checks", "chosen"]
+__all__ = ["checks", "chosen", "known"]
 
 
 def checks(suite: Suite, environment: Environment) -> list[Check]:
@@ -28,6 +28,7 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
     """
     planned: list[Check] = []
     everywhere = tuple(environment.regions)
+    replays = {name: settings.replay for name, settings in environment.regions.items()}
     for group, criteria in suite.groups.items():
         for criterion in criteria:
             own = [
@@ -42,6 +43,7 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
                     scrape_interval=environment.scrape_interval,
                     path=suite.path,
                     sequence=sequence,
+                    replays=replays,
                 )
                 for region in (
                     [ALL_REGIONS] if criterion.over_regions and len(everywhere) > 1 else everywhere
@@ -59,6 +61,8 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
                     raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
             if own:
                 check_queries(own[-1])
+            for check in own:
+                criterion.verify(check)
             planned.extend(own)
     return planned
 
@@ -70,8 +74,8 @@ def chosen(planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Ite
     """
     wanted_checkpoints, wanted_regions = set(checkpoints), set(regions)
     known_checkpoints = dict.fromkeys(point.id for check in planned for point in check.suite.points)
-    _known("--telemetry-checkpoint", wanted_checkpoints, known_checkpoints)
-    _known("--telemetry-region", wanted_regions, dict.fromkeys(check.region for check in planned))
+    known("--telemetry-checkpoint", wanted_checkpoints, known_checkpoints)
+    known("--telemetry-region", wanted_regions, dict.fromkeys(check.region for check in planned))
     return [
         check
         for check in planned
@@ -80,9 +84,10 @@ def chosen(planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Ite
     ]
 
 
-def _known(option: str, wanted: set[str], known: Iterable[str]) -> None:
-    names = [name for name in known if name]
-    for name in sorted(wanted - set(names)):
+def known(option: str, wanted: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise ConfigError, with the names that there are, for a name that an option gives and nothing has."""
+    names = [name for name in allowed if name]
+    for name in sorted(set(wanted) - set(names)):
         near = get_close_matches(name, names, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         message = f"{option}: unknown name {name!r}{hint}; known: {', '.join(names) or 'none'}"

@@ -181,7 +181,7 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, "telemetry_verdicts"):
             _run(self._config).take(report)
-        if hasattr(report, "telemetry_exercised"):
+        if hasattr(report, "telemetry_replayed"):
             from pytest_telemetry_gate.replaying import ReplayRun
 
             ReplayRun.of(self._config, _run(self._config)).take(report)

@@ -21,6 +21,7 @@ from pytest_telemetry_gate.registry import Registry, merged
 from pytest_telemetry_gate.reporting import junit, status, terminal
 from pytest_telemetry_gate.reporting.explain import explanation
 from pytest_telemetry_gate.session import GateSession
+from pytest_telemetry_gate.sources.base import CaptureQuestion
 from pytest_telemetry_gate.suite.loader import load_suite
 from pytest_telemetry_gate.suite.model import Suite
 from pytest_telemetry_gate.verdict import Outcome, Verdict
@@ -70,6 +71,7 @@ class GateRun:
         self._concurrency = options.whole_number(config, "--telemetry-concurrency") or _CONCURRENCY
         self._deadline = options.duration(config, "--telemetry-deadline")
         self._patience = options.duration(config, "--telemetry-wait")
+        self.seed = options.seed(config, "" if self.worker is None else self.worker["testrunuid"])
 
     @property
     def worker(self) -> Mapping[str, Any] | None:
@@ -144,6 +146,8 @@ class GateRun:
                 spool=spool,
                 concurrency=self._concurrency,
                 workers=self._workers,
+                checkpoints=self.config.getoption("--telemetry-checkpoint"),
+                seed=self.seed,
             )
         return self._sessions[key]
 
@@ -250,6 +254,7 @@ class GateRun:
         for item in session.items:
             if CHECK in item.stash:
                 checks[self.session(item.stash[ENVIRONMENT])].append(item.stash[CHECK])
+        self._want_captures(session, checks)
         if self._patience is not None:
             self._wait(checks, self._patience)
         for gate, own in checks.items():
@@ -323,6 +328,23 @@ class GateRun:
                 "clocks": sorted(self.clocks),
                 "inquiries": self._inquiries() if self.config.getoption("--telemetry-record") else [],
             }
+
+    def _want_captures(self, session: pytest.Session, checks: Mapping[GateSession, Sequence[Check]]) -> None:
+        """Say which cases of replays will be asked for, by their own items and by criteria about them."""
+        wanted: dict[GateSession, list[CaptureQuestion]] = defaultdict(list)
+        for gate, own in checks.items():
+            asked = (question for check in own for question in check.questions())
+            wanted[gate] += [one for one in asked if isinstance(one, CaptureQuestion)]
+        for item in session.items:
+            question = getattr(item, "question", None)
+            if isinstance(question, CaptureQuestion):
+                wanted[self.session(item.stash[ENVIRONMENT])].append(question)
+        for gate, questions in wanted.items():
+            if questions:
+                from pytest_telemetry_gate.replaying import ReplayRun
+
+                ReplayRun.of(self.config, self)
+                gate.replays.want(questions)
 
     def _wait(self, checks: Mapping[GateSession, Sequence[Check]], patience: float) -> None:
         """Wait until the next checkpoint that is selected is due, unless that is longer than the user wants."""

@@ -7,10 +7,11 @@ import logging
 import os
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["MASK", "Secrets", "is_secret_name"]
+__all__ = ["MASK", "Secrets", "is_secret_name", "scrubbed"]
 
 MASK = "**********"
 _NAME = re.compile(
@@ -19,7 +20,7 @@ _NAME = re.compile(
 )
 _FOLDERS = frozenset({"PWD", "OLDPWD"})  # POSIX' names of folders, not passwords
 _SHORTEST = 4  # characters; scrubbing shorter values would shred every text
-_LOGIN = re.compile(r"(\w+://)[^/@\s]+@")
+_LOGIN = re.compile(r"(://)[^/@\s]+@")
 _LOGGERS = ("urllib3.connectionpool", "urllib3.connection")  # tell whole addresses at level DEBUG
 
 
@@ -70,6 +71,15 @@ class Secrets:
         for secret in self._longest_first:
             text = text.replace(secret, MASK)
         return _LOGIN.sub(r"\1", text)
+
+
+def scrubbed(wire: Any, scrub: Callable[[str], str]) -> Any:
+    """Return builtins with every text in them scrubbed."""
+    if isinstance(wire, dict):
+        return {key: scrubbed(inner, scrub) for key, inner in wire.items()}
+    if isinstance(wire, list | tuple):
+        return [scrubbed(inner, scrub) for inner in wire]
+    return scrub(wire) if isinstance(wire, str) else wire
 
 
 _known: weakref.WeakSet[Secrets] = weakref.WeakSet()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.check import Check
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError, UnreachableError
@@ -18,9 +18,11 @@ from pytest_telemetry_gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.figures import duration
 from pytest_telemetry_gate.inquiry import Inquiry
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.secrets import scrubbed
 from pytest_telemetry_gate.sources.base import (
     Answer,
     Answers,
+    CaptureQuestion,
     EventsQuestion,
     Instant,
     LiveSource,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.config import Environment, RegionSettings
     from pytest_telemetry_gate.events.base import EventSource
     from pytest_telemetry_gate.registry import Registry
+    from pytest_telemetry_gate.replay.replays import Replays
     from pytest_telemetry_gate.suite.model import Criterion
 
 __all__ = ["GateSession"]
@@ -65,7 +68,8 @@ class GateSession:
     """Asks and judges for one environment; ``now`` (seconds since the epoch) overrides the clock of the sources.
 
     ``concurrency`` is how many requests may be under way at once over all live regions and all ``workers``, which
-    have equal shares of it, one at least.
+    have equal shares of it, one at least. ``checkpoints`` are the chosen ones, which replays are driven at; ``seed``
+    makes the ids of what they drive.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class GateSession:
         spool: Path | None = None,
         concurrency: int = 16,
         workers: int = 1,
+        checkpoints: Sequence[str] = (),
+        seed: int = 0,
     ) -> None:
         self.environment = environment
         self._registry = registry
@@ -93,6 +99,17 @@ class GateSession:
         self._probes = threading.Semaphore(max(1, concurrency // _PROBING))
         self._fetcher = Fetcher(self._ask_together, self._spool, threads=concurrency, limits=limits)
         self.inquiry = Inquiry()
+        self._replaying = (seed, tuple(checkpoints), spool is not None)
+
+    @cached_property
+    def replays(self) -> Replays:
+        """The replays of the environment."""
+        from pytest_telemetry_gate.replay.replays import Replays
+
+        seed, checkpoints, shared = self._replaying
+        return Replays(
+            self.environment, self._spool, self.source, seed=seed, checkpoints=checkpoints, shared=shared
+        )
 
     @property
     def kinds(self) -> Mapping[str, type[Criterion]]:
@@ -134,8 +151,11 @@ class GateSession:
         Whatever goes wrong is an answer that says so, never an exception.
         """
         wanted = check.questions()
-        self._fetch(wanted)
         known = self._known(dict.fromkeys([*check.regions, *(one.region for one in wanted)]))
+        if check.due(known.longest_interval(check.regions)) > known.now:
+            # Nothing is driven for a checkpoint whose time has not come.
+            wanted = tuple(one for one in wanted if not isinstance(one, CaptureQuestion))
+        self._fetch(wanted)
         return replace(known, answers={question: self.answer(question) for question in wanted})
 
     def now(self, region: str) -> float:
@@ -162,6 +182,8 @@ class GateSession:
 
     def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question."""
+        if isinstance(question, CaptureQuestion):
+            return self.replays.answer(question)
         opened = self._region(question.region)
         if opened.source is None:
             return Answer(None, error=opened.failure)
@@ -176,7 +198,8 @@ class GateSession:
         return Answer(None, error=late, source=opened.source.description) if answer is None else answer
 
     def _fetch(self, questions: Iterable[Question]) -> None:
-        live = (one for one in questions if self._region(one.region).live is not None)
+        asked = (one for one in questions if not isinstance(one, CaptureQuestion))
+        live = (one for one in asked if self._region(one.region).live is not None)
         found = batches(one for one in live if not self._spool.known(one))
         if found:
             self._fetcher.ahead(found)
@@ -291,7 +314,7 @@ class GateSession:
         )
 
     def _cleaned(self, events: Events) -> Events:
-        return Events.from_wire(_scrubbed(events.to_wire(), self.environment.scrub))
+        return Events.from_wire(scrubbed(events.to_wire(), self.environment.scrub))
 
     def _clean(self, value: Scalar | Vector | Matrix | str) -> Scalar | Vector | Matrix | str:
         """Return a value whose texts hold no secret, as servers may send back what they were sent."""
@@ -328,11 +351,3 @@ class GateSession:
                 raise ConfigError(message)
             opened.event_sources[question.kind] = factory(own, self.source(question.region))
         return opened.event_sources[question.kind]
-
-
-def _scrubbed(wire: Any, scrub: Callable[[str], str]) -> Any:
-    if isinstance(wire, dict):
-        return {key: _scrubbed(inner, scrub) for key, inner in wire.items()}
-    if isinstance(wire, list | tuple):
-        return [_scrubbed(inner, scrub) for inner in wire]
-    return scrub(wire) if isinstance(wire, str) else wire

@@ -1,7 +1,7 @@
-"""What replays captured, in a recording: one JSON member for each case, listed in the index by suite and checkpoint.
+"""What replays captured, in a recording: one JSON member for each case at each checkpoint in each region.
 
-A capture cannot be made again later, so storing one replaces only the same case at the same checkpoint and leaves
-every other member of the file as it is, byte for byte.
+A capture cannot be made again later, so storing one replaces only the same case at the same checkpoint in the same
+region and leaves every other member of the file as it is, byte for byte.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.recording.files import locked, replacing
 from pytest_telemetry_gate.recording.reader import Recording
-from pytest_telemetry_gate.recording.writer import Archive, RecordingWriter, put_captures
+from pytest_telemetry_gate.recording.writer import Archive, Listed, RecordingWriter, put_captures
 
 __all__ = ["Captures", "store_captures"]
 
@@ -43,7 +43,13 @@ class Captures:
         try:
             with zipfile.ZipFile(path) as archive:
                 self.index: dict[str, Any] = json.loads(archive.read("index.json"))
-            self._listed: dict[str, dict[str, dict[str, str]]] = dict(self.index.get(_KEY, {}))
+            self._listed: Listed = {
+                suite: {
+                    point: {region: dict(cases) for region, cases in regions.items()}
+                    for point, regions in points.items()
+                }
+                for suite, points in self.index.get(_KEY, {}).items()
+            }
         except _DAMAGE as error:
             message = f"{path}: index.json is damaged: {error}"
             raise RecordingError(message) from None
@@ -52,20 +58,23 @@ class Captures:
         """Return the checkpoints at which cases of a suite were captured."""
         return tuple(self._listed.get(suite, {}))
 
+    def regions(self, suite: str) -> tuple[str, ...]:
+        """Return the regions in which cases of a suite were captured."""
+        return tuple(dict.fromkeys(region for one in self._listed.get(suite, {}).values() for region in one))
+
     def all(self) -> Iterator[dict[str, Any]]:
         """Yield every capture."""
-        for suite, checkpoints in self._listed.items():
-            for checkpoint, cases in checkpoints.items():
-                for case in cases:
-                    found = self.get(suite, checkpoint, case)
-                    if found is not None:
-                        yield found
+        for checkpoints in self._listed.values():
+            for regions in checkpoints.values():
+                for cases in regions.values():
+                    yield from map(self._read, cases.values())
 
-    def get(self, suite: str, checkpoint: str, case: str) -> dict[str, Any] | None:
+    def get(self, suite: str, checkpoint: str, case: str, region: str = "") -> dict[str, Any] | None:
         """Return a capture as it was stored, or None where there is none."""
-        name = self._listed.get(suite, {}).get(checkpoint, {}).get(case)
-        if name is None:
-            return None
+        name = self._listed.get(suite, {}).get(checkpoint, {}).get(region, {}).get(case)
+        return None if name is None else self._read(name)
+
+    def _read(self, name: str) -> dict[str, Any]:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 if archive.getinfo(name).file_size > _MAX_MEMBER:
@@ -82,11 +91,12 @@ class Captures:
 
 
 def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorded_at: float) -> int:
-    """Add captures to a recording, new or existing, in the place of the same cases at the same checkpoints.
+    """Add captures to a recording, new or existing, in the place of the same cases at the same points.
 
     The file is replaced as a whole or not at all; returns how many were stored. Raises RecordingError.
     """
-    new = {(str(one["suite"]), str(one["checkpoint"]), str(one["case"])): one for one in captures}
+    point = ("suite", "checkpoint", "region", "case")
+    new = {tuple(str(one[key]) for key in point): one for one in captures}
     try:
         with locked(path):
             if not path.exists():

@@ -10,7 +10,7 @@ from pytest_telemetry_gate.events.alerts import alert_reads
 from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.promql import Matcher, ast, parse
 from pytest_telemetry_gate.promql.spans import spans
-from pytest_telemetry_gate.sources.base import EventsQuestion, Probe, Question, Range
+from pytest_telemetry_gate.sources.base import CaptureQuestion, EventsQuestion, Probe, Question, Range
 
 __all__ = ["LOOKBACK", "Stretch", "stretches"]
 
@@ -50,7 +50,7 @@ def _of(question: Question, events: Mapping[EventsQuestion, Events], semantics: 
             for selector, start, end in alert_reads(known, question.start, question.end):
                 yield Stretch(selector, round(start * 1000), round(end * 1000))
         return
-    if isinstance(question, Probe):
+    if isinstance(question, Probe | CaptureQuestion):
         return
     start, end = (
         (question.start, question.end) if isinstance(question, Range) else (question.time, question.time)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,14 @@ from pytest_telemetry_gate.recording.files import locked, replacing
 from pytest_telemetry_gate.recording.merge import united_events
 from pytest_telemetry_gate.recording.spill import SpilledGroup
 
-__all__ = ["FORMAT", "Archive", "RecordingWriter", "put_captures"]
+__all__ = ["FORMAT", "Archive", "Listed", "RecordingWriter", "put_captures"]
 
 FORMAT = 1
 _MEMBER = 256 * 2**20  # bytes that a member of samples unpacks to, about: a reader holds one at a time
 _PIECE = 4 * 2**20  # bytes of samples that are in memory while they are written
+Listed: TypeAlias = dict[
+    str, dict[str, dict[str, dict[str, str]]]
+]  # members of captures by suite, checkpoint, region, case
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal content gives equal files
 
 
@@ -78,7 +81,7 @@ class RecordingWriter:
         self._checkpoints[region].setdefault(suite, {})[checkpoint] = at
 
     def capture(self, capture: Mapping[str, Any]) -> None:
-        """Add what a case of a replay captured: ``suite``, ``checkpoint``, ``case`` and whatever else, as builtins."""
+        """Add what a case of a replay captured: ``suite``, ``checkpoint``, ``region``, ``case`` and the rest, as builtins."""
         self._captures.append(capture)
 
     def write(self, path: Path, *, overwrite: bool = False) -> None:
@@ -156,17 +159,17 @@ class RecordingWriter:
         return [min(first for first, _ in ends) / 1000, max(last for _, last in ends) / 1000] if ends else []
 
 
-def put_captures(
-    archive: Archive, captures: Iterable[Mapping[str, Any]], listed: dict[str, dict[str, dict[str, str]]]
-) -> dict[str, dict[str, dict[str, str]]]:
-    """Write captures as members, and return their names by suite, checkpoint and case, among those ``listed``."""
+def put_captures(archive: Archive, captures: Iterable[Mapping[str, Any]], listed: Listed) -> Listed:
+    """Write captures as members, and return their names among those ``listed``."""
     for capture in captures:
-        suite, checkpoint, case = (str(capture[key]) for key in ("suite", "checkpoint", "case"))
-        name = f"replay/{suite}/{checkpoint}/{case}.json"
+        suite, checkpoint, region, case = (
+            str(capture[key]) for key in ("suite", "checkpoint", "region", "case")
+        )
+        name = "/".join(("replay", suite, checkpoint, *filter(None, [region]), f"{case}.json"))
         content = json.dumps(capture, sort_keys=True, ensure_ascii=False).encode()
         archive.members[name] = {"sha256": hashlib.sha256(content).hexdigest(), "shape": []}
         archive.put(name, content)
-        listed.setdefault(suite, {}).setdefault(checkpoint, {})[case] = name
+        listed.setdefault(suite, {}).setdefault(checkpoint, {}).setdefault(region, {})[case] = name
     return listed
 
 

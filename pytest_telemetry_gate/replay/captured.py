@@ -86,6 +86,7 @@ class Captured:
     complete: bool = True
     waited: float = 0.0
     at: float = 0.0
+    region: str = ""
 
     def telemetry(self) -> Telemetry:
         """Return the case's own telemetry; raises CorpusError where a document is none.

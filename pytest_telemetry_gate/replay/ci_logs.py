@@ -22,7 +22,7 @@ from pytest_telemetry_gate.replay.model import Address, CiLogs
 from pytest_telemetry_gate.secrets import Secrets
 from pytest_telemetry_gate.verdict import Outcome
 
-__all__ = ["Rates", "judge_ci", "rates_of", "read_ci"]
+__all__ = ["Rates", "judge_ci", "rates_of", "read_ci", "undecided_ci"]
 
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
@@ -51,11 +51,9 @@ class Rates:
 
 def judge_ci(settings: CiLogs, before: Rates, after: Rates) -> tuple[Outcome, str]:
     """Decide whether skipped stages or retries have become more frequent; too few runs decide nothing."""
-    for name, rates in (("before", before), ("after", after)):
-        if rates.runs < settings.min_runs:
-            return Outcome.INCONCLUSIVE, f"{name}: {rates.runs} runs, {settings.min_runs} are needed"
-        if not rates.executed:
-            return Outcome.INCONCLUSIVE, f"{name}: no stage was executed"
+    undecided = undecided_ci(settings, before, after)
+    if undecided:
+        return Outcome.INCONCLUSIVE, undecided
     parts, outcome = [], Outcome.PASS
     for what, allowed in (
         ("skipped", settings.max_increase.skipped),
@@ -68,6 +66,16 @@ def judge_ci(settings: CiLogs, before: Rates, after: Rates) -> tuple[Outcome, st
             told += f" (+{change:.2f} pp, allowed +{allowed:g} pp)"
         parts.append(told)
     return outcome, f"{'; '.join(parts)} ({before.runs} runs before, {after.runs} after)"
+
+
+def undecided_ci(settings: CiLogs, before: Rates, after: Rates) -> str:
+    """Return why the logs decide nothing, or an empty string."""
+    for name, rates in (("before", before), ("after", after)):
+        if rates.runs < settings.min_runs:
+            return f"{name}: {rates.runs} runs, {settings.min_runs} are needed"
+        if not rates.executed:
+            return f"{name}: no stage was executed"
+    return ""
 
 
 def read_ci(origin: Address | str, folder: Path) -> Rates:

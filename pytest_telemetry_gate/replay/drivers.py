@@ -43,10 +43,12 @@ class Context:
     folder: Path
     seed: int
     endpoint: str = ""
+    region: str = ""
 
     @property
     def _ids(self) -> tuple[str, str]:
-        chance = random.Random(f"{self.seed}/{self.suite}/{self.case}/{self.checkpoint}")  # noqa: S311 - repeatable
+        origin = f"{self.seed}/{self.suite}/{self.case}/{self.checkpoint}/{self.region}"
+        chance = random.Random(origin)  # noqa: S311 - repeatable
         return f"{chance.getrandbits(128) or 1:032x}", f"{chance.getrandbits(64) or 1:016x}"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -29,16 +29,23 @@ _POLL = 0.1  # seconds between looks at a collector's file while cases are drive
 class LiveReplay:
     """Captures the cases of one suite; ``close()`` stops its receivers.
 
-    ``source`` gives the metrics of the environment, and raises TelemetryGateError where there are none. ``seed`` makes all ids.
+    ``source`` gives the metrics of the region, and raises TelemetryGateError where there are none. ``seed`` makes all
+    ids. Of cases that are counted together, those among ``cases`` are driven.
     """
 
     def __init__(
-        self, suite: ReplaySuite, source: Callable[[], Any], seed: int, cases: Sequence[ReplayCase]
+        self,
+        suite: ReplaySuite,
+        source: Callable[[], Any],
+        seed: int,
+        cases: Sequence[ReplayCase],
+        region: str = "",
     ) -> None:
         self._suite = suite
+        self._region = region
         self._source = source
         self._seed = seed
-        self._cases = cases
+        self.cases = cases
         self._batched: dict[tuple[str, str], Captured] = {}
         self._quiet: dict[str, float] = {}
         self._mailbox: Mailbox | None = None
@@ -56,7 +63,13 @@ class LiveReplay:
             if not _together(case):
                 return self._driven([case])[0]
             if (case.id, case.checkpoint) not in self._batched:
-                batch = [one for one in self._cases if one.checkpoint == case.checkpoint and _together(one)]
+                batch = [
+                    one
+                    for one in self.cases
+                    if one.checkpoint == case.checkpoint
+                    and _together(one)
+                    and (one.id, one.checkpoint) not in self._batched
+                ]
                 for one, captured in zip(batch, self._driven(batch), strict=True):
                     self._batched[one.id, one.checkpoint] = captured
             return self._batched[case.id, case.checkpoint]
@@ -133,7 +146,13 @@ class LiveReplay:
             poll=self._poll,
         )
         captured.requests = [
-            replace(one, arrival=round(box.arrived(number) - ended, 3))
+            replace(
+                one,
+                arrival=round(box.arrived(number) - ended, 3),
+                document=one.document
+                if case.drive.kind in _OWN
+                else _of_traces(one.document, driven.trace_ids),
+            )
             for number, one in enumerate(requests, first)
             if _concerns(one, case, driven)
         ]
@@ -236,12 +255,20 @@ class LiveReplay:
 
         Where that cannot be, each case that needs it says so, and no other one.
         """
-        if any(case.drive.kind not in _OWN and case.expect.captures for case in self._cases):
+        if any(case.drive.kind not in _OWN and case.expect.captures for case in self.cases):
             with suppress(DriveError):
                 self._shared()
 
     def _context(self, case: ReplayCase, endpoint: str) -> Context:
-        return Context(self._suite.name, case.id, case.checkpoint, self._suite.folder, self._seed, endpoint)
+        return Context(
+            self._suite.name,
+            case.id,
+            case.checkpoint,
+            self._suite.folder,
+            self._seed,
+            endpoint,
+            self._region,
+        )
 
 
 def _drive(case: ReplayCase, context: Context) -> tuple[Driven, float]:
@@ -281,6 +308,25 @@ def _concerns(request: Request, case: ReplayCase, driven: Driven) -> bool:
         return len(case.expect.metrics) > len(case.expect.counters)
     own = set(driven.trace_ids)
     return any(trace in own for trace in _traces(request.document))
+
+
+def _of_traces(part: Any, own: Collection[str]) -> Any:
+    """Return a document without others' spans and log records, which may share its request and are none of ours."""
+    if isinstance(part, list):
+        return [_of_traces(one, own) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: [one for one in value if _trace_of(one) in {None, *own}]
+        if key in {"spans", "logRecords"} and isinstance(value, list)
+        else _of_traces(value, own)
+        for key, value in part.items()
+    }
+
+
+def _trace_of(item: Any) -> str | None:
+    found = item.get("traceId") if isinstance(item, dict) else None
+    return found.lower() if isinstance(found, str) else None
 
 
 def _traces(part: Any) -> Iterable[str]:

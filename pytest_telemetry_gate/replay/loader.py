@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.replay.contracts import CONTRACTS, Contract
-from pytest_telemetry_gate.replay.model import Case, ReplayCase, ReplaySuite, SuiteFile
+from pytest_telemetry_gate.replay.model import CI_LOGS, Capture, Case, ReplayCase, ReplaySuite, SuiteFile
 from pytest_telemetry_gate.suite.document import Document, Key
 from pytest_telemetry_gate.suite.fields import expand
 from pytest_telemetry_gate.suite.loader import suggestion, validated
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.config import ReplaySettings
 
 __all__ = ["load_replay"]
 
@@ -20,15 +24,32 @@ _WHOLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _PRIVATE = "\ue000"  # stands for the dollar of an environment variable while suite variables are expanded
 
 
-def load_replay(path: Path, display_path: str = "") -> ReplaySuite:
-    """Read a ``*.replay.yaml`` file; raises SuiteError for anything in it that cannot be used.
+def load_replay(
+    path: Path, display_path: str = "", *, region: str = "", settings: ReplaySettings | None = None
+) -> ReplaySuite:
+    """Read a ``*.replay.yaml`` file for a region; raises SuiteError for anything in it that cannot be used.
 
+    ``settings`` are what telemetry.yaml says instead of the file; raises ConfigError for what is wrong there.
     References to environment variables (``${VAR}``, ``${VAR:-default}``) in ``variables`` stay until a case is
-    driven, since what starts the system may set them; whatever else is wrong is found here.
+    driven, since what starts the system may set them; whatever else is wrong is found here. A file that has not
+    changed is read once.
     """
+    try:
+        stamp = path.stat()
+        return _loaded(path, display_path, region, settings, (stamp.st_mtime_ns, stamp.st_size))
+    except OSError:
+        return _loaded(path, display_path, region, settings, (0, 0))
+
+
+@lru_cache(maxsize=64)
+def _loaded(
+    path: Path, display_path: str, region: str, settings: ReplaySettings | None, _: tuple[int, int]
+) -> ReplaySuite:
     document = Document(path, display_path)
     raw = document.value
-    variables = _variables(document)
+    variables = {**_variables(document), "region": region}
+    if settings is not None:
+        variables |= _overridden(variables, settings)
     contracts = _contracts(document, variables)
     entries = raw.get("cases")
     # Cases are expanded before they are read, so the file itself is read without them and contracts.
@@ -37,6 +58,12 @@ def load_replay(path: Path, display_path: str = "") -> ReplaySuite:
     if isinstance(entries, list) and entries:
         rest["cases"] = placeholder
     file = validated(SuiteFile, _expanded(rest, variables, document, (), whole=False), document, ())
+    if settings is not None and settings.capture is not None:
+
+        def error(where: Sequence[Key], message: str) -> Exception:
+            return settings.error(("capture", *where), f"replay.capture: {message}")
+
+        file = file.model_copy(update={"capture": validated(Capture, dict(settings.capture), error, ())})
     cases: list[ReplayCase] = []
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         cases += _cases(
@@ -72,6 +99,15 @@ def _variables(document: Document) -> dict[str, Any]:
     return {
         name: value.replace("$", _PRIVATE) if isinstance(value, str) else value for name, value in raw.items()
     }
+
+
+def _overridden(known: Mapping[str, Any], settings: ReplaySettings) -> Mapping[str, Any]:
+    """Return what telemetry.yaml says of variables; a misspelt one would leave cases to drive something else."""
+    for name in settings.variables:
+        if name not in known:
+            message = f"replay.variables: the suite has no variable {name!r}{suggestion(name, known)}"
+            raise settings.error(("variables", name), message)
+    return settings.variables
 
 
 def _contracts(document: Document, variables: Mapping[str, Any]) -> dict[str, Contract]:
@@ -124,6 +160,9 @@ def _cases(
         identity = _identity(str(name), case, row)
         if not _ID.fullmatch(identity):
             message = f"case {identity!r}: a name has letters, digits, '_', '.' and '-'"
+            raise document.error((*where, "id"), message)
+        if identity == CI_LOGS:
+            message = f"case {identity!r}: that is the name of what `ci_logs:` brings"
             raise document.error((*where, "id"), message)
         _check(document, case, where, file, contracts)
         line = document.line(at)

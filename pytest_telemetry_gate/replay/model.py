@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from pytest_telemetry_gate.suite.model import Model
 from pytest_telemetry_gate.suite.units import Limit, convert, dimension
 
 __all__ = [
+    "CI_LOGS",
     "Address",
     "Capture",
     "Case",
@@ -29,6 +31,10 @@ __all__ = [
     "ReplaySuite",
     "SuiteFile",
 ]
+
+
+CI_LOGS = "ci_logs"  # the item of the CI's logs, which stands beside the cases
+_ENDLESS = 600.0  # seconds that a Python callable may take before nobody waits for it any more
 
 
 def _size(value: object) -> int:
@@ -189,6 +195,11 @@ class Drive(Model):
     def kind(self) -> str:
         """Return which one it is."""
         return next(key for key in ("http", "cli", "otlp", "python") if getattr(self, key) is not None)
+
+    @property
+    def timeout(self) -> float:
+        """Return the seconds that it may take."""
+        return float(getattr(getattr(self, self.kind), "timeout", _ENDLESS))
 
 
 class Expected(Model):
@@ -401,6 +412,16 @@ class ReplaySuite:
     def checkpoints(self) -> tuple[str, ...]:
         """The checkpoints' names in the order of time."""
         return tuple(self.file.checkpoints)
+
+    def driven(self, chosen: Collection[str]) -> tuple[str, ...]:
+        """Return the checkpoints that a run drives: the chosen ones of its own, the last one where none is chosen."""
+        return tuple(one for one in self.checkpoints if one in chosen) if chosen else self.checkpoints[-1:]
+
+    @property
+    def ci_checkpoints(self) -> tuple[str, ...]:
+        """The checkpoints at which the logs of the CI are judged."""
+        settings = self.file.ci_logs
+        return () if settings is None else settings.checkpoints or self.checkpoints[-1:]
 
     def at(self, checkpoint: str) -> tuple[ReplayCase, ...]:
         """Return the cases at a checkpoint."""

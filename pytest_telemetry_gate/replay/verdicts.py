@@ -18,7 +18,7 @@ from pytest_telemetry_gate.replay.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.suite.units import Limit, convert
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
-__all__ = ["Decision", "coverage", "decide", "exercised", "judge_case", "verdict_of"]
+__all__ = ["Decision", "coverage", "decide", "exercised", "judge_case", "judge_lag", "verdict_of"]
 
 GROUP = "Cases"
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
@@ -127,7 +127,7 @@ def _driven(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: 
     counters = case.expect.counters
     for expectation in counters:
         lag = next((one for one in captured.lags if one.selector == expectation.selector), None)
-        outcome, what = _lag(expectation, lag)
+        outcome, what = judge_lag(expectation, lag)
         if outcome is Outcome.PASS:
             decision.facts.append(what)
         else:
@@ -267,7 +267,7 @@ def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str
     return Outcome.PASS, f"{told}, limit {limit.shown()}"
 
 
-def _lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:
+def judge_lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:
     """Decide about one counter; what lies between two polls on either side of the budget is undecided."""
     name, budget = f"metric {expectation.selector}", expectation.budget
     if lag is None:

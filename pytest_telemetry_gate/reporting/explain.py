@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.events.base import Events
 from pytest_telemetry_gate.figures import duration, figure, percent, signed
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.reporting import text
-from pytest_telemetry_gate.sources.base import Answer, Answers, Instant, Question, Range
+from pytest_telemetry_gate.sources.base import Answer, Answers, CaptureQuestion, Instant, Question, Range
 from pytest_telemetry_gate.suite.duration import format_duration, format_time
 from pytest_telemetry_gate.verdict import Verdict
 
@@ -55,7 +57,7 @@ def _asked(question: Question, answer: Answer) -> Iterator[tuple[str, str]]:
     profile = f", semantics {answer.semantics}" if answer.semantics else ""
     yield "asked", _shown(question)
     yield "", f"{_when(question)}{where}{profile}"
-    for line in _value(answer):
+    for line in _captured(answer) if isinstance(question, CaptureQuestion) else _value(answer):
         yield "", f"= {text.without_password(line)}"
     for warning in answer.warnings:
         yield "", f"warning: {warning}"
@@ -64,6 +66,8 @@ def _asked(question: Question, answer: Answer) -> Iterator[tuple[str, str]]:
 def _shown(question: Question) -> str:
     if isinstance(question, Instant | Range):
         return question.promql
+    if isinstance(question, CaptureQuestion):
+        return f"replay {Path(question.suite).name}::{question.case}[{question.checkpoint}]"
     return getattr(question, "kind", "the source itself")
 
 
@@ -101,6 +105,22 @@ def _value(answer: Answer) -> Iterator[str]:
         )
         known = f"{len(value.rules)} rule{'' if len(value.rules) == 1 else 's'} known"
         yield f"{known}; {'; '.join(proofs) or 'no proof of evaluation'}"
+
+
+def _captured(answer: Answer) -> Iterator[str]:
+    """Yield what a case did and how much came of it: its spans would fill pages."""
+    if not isinstance(answer.value, str):
+        yield f"error: {answer.error}" if answer.error else answer.extent
+        return
+    wire = json.loads(answer.value)
+    if "driven" not in wire:
+        yield f"before {wire.get('before')}, after {wire.get('after')}"
+        return
+    requests = wire["requests"]
+    size = sum(one["body"] for one in requests)
+    yield f"{wire['driven']['error'] or wire['driven']['summary']}; {len(requests)} export requests, {size:,} bytes"
+    for lag in wire["lags"]:
+        yield f"{lag['selector']} +{lag['seen']:g} of +{lag['wanted']:g}, at most {lag['high']} s after the drive"
 
 
 def _capped(lines: list[str], noun: str = "series") -> Iterator[str]:

@@ -22,6 +22,7 @@ from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 __all__ = [
     "Answer",
     "Answers",
+    "CaptureQuestion",
     "EventsQuestion",
     "Instant",
     "LiveSource",
@@ -70,13 +71,26 @@ class EventsQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureQuestion:
+    """What a case captured at a checkpoint; ``suite`` is the path of its ``*.replay.yaml``.
+
+    The answer is the capture as JSON text; where there is none, the answer's ``extent`` says why.
+    """
+
+    region: str
+    suite: str
+    checkpoint: str
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """Whether a live region can be asked at all, and what its source tells about itself."""
 
     region: str
 
 
-Question: TypeAlias = Instant | Range | EventsQuestion | Probe
+Question: TypeAlias = Instant | Range | EventsQuestion | CaptureQuestion | Probe
 
 
 class Source(Protocol):

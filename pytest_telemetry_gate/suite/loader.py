@@ -76,7 +76,8 @@ def load_criterion(
     def error(_: Sequence[Key], message: str) -> SuiteError:
         return SuiteError(path, line, message)
 
-    return _with_own_baseline(_criterion(dict(keys), kinds, (), error, line), folder, path, (), error)
+    criterion = _criterion(dict(keys), kinds, (), error, line).beside(folder)
+    return _with_own_baseline(criterion, folder, path, (), error)
 
 
 def _groups(
@@ -93,7 +94,7 @@ def _groups(
         for index, entry in enumerate(entries):
             where = ("groups", group, index)
             line = document.line(where)
-            criterion = _criterion(entry, kinds, where, document.error, line)
+            criterion = _criterion(entry, kinds, where, document.error, line).beside(document.path.parent)
             if criterion.id in seen:
                 first = seen[criterion.id]
                 raise SuiteError(

@@ -30,6 +30,8 @@ from pytest_telemetry_gate.suite.fields import (
 from pytest_telemetry_gate.suite.units import Limit, convert, dimension
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_telemetry_gate.check import Check
     from pytest_telemetry_gate.sources.base import Answers, Question
     from pytest_telemetry_gate.verdict import Verdict
@@ -263,6 +265,13 @@ class Criterion(Model):
                 "floor",
                 "a size that replaces the tolerance where the baseline is zero: not negative, and with one",
             )
+
+    def beside(self, folder: Path) -> Criterion:
+        """Return the criterion as it stands in a suite file of this folder, which its paths count from."""
+        return self
+
+    def verify(self, check: Check) -> None:
+        """Raise SuiteError or ConfigError where something that a check of this criterion refers to cannot be used."""
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield what must be asked to judge a check of this criterion."""

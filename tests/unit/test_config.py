@@ -6,6 +6,7 @@ import pytest
 
 from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.errors import ConfigError
+from pytest_telemetry_gate.secrets import Secrets
 
 
 @pytest.fixture
@@ -120,3 +121,9 @@ def test_secrets_are_scrubbed_and_not_in_any_repr(load, tmp_path, monkeypatch):
     assert "nothing-secret" in scrubbed
     assert "https://host/" in scrubbed
     assert "canary" not in repr(environment)
+
+
+def test_a_login_is_taken_out_of_a_long_text_at_once():
+    # a telemetry payload of one long word used to keep the pattern busy for minutes
+    word = "x" * 600_000
+    assert Secrets().scrub(f"{word}://user:secret@host/") == f"{word}://host/"
