@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_telemetry_gate.config import Environment
+
 HERE = Path(__file__).parent
 NEEDS = {
     "opentelemetry.sdk": "opentelemetry-sdk",
@@ -52,13 +54,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session", autouse=True)
-def system(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _system(request: pytest.FixtureRequest, telemetry_environment: Environment) -> None:
+    if telemetry_environment.name == "live":
+        request.getfixturevalue("system")
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[None]:
     """Run the service and Prometheus until the last case is over."""
-    chosen = request.config.getoption("--telemetry-env") or os.environ.get("TELEMETRY_ENV") or "live"
-    if chosen != "live":
-        yield
-        return
     missing = [name for module, name in NEEDS.items() if not there(module)]
     if missing:
         pytest.fail(f"needs {', '.join(missing)}: pip install -r {HERE.name}/requirements.txt", pytrace=False)

@@ -61,6 +61,23 @@ def test_every_encoding_gives_the_same_spans(receiver: Receiver) -> None:
     assert requests[2].wire == len(gzip.compress(binary))
 
 
+def test_what_the_javascript_sdk_sends_is_taken(receiver: Receiver) -> None:
+    """Its bodies come in chunks, compressed or not, the first one being gzip's header; its ints are numbers."""
+    attributes = [{"key": "ratio", "value": {"intValue": 2}}, {"key": "share", "value": {"doubleValue": 0.5}}]
+    body = json.dumps(document(attributes=attributes)).encode()
+    chunked = {**JSON, "Transfer-Encoding": "chunked"}
+    assert post(receiver, iter([body]), chunked, chunked=True) == (200, b"{}")
+    packed = gzip.compress(body)
+    parts = iter([packed[:10], packed[10:]])
+    assert post(receiver, parts, {**chunked, "Content-Encoding": "gzip"}, chunked=True) == (200, b"{}")
+    plain, compressed = receiver.mailbox.since(0)
+    assert (plain.wire, plain.body) == (len(body), len(body))
+    assert (compressed.wire, compressed.body) == (len(packed), len(body))
+    for request in (plain, compressed):
+        (span,) = read_document(request.document).spans
+        assert span.attributes == {"ratio": ("int", 2), "share": ("double", 0.5)}
+
+
 BOMB = gzip.compress(b"\0" * (200 * LIMIT))
 
 
