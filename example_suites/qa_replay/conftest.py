@@ -20,8 +20,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_telemetry_gate.config import Environment
-
 HERE = Path(__file__).parent
 NEEDS = {
     "opentelemetry.sdk": "opentelemetry-sdk",
@@ -33,7 +31,8 @@ global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs: [{job_name: parser, static_configs: [{targets: ["%s"]}]}]
 """
 PATIENCE = 30.0  # seconds for a server to be ready
-SAMPLES = 5  # scrapes before anything is driven, so that it shows whether somebody else drives the service
+SAMPLES = 2  # scrapes before anything is driven, so that every counter has a baseline
+EXPORT_DELAY = "200"  # milliseconds that spans of the service wait for each other
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,37 +53,59 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(autouse=True)
-def _system(request: pytest.FixtureRequest, telemetry_environment: Environment) -> None:
-    if telemetry_environment.name == "live":
-        request.getfixturevalue("system")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say in one line what is missing, before anything is judged; a worker says it when it starts the servers."""
+    problem = missing() if live(items) and not config.getoption("--collect-only") else ""
+    if problem and not hasattr(config, "workerinput"):
+        raise pytest.UsageError(problem)
 
 
-@pytest.fixture(scope="session")
-def system() -> Iterator[None]:
-    """Run the service and Prometheus until the last case is over."""
-    missing = [name for module, name in NEEDS.items() if not there(module)]
-    if missing:
-        pytest.fail(f"needs {', '.join(missing)}: pip install -r {HERE.name}/requirements.txt", pytrace=False)
+def live(items: list[pytest.Item]) -> bool:
+    """Tell whether any case of this folder is to be driven."""
+    own = [item.get_closest_marker("telemetry") for item in items if HERE in item.path.parents]
+    return any(marker is not None and marker.kwargs.get("env") == "live" for marker in own)
+
+
+def missing() -> str:
+    """Return what has to be installed before the system can run, or nothing."""
+    packages = [name for module, name in NEEDS.items() if not there(module)]
+    if packages:
+        return f"qa_replay needs {', '.join(packages)}: pip install -r {HERE / 'requirements.txt'}"
     if shutil.which("prometheus") is None:
-        pytest.fail("missing server: prometheus (apt-get install prometheus)", pytrace=False)
+        return "qa_replay needs the server prometheus: apt-get install prometheus"
+    return ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def system(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the service and Prometheus until the last case is over, where cases are driven at all."""
+    if not live(request.session.items):
+        yield
+        return
+    if problem := missing():
+        pytest.fail(problem, pytrace=False)
     target, server = os.environ["QA_TARGET"], os.environ["QA_PROMETHEUS_URL"]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         work = Path(folder)
         address = urllib.parse.urlsplit(target)
-        environ = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{os.environ['QA_OTLP']}"}
+        environ = {
+            **os.environ,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{os.environ['QA_OTLP']}",
+            "OTEL_BSP_SCHEDULE_DELAY": EXPORT_DELAY,
+        }
         service = [sys.executable, "-m", "demo_parser.service", str(address.port)]
         stack.enter_context(running(service, work / "service.log", environ))
+        wait_for("the service", lambda: get(f"{target}/metrics"), work / "service.log")
+        # Before the first scrape, which therefore sees no counter move.
+        warm_up(target)
         (work / "prometheus.yml").write_text(PROMETHEUS % address.netloc, encoding="utf-8")
         prometheus = [
             "prometheus",
             f"--config.file={work}/prometheus.yml",
             f"--storage.tsdb.path={work}/tsdb",
+            f"--web.listen-address={urllib.parse.urlsplit(server).netloc}",
         ]
-        prometheus.append(f"--web.listen-address={urllib.parse.urlsplit(server).netloc}")
         stack.enter_context(running(prometheus, work / "prometheus.log", dict(os.environ)))
-        wait_for("the service", lambda: get(f"{target}/metrics"), work / "service.log")
-        warm_up(target)
         query = urllib.parse.urlencode({"query": 'min(count_over_time(parse_total{job="parser"}[1m]))'})
         scraped = f"{server}/api/v1/query?{query}"
         wait_for("Prometheus", lambda: samples(get(scraped)) >= SAMPLES, work / "prometheus.log")
@@ -118,18 +139,17 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> None:
 
 @contextlib.contextmanager
 def running(argv: list[str], log: Path, environ: dict[str, str]) -> Iterator[None]:
-    """Run a program until the context ends."""
+    """Run a program until the context ends, or this process does, even by being killed."""
+    guarded = [sys.executable, str(HERE / "guard.py"), *argv]
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environ)
+        # In a session of its own, so that an interrupt from the terminal reaches pytest alone, which ends them in order.
+        process = subprocess.Popen(
+            guarded, stdout=output, stderr=output, stdin=subprocess.PIPE, env=environ, start_new_session=True
+        )
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.communicate()
 
 
 def wait_for(what: str, ready: Callable[[], object], log: Path) -> None:

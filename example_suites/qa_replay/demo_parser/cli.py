@@ -69,7 +69,7 @@ def main() -> None:
     paths = sorted(options.folder.glob(f"*{LANGUAGES[options.language]}"))
     if not paths:
         parser.error(f"no {LANGUAGES[options.language]} files in {options.folder}")
-    tracing = provider(delay=5)
+    tracing = provider()
     carrier = {"traceparent": os.environ.get("TRACEPARENT", "")}
     with begin(f"cli {options.command}", carrier, kind=SpanKind.INTERNAL):
         found = parse_files(options.language, [path.read_text(encoding="utf-8") for path in paths])

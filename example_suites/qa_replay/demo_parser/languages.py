@@ -1,8 +1,11 @@
 """What stands in a source file: its functions, imports and comments.
 
-Python is parsed by the interpreter's own parser. Go and JavaScript are scanned: comments and texts are taken out, then
-declarations are looked for. The scanners do not understand generics, regular expressions of JavaScript that hold
-quotes, or functions that are values in the middle of an expression.
+Python is parsed by the interpreter's own parser. Go and JavaScript are scanned: comments and texts are told from code,
+brackets have to match, and declarations are found by their keywords. The scanners do not understand
+
+- Go: functions without a name;
+- JavaScript: regular expressions that hold quotes or brackets, code inside of templates (``${...}`` is taken for
+  text), JSX, methods with computed names, and functions that are values in the middle of an expression.
 """
 
 from __future__ import annotations
@@ -16,20 +19,35 @@ from dataclasses import dataclass
 __all__ = ["LANGUAGES", "Parsed", "SourceError", "parse"]
 
 LANGUAGES = {"python": ".py", "go": ".go", "javascript": ".js"}
-_TEXT = re.compile(
-    r"(?P<comment>//[^\n]*|/\*.*?\*/)|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`", re.DOTALL
-)
+# The ends of comments and texts are optional, so that what has none is found and told.
+_QUOTED = r"(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<quote>[\"'])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)?|"
+_TEXT = {
+    "go": re.compile(_QUOTED + r"`[^`]*`?", re.DOTALL),
+    "javascript": re.compile(_QUOTED + r"`(?:\\.|[^`\\])*`?", re.DOTALL),
+}
 _DECLARED = {
-    "go": re.compile(r"^func\s+(?:\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE),
+    "go": re.compile(r"^func\s+(?:\([^)]*\)\s*)?(\w+)\s*[(\[]", re.MULTILINE),
     "javascript": re.compile(
-        r"(?:^|\s)function\s*\*?\s*(\w+)\s*\(|(?:const|let|var)\s+(\w+)\s*=\s*(?:async\s*)?(?:\([^)]*\)|\w+)\s*=>",
+        r"\bfunction\b\s*\*?\s*(\w+)\s*\("
+        r"|\b(?:const|let|var)\s+(\w+)\s*=\s*(?:async\s*)?(?:\([^()]*\)|\w+)\s*=>"
+        r"|(?:^|[{};])\s*(?:(?:static|async|get|set)\s+)*[*#]?\s*(\w+)\s*\([^()]*\)\s*\{",
         re.MULTILINE,
     ),
 }
 _IMPORTED = {
     "go": re.compile(r"^import\s*(?:\((?P<many>[^)]*)\)|\S)", re.MULTILINE),
-    "javascript": re.compile(r"\brequire\s*\(|^import\s", re.MULTILINE),
+    "javascript": re.compile(r"\brequire\s*\(|\bimport\s*\(|(?:^|;)\s*import\b(?!\s*[(.])", re.MULTILINE),
 }
+_STATEMENTS = {
+    "if",
+    "for",
+    "while",
+    "switch",
+    "catch",
+    "with",
+    "function",
+}  # in JavaScript they look like methods
+_PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
 class SourceError(ValueError):
@@ -52,14 +70,16 @@ class Parsed:
 
 def parse(language: str, source: str) -> Parsed:
     """Parse a source; raises SourceError where it is none of its language, KeyError for an unknown language."""
-    return {"python": _python, "go": _scanned, "javascript": _scanned}[language](language, source)
+    return {"python": _python, "go": _scanned, "javascript": _scanned}[language](
+        language, source.removeprefix("\ufeff")
+    )
 
 
 def _python(_: str, source: str) -> Parsed:
     try:
         nodes = list(ast.walk(ast.parse(source)))
         tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    except (SyntaxError, tokenize.TokenError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
         raise SourceError("syntax", f"not Python: {error}") from None
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return Parsed(
@@ -71,16 +91,47 @@ def _python(_: str, source: str) -> Parsed:
 
 
 def _scanned(language: str, source: str) -> Parsed:
-    comments = sum(match["comment"] is not None for match in _TEXT.finditer(source))
-    # A text becomes an empty one, so that what encloses it keeps its shape.
-    bare = _TEXT.sub(lambda match: "" if match["comment"] else '""', source)
-    for opening, closing in ("()", "[]", "{}"):
-        if bare.count(opening) != bare.count(closing):
-            message = f"{bare.count(opening)} {opening} and {bare.count(closing)} {closing}"
-            raise SourceError("unbalanced", message)
+    texts = list(_TEXT[language].finditer(source))
+    for match in texts:
+        if not _ended(match):
+            what = "comment" if match["comment"] else "text"
+            raise SourceError("unbalanced", f"line {_line(source, match.start())}: a {what} without an end")
+    # A text becomes an empty one, so that what encloses it keeps its shape; line ends stay, so that lines can be told.
+    bare = _TEXT[language].sub(
+        lambda match: ("" if match["comment"] else '""') + "\n" * match[0].count("\n"), source
+    )
+    _match_brackets(bare)
     names = [next(filter(None, match.groups())) for match in _DECLARED[language].finditer(bare)]
     imports = 0
     for match in _IMPORTED[language].finditer(bare):
         many = match.groupdict().get("many")
         imports += 1 if many is None else sum(bool(line.strip()) for line in many.splitlines())
-    return Parsed(tuple(names), imports, comments, len(source.splitlines()))
+    functions = tuple(name for name in names if language != "javascript" or name not in _STATEMENTS)
+    comments = sum(match["comment"] is not None for match in texts)
+    return Parsed(functions, imports, comments, len(source.splitlines()))
+
+
+def _ended(match: re.Match[str]) -> bool:
+    text = match[0]
+    if match["comment"]:
+        return text.startswith("//") or (len(text) >= 4 and text.endswith("*/"))
+    # What ends in an escaped quote is still open.
+    return len(text) > 1 and re.fullmatch(r"(.)(?:\\.|[^\\])*\1|`[^`]*`", text, re.DOTALL) is not None
+
+
+def _match_brackets(bare: str) -> None:
+    opened: list[re.Match[str]] = []
+    for bracket in re.finditer(r"[()\[\]{}]", bare):
+        if bracket[0] not in _PAIRS:
+            opened.append(bracket)
+        elif not opened or opened.pop()[0] != _PAIRS[bracket[0]]:
+            raise SourceError(
+                "unbalanced", f"line {_line(bare, bracket.start())}: {bracket[0]} closes nothing"
+            )
+    if opened:
+        last = opened[-1]
+        raise SourceError("unbalanced", f"line {_line(bare, last.start())}: {last[0]} is never closed")
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1

@@ -1,6 +1,7 @@
 """The parser as a service: ``POST /parse/LANGUAGE`` with a source, ``GET /metrics`` for Prometheus.
 
-``python -m demo_parser.service PORT``; where spans go, ``OTEL_EXPORTER_OTLP_ENDPOINT`` says.
+``python -m demo_parser.service PORT``; where spans go, ``OTEL_EXPORTER_OTLP_ENDPOINT`` says, and how long they wait
+for each other ``OTEL_BSP_SCHEDULE_DELAY``.
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Parse the body."""
         language = self.path.removeprefix("/parse/")
-        length = int(self.headers.get("Content-Length", 0))
-        if language not in LANGUAGES or length > _MAX_BODY:
-            self._answer(404 if length <= _MAX_BODY else 413, b"")
+        stated = self.headers.get("Content-Length", "")
+        length = int(stated) if stated.isascii() and stated.isdigit() else None
+        refused = {language not in LANGUAGES: 404, length is None: 411, (length or 0) > _MAX_BODY: 413}.get(
+            True
+        )
+        if refused is not None or length is None:
+            self._answer(refused or 411, b"")
             return
         source = self.rfile.read(length).decode("utf-8", "replace")
         replayed = self.headers.get("traceparent", "").endswith("-01")
@@ -103,5 +108,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    TRACING = provider(delay=0.2)
+    TRACING = provider()
     main()

@@ -39,11 +39,11 @@ class _Exporter(OTLPSpanExporter):
         return super().export(spans)
 
 
-def provider(delay: float) -> TracerProvider:
-    """Return the tracer provider, which reads the usual ``OTEL_*`` variables and exports after ``delay`` seconds."""
+def provider() -> TracerProvider:
+    """Return the tracer provider; where and how soon it exports, the usual ``OTEL_*`` variables say."""
     resource = Resource.create({"service.name": "parser", "service.version": VERSION})
     made = TracerProvider(resource=resource, shutdown_on_exit=FAULT != "no flush at exit")
-    made.add_span_processor(BatchSpanProcessor(_Exporter(), schedule_delay_millis=delay * 1000))
+    made.add_span_processor(BatchSpanProcessor(_Exporter()))
     trace.set_tracer_provider(made)
     return made
 
