@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,7 @@ __all__ = ["Done", "run_command"]
 
 _GRACE = 1.0  # seconds between asking a process group to end and killing it
 _HUNT = 10.0  # seconds for which children are looked for that fork as fast as they are killed
+_LOOKS = 3  # in a row without finding any: one alone may miss who forks meanwhile
 _BLOCK = 64 * 1024
 _MARK = "PYTEST_TELEMETRY_COMMAND"  # by which children are found that have left the process group
 
@@ -123,19 +124,25 @@ def _end(process: subprocess.Popen[bytes], mark: str, *, gently: bool) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     give_up = time.monotonic() + _HUNT
-    while (strays := _strays(mark)) and time.monotonic() < give_up:
-        for stray in strays:  # which may have forked while it was looked for
+    empty = 0
+    while empty < _LOOKS and time.monotonic() < give_up:
+        empty += 1
+        for stray in _strays(mark):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(stray, signal.SIGKILL)
+            empty = 0
     process.wait()
 
 
-def _strays(mark: str) -> list[int]:
-    """Return processes that have the command's mark in their environment, where /proc tells."""
+def _strays(mark: str) -> Iterator[int]:
+    """Yield processes that have the command's mark in their environment, where /proc tells.
+
+    The youngest first: who forks all the time is gone before all of /proc is read, unless it is met at once.
+    """
     wanted = f"{_MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+    with contextlib.suppress(FileNotFoundError):
+        numbers = (int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit())
+        for number in sorted(numbers, reverse=True):
+            with contextlib.suppress(OSError):
+                if wanted in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
+                    yield number
