@@ -1,4 +1,4 @@
-"""``python -m benchmarks replay``: how fast captures are judged, and what the receiver sustains from another process."""
+"""``python -m benchmarks replay``: how fast captures are judged, what the receiver sustains, how long a batch takes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import prometheus_client
+import servers
+
+from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.replay.contracts import SpanContract
 from pytest_telemetry_gate.replay.judging import judge_contract
+from pytest_telemetry_gate.replay.live import LiveReplay
+from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.protobuf import serialised
 from pytest_telemetry_gate.replay.receiver import Receiver
 from pytest_telemetry_gate.replay.telemetry import read_document
+from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 ROUNDS = 7
 SPANS, PER_REQUEST, REQUESTS = 1000, 500, 200
@@ -32,6 +44,17 @@ CONTRACT = {
     },
     "unknown_attributes": "fail",
 }
+CASES = 15
+SUITE = """\
+version: 1
+suite: batch
+checkpoints: {now: {cases: %d}}
+cases:
+  - id: run
+    drive: {http: {url: "http://%s/run"}}
+    matrix: [%s]
+    expect: {metrics: [{counter: benchmark_runs_total, match: {job: parser}, lag: "<= 10s", isolation: batch}]}
+"""
 SENDER = """
 import http.client, sys
 port, requests = int(sys.argv[1]), int(sys.argv[2])
@@ -99,9 +122,69 @@ def receiving() -> float:
         return REQUESTS * PER_REQUEST / took
 
 
+class Service(BaseHTTPRequestHandler):
+    """Counts POSTs, and tells how many there were."""
+
+    counter = prometheus_client.Counter("benchmark_runs", "runs")
+
+    def do_POST(self) -> None:
+        """Count one."""
+        self.counter.inc()
+        self._answer(b"")
+
+    def do_GET(self) -> None:
+        """Answer with the metrics."""
+        self._answer(prometheus_client.generate_latest())
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def batch() -> tuple[float, float]:
+    """Return the seconds that 15 cases take together on a real Prometheus at 1 s, and their slowest lag."""
+    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    target = f"127.0.0.1:{service.server_address[1]}"
+    scrape = [{"job_name": "parser", "static_configs": [{"targets": [target]}]}]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        servers.prometheus(Path(name) / "prometheus", scrape=scrape) as server,
+    ):
+        folder = Path(name)
+        (folder / "telemetry.yaml").write_text(
+            f"default: a\nenvironments: {{a: {{source: prometheus, url: '{server.url}'}}}}\n",
+            encoding="utf-8",
+        )
+        rows = ", ".join(f"{{n: {number}}}" for number in range(CASES))
+        (folder / "batch.replay.yaml").write_text(SUITE % (CASES, target, rows), encoding="utf-8")
+        source = PrometheusSource(load_environment(folder / "telemetry.yaml").regions[""])
+        time.sleep(5)  # until the counter was scraped a few times
+        source.know(source.probe())
+        suite = load_replay(folder / "batch.replay.yaml")
+        live = LiveReplay(suite, lambda: source, 1, suite.cases)
+        begin = time.perf_counter()
+        lags = [live.capture(case).lags[0] for case in suite.cases]
+        took = time.perf_counter() - begin
+    service.shutdown()
+    slowest = [lag.high for lag in lags if lag.high is not None and lag.seen == CASES]
+    if len(slowest) != CASES:
+        sys.exit(f"the batch was not counted: {lags[0]}")
+    return took, max(slowest)
+
+
 def main() -> None:
-    """Print both."""
+    """Print all three."""
     print(f"{'1,000 captured spans judged against a contract':<62} {judging():.1f} ms{'':<26} under 100 ms")
     print(
         f"{'protobuf spans received from another process':<62} {receiving():,.0f} spans/s{'':<20} at least 20,000"
+    )
+    took, lag = batch()
+    print(
+        f"{'15 cases in batch isolation, and their slowest lag':<62} {took:.2f} s, {lag:.2f} s{'':<20} lag and at most 5 s"
     )

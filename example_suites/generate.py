@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from synthetic import (
     HOUR,
     INTERVAL,
     SLOTS,
+    START,
     Floats,
     Ints,
     Part,
@@ -37,6 +38,7 @@ from synthetic import (
 
 from pytest_telemetry_gate.promql import Group
 from pytest_telemetry_gate.recording import RecordingWriter
+from pytest_telemetry_gate.recording.captures import Captures
 
 HERE = Path(__file__).parent
 
@@ -53,6 +55,7 @@ FIGURES = {
     "telemetry_queue_length": (40, 41, 41, 41, 41, 41),
     "telemetry_events_per_second": (1250, 1278.75, 1277.5, 1276.25, 1275, 1273.75),
 }
+MOMENTS = ("at", "baseline_at", "seen_at")  # times in captures, in seconds
 FILES_PER_SLOT = 100_000 / HOUR
 BATCH_SPREAD = 25.0
 DURATION_LE = np.array([10, 25, 40, 50, 60, 70, 80, 90, 100, 125, 150, 250, 500, 1000, math.inf])
@@ -281,6 +284,28 @@ def rollout(*, regressed: bool) -> list[Group]:
     ]
 
 
+def captures() -> Iterator[dict[str, Any]]:
+    """Yield what the replays of ``qa_replay`` captured, moved to the hours of this rollout."""
+    for capture in Captures(HERE / "qa_replay/recordings/qa.telemetry.zip").all():
+        hour = int(capture["checkpoint"].removesuffix("h"))
+        yield moved(capture, round(START + hour * 3600 - capture["at"]) if "at" in capture else 0)
+
+
+def moved(part: Any, seconds: int) -> Any:
+    """Return a part of a capture with all its times so many seconds later."""
+    if isinstance(part, list):
+        return [moved(one, seconds) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {}
+    for key, value in part.items():
+        if key.endswith("UnixNano"):
+            found[key] = str(int(value) + seconds * 10**9)
+        else:
+            found[key] = value + seconds if key in MOMENTS and value else moved(value, seconds)
+    return found
+
+
 def write(path: Path, *, regressed: bool) -> None:
     """Write one recording, over the one that is there."""
     end = BEGIN + INTERVAL * SLOTS
@@ -294,6 +319,8 @@ def write(path: Path, *, regressed: bool) -> None:
     history = {"from": BEGIN, "to": end, "complete": True, "episodes": []}
     writer.events("alerts", {**history, "rules": rules()})
     writer.events("incidents", {**history, "rules": []})
+    for capture in captures():
+        writer.capture(capture)
     writer.write(path, overwrite=True)
 
 

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
 from pytest_telemetry_gate.events.base import Episode, Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.run import NOT_CHOSEN, VERDICTS
+from pytest_telemetry_gate.run import ENVIRONMENT, NOT_CHOSEN, VERDICTS
 from pytest_telemetry_gate.sources.base import Answer, EventsQuestion, Instant, Range
 from pytest_telemetry_gate.suite.loader import load_criterion
 from pytest_telemetry_gate.suite.model import Checkpoint, Criterion, Rollout, Suite
@@ -234,7 +234,9 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:
-    """Return the environment of a test; fails the test in one line where there is none."""
+    """Return the environment of a test or of a suite file's item; fails it in one line where there is none."""
+    if ENVIRONMENT in item.stash:
+        return item.stash[ENVIRONMENT]
     try:
         return run.environment(item.path.parent, _options(item).get("env"))
     except TelemetryGateError as error:

@@ -18,6 +18,7 @@ _NAME = re.compile(
     r"pass(?:$|w|phrase)|pwd|token|secret|credentials|api[-_]?key|auth(?:$|[-_]|oriz)|bearer|cookie|signature",
     re.IGNORECASE,
 )
+_FOLDERS = frozenset({"PWD", "OLDPWD"})  # POSIX' names of folders, not passwords
 _SHORTEST = 4  # characters; scrubbing shorter values would shred every text
 _LOGIN = re.compile(r"(://)[^/@\s]+@")
 _LOGGERS = ("urllib3.connectionpool", "urllib3.connection")  # tell whole addresses at level DEBUG
@@ -41,7 +42,7 @@ class Secrets:
     def of_environment(cls) -> Secrets:
         """Return what environment variables with secret names hold."""
         found = cls()
-        found.keep_named(os.environ)
+        found.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
         return found
 
     def keep(self, *texts: str) -> None:

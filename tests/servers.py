@@ -34,6 +34,8 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "victoria-metrics": "victoria-metrics",
+    "node": "nodejs",
+    "npm": "npm",
 }
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0

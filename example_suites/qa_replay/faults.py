@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ALL, SERVICE, COMMAND = "*", "parse-* reject", "cli-*"
 CASES = 15
-AT_ONCE = 4  # replays mostly wait
+AT_ONCE = 5  # replays mostly wait
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ def replayed(fault: str) -> dict[str, list[str]]:
         return found
 
 
+def caught(fault: Fault, line: str) -> bool:
+    """Tell whether a line is the one by which a fault is caught."""
+    return fnmatch.fnmatchcase(line, fault.line.replace("[", "[[]"))
+
+
 def judged(fault: Fault, found: dict[str, list[str]]) -> tuple[str, list[str]]:
     """Return the line that caught a fault, and what is not as it should be."""
     told, problems = "", []
@@ -87,7 +92,7 @@ def judged(fault: Fault, found: dict[str, list[str]]) -> tuple[str, list[str]]:
     if len(cases) != CASES:
         problems.append(f"{len(cases)} of {CASES} cases were replayed")
     for case, lines in cases.items():
-        line = next((one for one in lines if fnmatch.fnmatchcase(one, fault.line.replace("[", "[[]"))), "")
+        line = next((one for one in lines if caught(fault, one)), "")
         told = told or line
         if fault.touched(case) and not lines:
             problems.append(f"{case} passed")

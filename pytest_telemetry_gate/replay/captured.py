@@ -74,7 +74,7 @@ class Lag:
 class Captured:
     """Everything that is known of one case at one checkpoint; contracts are judged from it alone.
 
-    ``waited`` is in seconds, from the end of its drive to the last of its requests, or to where none was waited for.
+    ``waited`` is in seconds from the end of its drive: to the last of its requests, or as long as more was waited for in vain.
     """
 
     suite: str

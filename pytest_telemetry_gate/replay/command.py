@@ -20,6 +20,7 @@ from pytest_telemetry_gate.errors import DriveError
 __all__ = ["Done", "run_command"]
 
 _GRACE = 1.0  # seconds between asking a process group to end and killing it
+_HUNT = 10.0  # seconds for which children are looked for that fork as fast as they are killed
 _BLOCK = 64 * 1024
 _MARK = "PYTEST_TELEMETRY_COMMAND"  # by which children are found that have left the process group
 
@@ -121,13 +122,11 @@ def _end(process: subprocess.Popen[bytes], mark: str, *, gently: bool) -> None:
             process.wait(_GRACE)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    for _ in range(5):  # a child may have forked while it was looked for
-        strays = _strays(mark)
-        for stray in strays:
+    give_up = time.monotonic() + _HUNT
+    while (strays := _strays(mark)) and time.monotonic() < give_up:
+        for stray in strays:  # which may have forked while it was looked for
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(stray, signal.SIGKILL)
-        if not strays:
-            break
     process.wait()
 
 

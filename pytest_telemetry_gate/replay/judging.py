@@ -289,7 +289,7 @@ def _applies(conditions: Mapping[str, Any], found: Attributes, context: Mapping[
 
 def _problem(rule: Rule, value: Value) -> str | None:
     if rule.type is not None and not _typed(rule.type, value):
-        return f"expected {_expected(rule)}, got {value.shown()}"
+        return f"expected {_expected(rule)}, got {value.shown()}{_whole(rule.type, value)}"
     if rule.equals is not None and not _equal(value, rule.equals):
         return f"expected {_word(rule.equals)}, got {value.shown()}"
     items = value.content if value.type == "array" else (value,)
@@ -331,6 +331,14 @@ def _typed(wanted: str, value: Value) -> bool:
     if wanted.endswith("[]"):
         return value.type == "array" and all(_typed(wanted[:-2], item) for item in value.content)
     return value.type in {"int", "double"} if wanted == "number" else value.type == wanted
+
+
+def _whole(wanted: str, value: Value) -> str:
+    """Return a hint where the only trouble is that doubles are written as whole numbers."""
+    number = wanted.replace("double", "number")
+    if number == wanted or not _typed(number, value):
+        return ""
+    return f" (JavaScript's SDK exports whole numbers as int; {number} takes both)"
 
 
 def _equal(value: Value | None, wanted: Any) -> bool:
@@ -399,7 +407,7 @@ def _united(own: Rule | None, more: Rule) -> Rule:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
-    found = get_close_matches(name, list(names), 1, 0.7)
+    found = get_close_matches(name, list(names), 1)
     return f" (near: {found[0]})" if found else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -136,9 +136,11 @@ class LiveReplay:
         )
         if driven.error or not case.expect.captures:
             return captured
-        requests, captured.complete = box.collect(
+        # Absence shows only when all the time is over.
+        absence = any(self._suite.count(one).max == 0 for one in case.expect.contracts)
+        requests, enough = box.collect(
             first,
-            lambda found: self._enough(case, driven, found),
+            lambda found: not absence and self._matched(case, driven, found),
             timeout=max(0.0, give_up - time.monotonic()),
             quiet=self._suite.file.capture.complete.quiet,
             poll=self._poll,
@@ -154,11 +156,12 @@ class LiveReplay:
             for number, one in enumerate(requests, first)
             if _concerns(one, case, driven)
         ]
-        last = max((one.arrival or 0.0 for one in captured.requests), default=time.monotonic() - ended)
-        captured.waited = max(0.0, last)
+        arrivals = [one.arrival or 0.0 for one in captured.requests]
+        captured.waited = max([0.0, *arrivals]) if enough else time.monotonic() - ended
+        captured.complete = enough or (absence and self._matched(case, driven, requests))
         return captured
 
-    def _enough(self, case: ReplayCase, driven: Driven, found: Sequence[Request]) -> bool:
+    def _matched(self, case: ReplayCase, driven: Driven, found: Sequence[Request]) -> bool:
         """Tell whether every required selector is matched and no parent is outstanding."""
         if not any(_concerns(one, case, driven) for one in found):
             return False
@@ -171,10 +174,7 @@ class LiveReplay:
         wanting = []
         for expected in case.expect.contracts:
             contract = self._suite.contracts[expected.contract]
-            count = contract.count if expected.count is None else expected.count
-            if count.max == 0:
-                return False  # absence shows only when all the time is over
-            wanting.append(amount(contract, selected(contract, telemetry)) >= count.min)
+            wanting.append(amount(contract, selected(contract, telemetry)) >= self._suite.count(expected).min)
         if case.expect.tree is not None:
             wanting.append(bool(telemetry.spans))
         tree = Tree(telemetry.spans)
@@ -225,16 +225,18 @@ class LiveReplay:
             )
             raise DriveError(message)
         mailbox = Mailbox()
-        if capture.otlp is not None:
-            maximum = capture.otlp.max_body
-            if capture.otlp.http is not None:
-                host, port = address(resolved(capture.otlp.http))
-                self._stack.enter_context(Receiver(host, port, max_body=maximum, mailbox=mailbox))
-            if capture.otlp.grpc is not None:
-                from pytest_telemetry_gate.replay.grpc import GrpcReceiver
+        with ExitStack() as stack:  # what listens already does not stay when the next one cannot
+            if capture.otlp is not None:
+                maximum = capture.otlp.max_body
+                if capture.otlp.http is not None:
+                    host, port = address(resolved(capture.otlp.http))
+                    stack.enter_context(Receiver(host, port, max_body=maximum, mailbox=mailbox))
+                if capture.otlp.grpc is not None:
+                    from pytest_telemetry_gate.replay.grpc import GrpcReceiver
 
-                host, port = address(resolved(capture.otlp.grpc))
-                self._stack.enter_context(GrpcReceiver(host, port, max_body=maximum, mailbox=mailbox))
+                    host, port = address(resolved(capture.otlp.grpc))
+                    stack.enter_context(GrpcReceiver(host, port, max_body=maximum, mailbox=mailbox))
+            self._stack.push(stack.pop_all())
         if capture.otlp_file is not None:
             self._tail = Tail(self._suite.folder / resolved(capture.otlp_file), mailbox)
         self._mailbox = mailbox
@@ -249,9 +251,13 @@ class LiveReplay:
         time.sleep(seconds)
 
     def open(self) -> None:
-        """Start to listen now, where cases share a receiver: a service may export before anything is driven."""
-        if any(case.drive.kind not in _OWN for case in self.cases):
-            self._shared()
+        """Start to listen now, where cases share a receiver: a service may export before anything is driven.
+
+        Where that cannot be, each case that needs it says so, and no other one.
+        """
+        if any(case.drive.kind not in _OWN and case.expect.captures for case in self.cases):
+            with suppress(DriveError):
+                self._shared()
 
     def _context(self, case: ReplayCase, endpoint: str) -> Context:
         return Context(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from pytest_telemetry_gate.replay.contracts import Contract, Count, Rule
+from pytest_telemetry_gate.replay.contracts import Bounds, Contract, Count, Rule
 from pytest_telemetry_gate.suite.fields import IdField, LimitField, SpanField
 from pytest_telemetry_gate.suite.model import Model
 from pytest_telemetry_gate.suite.units import Limit, convert, dimension
@@ -426,6 +426,10 @@ class ReplaySuite:
     def at(self, checkpoint: str) -> tuple[ReplayCase, ...]:
         """Return the cases at a checkpoint."""
         return tuple(case for case in self.cases if case.checkpoint == checkpoint)
+
+    def count(self, expected: Expected) -> Bounds:
+        """Return how many a case expects to be selected: its own number, or the contract's."""
+        return self.contracts[expected.contract].count if expected.count is None else expected.count
 
     def find(self, case: str, checkpoint: str) -> ReplayCase | None:
         """Return a case by name, or None."""

@@ -97,6 +97,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         self.slots = threading.BoundedSemaphore(_AT_ONCE)
+        # A parsed body is many times as large as its text, and parsing several at once would be no faster.
+        self.parsing = threading.Lock()
         self._open: set[socket.socket] = set()
         super().__init__(*arguments)
 
@@ -145,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raw = self._raw()
                 wire = len(raw)
                 body = self._decompressed(raw)
-                self._take(signal, kind, wire, body)
+                with self.server.parsing:
+                    self._take(signal, kind, wire, body)
         except _RefusedError as refusal:
             request = Request(signal or "none", wire, 0, trouble=f"{refusal.status}: {refusal}")
             self.server.mailbox.put(request)

@@ -26,7 +26,7 @@ class Tail:
     def __init__(self, path: Path, mailbox: Mailbox) -> None:
         self._path = path
         self._mailbox = mailbox
-        self._rest = b""
+        self._rest = bytearray()  # which grows in place, where a line comes in many blocks
         stat = path.stat() if path.exists() else None
         self._inode, self._offset = (stat.st_ino, stat.st_size) if stat else (0, 0)
 
@@ -38,15 +38,17 @@ class Tail:
             with self._path.open("rb") as file:
                 stat = self._path.stat()
                 if stat.st_ino != self._inode or stat.st_size < self._offset:
-                    self._inode, self._offset, self._rest = stat.st_ino, 0, b""
+                    self._inode, self._offset, self._rest = stat.st_ino, 0, bytearray()
                 file.seek(self._offset)
                 while block := file.read(_BLOCK):
                     self._offset += len(block)
-                    self._rest += block
-                    *lines, self._rest = self._rest.split(b"\n")
-                    for line in lines:
-                        if line.strip():
-                            self._mailbox.put(_request(line))
+                    head, newline, rest = block.rpartition(b"\n")
+                    if newline:
+                        for line in bytes(self._rest + head).split(b"\n"):
+                            if line.strip():
+                                self._mailbox.put(_request(line))
+                        self._rest.clear()
+                    self._rest += rest
                     if len(self._rest) > _MAX_LINE:
                         message = f"{self._path}: a line is longer than {_MAX_LINE // 2**20} MiB"
                         raise DriveError(message)

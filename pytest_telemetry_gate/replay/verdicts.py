@@ -10,10 +10,9 @@ from typing import Any
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.figures import number
 from pytest_telemetry_gate.replay.captured import Captured, Lag, Request
-from pytest_telemetry_gate.replay.contracts import Bounds
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.judging import Finding, amount, fields_of, judge_contract, selected
-from pytest_telemetry_gate.replay.model import CounterExpectation, Expected, Payload, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.model import CounterExpectation, Payload, ReplayCase, ReplaySuite
 from pytest_telemetry_gate.replay.telemetry import Span, Telemetry
 from pytest_telemetry_gate.replay.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.suite.units import Limit, convert
@@ -150,7 +149,7 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
         if request.trouble:
             decision.add(Outcome.FAIL if own else Outcome.WARN, f"export request {request.trouble}")
     nothing = not (telemetry.spans or telemetry.metrics or telemetry.logs)
-    if nothing and (case.expect.lag or any(_needed(suite, one) for one in case.expect.contracts)):
+    if nothing and (case.expect.lag or any(suite.count(one).max != 0 for one in case.expect.contracts)):
         hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
         decision.add(Outcome.FAIL, f"captured no telemetry in {captured.waited:.1f} s{hint}")
     for expected in case.expect.contracts:
@@ -189,7 +188,7 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
             one.contract
             for one in case.expect.contracts
             if amount(contract := suite.contracts[one.contract], selected(contract, telemetry))
-            < _count(suite, one).min
+            < suite.count(one).min
         ]
         outcome, what = _export_lag(case.expect.lag, taken, [] if captured.complete else missing)
         if outcome is Outcome.PASS:
@@ -266,14 +265,6 @@ def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str
     if missing:
         return Outcome.INCONCLUSIVE, f"{told}, but not yet all of {', '.join(missing)}"
     return Outcome.PASS, f"{told}, limit {limit.shown()}"
-
-
-def _count(suite: ReplaySuite, expected: Expected) -> Bounds:
-    return suite.contracts[expected.contract].count if expected.count is None else expected.count
-
-
-def _needed(suite: ReplaySuite, expected: Expected) -> bool:
-    return _count(suite, expected).max != 0
 
 
 def judge_lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:

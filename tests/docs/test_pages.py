@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,33 @@ def test_the_tutorial_does_what_it_says(pytester):
     file.write_text(suite.replace('expect: "<= 90"', "treshold: 90"), encoding="utf-8")
     result = pytester.runpytest("gates", "-p", "no:cacheprovider")
     result.stdout.fnmatch_lines(["*parser.gate.yaml:11: criterion 'p95': unknown key 'treshold'*"])
+
+
+def test_the_tutorial_of_replays_does_what_it_says(pytester, monkeypatch):
+    page = DOCS / "tutorials" / "first-replay.md"
+    (command,), (suite, environment) = blocks(page, "python"), blocks(page, "yaml")
+    monkeypatch.setenv("PYTHON", sys.executable)
+    folder = pytester.mkdir("replays")
+    for name, text in (("greet.py", command), ("greet.replay.yaml", suite), ("telemetry.yaml", environment)):
+        (folder / name).write_text(text, encoding="utf-8")
+
+    def run(*arguments):
+        return pytester.runpytest("replays", "-p", "no:cacheprovider", *arguments)
+
+    assert run("--telemetry-record=replays/greet.telemetry.zip").parseoutcomes() == {"passed": 2}
+    assert run("--telemetry-env=recorded").parseoutcomes() == {"passed": 2}
+    (folder / "greet.replay.yaml").write_text(suite.replace("min: 1", "min: 2"), encoding="utf-8")
+    result = run("--telemetry-env=recorded")
+    assert result.parseoutcomes() == {"failed": 2}
+    result.stdout.fnmatch_lines(["*expected int >= 2, got int 1*"])
+    hasty = command.replace("provider.shutdown()\n", "").replace(
+        "OTLPSpanExporter())", "OTLPSpanExporter(), schedule_delay_millis=60000)"
+    )
+    hasty = hasty.replace("TracerProvider()", "TracerProvider(shutdown_on_exit=False)")
+    (folder / "greet.py").write_text(hasty, encoding="utf-8")
+    result = run()
+    assert result.parseoutcomes() == {"failed": 2}
+    result.stdout.fnmatch_lines(["*captured no telemetry in 5.0 s; it may have ended without flushing*"])
 
 
 @pytest.mark.parametrize("page", ["reference/fixtures.md", "how-to/python-tests.md"])

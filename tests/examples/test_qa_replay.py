@@ -1,257 +1,280 @@
-"""The QA replays of the example: live on a real Prometheus, offline from what they captured, and under every fault."""
+"""The QA replays of the example: a real service and command, live and again offline, and faults that must be caught."""
 
 from __future__ import annotations
 
-import fnmatch
-import importlib
+import importlib.util
+import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-import zipfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import servers
 
-CASES = {"12h": 5, "24h": 12, "48h": 16}  # the CI logs are one more at the last
-RECORDING = "recordings/qa.telemetry.zip"
-SECONDS = 300.0
-DIFFERENT = {"telemetry.source", "telemetry.link", "telemetry.digest", "telemetry.environment"}
+from pytest_telemetry_gate.recording.captures import Captures
+
+ROOT = Path(__file__).parents[2]
+NUMBERS = {"12h": 5, "24h": 12, "48h": 15}
+
+
+def module(path: Path) -> ModuleType:
+    """Import a module of the example by its path."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = found  # dataclasses look their module up
+    spec.loader.exec_module(found)
+    return found
 
 
 @pytest.fixture
-def suite(examples: Path, tmp_path: Path) -> Path:
-    """A copy of the example as a user has it, outside of this project."""
-    return Path(shutil.copytree(examples / "qa_replay", tmp_path / "qa_replay"))
+def copy(examples: Path, tmp_path: Path) -> Path:
+    """The example as somebody has copied it, with no project around it."""
+    ignored = shutil.ignore_patterns("__pycache__", ".pytest_cache")
+    return Path(shutil.copytree(examples / "qa_replay", tmp_path / "qa_replay", ignore=ignored))
 
 
-def run(suite: Path, *arguments: str, **environ: str) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run pytest on the example; return how it went, and its JUnit file."""
-    junit = suite.parent / "junit.xml"
-    junit.unlink(missing_ok=True)
-    plain = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "QA_"))}
-    plain.pop("TELEMETRY_ENV", None)
-    command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider", f"--junitxml={junit}"]
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=suite.parent,
-        env={**plain, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
-    return done, junit
-
-
-def verdicts(junit: Path) -> dict[str, dict[str, str]]:
-    """Return the properties of every test case, without what may differ between live and recorded."""
-    return {
-        str(case.get("name")): {
-            str(one.get("name")): str(one.get("value"))
-            for one in case.iter("property")
-            if one.get("name") not in DIFFERENT
-        }
-        for case in ET.parse(junit).getroot().iter("testcase")
-    }
-
-
-def needs_prometheus() -> None:
+@pytest.fixture
+def prometheus_installed() -> None:
     try:
         servers.binary("prometheus")
     except servers.MissingServerError as missing:
         pytest.skip(str(missing))
 
 
-@pytest.mark.parametrize("checkpoint", CASES)
-def test_the_recording_passes_offline(suite: Path, checkpoint: str) -> None:
-    done, junit = run(
-        suite, "--telemetry-env=recorded", f"--telemetry-checkpoint={checkpoint}", PATH=str(suite)
-    )
-    assert done.returncode == 0, done.stdout
-    assert [one["telemetry.verdict"] for one in verdicts(junit).values()] == ["pass"] * CASES[checkpoint]
-
-
-def test_a_changed_contract_is_tried_on_the_recording(suite: Path) -> None:
-    path = suite / "qa.replay.yaml"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("file_count:         {type: int, required: true, min: 1}", "file_count: {min: 2}"))
-    done, junit = run(suite, "--telemetry-env=recorded")
-    failed = {name for name, one in verdicts(junit).items() if one["telemetry.verdict"] == "fail"}
-    assert failed == {name for name in verdicts(junit) if name.startswith("parse-")}
-    assert done.returncode == 1
-
-
-def test_the_recording_holds_nothing_of_the_machine(examples: Path) -> None:
-    with zipfile.ZipFile(examples / "qa_replay" / RECORDING) as archive:
-        text = "\n".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".json"))
-    assert "demo_parser" in text
-    assert re.findall(r"[\"' ]/(?:home|root|tmp|usr|opt|var|Users|work)\b[^\"]*", text) == []
-    assert re.findall(r'"(?:host|process|user|os)\.[a-z_.]+"', text) == []
-    assert f'"{socket.gethostname()}"' not in text
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_live_and_recorded_from_it_are_the_same(suite: Path) -> None:
-    needs_prometheus()
-    (suite / RECORDING).unlink()
-    live, junit = run(suite, f"--telemetry-record=qa_replay/{RECORDING}")
-    found = verdicts(junit)
-    assert live.returncode == 0, live.stdout
-    assert [one["telemetry.verdict"] for one in found.values()] == ["pass"] * CASES["48h"]
-    exercised = re.search(r"(\d+) of (\d+) fields of contracts exercised", live.stdout)
-    assert exercised is not None
-    assert exercised[1] == exercised[2], live.stdout
-    recorded, junit = run(suite, "--telemetry-env=recorded")
-    assert recorded.returncode == 0, recorded.stdout
-    assert verdicts(junit) == found
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_workers_of_xdist_share_the_cases(suite: Path) -> None:
-    needs_prometheus()
-    done, junit = run(suite, "-n2", "--dist=loadgroup", "--telemetry-checkpoint=12h")
-    assert done.returncode == 0, done.stdout
-    assert len(verdicts(junit)) == CASES["12h"]
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_every_fault_is_caught_by_its_own_line(suite: Path, faults: ModuleType) -> None:
-    needs_prometheus()
-    # At once and in one test, since replays mostly wait.
+def run(folder: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
+    """Run pytest there; return its exit code, verdicts by item, and what it printed."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        ".",
+        "-p",
+        "no:cacheprovider",
+        "--junitxml=junit.xml",
+        *arguments,
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ.pop("PYTEST_ADDOPTS", None)
     done = subprocess.run(
-        [sys.executable, str(suite / "faults.py")],
-        cwd=suite.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
+        command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    number = len(faults.FAULTS)
-    assert f"{number} of {number} faults caught, each by its own line" in done.stdout
+    verdicts = {}
+    if (folder / "junit.xml").exists():
+        for case in ET.parse(folder / "junit.xml").getroot().iter("testcase"):
+            told = {one.get("name"): one.get("value") for one in case.iter("property")}
+            verdicts[str(case.get("name"))] = str(told.get("telemetry.verdict"))
+    return done.returncode, verdicts, done.stdout + done.stderr
 
 
-@pytest.fixture
-def faults(examples: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("qa_replay_faults", examples / "qa_replay" / "faults.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    return module
+def properties(folder: Path) -> dict[str, dict[str, str]]:
+    """Return all that JUnit says of each verdict, but for what may differ between live and recorded."""
+    different = {"telemetry.source", "telemetry.link", "telemetry.digest", "telemetry.environment"}
+    return {
+        str(case.get("name")): {
+            str(one.get("name")): str(one.get("value"))
+            for one in case.iter("property")
+            if one.get("name") not in different
+        }
+        for case in ET.parse(folder / "junit.xml").getroot().iter("testcase")
+    }
 
 
-def table(page: str) -> dict[str, tuple[str, str]]:
-    """Return the README's table of faults: how many cases did not pass, and the message."""
-    rows = re.findall(r"^\| ([\w ]+) \| (\d+) of 15 \| `(.*)` \|$", page, re.MULTILINE)
-    return {name: (number, message.replace(r"\|", "|")) for name, number, message in rows}
+def left_behind(folder: Path) -> list[str]:
+    """Return the command lines of processes that were started for a copy of the example."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return [one for one in found if "demo_parser" in one or "prometheus" in one]
 
 
-def test_the_page_says_how_each_fault_is_told(examples: Path, faults: ModuleType) -> None:
-    shown = table((examples / "qa_replay" / "README.md").read_text(encoding="utf-8"))
-    assert list(shown) == [fault.name for fault in faults.FAULTS]
-    for fault in faults.FAULTS:
-        assert fnmatch.fnmatchcase(shown[fault.name][1], fault.line), fault.name
+@pytest.mark.integration
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "workers"])
+@pytest.mark.usefixtures("prometheus_installed")
+def test_the_real_system_passes_live_and_offline_again(copy: Path, workers: tuple[str, ...]) -> None:
+    shutil.rmtree(copy / "recordings")
+    (copy / "recordings").mkdir()
+    code, live, told = run(copy, *workers, "--telemetry-record=recordings/qa.telemetry.zip")
+    assert code == 0, told
+    assert len(live) == 16
+    assert set(live.values()) == {"pass"}
+    assert "fields of contracts exercised\n" in told, "every field of the contracts is exercised"
+    assert left_behind(copy) == []
+    verdicts = properties(copy)
+    code, recorded, told = run(copy, *workers, "--telemetry-env=recorded")
+    assert code == 0, told
+    assert recorded == live
+    assert properties(copy) == verdicts
 
 
-def test_the_page_says_how_many_cases_each_fault_touches(examples: Path, faults: ModuleType) -> None:
-    from pytest_telemetry_gate.replay.loader import load_replay
-
-    suite = load_replay(examples / "qa_replay" / "qa.replay.yaml")
-    shown = table((examples / "qa_replay" / "README.md").read_text(encoding="utf-8"))
-    for fault in faults.FAULTS:
-        touched = sum(fault.touched(case.id) for case in suite.at("48h"))
-        assert shown[fault.name][0] == str(touched), fault.name
+@pytest.mark.parametrize("checkpoint", NUMBERS)
+def test_the_committed_recording_passes_offline(copy: Path, checkpoint: str) -> None:
+    code, verdicts, told = run(copy, "--telemetry-env=recorded", f"--telemetry-checkpoint={checkpoint}")
+    assert code == 0, told
+    assert len([name for name in verdicts if not name.startswith("ci_logs")]) == NUMBERS[checkpoint]
+    assert set(verdicts.values()) == {"pass"}
 
 
-def test_a_fault_that_is_not_caught_is_told(faults: ModuleType) -> None:
-    fault = next(one for one in faults.FAULTS if one.name == "oversized batch")
-    line = "payload per_request: 600.8 KB (600,800 B) is outside < 512 KB"
-    cases = {f"parse-{number}": [] for number in range(10)} | {f"cli-{number}": [line] for number in range(5)}
-    assert faults.judged(fault, cases) == (line, [])
-    assert faults.judged(fault, cases | {"cli-0": []})[1] == ["cli-0 passed"]
-    assert faults.judged(fault, cases | {"cli-0": ["drive"]})[1] == ["cli-0 failed by another line: drive"]
-    assert faults.judged(fault, cases | {"parse-0": ["drive"]})[1] == ["parse-0 failed: drive"]
-    del cases["parse-0"]
-    assert faults.judged(fault, cases)[1] == ["14 of 15 cases were replayed"]
+def test_a_changed_contract_is_tried_on_the_recording(copy: Path) -> None:
+    path = copy / "qa.replay.yaml"
+    text = path.read_text(encoding="utf-8")
+    rule = "parser.file_count:         {type: int, required: true, min: 1}"
+    assert text.count(rule) == 1
+    path.write_text(text.replace(rule, rule.replace("min: 1", "min: 2")), encoding="utf-8")
+    code, verdicts, told = run(copy, "--telemetry-env=recorded")
+    assert code == 1
+    assert "span parser.parse: attribute parser.file_count: expected int >= 2, got int 1" in told
+    failed = {name for name, verdict in verdicts.items() if verdict == "fail"}
+    assert failed == {name for name in verdicts if name.startswith("parse-")}
 
 
-def test_a_missing_server_is_one_line(suite: Path) -> None:
-    done, _ = run(suite, PATH=str(suite))
-    assert done.returncode == 4
-    assert done.stderr.strip() == "ERROR: qa_replay needs the server prometheus: apt-get install prometheus"
+def test_a_missing_server_is_one_line(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(copy))
+    code, verdicts, told = run(copy)
+    assert (code, verdicts) == (4, {})
+    assert told.endswith("ERROR: qa_replay needs the server prometheus: apt-get install prometheus\n\n")
 
 
-def test_nothing_is_left_when_who_started_it_is_killed(suite: Path) -> None:
-    starter = "import subprocess, sys\n"
-    starter += "program = [sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(600)']\n"
-    starter += "subprocess.Popen([sys.executable, 'guard.py', *program], stdin=subprocess.PIPE).wait()"
-    with subprocess.Popen([sys.executable, "-c", starter], cwd=suite, stdout=subprocess.PIPE) as process:
+def test_a_program_ends_when_who_started_it_is_killed(copy: Path) -> None:
+    program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    starter = (
+        "import subprocess, sys\n"
+        f"argv = [sys.executable, 'guard.py', sys.executable, '-c', {program!r}]\n"
+        "subprocess.Popen(argv, stdin=subprocess.PIPE).wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", starter], cwd=copy, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        program = int(process.stdout.readline())
+        guarded = int(process.stdout.readline())
         process.kill()
     deadline = time.monotonic() + 20
-    while alive(program) and time.monotonic() < deadline:
+    while alive(guarded) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not alive(program)
+    assert not alive(guarded)
 
 
 def alive(process: int) -> bool:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
         return False
-    # One that ended and that nobody has waited for is still listed.
-    stat = Path(f"/proc/{process}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    return state != "Z"  # which has ended, and nobody has waited for it
 
 
-@pytest.fixture
-def languages(examples: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(examples / "qa_replay")
-    return importlib.import_module("demo_parser.languages")
+def test_the_committed_recording_tells_nothing_of_the_machine_it_was_made_on(examples: Path) -> None:
+    captures = list(Captures(examples / "qa_replay/recordings/qa.telemetry.zip").all())
+    assert len(captures) == sum(NUMBERS.values()) + 1
+    text = json.dumps(captures)
+    assert re.findall(r"(?:/root|/home|/tmp|/usr|/work)/[^\"]*", text) == []
+    assert re.findall(r"host\.\w+|process\.\w+", text) == []
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+@pytest.mark.usefixtures("prometheus_installed")
+def test_every_fault_is_caught_by_its_own_line(copy: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "faults.py"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=540,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 of 10 faults caught, each by its own line" in done.stdout
+    assert left_behind(copy) == []
+
+
+def test_the_table_of_faults_is_that_of_the_script(examples: Path) -> None:
+    faults = module(examples / "qa_replay/faults.py")
+    page = (examples / "qa_replay/README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w ]+) \| (\w+) \| `(.*)` \|$", page, re.MULTILINE)
+    assert [name for name, _, _ in rows] == [fault.name for fault in faults.FAULTS]
+    touches = {"all": faults.ALL, "command": faults.COMMAND, "service": faults.SERVICE, "Go": "parse-go-*"}
+    for fault, (_, cases, line) in zip(faults.FAULTS, rows, strict=True):
+        assert touches[cases] == fault.touches
+        # what varies from run to run stands as three dots
+        assert faults.caught(fault, line.replace("\\|", "|")), (fault, line)
+
+
+def test_a_fault_that_is_not_caught_is_said(examples: Path) -> None:
+    faults = module(examples / "qa_replay/faults.py")
+    dropped, lost = (
+        next(one for one in faults.FAULTS if one.name == name)
+        for name in ("dropped attribute", "lost increment")
+    )
+    line = "span parser.parse: attribute parser.file_count: required, missing"
+    found = {f"case-{number}": [line] for number in range(15)}
+    assert faults.judged(dropped, found) == (line, [])
+    assert faults.judged(dropped, {**found, "case-3": []})[1] == ["case-3 passed"]
+    assert faults.judged(dropped, {**found, "case-3": ["something else"]})[1] == [
+        "case-3 failed by another line: something else"
+    ]
+    found.pop("case-3")
+    assert faults.judged(dropped, found)[1] == ["14 of 15 cases were replayed"]
+    assert "case-1 failed: x" in faults.judged(lost, {"case-1": ["x"]})[1]
 
 
 @pytest.mark.parametrize(
-    ("language", "source", "functions", "imports", "comments"),
+    ("name", "found"),
     [
-        ("python", "import os, re\n# one\nasync def f():\n    def g(): ...\n", ("f", "g"), 1, 1),
-        ("go", 'import (\n\t"fmt"\n\t// no import\n\tm "math"\n)\nvar r = \'"\'\n', (), 2, 1),
-        ("go", "func F[T any](x T) T { return x }\nfunc (s *S) M() {}\nvar s = `raw {\n`\n", ("F", "M"), 0, 0),
-        ("javascript", 'import a from "x"; import "y";\nconst z = import("q")', (), 3, 0),
-        ("javascript", "class A { run(x) { if (x) { } } static async z() { } }", ("run", "z"), 0, 0),
-        ("javascript", "const f = async x => x; /* { */ function g() { } // }", ("f", "g"), 0, 2),
-        ("javascript", "const s = `a \\` ${b('}')} c`;", (), 0, 0),
+        ("python-1.py", (("words", "most_common"), 1, 1)),
+        ("python-2.py", (("fetch", "fetch_all"), 2, 1)),
+        ("go-1.go", (("main", "greeting"), 2, 1)),
+        ("go-2.go", (("Put", "Take"), 1, 1)),
+        ("javascript-1.js", (("add", "multiply"), 0, 1)),
+        ("javascript-2.js", (("read", "names"), 1, 1)),
     ],
 )
-def test_what_is_found_in_a_source(languages, language, source, functions, imports, comments):
-    found = languages.parse(language, source)
-    assert (found.functions, found.imports, found.comments) == (functions, imports, comments)
+def test_the_parsers_parse(examples: Path, name: str, found: tuple[tuple[str, ...], int, int]) -> None:
+    languages = module(examples / "qa_replay/demo_parser/languages.py")
+    source = (examples / "qa_replay/samples" / name).read_text(encoding="utf-8")
+    parsed = languages.parse(name.partition("-")[0], source)
+    assert (parsed.functions, parsed.imports, parsed.comments) == found
 
 
 @pytest.mark.parametrize(
-    ("language", "source", "kind", "told"),
+    ("language", "source", "found"),
     [
-        ("python", "def f(:\n", "syntax", "line 1"),
-        ("python", "x = 1\0", "syntax", "null bytes"),
-        ("go", "func f() {\n\tg(\n}\n", "unbalanced", "line 3: } closes nothing"),
-        ("javascript", "{\n'a\n}", "unbalanced", "line 2: a text without an end"),
-        ("javascript", "f()\n/* g", "unbalanced", "line 2: a comment without an end"),
-        ("javascript", "f(\n\n", "unbalanced", "line 1: ( is never closed"),
+        ("python", "import os, re\n# one\nasync def f():\n    def g(): ...\n", (("f", "g"), 1, 1)),
+        ("go", 'import (\n\t"fmt"\n\t// no import\n\tm "math"\n)\nvar r = \'"\'\n', ((), 2, 1)),
+        ("go", "func F[T any](x T) {}\nfunc (s *S) M() {}\nvar s = `raw {\n`\n", (("F", "M"), 0, 0)),
+        ("javascript", 'import a from "x"; import "y";\nconst z = import("q")', ((), 3, 0)),
+        ("javascript", "class A { run(x) { if (x) { } } static async z() { } }", (("run", "z"), 0, 0)),
+        ("javascript", "const f = async x => x; /* { */ function g() { } // }", (("f", "g"), 0, 2)),
     ],
 )
-def test_what_is_none_of_its_language_is_refused(languages, language, source, kind, told):
-    with pytest.raises(languages.SourceError, match=re.escape(told)) as caught:
+def test_what_the_parsers_understand(
+    examples: Path, language: str, source: str, found: tuple[tuple[str, ...], int, int]
+) -> None:
+    parsed = module(examples / "qa_replay/demo_parser/languages.py").parse(language, source)
+    assert (parsed.functions, parsed.imports, parsed.comments) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "told"),
+    [
+        ("python", "def f(:", "line 1"),
+        ("python", "x = 1\0", "null bytes"),
+        ("go", "func f() {\n\tg(\n}\n", "line 3: } closes nothing"),
+        ("javascript", "{\n'a\n}", "line 2: a text without an end"),
+        ("javascript", "f()\n/* g", "line 2: a comment without an end"),
+        ("javascript", "f(\n\n", "line 1: ( is never closed"),
+    ],
+)
+def test_the_parsers_refuse(examples: Path, language: str, source: str, told: str) -> None:
+    languages = module(examples / "qa_replay/demo_parser/languages.py")
+    with pytest.raises(languages.SourceError, match=re.escape(told)):
         languages.parse(language, source)
-    assert caught.value.kind == kind

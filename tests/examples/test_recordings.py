@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pytest_telemetry_gate.promql import Engine, Group, Matcher, Matrix, Vector
 from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.recording.captures import Captures
 
 START = datetime.fromisoformat("2025-01-22T14:00:00-08:00").timestamp()
 MEGABYTE = 1_000_000
@@ -59,6 +60,20 @@ def test_generator_reproduces_the_recording(
     for series, (times, bits) in made.items():
         assert np.array_equal(recorded[series][0], times), series
         assert np.array_equal(recorded[series][1], bits), series
+
+
+@pytest.mark.parametrize("name", ["good", "regressed"])
+def test_generator_reproduces_the_captures(
+    name: str, generate: ModuleType, request: pytest.FixtureRequest
+) -> None:
+    recording: Recording = request.getfixturevalue(name)
+    recorded = list(Captures(recording.path).all())
+    assert recorded == list(generate.captures())
+    assert {(one["checkpoint"], round((one["at"] - START) / 3600)) for one in recorded if "at" in one} == {
+        ("12h", 12),
+        ("24h", 24),
+        ("48h", 48),
+    }
 
 
 @pytest.mark.parametrize("name", ["good", "regressed"])

@@ -13,6 +13,7 @@ import pytest_telemetry_gate.commands
 import pytest_telemetry_gate.events.recorded
 import pytest_telemetry_gate.fixtures
 import pytest_telemetry_gate.record
+import pytest_telemetry_gate.sources.connections
 import pytest_telemetry_gate.sources.recorded  # noqa: F401
 from pytest_telemetry_gate import builtin
 

@@ -212,6 +212,23 @@ def test_the_environment_and_the_recording(project):
     project.run().assert_outcomes(passed=1)
 
 
+def test_a_fixture_that_starts_the_system_knows_the_environment(project):
+    project.suite()
+    project.file(
+        "conftest.py",
+        """\
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def system(telemetry_environment):
+            print("judged in", telemetry_environment.name)
+        """,
+    )
+    result = project.run("-s")
+    result.stdout.fnmatch_lines(["*judged in recorded*"])
+    assert result.ret == 0
+
+
 @pytest.mark.parametrize("fixture", ["telemetry", "telemetry_environment", "telemetry_recording"])
 def test_without_a_configuration_it_is_one_line(bare, fixture):
     bare.file("test_it.py", f"def test_it({fixture}): pass\n")

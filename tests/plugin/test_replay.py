@@ -106,6 +106,13 @@ def test_cases_are_items_of_the_gate(replay: Project) -> None:
     assert result.ret == 0
 
 
+@pytest.mark.parametrize("plugins", [(), ("-p", "no:xdist")])
+def test_strict_markers_know_ours_with_xdist_and_without(replay: Project, plugins: tuple[str, ...]) -> None:
+    # In a process of its own, since pytest remembers the markers that other sessions of a process knew.
+    result = replay.pytester.runpytest_subprocess("--strict-markers", "--collect-only", *plugins)
+    assert result.ret == 0
+
+
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_fields_that_no_case_exercised_are_named(replay: Project, workers: str) -> None:
     more = "      parser.error_kind: {required_when: {status: error}}\n    unknown_attributes: fail"

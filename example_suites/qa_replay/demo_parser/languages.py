@@ -20,9 +20,7 @@ __all__ = ["LANGUAGES", "Parsed", "SourceError", "parse"]
 
 LANGUAGES = {"python": ".py", "go": ".go", "javascript": ".js"}
 # The ends of comments and texts are optional, so that what has none is found and told.
-_QUOTED = (
-    r"(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<quote>[\"'])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)?|"
-)
+_QUOTED = r"(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<quote>[\"'])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)?|"
 _TEXT = {
     "go": re.compile(_QUOTED + r"`[^`]*`?", re.DOTALL),
     "javascript": re.compile(_QUOTED + r"`(?:\\.|[^`\\])*`?", re.DOTALL),
@@ -40,7 +38,15 @@ _IMPORTED = {
     "go": re.compile(r"^import\s*(?:\((?P<many>[^)]*)\)|\S)", re.MULTILINE),
     "javascript": re.compile(r"\brequire\s*\(|\bimport\s*\(|(?:^|;)\s*import\b(?!\s*[(.])", re.MULTILINE),
 }
-_STATEMENTS = {"if", "for", "while", "switch", "catch", "with", "function"}  # in JavaScript they look like methods
+_STATEMENTS = {
+    "if",
+    "for",
+    "while",
+    "switch",
+    "catch",
+    "with",
+    "function",
+}  # in JavaScript they look like methods
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 

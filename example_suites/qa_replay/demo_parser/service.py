@@ -49,7 +49,9 @@ class Handler(BaseHTTPRequestHandler):
         language = self.path.removeprefix("/parse/")
         stated = self.headers.get("Content-Length", "")
         length = int(stated) if stated.isascii() and stated.isdigit() else None
-        refused = {language not in LANGUAGES: 404, length is None: 411, (length or 0) > _MAX_BODY: 413}.get(True)
+        refused = {language not in LANGUAGES: 404, length is None: 411, (length or 0) > _MAX_BODY: 413}.get(
+            True
+        )
         if refused is not None or length is None:
             self._answer(refused or 411, b"")
             return

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from memory import within
 
 from pytest_telemetry_gate.errors import DriveError
 from pytest_telemetry_gate.replay.command import Done, run_command
@@ -34,7 +35,8 @@ def test_exit_code_output_and_input(tmp_path: Path) -> None:
 
 def test_one_gigabyte_of_output_is_not_kept(tmp_path: Path) -> None:
     code = "import sys; [sys.stdout.write('x' * 2**20) for _ in range(1024)]; print('end')"
-    done = run(code, tmp_path, timeout=60)
+    with within(20):
+        done = run(code, tmp_path, timeout=60)
     assert done.exit == 0
     assert len(done.output) <= 10_000
     assert done.output.endswith("end\n")
@@ -59,6 +61,46 @@ time.sleep(60 if {hang} else 0.2)
             break
         time.sleep(0.05)
     assert not alive(child)
+
+
+CHAIN = """
+import os, time
+if os.fork():
+    time.sleep(0.3)
+    os._exit(0)
+while True:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.002)
+"""
+CROWD = """
+import os, time
+for _ in range(100):
+    if not os.fork():
+        os.setsid()
+        time.sleep(60)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("code", [CHAIN, CROWD], ids=["one forks for ever", "many"])
+def test_nobody_is_left_of_what_forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    monkeypatch.setenv("REPLAY_TEST_MARK", mark := str(tmp_path))
+    started = time.monotonic()
+    run(code, tmp_path, timeout=1.5)
+    assert time.monotonic() - started < 12
+    time.sleep(0.2)
+    assert not [
+        one for one in Path("/proc").glob("[0-9]*") if int(one.name) != os.getpid() and has(one, mark)
+    ]
+
+
+def has(process: Path, mark: str) -> bool:
+    try:
+        return f"REPLAY_TEST_MARK={mark}".encode() in (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def test_what_cannot_be_run_is_one_line(tmp_path: Path) -> None:

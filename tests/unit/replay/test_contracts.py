@@ -46,10 +46,14 @@ def findings(contract: dict[str, Any], telemetry: Telemetry) -> list[str]:
 
 
 MANY = span(attributes=[attribute("a", arrayValue={"values": [{"intValue": 1}, {"stringValue": "x"}]})])
+HALVES = span(attributes=[attribute("a", arrayValue={"values": [{"intValue": 1}, {"doubleValue": 0.5}]})])
+WHOLE = " (JavaScript's SDK exports whole numbers as int; {} takes both)"
 CASES = [
     ({"attributes": {"n": {"type": "int", "min": 4, "max": 4}}}, [span()], ""),
     ({"attributes": {"n": {"type": "number"}}}, [span()], ""),
-    ({"attributes": {"n": {"type": "double"}}}, [span()], "attribute n: expected double, got int 4"),
+    ({"attributes": {"n": {"type": "double"}}}, [span()], f"attribute n: expected double, got int 4{WHOLE.format('number')}"),
+    ({"attributes": {"n": {"type": "double", "min": 5}}}, [span()], f"attribute n: expected double >= 5, got int 4{WHOLE.format('number')}"),
+    ({"attributes": {"word": {"type": "double"}}}, [span()], 'attribute word: expected double, got string "go"'),
     ({"attributes": {"n": {"type": "string"}}}, [span()], "attribute n: expected string, got int 4"),
     ({"attributes": {"n": {"min": 5}}}, [span()], "attribute n: expected number >= 5, got int 4"),
     ({"attributes": {"n": {"equals": "4"}}}, [span()], "attribute n: expected 4, got int 4"),
@@ -62,6 +66,9 @@ CASES = [
     ({"attributes": {"e": {"required_when": {"status": "error"}}}}, [span(status={"code": 2})], "attribute e: required when status error, missing"),
     ({"attributes": {"word": {"forbidden": True}}}, [span()], "attribute word: forbidden, but it is there"),
     ({"attributes": {"a": {"type": "int[]"}}}, [MANY], 'attribute a: expected int[], got array [int 1, string "x"]'),
+    ({"attributes": {"a": {"type": "double[]"}}}, [MANY], 'attribute a: expected double[], got array [int 1, string "x"]'),
+    ({"attributes": {"a": {"type": "double[]"}}}, [HALVES], f"attribute a: expected double[], got array [int 1, double 0.5]{WHOLE.format('number[]')}"),
+    ({"attributes": {"a": {"type": "number[]"}}}, [HALVES], ""),
     ({"unknown_attributes": "fail", "attributes": {"n": {}}}, [span()], "attribute word: not in the contract"),
     ({"resource": {"service.name": {"equals": "other"}}}, [span()], 'resource attribute service.name: expected other, got string "parser"'),
     ({"status": "ok"}, [span()], "status: expected ok, got unset"),
@@ -103,7 +110,8 @@ def test_a_contract_for_one_sdk_judges_the_others_numbers() -> None:
     assert findings(number, python) == findings(number, javascript) == []
     double = {"attributes": {"ratio": {"type": "double"}}}
     assert findings(double, python) == []
-    assert findings(double, javascript) == ["span parser.parse: attribute ratio: expected double, got int 2"]
+    told = f"attribute ratio: expected double, got int 2{WHOLE.format('number')}"
+    assert findings(double, javascript) == [f"span parser.parse: {told}"]
 
 
 def test_coverage_tells_which_fields_no_case_exercised() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import within
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
@@ -95,6 +96,14 @@ def test_compressed_and_binary_files_are_named(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(CorpusError, match=told):
             read_corpus(path, "t")
+
+
+def test_a_file_of_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    with path.open("wb") as file:
+        file.truncate(2**30)
+    with within(10), pytest.raises(CorpusError, match=r"^t:1: the file is larger than 256 MiB$"):
+        read_corpus(path, "t")
 
 
 def test_jaeger_and_tempo_are_imported(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from memory import within
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
@@ -110,6 +111,16 @@ def test_a_collectors_file_is_tailed(tmp_path: Path) -> None:
     path.write_text(line + "\n")  # rotated
     tail.poll()
     assert len(mailbox) == 4
+
+
+def test_a_line_of_a_gigabyte_is_given_up(tmp_path: Path) -> None:
+    path, mailbox = tmp_path / "out.jsonl", Mailbox()
+    tail = Tail(path, mailbox)
+    with path.open("wb") as file:
+        file.truncate(2**30)
+    with within(300), pytest.raises(DriveError, match="a line is longer than 64 MiB"):
+        tail.poll()
+    assert len(mailbox) == 0
 
 
 def test_grpc_is_received() -> None:

@@ -6,10 +6,13 @@ import contextlib
 import gzip
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
+from memory import within
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import DriveError
@@ -58,6 +61,23 @@ def test_every_encoding_gives_the_same_spans(receiver: Receiver) -> None:
     assert requests[2].wire == len(gzip.compress(binary))
 
 
+def test_what_the_javascript_sdk_sends_is_taken(receiver: Receiver) -> None:
+    """Its bodies come in chunks, compressed or not, the first one being gzip's header; its ints are numbers."""
+    attributes = [{"key": "ratio", "value": {"intValue": 2}}, {"key": "share", "value": {"doubleValue": 0.5}}]
+    body = json.dumps(document(attributes=attributes)).encode()
+    chunked = {**JSON, "Transfer-Encoding": "chunked"}
+    assert post(receiver, iter([body]), chunked, chunked=True) == (200, b"{}")
+    packed = gzip.compress(body)
+    parts = iter([packed[:10], packed[10:]])
+    assert post(receiver, parts, {**chunked, "Content-Encoding": "gzip"}, chunked=True) == (200, b"{}")
+    plain, compressed = receiver.mailbox.since(0)
+    assert (plain.wire, plain.body) == (len(body), len(body))
+    assert (compressed.wire, compressed.body) == (len(packed), len(body))
+    for request in (plain, compressed):
+        (span,) = read_document(request.document).spans
+        assert span.attributes == {"ratio": ("int", 2), "share": ("double", 0.5)}
+
+
 BOMB = gzip.compress(b"\0" * (200 * LIMIT))
 
 
@@ -92,6 +112,28 @@ def test_a_chunked_body_without_end_is_cut(receiver: Receiver) -> None:
         status = 413
     assert status == 413
     assert len(receiver.mailbox.since(0)) == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+def test_bodies_of_a_gigabyte_cost_no_more_than_is_allowed(*, chunked: bool) -> None:
+    block, blocks = b"x" * 2**20, 1024
+    started = time.monotonic()
+    with Receiver(max_body=32 * 2**20) as receiver, within(100):
+
+        def send() -> None:
+            length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(2**30)}
+            body = (block for _ in range(blocks))
+            with contextlib.suppress(OSError):  # cut while it was still sending
+                assert post(receiver, body, {**JSON, **length}, chunked=chunked)[0] == 413
+
+        senders = [threading.Thread(target=send) for _ in range(2)]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join(30)
+        assert post(receiver, BODY, JSON)[0] == 200
+        assert [one.trouble[:4] for one in receiver.mailbox.since(0)] == ["413:", "413:", ""]
+    assert time.monotonic() - started < 20
 
 
 def test_what_is_no_http_harms_nothing(receiver: Receiver) -> None:

@@ -47,11 +47,11 @@ WRONG = {
     ),
     "no kind": (
         criterion("id: p95"),
-        "7: criterion 'p95': needs exactly one of query, count, alerts, incidents, duration, ratio, spread, trend, has none",
+        "7: criterion 'p95': needs exactly one of query, count, alerts, incidents, duration, ratio, spread, trend, replay, has none",
     ),
     "two kinds": (
         criterion("id: p95, query: up, count: up"),
-        "7: criterion 'p95': needs exactly one of query, count, alerts, incidents, duration, ratio, spread, trend, has query and count",
+        "7: criterion 'p95': needs exactly one of query, count, alerts, incidents, duration, ratio, spread, trend, replay, has query and count",
     ),
     "unknown key at the top": (f"{HEAD}grups: {{}}\n", "5: unknown key 'grups' (did you mean 'groups'?)"),
     "unknown key inside": (

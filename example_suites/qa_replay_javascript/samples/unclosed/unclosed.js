@@ -1,0 +1,4 @@
+'use strict';
+
+function never(ends) {
+  return [ends];
