@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
@@ -73,6 +74,19 @@ def run(folder: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
     return done.returncode, verdicts, done.stdout + done.stderr
 
 
+def properties(folder: Path) -> dict[str, dict[str, str]]:
+    """Return all that JUnit says of each verdict, but for what may differ between live and recorded."""
+    different = {"telemetry.source", "telemetry.link", "telemetry.digest", "telemetry.environment"}
+    return {
+        str(case.get("name")): {
+            str(one.get("name")): str(one.get("value"))
+            for one in case.iter("property")
+            if one.get("name") not in different
+        }
+        for case in ET.parse(folder / "junit.xml").getroot().iter("testcase")
+    }
+
+
 def left_behind(folder: Path) -> list[str]:
     """Return the command lines of processes that were started for a copy of the example."""
     found = []
@@ -97,9 +111,11 @@ def test_the_real_system_passes_live_and_offline_again(copy: Path, workers: tupl
     assert set(live.values()) == {"pass"}
     assert "fields of contracts exercised\n" in told, "every field of the contracts is exercised"
     assert left_behind(copy) == []
+    verdicts = properties(copy)
     code, recorded, told = run(copy, *workers, "--telemetry-env=recorded")
     assert code == 0, told
     assert recorded == live
+    assert properties(copy) == verdicts
 
 
 @pytest.mark.parametrize("checkpoint", NUMBERS)
@@ -108,6 +124,51 @@ def test_the_committed_recording_passes_offline(copy: Path, checkpoint: str) -> 
     assert code == 0, told
     assert len([name for name in verdicts if not name.startswith("ci_logs")]) == NUMBERS[checkpoint]
     assert set(verdicts.values()) == {"pass"}
+
+
+def test_a_changed_contract_is_tried_on_the_recording(copy: Path) -> None:
+    path = copy / "qa.replay.yaml"
+    text = path.read_text(encoding="utf-8")
+    rule = "parser.file_count:         {type: int, required: true, min: 1}"
+    assert text.count(rule) == 1
+    path.write_text(text.replace(rule, rule.replace("min: 1", "min: 2")), encoding="utf-8")
+    code, verdicts, told = run(copy, "--telemetry-env=recorded")
+    assert code == 1
+    assert "span parser.parse: attribute parser.file_count: expected int >= 2, got int 1" in told
+    failed = {name for name, verdict in verdicts.items() if verdict == "fail"}
+    assert failed == {name for name in verdicts if name.startswith("parse-")}
+
+
+def test_a_missing_server_is_one_line(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(copy))
+    code, verdicts, told = run(copy)
+    assert (code, verdicts) == (4, {})
+    assert told.endswith("ERROR: qa_replay needs the server prometheus: apt-get install prometheus\n\n")
+
+
+def test_a_program_ends_when_who_started_it_is_killed(copy: Path) -> None:
+    program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    starter = (
+        "import subprocess, sys\n"
+        f"argv = [sys.executable, 'guard.py', sys.executable, '-c', {program!r}]\n"
+        "subprocess.Popen(argv, stdin=subprocess.PIPE).wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", starter], cwd=copy, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        guarded = int(process.stdout.readline())
+        process.kill()
+    deadline = time.monotonic() + 20
+    while alive(guarded) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(guarded)
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # which has ended, and nobody has waited for it
 
 
 def test_the_committed_recording_tells_nothing_of_the_machine_it_was_made_on(examples: Path) -> None:
@@ -185,9 +246,35 @@ def test_the_parsers_parse(examples: Path, name: str, found: tuple[tuple[str, ..
 
 
 @pytest.mark.parametrize(
-    ("language", "source"), [("python", "def f(:"), ("go", "func f() {"), ("javascript", "f(]")]
+    ("language", "source", "found"),
+    [
+        ("python", "import os, re\n# one\nasync def f():\n    def g(): ...\n", (("f", "g"), 1, 1)),
+        ("go", 'import (\n\t"fmt"\n\t// no import\n\tm "math"\n)\nvar r = \'"\'\n', ((), 2, 1)),
+        ("go", "func F[T any](x T) {}\nfunc (s *S) M() {}\nvar s = `raw {\n`\n", (("F", "M"), 0, 0)),
+        ("javascript", 'import a from "x"; import "y";\nconst z = import("q")', ((), 3, 0)),
+        ("javascript", "class A { run(x) { if (x) { } } static async z() { } }", (("run", "z"), 0, 0)),
+        ("javascript", "const f = async x => x; /* { */ function g() { } // }", (("f", "g"), 0, 2)),
+    ],
 )
-def test_the_parsers_refuse(examples: Path, language: str, source: str) -> None:
+def test_what_the_parsers_understand(
+    examples: Path, language: str, source: str, found: tuple[tuple[str, ...], int, int]
+) -> None:
+    parsed = module(examples / "qa_replay/demo_parser/languages.py").parse(language, source)
+    assert (parsed.functions, parsed.imports, parsed.comments) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "told"),
+    [
+        ("python", "def f(:", "line 1"),
+        ("python", "x = 1\0", "null bytes"),
+        ("go", "func f() {\n\tg(\n}\n", "line 3: } closes nothing"),
+        ("javascript", "{\n'a\n}", "line 2: a text without an end"),
+        ("javascript", "f()\n/* g", "line 2: a comment without an end"),
+        ("javascript", "f(\n\n", "line 1: ( is never closed"),
+    ],
+)
+def test_the_parsers_refuse(examples: Path, language: str, source: str, told: str) -> None:
     languages = module(examples / "qa_replay/demo_parser/languages.py")
-    with pytest.raises(languages.SourceError):
+    with pytest.raises(languages.SourceError, match=re.escape(told)):
         languages.parse(language, source)

@@ -28,8 +28,9 @@ DURATION = prometheus_client.Histogram(
     "parse_duration_ms", "milliseconds that parsing took", buckets=(1, 5, 10, 25, 50, 90, 250, 1000)
 )
 _MAX_BODY = 2**20
-_RESTART_AFTER = 0.5  # seconds after the first replayed request, with the fault "restart"
-_restarting = threading.Event()
+_RESTART_AFTER = 2.0  # seconds after the last replayed request, with the fault "restart"
+_replayed = threading.Condition()
+_restarting = threading.Event()  # nothing is scraped between the first replayed request and the restart
 _lost = threading.Lock()  # taken by the one request that the fault "lost increment" does not count
 
 
@@ -38,8 +39,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the metrics."""
-        if self.path != "/metrics":
-            self._answer(404, b"")
+        if self.path != "/metrics" or _restarting.is_set():
+            self._answer(404 if self.path != "/metrics" else 503, b"")
             return
         self._answer(200, prometheus_client.generate_latest(), prometheus_client.CONTENT_TYPE_LATEST)
 
@@ -56,12 +57,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         source = self.rfile.read(length).decode("utf-8", "replace")
         replayed = self.headers.get("traceparent", "").endswith("-01")
+        if FAULT == "restart" and replayed:
+            _restarting.set()
         with begin(f"POST /parse/{language}", dict(self.headers), kind=SpanKind.SERVER):
             status, answer = self._parsed(language, source, replayed=replayed)
         self._answer(status, json.dumps(answer).encode(), "application/json")
-        if FAULT == "restart" and replayed and not _restarting.is_set():
-            _restarting.set()
-            threading.Timer(_RESTART_AFTER, restart).start()
+        if _restarting.is_set():
+            with _replayed:
+                _replayed.notify()
 
     def _parsed(self, language: str, source: str, *, replayed: bool) -> tuple[int, object]:
         started = time.perf_counter()
@@ -91,7 +94,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def restart() -> None:
-    """Begin anew in the same process: what was counted is forgotten, as after a crash."""
+    """Begin anew in the same process when all replayed requests are answered: what was counted is forgotten."""
+    with _replayed:
+        _replayed.wait()
+        while _replayed.wait(_RESTART_AFTER):
+            pass
     TRACING.force_flush()
     os.environ.pop("QA_FAULT")
     os.execv(sys.executable, [sys.executable, "-m", "demo_parser.service", *sys.argv[1:]])
@@ -102,6 +109,8 @@ def main() -> None:
     for language in LANGUAGES:
         PARSED.labels(language)
     server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+    if FAULT == "restart":
+        threading.Thread(target=restart, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever()
     TRACING.shutdown()

@@ -25,7 +25,7 @@ __all__ = ["FAULT", "begin", "oversize", "parse_files", "provider"]
 
 FAULT = os.environ.get("QA_FAULT", "")
 VERSION = "2.4.1"
-_SLOW = 2.5  # seconds that an export takes longer with the fault "slow export"
+_SLOW = 4  # seconds after the end of a span that it is exported, with the fault "slow export"
 _OVERSIZED = 600_000
 
 
@@ -35,7 +35,8 @@ class _Exporter(OTLPSpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export spans."""
         if FAULT == "slow export":
-            time.sleep(_SLOW)
+            ended = max(span.end_time or 0 for span in spans) / 1e9
+            time.sleep(max(0.0, ended + _SLOW - time.time()))
         return super().export(spans)
 
 
