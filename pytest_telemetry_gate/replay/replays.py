@@ -114,9 +114,12 @@ class Replays:
         source = f"recording {path.name}"
         found = recorded.get(suite.name, question.checkpoint, question.case, region)
         if found is None:
-            known = ", ".join(recorded.checkpoints(suite.name)) or "none"
+            known = recorded.checkpoints(suite.name)
             where = f" in region {region}" if region else ""
-            told = f"{path.name} holds no capture of it at {question.checkpoint}{where}; recorded checkpoints: {known}"
+            rest = f"recorded checkpoints: {', '.join(known) or 'none'}"
+            if question.checkpoint in known:
+                rest = "only of other cases"
+            told = f"{path.name} holds no capture of it at {question.checkpoint}{where}; {rest}"
             return Answer(None, extent=told, source=source)
         self._taken.append(redacted({**found, "region": question.region}, suite))
         return Answer(json.dumps(found), source=source)
