@@ -266,9 +266,7 @@ def test_what_was_not_captured_is_inconclusive(replay: Project, tmp_path: Path) 
     store_captures(replay.path / "qa.telemetry.zip", [capture_of(replay, tmp_path)], recorded_at=time.time())
     result = replay.run("--telemetry-env=recorded")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        ["*qa.telemetry.zip holds no capture of it at 48h; only of other cases*"]
-    )
+    result.stdout.fnmatch_lines(["*qa.telemetry.zip holds no capture of it at 48h; only of other cases*"])
 
 
 def test_captures_leave_the_rest_of_a_recording_alone(replay: Project, tmp_path: Path) -> None:
