@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -169,13 +169,16 @@ def proxying(asked: list[str]) -> Iterator[str]:
                 else:
                     path = target.split(b"/", 3)[3]
                     server.sendall(b"%s /%s %s\r\nConnection: close\r\n%s" % (method, path, version, rest))
-                while not closing.is_set():
-                    ready, _, _ = select.select([client, server], [], [], 0.1)
-                    for one in ready:
-                        data = one.recv(65536)
-                        if not data:
-                            return
-                        (server if one is client else client).sendall(data)
+                # Not select(), which refuses descriptors from 1024 on, as a long session of tests may have them.
+                with selectors.DefaultSelector() as both:
+                    both.register(client, selectors.EVENT_READ, server)
+                    both.register(server, selectors.EVENT_READ, client)
+                    while not closing.is_set():
+                        for key, _ in both.select(0.1):
+                            data = key.fileobj.recv(65536)
+                            if not data:
+                                return
+                            key.data.sendall(data)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
