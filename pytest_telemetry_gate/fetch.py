@@ -35,6 +35,8 @@ class Batch:
 class Fetcher:
     """Threads that work through batches in their order, so that the first checks have their answers first.
 
+    They end when nothing waits any more, so that nothing of a session is kept by them.
+
     ``ask`` answers a batch, in its order, or returns None where it has to be asked one by one; it must not raise.
     ``limits`` says how many batches of a region may be under way at once.
     """
@@ -68,23 +70,24 @@ class Fetcher:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        while True:
-            batch = self._next()
+        while (batch := self._next()) is not None:
             self._answer(batch)
             with self._changed:
                 self._running[batch.region] -= 1
                 self._changed.notify_all()
 
-    def _next(self) -> Batch:
-        """Wait for the first batch whose region may be asked one more at once."""
+    def _next(self) -> Batch | None:
+        """Wait for the first batch whose region may be asked one more at once; None where nothing waits."""
         with self._changed:
-            while True:
+            while self._waiting:
                 for batch in self._waiting:
                     if self._running[batch.region] < self._limits.get(batch.region, 1):
                         self._waiting.remove(batch)
                         self._running[batch.region] += 1
                         return batch
                 self._changed.wait()
+            self._threads -= 1
+            return None
 
     def _answer(self, batch: Batch) -> None:
         mine = [one for one in batch.questions if batch.claimed or self._spool.claim(one)]

@@ -153,3 +153,16 @@ def test_what_another_process_has_claimed_is_left_to_it(tmp_path):
     other.put(first, answer(first))
     assert mine.get(first, 5.0).source == "a[5m]"
     assert seen == [second]
+
+
+def test_no_thread_stays_when_everything_is_answered():
+    spool, asked = Spool(), instants(200)
+    fetcher = Fetcher(lambda questions: [answer(one) for one in questions], spool, threads=4, limits=LIMITS)
+    before = threading.active_count()
+    for part in (asked[:100], asked[100:]):
+        fetcher.ahead([Batch("eu", (question,)) for question in part])
+        assert all(spool.get(question, 5.0) for question in part)
+        deadline = time.monotonic() + 5
+        while threading.active_count() > before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert threading.active_count() == before
