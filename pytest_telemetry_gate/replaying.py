@@ -19,7 +19,7 @@ from pytest_telemetry_gate.replay.captured import Captured
 from pytest_telemetry_gate.replay.ci_logs import judge_ci, rates_of
 from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.model import CI_LOGS, ReplayCase, ReplaySuite
-from pytest_telemetry_gate.replay.verdicts import coverage, exercised, judge_case
+from pytest_telemetry_gate.replay.verdicts import concluded, coverage, decide, judge_case
 from pytest_telemetry_gate.run import ENVIRONMENT
 from pytest_telemetry_gate.sources.base import Answer, CaptureQuestion
 from pytest_telemetry_gate.verdict import Outcome, Verdict
@@ -118,7 +118,7 @@ class ReplayRun:
     def pytest_sessionfinish(self) -> None:
         """Stop whatever listens."""
         for session in self._run.sessions:
-            session.replays.close()
+            session.close()
 
     def _out(self) -> Path | None:
         shown = self._config.getoption("--telemetry-record", None)
@@ -228,10 +228,12 @@ class ReplayItem(pytest.Function):
         captured = json.loads(answer.value) if isinstance(answer.value, str) else None
         try:
             if self.case is not None:
-                known = None if captured is None else Captured.from_wire(captured)
-                if known is not None:
-                    self.stash[_FIELDS] = exercised(self.suite, self.case, known)
-                return judge_case(self.suite, self.case, known, missing=answer.extent, **found)
+                if captured is None:
+                    return judge_case(self.suite, self.case, None, missing=answer.extent, **found)
+                known = Captured.from_wire(captured)
+                decision = decide(self.suite, self.case, known)
+                self.stash[_FIELDS] = decision.fields
+                return concluded(self.suite, self.case, known, decision, **found)
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, found)

@@ -18,7 +18,7 @@ from pytest_telemetry_gate.replay.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.suite.units import Limit, convert
 from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
 
-__all__ = ["Decision", "coverage", "decide", "exercised", "judge_case", "judge_lag", "verdict_of"]
+__all__ = ["Decision", "concluded", "coverage", "decide", "judge_case", "judge_lag", "verdict_of"]
 
 GROUP = "Cases"
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
@@ -42,6 +42,11 @@ class Decision:
         self.findings.append((outcome, what))
         self.outcome = max(self.outcome, outcome, key=_RANK.__getitem__)
 
+    @property
+    def fields(self) -> list[str]:
+        """The fields of contracts that were exercised, as ``parse_span.attributes.parser.language``."""
+        return sorted(f"{name}.{field}" for name, fields in self.exercised.items() for field in fields)
+
     def take(self, findings: Iterable[Finding]) -> None:
         """Take findings of contracts."""
         for finding in findings:
@@ -57,7 +62,13 @@ def judge_case(
     """
     if captured is None:
         return verdict_of(suite, case, Outcome.INCONCLUSIVE, missing or "nothing was captured", (), **found)
-    decision = decide(suite, case, captured)
+    return concluded(suite, case, captured, decide(suite, case, captured), **found)
+
+
+def concluded(
+    suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision, **found: Any
+) -> Verdict:
+    """Return the verdict that a decision about a case comes to."""
     order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
     warnings = tuple(what for outcome, what in order if outcome is Outcome.WARN)
     wrong = [what for outcome, what in order if outcome is not Outcome.WARN]
@@ -307,12 +318,6 @@ def _samples(expectation: CounterExpectation, lag: Lag) -> str:
 def _clock(moment: float | None) -> str:
     when = datetime.fromtimestamp(moment or 0.0, tz=UTC)
     return f"{when:%H:%M:%S}.{when.microsecond // 100_000}Z"
-
-
-def exercised(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> list[str]:
-    """Return the fields of contracts that a case has exercised, as ``parse_span.attributes.parser.language``."""
-    found = decide(suite, case, captured).exercised
-    return sorted(f"{name}.{field}" for name, fields in found.items() for field in fields)
 
 
 def coverage(suite: ReplaySuite, fields: Iterable[str]) -> tuple[int, list[str]]:
