@@ -61,6 +61,8 @@ class RecordRun:
             return (yield)
         self._lines = [_Line("not written: the session was stopped", good=False)]
         result = yield
+        for gate in self._run.sessions:
+            gate.close()  # what they read may be the file that is written
         self._lines = list(self._recorded())
         if not all(line.good for line in self._lines):
             # As for the gate itself: the exit code follows testsfailed.

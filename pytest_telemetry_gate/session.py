@@ -111,6 +111,11 @@ class GateSession:
             self.environment, self._spool, self.source, seed=seed, checkpoints=checkpoints, shared=shared
         )
 
+    def close(self) -> None:
+        """Close what replays hold open, where there are any."""
+        if "replays" in self.__dict__:
+            self.replays.close()
+
     @property
     def kinds(self) -> Mapping[str, type[Criterion]]:
         """The kinds of criteria, by the key that tells them."""

@@ -6,7 +6,7 @@ region and leaves every other member of the file as it is, byte for byte.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,12 +38,10 @@ class Captures:
     """The captures of a recording, read one at a time; raises RecordingError for a damaged file or member."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        Recording.open(path).close()  # says what is wrong with the file as a whole
+        self._recording = Recording.open(path)
+        self.index = self._recording.index
         try:
-            with zipfile.ZipFile(path) as archive:
-                self.index: dict[str, Any] = json.loads(archive.read("index.json"))
-            self._listed: Listed = {
+            self.listed: Listed = {
                 suite: {
                     point: {region: dict(cases) for region, cases in regions.items()}
                     for point, regions in points.items()
@@ -54,39 +52,36 @@ class Captures:
             message = f"{path}: index.json is damaged: {error}"
             raise RecordingError(message) from None
 
+    def close(self) -> None:
+        """Close the file, for who does not read on."""
+        self._recording.close()
+
     def checkpoints(self, suite: str) -> tuple[str, ...]:
         """Return the checkpoints at which cases of a suite were captured."""
-        return tuple(self._listed.get(suite, {}))
+        return tuple(self.listed.get(suite, {}))
 
     def regions(self, suite: str) -> tuple[str, ...]:
         """Return the regions in which cases of a suite were captured."""
-        return tuple(dict.fromkeys(region for one in self._listed.get(suite, {}).values() for region in one))
+        return tuple(dict.fromkeys(region for one in self.listed.get(suite, {}).values() for region in one))
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Yield every capture."""
-        for checkpoints in self._listed.values():
+        for checkpoints in self.listed.values():
             for regions in checkpoints.values():
                 for cases in regions.values():
                     yield from map(self._read, cases.values())
 
     def get(self, suite: str, checkpoint: str, case: str, region: str = "") -> dict[str, Any] | None:
         """Return a capture as it was stored, or None where there is none."""
-        name = self._listed.get(suite, {}).get(checkpoint, {}).get(region, {}).get(case)
+        name = self.listed.get(suite, {}).get(checkpoint, {}).get(region, {}).get(case)
         return None if name is None else self._read(name)
 
     def _read(self, name: str) -> dict[str, Any]:
+        content = self._recording.content(name, _MAX_MEMBER)
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                if archive.getinfo(name).file_size > _MAX_MEMBER:
-                    message = "it is too large"
-                    raise ValueError(message)
-                content = archive.read(name)
-            if hashlib.sha256(content).hexdigest() != self.index["members"][name]["sha256"]:
-                message = "its content does not match its digest"
-                raise ValueError(message)
             return dict(json.loads(content))
-        except _DAMAGE as error:
-            message = f"{self.path}: member {name} is damaged: {error}"
+        except (ValueError, TypeError, RecursionError) as error:
+            message = f"{self._recording.path}: member {name} is damaged: {error}"
             raise RecordingError(message) from None
 
 
@@ -109,11 +104,14 @@ def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorde
 
 
 def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float) -> None:
-    index = Captures(path).index
+    with contextlib.closing(Captures(path)) as known:
+        index = dict(known.index)
+        listed = known.listed
     with replacing(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
         archive = Archive(opened)
-        archive.members = index["members"]
-        index[_KEY] = put_captures(archive, captures, index.get(_KEY, {}))
+        archive.members = dict(index["members"])
+        index["members"] = archive.members
+        index[_KEY] = put_captures(archive, captures, listed)
         written = {*opened.namelist(), "index.json"}
         for info in old.infolist():
             if info.filename not in written:

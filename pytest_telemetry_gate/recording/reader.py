@@ -207,6 +207,19 @@ class Recording:
             raise RecordingError(message)
         return cast("Mapping[str, Any]", region)
 
+    @property
+    def index(self) -> Mapping[str, Any]:
+        """What ``index.json`` says, as it was read."""
+        return self._index
+
+    def content(self, member: str, limit: int) -> bytes:
+        """Return a member that is no array, of at most so many bytes, its digest checked."""
+        found = _member(self.path, self._archive, member, limit)
+        stated = self._index["members"].get(member)
+        if stated is None or hashlib.sha256(found).hexdigest() != stated["sha256"]:
+            raise self._error(member, "its content does not match its digest")
+        return found
+
     def _error(self, member: str, what: str) -> RecordingError:
         return RecordingError(f"{self.path}: member {member} is damaged: {what}")
 

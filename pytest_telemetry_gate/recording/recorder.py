@@ -190,8 +190,9 @@ def _united(
         ),
     )
     if old is not None:
-        for capture in Captures(out).all():
-            writer.capture(capture)
+        with contextlib.closing(Captures(out)) as captures:
+            for capture in captures.all():
+                writer.capture(capture)
     for region in sorted({*fetched, *(old.regions if old else ())}):
         spill = fetched.get(region) or _opened(stack, out.parent)
         if old is not None and region in old.regions:

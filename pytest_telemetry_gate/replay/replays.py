@@ -75,9 +75,12 @@ class Replays:
         return bool(self._mine)
 
     def close(self) -> None:
-        """Stop whatever listens."""
+        """Stop whatever listens, and close recordings, which may be about to be replaced."""
         for live in self._live.values():
             live.close()
+        for recorded in self._recordings.values():
+            recorded.close()
+        self._recordings.clear()
 
     def answer(self, question: CaptureQuestion) -> Answer:
         """Return a case's capture as JSON text, or an answer that says why there is none."""
