@@ -6,18 +6,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import prometheus_client
 import servers
+from counting import ALL, counting, source_of, suite_of
 
-from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.replay.contracts import SpanContract
 from pytest_telemetry_gate.replay.judging import judge_contract
 from pytest_telemetry_gate.replay.live import LiveReplay
@@ -25,7 +22,6 @@ from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.protobuf import serialised
 from pytest_telemetry_gate.replay.receiver import Receiver
 from pytest_telemetry_gate.replay.telemetry import read_document
-from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 ROUNDS = 7
 SPANS, PER_REQUEST, REQUESTS = 1000, 500, 200
@@ -45,16 +41,6 @@ CONTRACT = {
     "unknown_attributes": "fail",
 }
 CASES = 15
-SUITE = """\
-version: 1
-suite: batch
-checkpoints: {now: {cases: %d}}
-cases:
-  - id: run
-    drive: {http: {url: "http://%s/run"}}
-    matrix: [%s]
-    expect: {metrics: [{counter: benchmark_runs_total, match: {job: parser}, lag: "<= 10s", isolation: batch}]}
-"""
 SENDER = """
 import http.client, sys
 port, requests = int(sys.argv[1]), int(sys.argv[2])
@@ -122,56 +108,19 @@ def receiving() -> float:
         return REQUESTS * PER_REQUEST / took
 
 
-class Service(BaseHTTPRequestHandler):
-    """Counts POSTs, and tells how many there were."""
-
-    counter = prometheus_client.Counter("benchmark_runs", "runs")
-
-    def do_POST(self) -> None:
-        """Count one."""
-        self.counter.inc()
-        self._answer(b"")
-
-    def do_GET(self) -> None:
-        """Answer with the metrics."""
-        self._answer(prometheus_client.generate_latest())
-
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 def batch() -> tuple[float, float]:
     """Return the seconds that 15 cases take together on a real Prometheus at 1 s, and their slowest lag."""
-    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
-    target = f"127.0.0.1:{service.server_address[1]}"
-    scrape = [{"job_name": "parser", "static_configs": [{"targets": [target]}]}]
-    with (
-        tempfile.TemporaryDirectory() as name,
-        servers.prometheus(Path(name) / "prometheus", scrape=scrape) as server,
-    ):
+    with tempfile.TemporaryDirectory() as name, counting() as service:
         folder = Path(name)
-        (folder / "telemetry.yaml").write_text(
-            f"default: a\nenvironments: {{a: {{source: prometheus, url: '{server.url}'}}}}\n",
-            encoding="utf-8",
-        )
-        rows = ", ".join(f"{{n: {number}}}" for number in range(CASES))
-        (folder / "batch.replay.yaml").write_text(SUITE % (CASES, target, rows), encoding="utf-8")
-        source = PrometheusSource(load_environment(folder / "telemetry.yaml").regions[""])
-        time.sleep(5)  # until the counter was scraped a few times
-        source.know(source.probe())
-        suite = load_replay(folder / "batch.replay.yaml")
-        live = LiveReplay(suite, lambda: source, 1, suite.cases)
-        begin = time.perf_counter()
-        lags = [live.capture(case).lags[0] for case in suite.cases]
-        took = time.perf_counter() - begin
-    service.shutdown()
+        with servers.prometheus(folder / "prometheus", scrape=service.scrape) as server:
+            source = source_of(server, folder)
+            suite = load_replay(
+                suite_of(folder, service, range(CASES), counter=ALL, lag="10s", isolation="batch")
+            )
+            live = LiveReplay(suite, lambda: source, 1, suite.cases)
+            begin = time.perf_counter()
+            lags = [live.capture(case).lags[0] for case in suite.cases]
+            took = time.perf_counter() - begin
     slowest = [lag.high for lag in lags if lag.high is not None and lag.seen == CASES]
     if len(slowest) != CASES:
         sys.exit(f"the batch was not counted: {lags[0]}")

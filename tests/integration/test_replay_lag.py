@@ -2,86 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import prometheus_client
 import pytest
+from counting import ALL, SLOT, Service, counting, source_of, suite_of
 
 from pytest_telemetry_gate.replay.live import LiveReplay
 from pytest_telemetry_gate.replay.loader import load_replay
 from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 from pytest_telemetry_gate.verdict import Verdict
 
 pytestmark = pytest.mark.integration
 
-SUITE = """\
-version: 1
-suite: lag
-variables: {target: "http://127.0.0.1:%d"}
-checkpoints: {48h: {cases: %d}}
-cases:
-  - id: run
-    matrix: [%s]
-    drive: {http: {url: $target/run/$n}}
-    expect: {metrics: [{counter: %s, lag: "<= %s", isolation: %s}]}
-"""
-
-
-class Service(ThreadingHTTPServer):
-    """Counts its requests, except those that it loses."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.registry = prometheus_client.CollectorRegistry()
-        self.counter = prometheus_client.Counter("lag_runs", "runs", registry=self.registry)
-        self.slots = prometheus_client.Counter("lag_slots", "runs", ["slot"], registry=self.registry)
-        self.lost = ""
-        self.foreign = ""  # a slot in which somebody else runs each time too
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Service
-
-    def do_POST(self) -> None:
-        if self.path != self.server.lost:
-            self.server.counter.inc()
-            self.server.slots.labels(self.path.rsplit("/", 1)[1]).inc()
-        if self.server.foreign:
-            self.server.slots.labels(self.server.foreign).inc()
-        self._answer(b"")
-
-    def do_GET(self) -> None:
-        self._answer(prometheus_client.generate_latest(self.server.registry))
-
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    started = Service()
-    threading.Thread(target=started.serve_forever, daemon=True).start()
-    yield started
-    started.shutdown()
-    started.server_close()
-
-
-ALL = "lag_runs_total, match: {job: parser}"
-SLOT = "lag_slots_total, match: {job: parser, slot: $n}"
+    with counting() as started:
+        yield started
 
 
 def verdicts(
@@ -94,11 +34,7 @@ def verdicts(
     lag: str = "10s",
     isolation: str = "batch",
 ) -> tuple[list[Verdict], float]:
-    path = folder / "lag.replay.yaml"
-    rows = ", ".join(f"{{n: {number}}}" for number in numbers)
-    port = service.server_address[1]
-    path.write_text(SUITE % (port, len(numbers), rows, counter, lag, isolation), encoding="utf-8")
-    suite = load_replay(path)
+    suite = load_replay(suite_of(folder, service, numbers, counter=counter, lag=lag, isolation=isolation))
     live = LiveReplay(suite, lambda: source, 1, suite.cases)
     started = time.monotonic()
     found = [judge_case(suite, case, live.capture(case)) for case in suite.cases]
@@ -107,27 +43,7 @@ def verdicts(
 
 @pytest.fixture
 def source(service: Service, prometheus_server: Any, tmp_path: Path) -> Any:
-    from pytest_telemetry_gate.config import load_environment
-
-    server = prometheus_server(
-        scrape=[
-            {
-                "job_name": "parser",
-                "static_configs": [{"targets": [f"127.0.0.1:{service.server_address[1]}"]}],
-            }
-        ]
-    )
-    path = tmp_path / "telemetry.yaml"
-    path.write_text(f"default: a\nenvironments: {{a: {{source: prometheus, url: '{server.url}'}}}}\n")
-    found = PrometheusSource(load_environment(path).regions[""])
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        found.know(found.probe())
-        if found.scrape_intervals.get("parser"):
-            break
-        time.sleep(0.2)
-    time.sleep(3)
-    return found
+    return source_of(prometheus_server(scrape=service.scrape), tmp_path)
 
 
 def test_a_batch_counts_exactly(service: Service, source: Any, tmp_path: Path) -> None:

@@ -89,6 +89,20 @@ class Project:
         writer.write(path, overwrite=True)
         return path
 
+    def replay(self, name: str, suite: str, tool: str) -> None:
+        """Write a replay suite with the command it drives, and a live environment that is never asked for metrics."""
+        self.file("tool.py", tool)
+        self.file(f"{name}.replay.yaml", suite)
+        self.file(
+            "telemetry.yaml",
+            f"""\
+            default: live
+            environments:
+              live: {{source: prometheus, url: "http://127.0.0.1:1"}}
+              recorded: {{source: recording, path: {name}.telemetry.zip}}
+            """,
+        )
+
     def run(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in this process; Hypothesis' plugin takes seconds there, being imported anew each time."""
         return self.pytester.runpytest("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
@@ -98,3 +112,11 @@ class Project:
         path = self.path / "junit.xml"
         self.run(f"--junitxml={path}", *arguments)
         return list(ET.parse(path).getroot().iter("testcase"))
+
+    def judged(self, *arguments: str | Path) -> dict[str, tuple[str, str]]:
+        """Run pytest and return verdict and reason by name of test, as JUnit has them."""
+        found = {}
+        for case in self.junit(*arguments):
+            told = {str(one.get("name")): str(one.get("value")) for one in case.iter("property")}
+            found[str(case.get("name"))] = (told["telemetry.verdict"], told["telemetry.reason"])
+        return found

@@ -85,17 +85,7 @@ def replay(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a command, a suite of two cases, and a live environment that is never asked for metrics."""
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.delenv("FAULT", raising=False)
-    project.file("tool.py", TOOL)
-    project.file("qa.replay.yaml", HEAD + CASES)
-    project.file(
-        "telemetry.yaml",
-        """\
-        default: live
-        environments:
-          live: {source: prometheus, url: "http://127.0.0.1:1"}
-          recorded: {source: recording, path: qa.telemetry.zip}
-        """,
-    )
+    project.replay("qa", HEAD + CASES, TOOL)
     return project
 
 

@@ -101,11 +101,7 @@ def judged(
 ) -> dict[str, tuple[str, str]]:
     """Return verdict and reason by the name of each criterion's item."""
     store_captures(world.path / "small.telemetry.zip", captures, recorded_at=0.0)
-    found = {}
-    for case in world.junit("small.gate.yaml", *arguments):
-        told = {one.get("name"): one.get("value") for one in case.iter("property")}
-        found[case.get("name")] = (told["telemetry.verdict"], told["telemetry.reason"])
-    return found
+    return world.judged("small.gate.yaml", *arguments)
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])

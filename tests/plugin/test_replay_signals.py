@@ -103,22 +103,12 @@ FAULTS = {
 def signals(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.delenv("FAULT", raising=False)
-    project.file("tool.py", TOOL)
-    project.file("signals.replay.yaml", SUITE)
-    project.file(
-        "telemetry.yaml",
-        """\
-        default: live
-        environments:
-          live: {source: prometheus, url: "http://127.0.0.1:1"}
-          recorded: {source: recording, path: s.telemetry.zip}
-        """,
-    )
+    project.replay("signals", SUITE, TOOL)
     return project
 
 
 def test_what_is_pushed_as_it_should_be_passes_live_and_recorded(signals: Project) -> None:
-    live = signals.run("-v", "--telemetry-record=s.telemetry.zip")
+    live = signals.run("-v", "--telemetry-record=signals.telemetry.zip")
     live.stdout.fnmatch_lines(["*push[[]48h[]] PASS captured 1 span, 2 metrics, 1 log record in 3 requests*"])
     assert live.ret == 0
     assert signals.run("--telemetry-env=recorded").ret == 0
