@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ class RecordingSource:
         self.recorded_at: float | None = recording.recorded_at
         self.scrape_intervals: Mapping[str, float] = recording.scrape_intervals(region)
         start, end = recording.time_range(region)
-        self.extent = f"the recording holds {format_time(start)} to {format_time(end)}"
+        # A recording of replays alone has no first sample and no last.
+        held = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
+        self.extent = f"the recording holds {held}"
         self._engine = Engine(recording.storage(region), semantics=recording.semantics)
 
     @classmethod

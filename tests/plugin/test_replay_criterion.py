@@ -428,3 +428,12 @@ def test_mistakes_in_what_telemetry_yaml_says_of_replays(live: Project, replay: 
     shown.fnmatch_lines([told])
     result.stdout.no_fnmatch_line("*Traceback*")
     assert result.ret != 0
+
+
+def test_a_recording_of_replays_alone_says_that_it_holds_no_samples(world: Project) -> None:
+    (world.path / "small.telemetry.zip").unlink()
+    world.suite("- {id: nothing, query: nothing_here, expect: '> 0', checkpoints: [2h]}\n", head=TWO)
+    store_captures(world.path / "small.telemetry.zip", everything(), recorded_at=gates.START + 5 * 3600)
+    result = world.run("small.gate.yaml")
+    result.stdout.fnmatch_lines(["*source recording small.telemetry.zip (the recording holds no samples)"])
+    assert result.ret == 1

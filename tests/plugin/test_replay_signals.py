@@ -12,7 +12,7 @@ version: 1
 suite: signals
 variables: {python: "${PYTHON}"}
 checkpoints: {48h: {cases: 1}}
-capture: {complete: {timeout: 4s, quiet: 100ms}}
+capture: {complete: {timeout: 2s, quiet: 100ms}}
 contracts:
   runs:
     signal: metrics
