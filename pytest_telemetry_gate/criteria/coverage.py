@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.figures import duration, percent
+from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.promql import Vector, ast, parse
 from pytest_telemetry_gate.promql.spans import spans
-from pytest_telemetry_gate.sources.base import Instant
-from pytest_telemetry_gate.suite.duration import format_duration
+from pytest_telemetry_gate.support.durations import format_duration
+from pytest_telemetry_gate.support.numbers import duration, percent
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
 
 __all__ = [
     "Coverage",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError
-from pytest_telemetry_gate.replay.telemetry import Telemetry
+from pytest_telemetry_gate.replay.otlp.telemetry import Telemetry
 
 __all__ = ["Captured", "Driven", "Lag", "Request"]
 

@@ -16,11 +16,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
-from pytest_telemetry_gate.replay.client import ask, shown_url
-from pytest_telemetry_gate.replay.drivers import resolved
-from pytest_telemetry_gate.replay.model import Address, CiLogs
-from pytest_telemetry_gate.secrets import Secrets
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.replay.drive.client import ask, shown_url
+from pytest_telemetry_gate.replay.drive.drivers import resolved
+from pytest_telemetry_gate.replay.suite.model import Address, CiLogs
+from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["Rates", "judge_ci", "rates_of", "read_ci", "undecided_ci"]
 

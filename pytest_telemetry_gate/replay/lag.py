@@ -16,8 +16,8 @@ import numpy as np
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.promql import Matrix
 from pytest_telemetry_gate.replay.captured import Lag
-from pytest_telemetry_gate.replay.model import CounterExpectation
-from pytest_telemetry_gate.suite.duration import format_duration
+from pytest_telemetry_gate.replay.suite.model import CounterExpectation
+from pytest_telemetry_gate.support.durations import format_duration
 
 __all__ = ["Watch", "follow", "unprovable"]
 

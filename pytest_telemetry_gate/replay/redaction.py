@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from pytest_telemetry_gate.replay.contracts import Rule, SpanContract
-from pytest_telemetry_gate.replay.model import ReplaySuite
-from pytest_telemetry_gate.secrets import MASK
+from pytest_telemetry_gate.replay.suite.contracts import Rule, SpanContract
+from pytest_telemetry_gate.replay.suite.model import ReplaySuite
+from pytest_telemetry_gate.support.secrets import MASK
 
 __all__ = ["redacted"]
 

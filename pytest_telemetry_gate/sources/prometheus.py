@@ -18,14 +18,14 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from pytest_telemetry_gate.errors import SourceError, TelemetryGateError, UnreachableError
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.sources.http_settings import HttpSettings
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.transport import Reply, Transport
 from pytest_telemetry_gate.sources.joined import joined, separated
-from pytest_telemetry_gate.sources.transport import Reply, Transport
-from pytest_telemetry_gate.suite.duration import parse_duration
-from pytest_telemetry_gate.threads import begin
+from pytest_telemetry_gate.support.durations import parse_duration
+from pytest_telemetry_gate.support.threads import begin
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.config import RegionSettings
+    from pytest_telemetry_gate.model.environment import RegionSettings
 
 __all__ = ["PrometheusSource"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.figures import (
+from pytest_telemetry_gate.support.numbers import (
     apart,
     beside,
     compact,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.verdict import Level, Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, outcome_of
 
 VERDICT = Verdict(
     suite="s", group="g", criterion="c", title="t", region="eu", checkpoint="24h", outcome=Outcome.WARN, reason="r",

@@ -15,7 +15,7 @@ import pytest
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay import ci_logs
 from pytest_telemetry_gate.replay.ci_logs import Rates, read_ci
-from pytest_telemetry_gate.replay.model import Address
+from pytest_telemetry_gate.replay.suite.model import Address
 
 LINES = "\n".join(
     json.dumps({"run": run, "stage": stage, "result": "success", "attempt": attempt})

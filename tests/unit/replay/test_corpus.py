@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from memory import within
 
 from pytest_telemetry_gate.errors import CorpusError
-from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.protobuf import document_of, parse, serialised
-from pytest_telemetry_gate.replay.rewrite import rewritten
-from pytest_telemetry_gate.replay.telemetry import Value, read_document
+from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
+from pytest_telemetry_gate.replay.otlp.protobuf import document_of, parse, serialised
+from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.telemetry import Value, read_document
 
 TRACE, SPAN, PARENT = "0AF7651916CD43DD8448EB211C80319C", "b7ad6b7169203331", "00f067aa0ba902b7"
 

@@ -17,13 +17,13 @@ from test_corpus import document
 from test_lag import Server
 
 from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.captured import Captured, Driven, Request
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.model import ReplaySuite
-from pytest_telemetry_gate.replay.receiver import Receiver
-from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.receive.receiver import Receiver
+from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 
 SUITE = """\
 version: 1

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pytest_telemetry_gate.promql import Matrix
+from pytest_telemetry_gate.replay.judge.cases import judge_lag
 from pytest_telemetry_gate.replay.lag import Watch, follow, unprovable
-from pytest_telemetry_gate.replay.model import CounterExpectation
-from pytest_telemetry_gate.replay.verdicts import judge_lag
+from pytest_telemetry_gate.replay.suite.model import CounterExpectation
 
 EXPECTATION = CounterExpectation.model_validate(
     {"counter": "runs_total", "match": {"language": "go"}, "lag": "<= 2s"}

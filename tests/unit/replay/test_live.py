@@ -12,18 +12,18 @@ from memory import within
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import Rates, judge_ci, read_ci
-from pytest_telemetry_gate.replay.drivers import Context
-from pytest_telemetry_gate.replay.grpc import GrpcReceiver
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.mailbox import Mailbox
-from pytest_telemetry_gate.replay.model import CiLogs
-from pytest_telemetry_gate.replay.protobuf import serialised
-from pytest_telemetry_gate.replay.tail import Tail
-from pytest_telemetry_gate.replay.telemetry import read_document
-from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.replay.drive.drivers import Context
+from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.otlp.protobuf import serialised
+from pytest_telemetry_gate.replay.otlp.telemetry import read_document
+from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
+from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
+from pytest_telemetry_gate.replay.receive.tail import Tail
+from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.replay.suite.model import CiLogs
 
 SUITE = """\
 version: 1

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.replay.protobuf import document_of, message_of, parse, serialised
-from pytest_telemetry_gate.replay.rewrite import rewritten
-from pytest_telemetry_gate.replay.telemetry import Span, Telemetry, Value, read_document
+from pytest_telemetry_gate.replay.otlp.protobuf import document_of, message_of, parse, serialised
+from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.telemetry import Span, Telemetry, Value, read_document
 
 OTHER = ("f" * 32, "f" * 16)  # a trace that is not among the documents
 MOMENTS = st.integers(1, 2**62) | st.just(0)

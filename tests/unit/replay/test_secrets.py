@@ -11,11 +11,11 @@ import pytest
 from test_corpus import document
 
 from pytest_telemetry_gate.replay.captured import Captured, Driven, Request
-from pytest_telemetry_gate.replay.drivers import Context, drive
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.model import ReplaySuite
+from pytest_telemetry_gate.replay.drive.drivers import Context, drive
+from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.redaction import redacted
-from pytest_telemetry_gate.replay.verdicts import judge_case
+from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 
 SUITE = """\
 version: 1
