@@ -20,7 +20,7 @@ from pytest_telemetry_gate.plugin.check_items import TelemetryFile
 from pytest_telemetry_gate.plugin.session import ENVIRONMENT
 from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.replay.captured import Captured
-from pytest_telemetry_gate.replay.ci_logs import judge_ci, rates_of
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import concluded, coverage, decide, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
@@ -238,8 +238,8 @@ class ReplayItem(pytest.Function):
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, found)
-            before, after = (rates_of(captured.get(side) or {}) for side in ("before", "after"))
-            return self._plain(*judge_ci(settings, before, after), found)
+            logs = CiComparison.from_wire(captured)
+            return self._plain(*judge_ci(settings, logs.before, logs.after), found)
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), found)
 

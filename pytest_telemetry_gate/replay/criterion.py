@@ -202,7 +202,7 @@ class Replay(Criterion):
 
     def _ci(self, check: Check, answers: Answers, suite: ReplaySuite, found: _Found) -> None:
         """Take by how many percentage points skipped stages or retries became more frequent."""
-        from pytest_telemetry_gate.replay.ci_logs import rates_of, undecided_ci
+        from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
         from pytest_telemetry_gate.replay.suite.model import CI_LOGS
 
         wire, problem = self._wire(check, answers, CI_LOGS)
@@ -211,10 +211,11 @@ class Replay(Criterion):
             found.problems.append(problem)
             return
         try:
-            before, after = (rates_of(wire.get(side) or {}) for side in ("before", "after"))
+            comparison = CiComparison.from_wire(wire)
         except CorpusError as error:
             found.problems.append((Outcome.ERROR, str(error)))
             return
+        before, after = comparison.before, comparison.after
         why = undecided_ci(settings, before, after)
         if why:
             found.problems.append((Outcome.INCONCLUSIVE, why))
