@@ -28,7 +28,7 @@ from pytest_telemetry_gate.model.questions import (
 )
 from pytest_telemetry_gate.model.sources import LiveSource, Source
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.secrets import scrubbed
 from pytest_telemetry_gate.support.threads import begin
 
@@ -196,7 +196,7 @@ class GateSession:
         deadline = self.environment.deadline
         # A moment longer than requests may take, so that what they say of their failure is heard.
         answer = self._spool.get(question, max(0.0, deadline.remaining()) + 1.0)
-        late = f"no answer before the gate's deadline of {duration(deadline.seconds)}"
+        late = f"no answer before the gate's deadline of {format_short_duration(deadline.seconds)}"
         return Answer(None, error=late, source=opened.source.description) if answer is None else answer
 
     def _fetch(self, questions: Iterable[Question]) -> None:
