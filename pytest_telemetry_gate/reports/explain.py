@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.model.answers import Answer, Answers
+from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Instant, Question, Range
 from pytest_telemetry_gate.model.verdict import Verdict
@@ -111,10 +110,10 @@ def _value(answer: Answer) -> Iterator[str]:
 
 def _captured(answer: Answer) -> Iterator[str]:
     """Yield what a case did and how much came of it: its spans would fill pages."""
-    if not isinstance(answer.value, str):
+    if not isinstance(answer.value, Capture):
         yield f"error: {answer.error}" if answer.error else answer.extent
         return
-    wire = json.loads(answer.value)
+    wire = answer.value.content
     if "driven" not in wire:
         yield f"before {wire.get('before')}, after {wire.get('after')}"
         return
