@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.gate import plan
-from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.answers import Answer, Capture
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
@@ -226,7 +225,7 @@ class ReplayItem(pytest.Function):
     def _verdict(self, answer: Answer, found: dict[str, Any]) -> Verdict:
         if answer.error:
             return self._plain(Outcome.ERROR, answer.error, found)
-        captured = json.loads(answer.value) if isinstance(answer.value, str) else None
+        captured = answer.value.content if isinstance(answer.value, Capture) else None
         try:
             if self.case is not None:
                 if captured is None:
