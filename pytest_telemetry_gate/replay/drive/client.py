@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import DriveError
 
-__all__ = ["LOGIN", "Answer", "ask", "shown_url"]
+__all__ = ["LOGIN", "HttpReply", "ask", "shown_url"]
 
 LOGIN = re.compile(r"://([^/@\s]+)@")
 _BLOCK = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpReply:
     """What came back: ``content`` decompressed, at most as much as was asked for; ``following`` is the next page's address."""
 
     status: int
@@ -31,7 +31,7 @@ def shown_url(url: str) -> str:
 
 def ask(
     method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, timeout: float, keep: int
-) -> Answer:
+) -> HttpReply:
     """Send a request and read its answer, ``keep`` bytes of it, all within ``timeout`` seconds; raises DriveError.
 
     Redirects are not followed, so that credentials stay where they were sent to. Proxies and certificates are those of the
@@ -64,7 +64,7 @@ def ask(
                     if len(content) >= keep:
                         break
                 following = response.links.get("next", {}).get("url", "")
-                return Answer(response.status_code, bytes(content[:keep]), following)
+                return HttpReply(response.status_code, bytes(content[:keep]), following)
     except requests.Timeout:
         message = f"no answer within {timeout:g} s"
     except requests.ConnectionError as error:
