@@ -17,7 +17,8 @@ from pytest_telemetry_gate.replay.lag import CounterWatch, follow
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
 from pytest_telemetry_gate.replay.receive.tail import Tail
-from pytest_telemetry_gate.replay.suite.model import CounterExpectation, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
+from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 
 __all__ = ["LiveReplay"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.promql import Matrix
 from pytest_telemetry_gate.replay.captured import CounterLag
-from pytest_telemetry_gate.replay.suite.model import CounterExpectation
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.support.durations import format_duration
 
 __all__ = ["CounterWatch", "follow", "unprovable"]

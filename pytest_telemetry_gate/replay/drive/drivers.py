@@ -19,14 +19,14 @@ from pytest_telemetry_gate.replay.drive.client import LOGIN, ask, shown_url
 from pytest_telemetry_gate.replay.drive.command import run_command
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
-from pytest_telemetry_gate.replay.suite.model import (
+from pytest_telemetry_gate.replay.suite.drives import (
     CliDrive,
     FileReference,
     HttpDrive,
     OtlpDrive,
     PythonDrive,
-    ReplayCase,
 )
+from pytest_telemetry_gate.replay.suite.model import ReplayCase
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["DriveContext", "drive", "resolved"]

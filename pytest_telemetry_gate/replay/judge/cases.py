@@ -14,12 +14,8 @@ from pytest_telemetry_gate.replay.judge.contracts import Finding, amount, fields
 from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord, TelemetryData
-from pytest_telemetry_gate.replay.suite.model import (
-    CounterExpectation,
-    PayloadLimits,
-    ReplayCase,
-    ReplaySuite,
-)
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation, PayloadLimits
+from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 from pytest_telemetry_gate.support.numbers import format_number
 from pytest_telemetry_gate.support.units import Limit, convert
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_telemetry_gate.promql import Matrix
 from pytest_telemetry_gate.replay.judge.cases import judge_lag
 from pytest_telemetry_gate.replay.lag import CounterWatch, follow, unprovable
-from pytest_telemetry_gate.replay.suite.model import CounterExpectation
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 
 EXPECTATION = CounterExpectation.model_validate(
     {"counter": "runs_total", "match": {"language": "go"}, "lag": "<= 2s"}
