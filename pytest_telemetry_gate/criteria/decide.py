@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.support.numbers import apart, figure, signed
+from pytest_telemetry_gate.support.numbers import format_change, format_distinct, format_value
 from pytest_telemetry_gate.support.units import convert
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _unusable(
     odd = next((value for value in values if not math.isfinite(value)), None)
     if odd is not None:
         why = "; a ratio or quantile of no events gives NaN" if math.isnan(odd) else ""
-        return Problem(Outcome.INCONCLUSIVE, f"the value is {figure(odd)}{why}")
+        return Problem(Outcome.INCONCLUSIVE, f"the value is {format_value(odd)}{why}")
     return None
 
 
@@ -153,9 +153,9 @@ def _decided(
     level: Level | None = found.get("level")
     unit, limit, tolerance = criterion.shown_unit, criterion.limit, criterion.tolerance
     if limit is not None and not limit.holds(value):
-        shown = apart(value, limit.nearest(value), unit)
+        shown = format_distinct(value, limit.nearest(value), unit)
         return Outcome.FAIL, f"{shown} is outside the limit {limit.shown()}"
-    facts = [] if limit is None else [f"{figure(value, unit)} is inside {limit.shown()}"]
+    facts = [] if limit is None else [f"{format_value(value, unit)} is inside {limit.shown()}"]
     if tolerance is not None:
         if reference is None:
             return Outcome.INCONCLUSIVE, "a tolerance without a baseline"
@@ -163,13 +163,13 @@ def _decided(
             return (
                 Outcome.ERROR if reference.error else Outcome.INCONCLUSIVE
             ), reference.problem or "no baseline"
-        against = f"{figure(baseline, unit)} ({reference.name})"
+        against = f"{format_value(baseline, unit)} ({reference.name})"
         if variance is None:
             return _zero_baseline(criterion, value, against, facts)
         wanted = f"±{tolerance * 100:g} {criterion.variance_unit}"
         change = f"{apart_signed(variance, tolerance * 100)} {criterion.variance_unit} against {against}"
         if not _within(variance, tolerance):
-            return Outcome.FAIL, f"{figure(value, unit)} is {change}, outside {wanted}{_at(level)}"
+            return Outcome.FAIL, f"{format_value(value, unit)} is {change}, outside {wanted}{_at(level)}"
         facts.append(f"{change}, within {wanted}{_at(level)}")
     warned = level in {Level.WARN, Level.CRIT}
     return (Outcome.WARN if warned else Outcome.PASS), "; ".join(facts)
@@ -177,7 +177,7 @@ def _decided(
 
 def apart_signed(variance: float, tolerance: float) -> str:
     """Write a variance with its sign and enough digits that it does not read like the tolerance it misses."""
-    text = signed(variance)
+    text = format_change(variance)
     if abs(float(text)) == tolerance and not math.isclose(abs(variance), tolerance, rel_tol=_SLACK):
         return f"{variance:+.6g}"
     return text
@@ -195,7 +195,9 @@ def _zero_baseline(criterion: Criterion, value: float, against: str, facts: list
     if abs(value) > allowed:
         return (
             Outcome.FAIL,
-            f"{apart(value, allowed, unit)} against {against}, more than the floor {figure(allowed, unit)}",
+            f"{format_distinct(value, allowed, unit)} against {against}, more than the floor {format_value(allowed, unit)}",
         )
-    facts.append(f"{figure(value, unit)} against {against}, within the floor {figure(allowed, unit)}")
+    facts.append(
+        f"{format_value(value, unit)} against {against}, within the floor {format_value(allowed, unit)}"
+    )
     return Outcome.PASS, "; ".join(facts)

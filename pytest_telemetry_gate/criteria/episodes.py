@@ -9,8 +9,7 @@ from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["count_episodes", "holes_in"]
 
@@ -38,7 +37,7 @@ def count_episodes(check: Check, episodes: Sequence[Episode], evidence: Evidence
 
 def _told(one: Episode) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
-    lasted = "still there" if one.end is None else f"for {duration(one.end - one.start)}"
+    lasted = "still there" if one.end is None else f"for {format_short_duration(one.end - one.start)}"
     return f"{one.name}{{{labels}}} at {format_time(one.start)} {lasted}"
 
 

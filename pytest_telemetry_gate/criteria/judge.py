@@ -11,8 +11,7 @@ from pytest_telemetry_gate.criteria.regions import combined
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["judge"]
 
@@ -32,12 +31,14 @@ def judge(check: Check, answers: Answers) -> Verdict:
         ("checkpoint", check.time),
     ):
         if moment - answers.now > _YEAR:
-            ahead = duration(moment - answers.now)
+            ahead = format_short_duration(moment - answers.now)
             reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
             return check.verdict(Outcome.ERROR, reason)
     due = check.due(answers.longest_interval(check.regions))
     if due > answers.now:
-        return check.verdict(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")
+        return check.verdict(
+            Outcome.PENDING, f"due {format_time(due)}, in {format_short_duration(due - answers.now)}"
+        )
     failure = answers.failure(check.regions)
     if failure:
         return check.verdict(Outcome.ERROR, failure)

@@ -13,7 +13,7 @@ from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.numbers import signed
+from pytest_telemetry_gate.support.numbers import format_change
 from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Spread(Criterion):
         value = max(variances.values()) - min(variances.values())
         verdict = weigh(check, (value,), Evidence({"source": "suite"}))
         told = ", ".join(
-            f"{region} {signed(variance, verdicts[0].variance_unit)}"
+            f"{region} {format_change(variance, verdicts[0].variance_unit)}"
             for region, variance in variances.items()
         )
         return verdict.replaced(reason=f"{verdict.reason}; {told}")

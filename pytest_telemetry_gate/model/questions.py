@@ -48,7 +48,7 @@ class EventsQuestion:
 class CaptureQuestion:
     """What a case captured at a checkpoint; ``suite`` is the path of its ``*.replay.yaml``.
 
-    The answer is the capture as JSON text; where there is none, the answer's ``extent`` says why.
+    The answer is a ``Capture``; where there is none, the answer's ``extent`` says why.
     """
 
     region: str

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pytest_telemetry_gate.support.records import from_known
+
 __all__ = ["Level", "Outcome", "Verdict", "outcome_of", "worst"]
 
 
@@ -120,7 +122,7 @@ class Verdict:
             fields[name] = None if fields[name] is None else Level(fields[name])
         for name in ("warnings", "details"):
             fields[name] = tuple(fields[name])
-        return cls(**fields)
+        return from_known(cls, fields)
 
 
 def outcome_of(verdicts: Iterable[Verdict]) -> Outcome | None:

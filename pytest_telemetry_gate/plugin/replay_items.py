@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.gate import plan
-from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.answers import Answer, Capture
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
@@ -20,7 +19,7 @@ from pytest_telemetry_gate.plugin.check_items import TelemetryFile
 from pytest_telemetry_gate.plugin.session import ENVIRONMENT
 from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.replay.captured import Captured
-from pytest_telemetry_gate.replay.ci_logs import judge_ci, rates_of
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import concluded, coverage, decide, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
@@ -226,7 +225,7 @@ class ReplayItem(pytest.Function):
     def _verdict(self, answer: Answer, found: dict[str, Any]) -> Verdict:
         if answer.error:
             return self._plain(Outcome.ERROR, answer.error, found)
-        captured = json.loads(answer.value) if isinstance(answer.value, str) else None
+        captured = answer.value.content if isinstance(answer.value, Capture) else None
         try:
             if self.case is not None:
                 if captured is None:
@@ -238,8 +237,8 @@ class ReplayItem(pytest.Function):
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, found)
-            before, after = (rates_of(captured.get(side) or {}) for side in ("before", "after"))
-            return self._plain(*judge_ci(settings, before, after), found)
+            logs = CiComparison.from_wire(captured)
+            return self._plain(*judge_ci(settings, logs.before, logs.after), found)
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), found)
 

@@ -9,8 +9,22 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay.otlp.telemetry import Telemetry
+from pytest_telemetry_gate.support.records import from_known
 
-__all__ = ["Captured", "Driven", "Lag", "Request"]
+__all__ = ["CAPTURE_VERSION", "Captured", "Driven", "Lag", "Request", "require_known_version"]
+
+CAPTURE_VERSION = 1  # of the wire; a capture without one is of version 1
+
+
+def require_known_version(wire: Mapping[str, Any]) -> None:
+    """Raise CorpusError for a capture whose version is newer than this package reads."""
+    version = wire.get("capture", CAPTURE_VERSION)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        message = f"not a capture: version {version!r} is not a positive integer"
+        raise CorpusError(message)
+    if version > CAPTURE_VERSION:
+        message = f"capture version {version} is newer than {CAPTURE_VERSION}, the newest that is read: update pytest-telemetry-gate"
+        raise CorpusError(message)
 
 
 @dataclass(slots=True)
@@ -110,17 +124,22 @@ class Captured:
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON can carry."""
-        return dataclasses.asdict(self)
+        return {"capture": CAPTURE_VERSION, **dataclasses.asdict(self)}
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Captured:
-        """Rebuild from ``to_wire()``; raises CorpusError for anything else."""
+        """Rebuild from ``to_wire()``; keys that are not known are ignored.
+
+        Raises CorpusError for a newer version and for what is no capture.
+        """
         try:
-            fields = dict(wire)
-            fields["driven"] = Driven(**fields["driven"])
-            fields["requests"] = [Request(**one) for one in fields["requests"]]
-            fields["lags"] = [Lag(**one) for one in fields["lags"]]
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
+            require_known_version(wire)
+            parts = {
+                "driven": from_known(Driven, wire["driven"]),
+                "requests": [from_known(Request, request) for request in wire["requests"]],
+                "lags": [from_known(Lag, lag) for lag in wire["lags"]],
+            }
+            return from_known(cls, {**wire, **parts})
+        except (AttributeError, KeyError, TypeError) as error:
             message = f"not a capture: {error}"
             raise CorpusError(message) from None

@@ -17,13 +17,15 @@ from urllib.parse import urljoin, urlsplit
 
 from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
 from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
 from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.drivers import resolved
 from pytest_telemetry_gate.replay.suite.model import Address, CiLogs
 from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.support.records import from_known
 from pytest_telemetry_gate.support.secrets import Secrets
 
-__all__ = ["Rates", "judge_ci", "rates_of", "read_ci", "undecided_ci"]
+__all__ = ["CiComparison", "Rates", "judge_ci", "read_ci", "undecided_ci"]
 
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
@@ -48,6 +50,31 @@ class Rates:
     def to_wire(self) -> dict[str, int]:
         """Return builtins."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CiComparison:
+    """The rates before a rollout and after it, as a recording keeps them beside the captures of cases."""
+
+    before: Rates
+    after: Rates
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins."""
+        return {"capture": CAPTURE_VERSION, "before": self.before.to_wire(), "after": self.after.to_wire()}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> CiComparison:
+        """Rebuild from ``to_wire()``; keys that are not known are ignored.
+
+        Raises CorpusError for a newer version and for what is no comparison.
+        """
+        require_known_version(wire)
+        try:
+            return cls(*(from_known(Rates, wire.get(side) or {}) for side in ("before", "after")))
+        except TypeError as error:
+            message = f"not the figures of CI logs: {error}"
+            raise CorpusError(message) from None
 
 
 def judge_ci(settings: CiLogs, before: Rates, after: Rates) -> tuple[Outcome, str]:
@@ -225,12 +252,3 @@ def _next(url: str, following: str, shown: str) -> str:
 
 def _at(shown: str, line: int, message: str) -> CorpusError:
     return CorpusError(f"{shown}:{line}: {message}")
-
-
-def rates_of(wire: Mapping[str, Any]) -> Rates:
-    """Rebuild from ``to_wire()``; raises CorpusError."""
-    try:
-        return Rates(**wire)
-    except TypeError as error:
-        message = f"not the figures of CI logs: {error}"
-        raise CorpusError(message) from None

@@ -8,7 +8,6 @@ undecided may neither open nor close the gate: where it could change the decisio
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import Field
 from pytest_telemetry_gate.criteria.decide import weigh
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.errors import CorpusError
+from pytest_telemetry_gate.model.answers import Capture
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import CaptureQuestion
@@ -202,7 +202,7 @@ class Replay(Criterion):
 
     def _ci(self, check: Check, answers: Answers, suite: ReplaySuite, found: _Found) -> None:
         """Take by how many percentage points skipped stages or retries became more frequent."""
-        from pytest_telemetry_gate.replay.ci_logs import rates_of, undecided_ci
+        from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
         from pytest_telemetry_gate.replay.suite.model import CI_LOGS
 
         wire, problem = self._wire(check, answers, CI_LOGS)
@@ -211,10 +211,11 @@ class Replay(Criterion):
             found.problems.append(problem)
             return
         try:
-            before, after = (rates_of(wire.get(side) or {}) for side in ("before", "after"))
+            comparison = CiComparison.from_wire(wire)
         except CorpusError as error:
             found.problems.append((Outcome.ERROR, str(error)))
             return
+        before, after = comparison.before, comparison.after
         why = undecided_ci(settings, before, after)
         if why:
             found.problems.append((Outcome.INCONCLUSIVE, why))
@@ -239,8 +240,8 @@ class Replay(Criterion):
 
     def _wire(self, check: Check, answers: Answers, name: str) -> tuple[Any, tuple[Outcome, str]]:
         answer = answers[self._question(check, name)]
-        if isinstance(answer.value, str):
-            return json.loads(answer.value), (Outcome.PASS, "")
+        if isinstance(answer.value, Capture):
+            return answer.value.content, (Outcome.PASS, "")
         if answer.error:
             return None, (Outcome.ERROR, answer.error)
         return None, (Outcome.INCONCLUSIVE, answer.extent or "nothing was captured")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.model.answers import Answer, Answers
+from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Instant, Question, Range
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.support import text
-from pytest_telemetry_gate.support.durations import format_duration, format_time
-from pytest_telemetry_gate.support.numbers import duration, figure, percent, signed
+from pytest_telemetry_gate.support.durations import format_duration, format_short_duration, format_time
+from pytest_telemetry_gate.support.numbers import format_change, format_percent, format_value
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
@@ -102,7 +101,8 @@ def _value(answer: Answer) -> Iterator[str]:
             "episodes",
         )
         proofs = (
-            f"{one.group} evaluated, longest gap {duration(one.longest_gap)}" for one in value.evaluations
+            f"{one.group} evaluated, longest gap {format_short_duration(one.longest_gap)}"
+            for one in value.evaluations
         )
         known = f"{len(value.rules)} rule{'' if len(value.rules) == 1 else 's'} known"
         yield f"{known}; {'; '.join(proofs) or 'no proof of evaluation'}"
@@ -110,10 +110,10 @@ def _value(answer: Answer) -> Iterator[str]:
 
 def _captured(answer: Answer) -> Iterator[str]:
     """Yield what a case did and how much came of it: its spans would fill pages."""
-    if not isinstance(answer.value, str):
+    if not isinstance(answer.value, Capture):
         yield f"error: {answer.error}" if answer.error else answer.extent
         return
-    wire = json.loads(answer.value)
+    wire = answer.value.content
     if "driven" not in wire:
         yield f"before {wire.get('before')}, after {wire.get('after')}"
         return
@@ -149,7 +149,7 @@ def _labels(labels: Mapping[str, str]) -> str:
 def _steps(check: Check, verdict: Verdict) -> Iterator[str]:
     criterion = check.criterion
     if verdict.coverage is not None:
-        yield f"coverage {percent(verdict.coverage)} of the window, at least {percent(criterion.coverage)} wanted"
+        yield f"coverage {format_percent(verdict.coverage)} of the window, at least {format_percent(criterion.coverage)} wanted"
     if verdict.value is not None:
         made = f" ({criterion.reduce} of the series)" if criterion.reduce else ""
         if criterion.yielded_unit != verdict.unit and criterion.yielded_unit:
@@ -162,10 +162,10 @@ def _steps(check: Check, verdict: Verdict) -> Iterator[str]:
             formula = (
                 "value - baseline" if verdict.variance_unit == "pp" else "(value - baseline) / |baseline|"
             )
-            yield f"variance {formula} = {signed(verdict.variance, verdict.variance_unit)}"
+            yield f"variance {formula} = {format_change(verdict.variance, verdict.variance_unit)}"
     if verdict.level is not None:
         yield f"level {verdict.level}"
     if verdict.limit:
-        margin = "" if verdict.margin is None else f", margin {figure(verdict.margin)}"
+        margin = "" if verdict.margin is None else f", margin {format_value(verdict.margin)}"
         yield f"limit {verdict.limit}{margin}"
     yield f"verdict {verdict.outcome.upper()}: {text.without_password(verdict.reason)}"

@@ -9,7 +9,7 @@ from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst
 from pytest_telemetry_gate.reports.rows import limit_of, ordered, ranges
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import beside, figure, percent, signed
+from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
 
 __all__ = ["explained", "figures_of", "listed"]
 
@@ -93,19 +93,21 @@ def figures_of(verdict: Verdict) -> Iterator[str]:
     """Yield the lines of ``explained()`` that every kind of verdict has."""
     facts = [
         "" if verdict.time is None else f"at {format_time(verdict.time)}",
-        "" if verdict.value is None else f"value {beside(verdict.value, limit_of(verdict), verdict.unit)}",
+        ""
+        if verdict.value is None
+        else f"value {format_against(verdict.value, limit_of(verdict), verdict.unit)}",
         f"limit {limit_of(verdict)}" if limit_of(verdict) else "",
-        "" if verdict.margin is None else f"margin {figure(verdict.margin, _unit_of_margin(verdict))}",
+        "" if verdict.margin is None else f"margin {format_value(verdict.margin, _unit_of_margin(verdict))}",
         "" if verdict.level is None else f"level {verdict.level}",
-        "" if verdict.coverage is None else f"coverage {percent(verdict.coverage)}",
+        "" if verdict.coverage is None else f"coverage {format_percent(verdict.coverage)}",
     ]
     if any(facts):
         yield ", ".join(filter(None, facts))
     if verdict.baseline is not None:
         name = f" ({verdict.baseline_name})" if verdict.baseline_name else ""
-        against = f"baseline {figure(verdict.baseline, verdict.unit)}{name}"
+        against = f"baseline {format_value(verdict.baseline, verdict.unit)}{name}"
         if verdict.variance is not None:
-            against += f", variance {signed(verdict.variance, verdict.variance_unit)}"
+            against += f", variance {format_change(verdict.variance, verdict.variance_unit)}"
         if verdict.tolerance is not None:
             against += f", tolerance ±{verdict.tolerance:g} {verdict.variance_unit}"
         yield against
@@ -163,7 +165,7 @@ def _rest(
     furthest = worst([*shown, *hidden])
     if furthest in shown or furthest.margin is None or furthest.value is None:
         return told
-    return f"{told}; worst {figure(furthest.value, furthest.unit)} at {furthest.checkpoint}"
+    return f"{told}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"
 
 
 def _same(hidden: Sequence[Verdict]) -> str:

@@ -13,7 +13,7 @@ from pytest_telemetry_gate.reports.failures import figures_of
 from pytest_telemetry_gate.reports.status import figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import figure
+from pytest_telemetry_gate.support.numbers import format_value
 
 __all__ = ["failure_text", "is_property", "properties", "properties_of"]
 
@@ -117,4 +117,4 @@ def _details(verdict: Verdict) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.12g}" if math.isfinite(value) else figure(value)
+    return f"{value:.12g}" if math.isfinite(value) else format_value(value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
 from pytest_telemetry_gate.reports.rows import limit_of
 from pytest_telemetry_gate.support import text
-from pytest_telemetry_gate.support.numbers import beside, signed
+from pytest_telemetry_gate.support.numbers import format_against, format_change
 
 __all__ = ["figures", "status"]
 
@@ -52,10 +52,10 @@ def figures(verdict: Verdict) -> str:
     parts = []
     if verdict.value is not None:
         limit = limit_of(verdict)
-        parts.append(beside(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
+        parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = (
             f" (±{verdict.tolerance:g} {verdict.variance_unit})" if verdict.tolerance is not None else ""
         )
-        parts.append(signed(verdict.variance, verdict.variance_unit) + tolerance)
+        parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)
     return text.plain(", ".join(parts) or text.without_password(verdict.reason))

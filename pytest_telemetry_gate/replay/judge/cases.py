@@ -15,7 +15,7 @@ from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, o
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.telemetry import Span, Telemetry
 from pytest_telemetry_gate.replay.suite.model import CounterExpectation, Payload, ReplayCase, ReplaySuite
-from pytest_telemetry_gate.support.numbers import number
+from pytest_telemetry_gate.support.numbers import format_number
 from pytest_telemetry_gate.support.units import Limit, convert
 
 __all__ = ["Decision", "concluded", "coverage", "decide", "judge_case", "judge_lag", "verdict_of"]
@@ -254,7 +254,7 @@ def _keeps(limit: Limit, size: int) -> bool:
 
 
 def _sized(size: int, unit: str) -> str:
-    return f"{convert(size, 'B', unit):.6g} {unit} ({number(size)} B)"
+    return f"{convert(size, 'B', unit):.6g} {unit} ({format_number(size)} B)"
 
 
 def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str]) -> tuple[Outcome, str]:

@@ -20,7 +20,7 @@ from urllib3 import Timeout
 from pytest_telemetry_gate.sources.http.causes import cause_of
 from pytest_telemetry_gate.sources.http.connections import Adapter
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 
 __all__ = ["ConnectionFailedError", "HttpError", "HttpSession", "NoAnswerError", "Reply", "UnsentError"]
 
@@ -183,16 +183,16 @@ def _explained(error: Exception, limit: float) -> HttpError:
     cause = cause_of(error)
     match error:
         case requests.exceptions.ReadTimeout():
-            return NoAnswerError(f"no answer within {duration(limit)}")
+            return NoAnswerError(f"no answer within {format_short_duration(limit)}")
         case requests.exceptions.SSLError():
             return NoAnswerError(f"TLS: {cause}")
         case requests.exceptions.ChunkedEncodingError():
             return ConnectionFailedError("the answer broke off")
         case requests.exceptions.ConnectTimeout():
-            return NoAnswerError(f"no connection within {duration(limit)}")
+            return NoAnswerError(f"no connection within {format_short_duration(limit)}")
         case requests.exceptions.ConnectionError() if "timed out" in cause:
             # While the body is read, urllib3's time-out arrives as a broken connection.
-            return NoAnswerError(f"no answer within {duration(limit)}")
+            return NoAnswerError(f"no answer within {format_short_duration(limit)}")
         case requests.exceptions.ConnectionError():
             return ConnectionFailedError(cause)
         case requests.exceptions.ContentDecodingError():

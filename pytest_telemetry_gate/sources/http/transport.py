@@ -19,7 +19,7 @@ from pytest_telemetry_gate.sources.http.session import (
     Reply,
 )
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["Transport"]
@@ -102,7 +102,7 @@ class Transport:
         text = reply.content[:_MAX_WORDS].decode("utf-8", "replace")
         words = "" if text.lstrip().startswith("<") else self._shown(text)
         wait = _retry_after(reply) if reply.status_code in _RETRY_STATUS else None
-        again = "" if wait is None else f"retry after {duration(wait)}"
+        again = "" if wait is None else f"retry after {format_short_duration(wait)}"
         hints = (_HINTS.get(reply.status_code, ""), words, again)
         return "; ".join(part for part in hints if part) or "no reason given"
 
@@ -137,7 +137,7 @@ class Transport:
         """Return the seconds that the next request may take; raises UnreachableError where there are none."""
         left = self._deadline.remaining()
         if left <= 0:
-            message = f"not asked: the gate's deadline of {duration(self._deadline.seconds)} has passed"
+            message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
             raise UnreachableError(message)
         return min(self._settings.timeout, left)
 
