@@ -18,9 +18,10 @@ from urllib.parse import urljoin, urlsplit
 from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
-from pytest_telemetry_gate.replay.drive.client import ask, shown_url
+from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.drivers import resolved
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
+from pytest_telemetry_gate.sources.http.addresses import shown_url
 from pytest_telemetry_gate.support.records import from_known
 from pytest_telemetry_gate.support.secrets import Secrets
 
@@ -226,15 +227,15 @@ def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
             message = f"{shown}: no whole answer within {_TIMEOUT:g} s"
             raise CorpusError(message)
         answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=left + 1)
-        if answer.status != 200:
-            message = f"{shown}: HTTP {answer.status}"
+        if answer.status_code != 200:
+            message = f"{shown}: HTTP {answer.status_code}"
             raise CorpusError(message)
         left -= len(answer.content)
         if left < 0:
             message = f"{shown}: larger than {_MAX_BYTES // 2**20} MiB"
             raise CorpusError(message)
         yield answer.content.decode("utf-8", "replace")
-        url = _next(url, answer.following, shown)
+        url = _next(url, answer.next_page, shown)
 
 
 def _next(url: str, following: str, shown: str) -> str:

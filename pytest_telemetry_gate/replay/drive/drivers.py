@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import DriveResult
-from pytest_telemetry_gate.replay.drive.client import LOGIN, ask, shown_url
+from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.command import run_command
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
@@ -27,6 +27,7 @@ from pytest_telemetry_gate.replay.suite.drives import (
     PythonDrive,
 )
 from pytest_telemetry_gate.replay.suite.model import ReplayCase
+from pytest_telemetry_gate.sources.http.addresses import login_of, shown_url
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["DriveContext", "drive", "resolved"]
@@ -125,8 +126,8 @@ def _keep(settings: Any, secrets: Secrets) -> None:
     """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
     for given in ("headers", "env"):
         secrets.keep_named({key: resolved(value) for key, value in getattr(settings, given, {}).items()})
-    for login in LOGIN.findall(resolved(getattr(settings, "url", ""))):
-        secrets.keep(*login.split(":", 1)[1:])
+    login = login_of(resolved(getattr(settings, "url", "")))
+    secrets.keep(*login.split(":", 1)[1:])
 
 
 def _short(text: str) -> str:
@@ -147,7 +148,7 @@ def _http(settings: HttpDrive, context: DriveContext, result: DriveResult) -> No
 
 
 def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> int:
-    return ask(method, url, headers=headers, body=body, timeout=timeout, keep=_MAX_RESPONSE).status
+    return ask(method, url, headers=headers, body=body, timeout=timeout, keep=_MAX_RESPONSE).status_code
 
 
 def _body(body: FileReference | str | None, folder: Path) -> bytes | None:

@@ -117,7 +117,7 @@ def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
         ("moved", "HTTP 302"),
         ("large", "larger than 1 MiB"),
         ("round", "no whole answer within 1 s"),
-        ("drip", "no whole answer within 1 s"),
+        ("drip", "no answer within 1s"),
     ],
 )
 def test_whatever_else_is_answered_is_one_line(
@@ -141,9 +141,7 @@ def test_whatever_else_is_answered_is_one_line(
 
 
 def test_nobody_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(
-        CorpusError, match=r"^GET http://127.0.0.1:9/x: cannot be reached: Connection refused$"
-    ):
+    with pytest.raises(CorpusError, match=r"^GET http://127.0.0.1:9/x: connection refused$"):
         read_ci("http://u:p@127.0.0.1:9/x", tmp_path)
 
 
