@@ -20,7 +20,12 @@ from pytest_telemetry_gate.plugin.session import ENVIRONMENT
 from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
-from pytest_telemetry_gate.replay.judge.cases import concluded, coverage, decide, judge_case
+from pytest_telemetry_gate.replay.judge.cases import (
+    contract_coverage,
+    judge_capture,
+    judge_case,
+    verdict_from,
+)
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
 
@@ -105,7 +110,7 @@ class ReplayRun:
     def _lines(self) -> Iterable[str]:
         for path, fields in self._exercised.items():
             suite = load_replay(path, self._run.shown(path))
-            number, missing = coverage(suite, fields)
+            number, missing = contract_coverage(suite, fields)
             if number:
                 told = f"; by no case: {', '.join(missing)}" if missing else ""
                 yield f"{suite.name}: {number - len(missing)} of {number} fields of contracts exercised{told}"
@@ -231,9 +236,9 @@ class ReplayItem(pytest.Function):
                 if captured is None:
                     return judge_case(self.suite, self.case, None, missing=answer.extent, **found)
                 known = CapturedCase.from_wire(captured)
-                decision = decide(self.suite, self.case, known)
-                self.stash[_FIELDS] = decision.fields
-                return concluded(self.suite, self.case, known, decision, **found)
+                judgement = judge_capture(self.suite, self.case, known)
+                self.stash[_FIELDS] = list(judgement.exercised)
+                return verdict_from(self.suite, self.case, known, judgement, **found)
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, found)

@@ -12,7 +12,8 @@ from typing import Any
 from pytest_telemetry_gate.errors import CorpusError, DriveError, TelemetryGateError
 from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive, resolved
-from pytest_telemetry_gate.replay.judge.contracts import Tree, amount, selected
+from pytest_telemetry_gate.replay.judge.contracts import count_selected, select
+from pytest_telemetry_gate.replay.judge.span_tree import SpanTree
 from pytest_telemetry_gate.replay.lag import CounterWatch, follow
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
@@ -175,10 +176,12 @@ class LiveReplay:
         wanting = []
         for expected in case.expect.contracts:
             contract = self._suite.contracts[expected.contract]
-            wanting.append(amount(contract, selected(contract, telemetry)) >= self._suite.count(expected).min)
+            wanting.append(
+                count_selected(contract, select(contract, telemetry)) >= self._suite.count(expected).min
+            )
         if case.expect.tree is not None:
             wanting.append(bool(telemetry.spans))
-        tree = Tree(telemetry.spans)
+        tree = SpanTree(telemetry.spans)
         whole = all(not span.parent_id or tree.parent(span) is not None for span in telemetry.spans)
         return all(wanting) and whole
 

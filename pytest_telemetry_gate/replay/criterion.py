@@ -138,13 +138,13 @@ class Replay(Criterion):
         return verdict
 
     def _rate(self, check: Check, answers: Answers, suite: ReplaySuite) -> Verdict:
-        from pytest_telemetry_gate.replay.judge.cases import judge_case, verdict_of
+        from pytest_telemetry_gate.replay.judge.cases import judge_case, undecided_case
 
         cases, verdicts = self._cases(check, suite), []
         for case in cases:
             captured, (outcome, why) = self._captured(check, answers, case.id)
             if captured is None:
-                verdicts.append(verdict_of(suite, case, outcome, why, ()))
+                verdicts.append(undecided_case(suite, case, outcome, why))
             else:
                 verdicts.append(judge_case(suite, case, captured))
         good = [one for one in verdicts if one.outcome in {Outcome.PASS, Outcome.WARN}]
@@ -184,11 +184,11 @@ class Replay(Criterion):
 
     def _lag(self, case: ReplayCase, captured: CapturedCase, found: _Found) -> None:
         """Take the upper end of a case's longest lag, in seconds."""
-        from pytest_telemetry_gate.replay.judge.cases import judge_lag
+        from pytest_telemetry_gate.replay.judge.lags import judge_counter_lag
 
         for expectation in case.expect.counters:
             lag = next((one for one in captured.lags if one.selector == expectation.selector), None)
-            outcome, what = judge_lag(expectation, lag)
+            outcome, what = judge_counter_lag(expectation, lag)
             if captured.driven.error:
                 found.problems.append((Outcome.ERROR, f"case {case.id}: {captured.driven.error}"))
             elif lag is None or lag.high is None or outcome not in {Outcome.PASS, Outcome.FAIL}:
