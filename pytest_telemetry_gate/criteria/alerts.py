@@ -23,8 +23,8 @@ from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration, figure
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -103,7 +103,10 @@ class Alerts(Criterion):
             if evaluation is None:
                 return f"nothing proves that rule group {group!r} was evaluated"
             if evaluation.longest_gap > evaluation.allowed_gap:
-                gap, allowed = duration(evaluation.longest_gap), duration(evaluation.allowed_gap)
+                gap, allowed = (
+                    format_short_duration(evaluation.longest_gap),
+                    format_short_duration(evaluation.allowed_gap),
+                )
                 return f"rule group {group!r} was not evaluated for {gap} (allowed {allowed})"
             if evaluation.failures:
                 return f"rule group {group!r} had {evaluation.failures:g} failed evaluations"
@@ -118,12 +121,10 @@ class Alerts(Criterion):
             return f"proof: {problem.reason}"
         _, values = series_of(answer)
         if any(not value > 0 for value in values):
-            return (
-                f"proof: {proof.text} is {figure(min(values))}, so the rules were not evaluated all the time"
-            )
+            return f"proof: {proof.text} is {format_value(min(values))}, so the rules were not evaluated all the time"
         seen = shortest_window(check, proof, check.time)
         if seen < check.range:
-            return f"proof: {proof.text} looks at {duration(seen)} of {duration(check.range)}: use min_over_time(...[$__range])"
+            return f"proof: {proof.text} looks at {format_short_duration(seen)} of {format_short_duration(check.range)}: use min_over_time(...[$__range])"
         return ""
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pytest_telemetry_gate.model.answers import Answer, Answers
+from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Asked
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Instant, Question, Range
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["describe_questions"]
 
@@ -80,13 +79,16 @@ def _describe_events(events: Events) -> Iterator[str]:
     ]
     yield from _first(episodes, "episodes")
     rules = f"{len(events.rules)} rule{'' if len(events.rules) == 1 else 's'} known"
-    proofs = [f"{one.group} evaluated, longest gap {duration(one.longest_gap)}" for one in events.evaluations]
+    proofs = [
+        f"{one.group} evaluated, longest gap {format_short_duration(one.longest_gap)}"
+        for one in events.evaluations
+    ]
     yield f"{rules}; {'; '.join(proofs) or 'no proof of evaluation'}"
 
 
 def _describe_capture(answer: Answer) -> Iterator[str]:
     """Yield what a case did and how much came of it: its spans would fill pages."""
-    if answer.value is None:
+    if not isinstance(answer.value, Capture):
         yield f"error: {answer.error}" if answer.error else answer.extent
         return
     content = answer.value.content

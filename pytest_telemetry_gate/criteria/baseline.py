@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
 from pytest_telemetry_gate.model.questions import Query
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import figure
+from pytest_telemetry_gate.support.numbers import format_value
 from pytest_telemetry_gate.support.units import convert, dimension
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def reference_of(check: Check, text: str, answers: Answers) -> Reference | None:
     if len(values) != 1:
         return Reference(name, problem=f"baseline: {query.text} gave {len(values)} series, not one")
     if not math.isfinite(values[0]):
-        return Reference(name, problem=f"baseline: {query.text} is {figure(values[0])}")
+        return Reference(name, problem=f"baseline: {query.text} is {format_value(values[0])}")
     return Reference(name, values[0])
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.model.questions import Instant, Query
 from pytest_telemetry_gate.promql import Vector, ast
 from pytest_telemetry_gate.promql.spans import spans
-from pytest_telemetry_gate.support.durations import format_duration
-from pytest_telemetry_gate.support.numbers import duration, percent
+from pytest_telemetry_gate.support.durations import format_duration, format_short_duration
+from pytest_telemetry_gate.support.numbers import format_percent
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -128,7 +128,7 @@ def up_coverage(check: Check, up: str, window: float, answers: Answers) -> Cover
         return Coverage(None, error=answer.error)
     shares = answer.value.values.tolist() if isinstance(answer.value, Vector) else []
     share = scraped.share * min(shares, default=0.0)
-    return Coverage(share, f"targets {up} were up {percent(share)} of {duration(window)}")
+    return Coverage(share, f"targets {up} were up {format_percent(share)} of {format_short_duration(window)}")
 
 
 def _up_share(check: Check, up: str, window: float) -> Instant:
@@ -143,7 +143,7 @@ def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
     if error:
         return Coverage(None, error=error)
     counted, filled = _by_job(samples.value), _by_job(slots.value)
-    what = f"{span.selector} over {duration(span.window)}"
+    what = f"{span.selector} over {format_short_duration(span.window)}"
     if not counted:
         return Coverage(0.0, f"no samples of {what}")
     shares = []

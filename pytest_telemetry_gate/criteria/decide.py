@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.facts import SeriesFacts
 from pytest_telemetry_gate.model.verdict import Level, Outcome
-from pytest_telemetry_gate.support.numbers import apart, figure, signed
+from pytest_telemetry_gate.support.numbers import format_change, format_distinct, format_value
 from pytest_telemetry_gate.support.units import convert
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _find_problem(
     odd = next((value for value in values if not math.isfinite(value)), None)
     if odd is not None:
         why = "; a ratio or quantile of no events gives NaN" if math.isnan(odd) else ""
-        return Problem(Outcome.INCONCLUSIVE, f"the value is {figure(odd)}{why}", "data.not_finite")
+        return Problem(Outcome.INCONCLUSIVE, f"the value is {format_value(odd)}{why}", "data.not_finite")
     return None
 
 
@@ -195,21 +195,21 @@ def _decide_by_limit(terms: Terms, measured: _Measured) -> _Decision | None:
     limit = terms.limit
     if limit is None or limit.holds(measured.value):
         return None
-    shown = apart(measured.value, limit.nearest(measured.value), terms.shown_unit)
+    shown = format_distinct(measured.value, limit.nearest(measured.value), terms.shown_unit)
     return _Decision(Outcome.FAIL, f"{shown} is outside the limit {limit.shown()}", "limit.outside")
 
 
 def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference | None) -> _Decision:
     """Decide about a value that the limit lets through, by the tolerance where there is one, and by the level."""
     unit, limit, tolerance = terms.shown_unit, terms.limit, terms.tolerance
-    facts = [] if limit is None else [f"{figure(measured.value, unit)} is inside {limit.shown()}"]
+    facts = [] if limit is None else [f"{format_value(measured.value, unit)} is inside {limit.shown()}"]
     if tolerance is not None:
         if reference is None:
             return _Decision(Outcome.INCONCLUSIVE, "a tolerance without a baseline", "baseline.missing")
         if reference.problem or measured.baseline is None:
             outcome = Outcome.ERROR if reference.error else Outcome.INCONCLUSIVE
             return _Decision(outcome, reference.problem or "no baseline", "baseline.unusable")
-        against = f"{figure(measured.baseline, unit)} ({reference.name})"
+        against = f"{format_value(measured.baseline, unit)} ({reference.name})"
         if measured.variance is None:
             return _decide_by_floor(terms, measured.value, against, facts)
         allowed = f"±{tolerance * 100:g} {terms.variance_unit}"
@@ -218,7 +218,7 @@ def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference
         )
         level = "" if measured.level is None else f" (level {measured.level})"
         if not _within(measured.variance, tolerance):
-            reason = f"{figure(measured.value, unit)} is {change}, outside {allowed}{level}"
+            reason = f"{format_value(measured.value, unit)} is {change}, outside {allowed}{level}"
             return _Decision(Outcome.FAIL, reason, "tolerance.outside")
         facts.append(f"{change}, within {allowed}{level}")
     if measured.level in {Level.WARN, Level.CRIT}:
@@ -228,7 +228,7 @@ def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference
 
 def _format_variance(variance: float, tolerance: float) -> str:
     """Write a variance with its sign and enough digits that it does not read like the tolerance it misses."""
-    text = signed(variance)
+    text = format_change(variance)
     if abs(float(text)) == tolerance and not math.isclose(abs(variance), tolerance, rel_tol=_SLACK):
         return f"{variance:+.6g}"
     return text
@@ -242,8 +242,10 @@ def _decide_by_floor(terms: Terms, value: float, against: str, facts: list[str])
         return _Decision(Outcome.INCONCLUSIVE, reason, "baseline.zero")
     allowed = terms.shown(floor)
     if abs(value) > allowed:
-        shown = apart(value, allowed, unit)
-        reason = f"{shown} against {against}, more than the floor {figure(allowed, unit)}"
+        shown = format_distinct(value, allowed, unit)
+        reason = f"{shown} against {against}, more than the floor {format_value(allowed, unit)}"
         return _Decision(Outcome.FAIL, reason, "floor.outside")
-    facts.append(f"{figure(value, unit)} against {against}, within the floor {figure(allowed, unit)}")
+    facts.append(
+        f"{format_value(value, unit)} against {against}, within the floor {format_value(allowed, unit)}"
+    )
     return _Decision(Outcome.PASS, "; ".join(facts))

@@ -12,8 +12,7 @@ from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["count_episodes", "holes_in"]
 
@@ -60,5 +59,5 @@ def holes_in(check: Check, events: Events) -> str:
 
 def _describe(one: Episode) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
-    length = "still there" if one.end is None else f"for {duration(one.end - one.start)}"
+    length = "still there" if one.end is None else f"for {format_short_duration(one.end - one.start)}"
     return f"{one.name}{{{labels}}} at {format_time(one.start)} {length}"

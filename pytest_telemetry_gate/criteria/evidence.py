@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.coverage import Coverage
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Scalar, Vector
 from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import percent
+from pytest_telemetry_gate.support.numbers import format_percent
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answer
@@ -93,7 +93,7 @@ def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None
     if coverage.share is None:
         return Problem(Outcome.INCONCLUSIVE, coverage.reason, "coverage.unknown")
     if coverage.share < check.criterion.coverage:
-        required = percent(check.criterion.coverage)
-        reason = f"coverage {percent(coverage.share)}, below {required}: {coverage.reason}"
+        required = format_percent(check.criterion.coverage)
+        reason = f"coverage {format_percent(coverage.share)}, below {required}: {coverage.reason}"
         return Problem(Outcome.INCONCLUSIVE, reason, "coverage.low")
     return None

@@ -13,8 +13,7 @@ from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step, Timing
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["judge"]
 
@@ -35,7 +34,7 @@ def judge(check: Check, answers: Answers) -> Dossier:
     steps = (
         *figure_steps(dossier),
         *dossier.steps,
-        Step("verdict", f"{verdict.outcome.upper()}: {verdict.reason}"),
+        Step("verdict", f"verdict {verdict.outcome.upper()}: {verdict.reason}"),
     )
     timing = Timing(check.suite.rollout.start, due, answers.now)
     return dataclasses.replace(dossier, steps=steps, timing=timing)
@@ -50,11 +49,13 @@ def _before_data(check: Check, answers: Answers, due: float) -> Dossier | None:
         ("checkpoint", check.time),
     ):
         if moment - answers.now > _YEAR:
-            ahead = duration(moment - answers.now)
+            ahead = format_short_duration(moment - answers.now)
             reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
             return _refuse(check, "time.far_ahead", Outcome.ERROR, reason)
     if due > answers.now:
-        return check.dossier(Outcome.PENDING, f"due {format_time(due)}, in {duration(due - answers.now)}")
+        return check.dossier(
+            Outcome.PENDING, f"due {format_time(due)}, in {format_short_duration(due - answers.now)}"
+        )
     failure = answers.failure(check.regions)
     return _refuse(check, "region.failed", Outcome.ERROR, failure) if failure else None
 

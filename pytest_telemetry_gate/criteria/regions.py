@@ -15,7 +15,7 @@ from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.model.dossier import Dossier, Step
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
-from pytest_telemetry_gate.support.numbers import figure
+from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,5 +94,5 @@ def _sum(check: Check, verdicts: Sequence[Verdict]) -> Dossier:
         }
     )
     dossier = decide_value(check, math.fsum(values), evidence, reference)
-    parts = ", ".join(f"{one.region} {figure(one.value, one.unit)}" for one in verdicts)
+    parts = ", ".join(f"{one.region} {format_value(one.value, one.unit)}" for one in verdicts)
     return dossier.revise(reason=f"{dossier.verdict.reason}; sum of {parts}")

@@ -15,7 +15,7 @@ from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.numbers import signed
+from pytest_telemetry_gate.support.numbers import format_change
 from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -80,5 +80,7 @@ class Spread(Criterion):
         value = max(variances.values()) - min(variances.values())
         dossier = decide(check, (value,), Evidence({"source": "suite"}))
         unit = members[0].variance_unit
-        each = ", ".join(f"{region} {signed(variance, unit)}" for region, variance in variances.items())
+        each = ", ".join(
+            f"{region} {format_change(variance, unit)}" for region, variance in variances.items()
+        )
         return dossier.revise(reason=f"{dossier.verdict.reason}; {each}", facts=facts)

@@ -20,7 +20,7 @@ from pytest_telemetry_gate.model.facts import ForecastFacts, TrendFacts, TrendPo
 from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.stats.line import Line, fit
-from pytest_telemetry_gate.support.numbers import number, signed
+from pytest_telemetry_gate.support.numbers import format_change, format_number
 from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -191,4 +191,4 @@ def _hours(seconds: float) -> str:
 
 
 def _pair(value: float, half: float) -> str:
-    return f"{signed(value)} ± {number(half)}"
+    return f"{format_change(value)} ± {format_number(half)}"

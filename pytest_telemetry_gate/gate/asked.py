@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Instant, Question, Range
+from pytest_telemetry_gate.support.records import from_known
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
 
 __all__ = ["Inquiry"]
 
-_KINDS = {kind.__name__: kind for kind in (Instant, Range, EventsQuestion)}
+_KINDS: dict[str, type[Instant | Range | EventsQuestion]] = {
+    kind.__name__: kind for kind in (Instant, Range, EventsQuestion)
+}
 
 
 @dataclass
@@ -55,6 +58,6 @@ class Inquiry:
 
     def take(self, wire: Mapping[str, Any]) -> None:
         """Add what another process noted."""
-        self.note(*(_KINDS[kind](**fields) for kind, fields in wire["questions"]))
+        self.note(*(from_known(_KINDS[kind], fields) for kind, fields in wire["questions"]))
         for region, suite, checkpoint in wire["judged"]:
             self.judged[region, suite, checkpoint] = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGate
 from pytest_telemetry_gate.gate.asked import Inquiry
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
-from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.model.answers import Answer, Answers, Probed, RegionFacts
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import (
@@ -28,7 +27,7 @@ from pytest_telemetry_gate.model.questions import (
 )
 from pytest_telemetry_gate.model.sources import LiveSource, Source
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.secrets import scrubbed
 from pytest_telemetry_gate.support.threads import begin
 
@@ -196,7 +195,7 @@ class GateSession:
         deadline = self.environment.deadline
         # A moment longer than requests may take, so that what they say of their failure is heard.
         answer = self._spool.get(question, max(0.0, deadline.remaining()) + 1.0)
-        late = f"no answer before the gate's deadline of {duration(deadline.seconds)}"
+        late = f"no answer before the gate's deadline of {format_short_duration(deadline.seconds)}"
         return Answer(None, error=late, source=opened.source.description) if answer is None else answer
 
     def _fetch(self, questions: Iterable[Question]) -> None:
@@ -245,14 +244,14 @@ class GateSession:
         def probe(_: Question) -> Answer:
             try:
                 with self._probes:
-                    return Answer(json.dumps(source.probe()))
+                    return Answer(Probed(source.probe()))
             except TelemetryGateError as error:
                 return Answer(None, error=self.environment.scrub(str(error)))
 
         answer = self._spool.answer(Probe(settings.name), probe)
-        if not isinstance(answer.value, str):
+        if not isinstance(answer.value, Probed):
             raise SourceError(answer.error)
-        source.know(json.loads(answer.value))
+        source.know(answer.value.facts)
 
     def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
         """Answer a batch of questions about one region, or None where they must be asked one by one."""

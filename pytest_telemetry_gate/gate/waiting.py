@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["countdown", "wait_until"]
 
@@ -37,4 +36,4 @@ def wait_until(
 def countdown(moment: float, now: float, checkpoints: Sequence[str]) -> str:
     """Return the line that says what is waited for: ``waiting for 24h, due 2025-01-23T22:00:30Z: 1h 5m``."""
     named = ", ".join(checkpoints[:_SHOWN]) + (", ..." if len(checkpoints) > _SHOWN else "")
-    return f"waiting for {named}, due {format_time(moment)}: {duration(max(0.0, moment - now))}"
+    return f"waiting for {named}, due {format_time(moment)}: {format_short_duration(max(0.0, moment - now))}"

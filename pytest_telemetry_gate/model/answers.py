@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,16 +19,35 @@ from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import Question
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.support.secrets import scrubbed
 
 __all__ = [
     "Answer",
     "AnswerStore",
     "Answers",
+    "Capture",
+    "Probed",
     "RegionFacts",
     "Value",
 ]
 
-Value: TypeAlias = Scalar | Vector | Matrix | str | Events
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a case of a replay captured, as builtins: the content of one member of a recording."""
+
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a live source says about itself, as builtins that the same source reads in any process."""
+
+    facts: Mapping[str, Any]
+
+
+# A plain text is the string that PromQL can yield.
+Value: TypeAlias = Scalar | Vector | Matrix | str | Events | Capture | Probed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +86,21 @@ class Answer:
         digest.update(np.where(np.isnan(values), np.nan, values)[order].tobytes())
         return digest.hexdigest()
 
+    def scrubbed(self, scrub: Callable[[str], str]) -> Answer:
+        """Return the answer with every text in it scrubbed, since servers may send back what they were sent."""
+        value = self.value if self.value is None else _scrubbed(self.value, scrub)
+        return dataclasses.replace(
+            self,
+            value=value,
+            error=scrub(self.error),
+            warnings=tuple(map(scrub, self.warnings)),
+            extent=scrub(self.extent),
+            source=scrub(self.source),
+            link=scrub(self.link),
+        )
+
     def to_wire(self) -> dict[str, Any]:
-        """Return builtins for the spool; floats keep every bit that judging depends on."""
+        """Return builtins for other processes; floats keep every bit that judging depends on."""
         wire = dataclasses.asdict(dataclasses.replace(self, value=None))
         return {**wire, "value": None if self.value is None else value_to_wire(self.value)}
 
@@ -142,48 +174,75 @@ class Answers:
         )
 
 
-def value_to_wire(value: Value) -> dict[str, Any]:
-    """Return builtins; floats keep every bit, as JSON of Python writes them."""
-    if isinstance(value, Events):
-        return {"resultType": "events", "result": value.to_wire()}
-    if isinstance(value, str):
-        return {"resultType": "string", "result": value}
-    if isinstance(value, Scalar):
-        return {"resultType": "scalar", "time": value.time, "result": value.value}
-    labels = value.labels
-    if isinstance(value, Vector):
-        return {
-            "resultType": "vector",
-            "time": value.time,
-            "metrics": labels,
-            "result": value.values.tolist(),
-        }
+class _Kind(NamedTuple):
+    """How one type of value crosses to other processes, as builtins."""
+
+    type: type
+    to_wire: Callable[[Any], dict[str, Any]]
+    from_wire: Callable[[Mapping[str, Any]], Value]
+
+
+def _vector_to_wire(value: Vector) -> dict[str, Any]:
+    return {"time": value.time, "metrics": value.labels, "result": value.values.tolist()}
+
+
+def _vector_from_wire(wire: Mapping[str, Any]) -> Vector:
+    return Vector(wire["metrics"], np.array(wire["result"], dtype=np.float64), wire["time"])
+
+
+def _matrix_to_wire(value: Matrix) -> dict[str, Any]:
     return {
-        "resultType": "matrix",
         "times": value.times.tolist(),
-        "metrics": labels,
+        "metrics": value.labels,
         "present": value.present.tolist(),
         "result": value.values.tolist(),
     }
 
 
+def _matrix_from_wire(wire: Mapping[str, Any]) -> Matrix:
+    times = np.array(wire["times"], dtype=np.float64)
+    shape = (len(wire["metrics"]), len(times))
+    values = np.array(wire["result"], dtype=np.float64).reshape(shape)
+    return Matrix(wire["metrics"], times, values, np.array(wire["present"], dtype=np.bool_).reshape(shape))
+
+
+_KINDS = {
+    "string": _Kind(str, lambda text: {"result": text}, lambda wire: str(wire["result"])),
+    "scalar": _Kind(
+        Scalar,
+        lambda value: {"time": value.time, "result": value.value},
+        lambda wire: Scalar(wire["result"], wire["time"]),
+    ),
+    "vector": _Kind(Vector, _vector_to_wire, _vector_from_wire),
+    "matrix": _Kind(Matrix, _matrix_to_wire, _matrix_from_wire),
+    "events": _Kind(
+        Events, lambda value: {"result": value.to_wire()}, lambda wire: Events.from_wire(wire["result"])
+    ),
+    "capture": _Kind(Capture, lambda value: {"result": value.content}, lambda wire: Capture(wire["result"])),
+    "probed": _Kind(Probed, lambda value: {"result": value.facts}, lambda wire: Probed(wire["result"])),
+}
+
+
+def value_to_wire(value: Value) -> dict[str, Any]:
+    """Return builtins; floats keep every bit, as JSON of Python writes them."""
+    name, kind = next((name, kind) for name, kind in _KINDS.items() if isinstance(value, kind.type))
+    return {"resultType": name, **kind.to_wire(value)}
+
+
 def value_from_wire(wire: Mapping[str, Any]) -> Value:
-    """Read ``value_to_wire()`` back; raises SourceError for a kind of result that Prometheus does not have."""
-    kind, result = wire["resultType"], wire["result"]
-    match kind:
-        case "events":
-            return Events.from_wire(result)
-        case "string":
-            return str(result)
-        case "scalar":
-            return Scalar(result, wire["time"])
-        case "vector":
-            return Vector(wire["metrics"], np.array(result, dtype=np.float64), wire["time"])
-        case "matrix":
-            times = np.array(wire["times"], dtype=np.float64)
-            shape = (len(wire["metrics"]), len(times))
-            values = np.array(result, dtype=np.float64).reshape(shape)
-            present = np.array(wire["present"], dtype=np.bool_).reshape(shape)
-            return Matrix(wire["metrics"], times, values, present)
-    message = f"unknown result type {kind!r}"
-    raise SourceError(message)
+    """Read ``value_to_wire()`` back; raises SourceError for a kind of result that there is not."""
+    kind = _KINDS.get(wire["resultType"])
+    if kind is None:
+        message = f"unknown result type {wire['resultType']!r}"
+        raise SourceError(message)
+    return kind.from_wire(wire)
+
+
+def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
+    if isinstance(value, Scalar):
+        return dataclasses.replace(value, warnings=tuple(map(scrub, value.warnings)))
+    if isinstance(value, Vector | Matrix):
+        # Not by way of the wire, which holds each number as an object.
+        labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
+        return dataclasses.replace(value, labels=labels, warnings=tuple(map(scrub, value.warnings)))
+    return value_from_wire(scrubbed(value_to_wire(value), scrub))

@@ -12,7 +12,10 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.model.wire import from_wire, to_wire
 from pytest_telemetry_gate.support.units import Limit
 
-__all__ = ["Asked", "Dossier", "Finding", "Requirement", "SeriesOverTime", "Step", "Timing"]
+__all__ = ["CASE", "Asked", "Dossier", "Finding", "Requirement", "SeriesOverTime", "Step", "Timing"]
+
+
+CASE = "case"  # the kind of what a case of a replay suite demands, where a criterion has its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Step:
 class Requirement:
     """What was demanded, as data.
 
-    ``kind`` is the criterion's key, or ``case`` and ``ci_logs`` for items of a replay suite; ``limit`` is in the unit
+    ``kind`` is the criterion's key, or ``CASE`` for an item of a replay suite; ``limit`` is in the unit
     that people see, ``tolerance`` and ``levels`` in the verdict's ``variance_unit``; ``coverage`` is a share from 0 to 1;
     ``start`` (seconds since the epoch) is where ``$__range`` begins; ``window`` is in seconds.
     """

@@ -13,8 +13,7 @@ from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.files.schemas import json_schema
 from pytest_telemetry_gate.recording import import_openmetrics
 from pytest_telemetry_gate.replay.suite.schema import replay_schema
-from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.session import GateRun
@@ -47,6 +46,6 @@ def _import(config: pytest.Config) -> None:
     span = f"{format_time(summary.start)} to {format_time(summary.end)}"
     size = Path(here / out).stat().st_size
     sys.stdout.write(
-        f"{out}: {summary.series:,} series, {summary.samples:,} samples, {span} ({duration(summary.end - summary.start)}), "
+        f"{out}: {summary.series:,} series, {summary.samples:,} samples, {span} ({format_short_duration(summary.end - summary.start)}), "
         f"{size:,} bytes\n"
     )

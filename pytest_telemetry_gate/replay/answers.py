@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import TelemetryGateError
-from pytest_telemetry_gate.model.answers import Answer, AnswerStore
+from pytest_telemetry_gate.model.answers import Answer, AnswerStore, Capture
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
@@ -83,7 +82,7 @@ class Replays:
         self._recordings.clear()
 
     def answer(self, question: CaptureQuestion) -> Answer:
-        """Return a case's capture as JSON text, or an answer that says why there is none."""
+        """Return a case's ``Capture``, or an answer that says why there is none."""
         self.want([question])
         settings = self._environment.regions[question.region]
         try:
@@ -125,7 +124,7 @@ class Replays:
             told = f"{path.name} holds no capture of it at {question.checkpoint}{where}; {rest}"
             return Answer(None, extent=told, source=source)
         self._taken.append(redacted({**found, "region": question.region}, suite))
-        return Answer(json.dumps(found), source=source)
+        return Answer(Capture(found), source=source)
 
     def _driven(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         whole = _whole(question)
@@ -156,7 +155,7 @@ class Replays:
         # Before anybody judges it, so that a recording gives the same verdicts.
         wire = redacted(scrubbed(wire, self._environment.scrub), suite)
         self._taken.append(wire)
-        return Answer(json.dumps(wire), source="replay")
+        return Answer(Capture(wire), source="replay")
 
     def _case(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
         case = suite.find(question.case, question.checkpoint)

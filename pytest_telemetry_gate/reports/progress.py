@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 
 __all__ = ["progress_text"]
 
@@ -24,8 +24,8 @@ def progress_text(what: str, done: int, total: int, seconds: float, *, unicode: 
         return line
     rate = done / seconds
     left = (
-        f", {duration(round((total - done) / rate))} left"
+        f", {format_short_duration(round((total - done) / rate))} left"
         if done < total
-        else f" in {duration(round(seconds))}"
+        else f" in {format_short_duration(round(seconds))}"
     )
     return f"{line}, {rate:,.0f}/s{left}"

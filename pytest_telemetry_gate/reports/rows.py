@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from pytest_telemetry_gate.model.verdict import Verdict, worst
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 
 __all__ = ["Row", "Suite", "checkpoints", "limit_of", "ordered", "ranges", "series_name", "suites"]
 
@@ -142,7 +142,7 @@ def series_name(rows: Iterable[Row]) -> str:
     if not steps:
         return "others"
     step, _ = steps.most_common(1)[0]
-    return _SERIES.get(step, f"every {duration(step)}")
+    return _SERIES.get(step, f"every {format_short_duration(step)}")
 
 
 def ranges(wanted: Sequence[str], among: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import tabulate
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.rows import Row, checkpoints, limit_of, series_name
 from pytest_telemetry_gate.support import text
-from pytest_telemetry_gate.support.numbers import compact, compact_limit, signed
+from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
 
 __all__ = ["MARKS", "Table", "table"]
 
@@ -179,7 +179,7 @@ class _Sheet:
 
     def _target(self, row: Row) -> str:
         last = row.last
-        limit = compact_limit(limit_of(last))
+        limit = format_compact_limit(limit_of(last))
         if limit and last.unit and last.unit not in limit:
             limit += f" {last.unit}"
         if self.unicode:
@@ -224,16 +224,16 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
     if row.by_tolerance:
         if verdict.variance is None:
             return None
-        figure = signed(verdict.variance)
+        figure = format_change(verdict.variance)
         tolerance = verdict.tolerance or 0.0
         inside = verdict.outcome is not Outcome.FAIL
         return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
-    return None if verdict.value is None else _pointed(compact(verdict.value, limit_of(verdict)), row)
+    return None if verdict.value is None else _pointed(format_compact(verdict.value, limit_of(verdict)), row)
 
 
 def _baseline(row: Row) -> str:
     baseline = row.last.baseline
-    return "" if baseline is None or row.by_tolerance else _pointed(compact(baseline), row)
+    return "" if baseline is None or row.by_tolerance else _pointed(format_compact(baseline), row)
 
 
 def _pointed(figure: str, row: Row) -> str:
@@ -241,22 +241,24 @@ def _pointed(figure: str, row: Row) -> str:
     if figure == "0" or not _WHOLE.fullmatch(figure):
         return figure
     beside = [
-        compact(one.value, limit_of(one)) for one in row.verdicts if one.named and one.value is not None
+        format_compact(one.value, limit_of(one))
+        for one in row.verdicts
+        if one.named and one.value is not None
     ]
     if row.last.baseline is not None:
-        beside.append(compact(row.last.baseline))
+        beside.append(format_compact(row.last.baseline))
     decimals = min((len(found[1]) for text in beside if (found := _DECIMALS.fullmatch(text))), default=0)
     return f"{figure}.{'0' * decimals}" if decimals else figure
 
 
 def _variance(row: Row) -> str:
     last = row.last
-    return "" if last.variance is None else signed(last.variance, last.variance_unit)
+    return "" if last.variance is None else format_change(last.variance, last.variance_unit)
 
 
 def _margin(row: Row) -> str:
     margin = row.last.margin
-    return "" if margin is None else compact(margin)
+    return "" if margin is None else format_compact(margin)
 
 
 def _aligned(cells: Sequence[str]) -> list[str]:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-__all__ = ["format_duration", "format_time", "parse_duration", "parse_time"]
+__all__ = [
+    "MILLISECONDS",
+    "format_duration",
+    "format_milliseconds",
+    "format_short_duration",
+    "format_time",
+    "parse_duration",
+    "parse_time",
+]
 
-# Prometheus' model.ParseDuration: units from large to small, each at most once, no blanks
-_UNITS = (
-    ("y", 31_536_000_000),
-    ("w", 604_800_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-)
-_DURATION = re.compile(r"([+-]?)" + "".join(rf"(?:(\d+){unit})?" for unit, _ in _UNITS))
+# Milliseconds of each unit, from large to small, as Prometheus' model.ParseDuration has them
+MILLISECONDS: Mapping[str, int] = {
+    "y": 31_536_000_000,
+    "w": 604_800_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1000,
+    "ms": 1,
+}
+_WRITTEN = tuple(MILLISECONDS.items())[2:]  # weeks and years are read, but not written
+_SHORT = _WRITTEN[:-1]  # whole seconds
+# model.ParseDuration again: each unit at most once, no blanks
+_DURATION = re.compile(r"([+-]?)" + "".join(rf"(?:(\d+){unit})?" for unit in MILLISECONDS))
 
 
 def parse_duration(text: str) -> float:
@@ -27,23 +39,37 @@ def parse_duration(text: str) -> float:
     if match is None or not any(match.groups()[1:]):
         message = f"{text!r} is not a duration such as '15s', '90m' or '1h30m'"
         raise ValueError(message)
-    total = sum(
-        int(count) * size for count, (_, size) in zip(match.groups()[1:], _UNITS, strict=True) if count
-    )
+    counts = zip(match.groups()[1:], MILLISECONDS.values(), strict=True)
+    total = sum(int(count) * size for count, size in counts if count)
     return (-total if match[1] == "-" else total) / 1000
 
 
 def format_duration(seconds: float) -> str:
     """Write seconds as Prometheus does: ``1h30m``; exact to the millisecond."""
-    rest = round(abs(seconds) * 1000)
-    if rest == 0:
-        return "0s"
-    parts = []
-    for unit, size in _UNITS[2:]:
+    return format_milliseconds(round(seconds * 1000))
+
+
+def format_milliseconds(milliseconds: int) -> str:
+    """Write whole milliseconds as Prometheus does: ``1h30m``, ``0s``, ``-15ms``."""
+    sign = "-" if milliseconds < 0 else ""
+    return sign + ("".join(_parts(abs(milliseconds), _WRITTEN)) or "0s")
+
+
+def format_short_duration(seconds: float) -> str:
+    """Write a length of time for people, in at most two units: ``1h 30m``, ``2d``, ``15s``, ``0.25s``."""
+    if seconds < 0:
+        return "-" + format_short_duration(-seconds)
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    return " ".join(list(_parts(round(seconds) * 1000, _SHORT))[:2])
+
+
+def _parts(milliseconds: int, units: Iterable[tuple[str, int]]) -> Iterator[str]:
+    rest = milliseconds
+    for unit, size in units:
         count, rest = divmod(rest, size)
         if count:
-            parts.append(f"{count}{unit}")
-    return ("-" if seconds < 0 else "") + "".join(parts)
+            yield f"{count}{unit}"
 
 
 def parse_time(text: str | float) -> float:

@@ -1,4 +1,4 @@
-"""How figures are written for people: one place for digits, units and signs. Standard library only."""
+"""How numbers are written for people: one place for digits, units and signs. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import math
 import re
 
 __all__ = [
-    "apart",
-    "beside",
-    "compact",
-    "compact_limit",
-    "duration",
-    "figure",
-    "number",
-    "percent",
-    "signed",
+    "format_against",
+    "format_change",
+    "format_compact",
+    "format_compact_limit",
+    "format_distinct",
+    "format_number",
+    "format_percent",
+    "format_value",
 ]
 
-_DURATIONS = (("d", 86400), ("h", 3600), ("m", 60))
 _PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 _EXACT = 18  # digits after the point that tell any two doubles apart, where a table would show them at all
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
-def number(value: float, decimals: int | None = None) -> str:
+def format_number(value: float, decimals: int | None = None) -> str:
     """Write a number for a table: one decimal, whole from 1,000 on, three significant digits below 1.
 
     Whole numbers are written whole; ``decimals`` asks for more digits than that, for figures that would
@@ -45,28 +43,28 @@ def number(value: float, decimals: int | None = None) -> str:
     return f"{value:,.0f}" if size >= 1000 else f"{value:.1f}"
 
 
-def apart(value: float, other: float, unit: str = "") -> str:
+def format_distinct(value: float, other: float, unit: str = "") -> str:
     """Write ``value`` with enough digits that it reads neither like ``other`` nor as on its other side.
 
     90.04 against 90 is ``90.04``, never ``90.0``; only equal numbers read the same.
     """
-    text = number(value)
-    given = 3 if "e" in text else len(text.partition(".")[2])
-    for decimals in range(given + 1, _EXACT):
-        if value == other or not math.isfinite(value) or _reads_apart(text, value, other):
+    text = format_number(value)
+    written = 3 if "e" in text else len(text.partition(".")[2])
+    for decimals in range(written + 1, _EXACT):
+        if value == other or not math.isfinite(value) or _reads_distinct(text, value, other):
             break
-        text = number(value, decimals)
+        text = format_number(value, decimals)
     return f"{text} {unit}" if unit else text
 
 
-def beside(value: float, limit: str, unit: str = "") -> str:
+def format_against(value: float, limit: str, unit: str = "") -> str:
     """Write ``value`` with enough digits that it reads like none of the numbers in the text of a limit."""
     numbers = [float(text.replace(",", "")) for text in _NUMBER.findall(limit)]
-    text = max((apart(value, other) for other in numbers), key=len, default=number(value))
+    text = max((format_distinct(value, other) for other in numbers), key=len, default=format_number(value))
     return f"{text} {unit}" if unit else text
 
 
-def compact(value: float, limit: str = "") -> str:
+def format_compact(value: float, limit: str = "") -> str:
     """Write a large number in three digits, ``4.81M``, unless that would read like a number of the limit.
 
     From 100,000 on, with SI prefixes; smaller numbers, and those that need all their digits, as ``beside`` does.
@@ -80,10 +78,10 @@ def compact(value: float, limit: str = "") -> str:
         others = [float(other.replace(",", "")) for other in _NUMBER.findall(limit)]
         if all((read > other) == (value > other) and read != other for other in others):
             return text + prefix
-    return beside(value, limit)
+    return format_against(value, limit)
 
 
-def compact_limit(limit: str) -> str:
+def format_compact_limit(limit: str) -> str:
     """Write the large numbers of a limit as ``compact`` would, where that loses nothing: ``>= 4M``."""
     return _NUMBER.sub(lambda found: _shortest(found[0]), limit)
 
@@ -100,19 +98,22 @@ def _shortest(text: str) -> str:
     return text
 
 
-def _reads_apart(text: str, value: float, other: float) -> bool:
+def _reads_distinct(text: str, value: float, other: float) -> bool:
     shown = float(text.replace(",", ""))
-    return (shown > other) == (value > other) and shown not in {other, float(number(other).replace(",", ""))}
+    return (shown > other) == (value > other) and shown not in {
+        other,
+        float(format_number(other).replace(",", "")),
+    }
 
 
-def figure(value: float | None, unit: str = "") -> str:
+def format_value(value: float | None, unit: str = "") -> str:
     """Write a value with its unit: ``84.5 ms``, ``98.1 %``, ``0``; an absent value is ``-``."""
     if value is None:
         return "-"
-    return f"{number(value)} {unit}" if unit else number(value)
+    return f"{format_number(value)} {unit}" if unit else format_number(value)
 
 
-def signed(value: float, unit: str = "") -> str:
+def format_change(value: float, unit: str = "") -> str:
     """Write a change with its sign, ``+2.1 %``; never rounded to a zero that it is not."""
     text = f"{value:+.1f}"
     if float(text) == 0 and value != 0:
@@ -120,23 +121,6 @@ def signed(value: float, unit: str = "") -> str:
     return f"{text} {unit}" if unit else text
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """Write a share from 0 to 1 in percent, rounded down so that 99.96 % never reads 100 %."""
     return f"{math.floor(share * 1000 + 1e-9) / 10:.4g} %"
-
-
-def duration(seconds: float) -> str:
-    """Write a length of time in at most two units: ``1h 30m``, ``2d``, ``15s``, ``0.25s``."""
-    if seconds < 0:
-        return "-" + duration(-seconds)
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    parts = []
-    rest = round(seconds)
-    for unit, size in _DURATIONS:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    if rest:
-        parts.append(f"{rest}s")
-    return " ".join(parts[:2])

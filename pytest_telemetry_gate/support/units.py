@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from pytest_telemetry_gate.support.numbers import number
+from pytest_telemetry_gate.support.numbers import format_number
 
 __all__ = ["Limit", "convert", "dimension", "parse_share", "suffix_unit"]
 
@@ -150,4 +150,4 @@ def _float(text: str) -> float:
 
 
 def _exact(value: float) -> str:
-    return number(value) if value == int(value) else f"{value:.12g}"
+    return format_number(value) if value == int(value) else f"{value:.12g}"

@@ -15,7 +15,7 @@ from pytest_telemetry_gate.gate.asker import GateSession
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks
-from pytest_telemetry_gate.support.numbers import figure, signed
+from pytest_telemetry_gate.support.numbers import format_change, format_value
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
@@ -34,11 +34,11 @@ def judged(folder: Path) -> list[Verdict]:
 
 
 def row(verdict: Verdict) -> str:
-    variance = "" if verdict.variance is None else signed(verdict.variance, verdict.variance_unit)
+    variance = "" if verdict.variance is None else format_change(verdict.variance, verdict.variance_unit)
     cells = (
         f"{verdict.criterion}[{verdict.checkpoint}]",
         str(verdict.outcome),
-        figure(verdict.value, verdict.unit),
+        format_value(verdict.value, verdict.unit),
         verdict.limit,
         variance,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -47,10 +48,19 @@ def test_any_verdict_comes_back_the_same(verdict: Verdict) -> None:
     assert Verdict.from_wire(verdict.to_wire()) == verdict
 
 
-@pytest.mark.parametrize("change", [{"outcome": "great"}, {"level": "loud"}, {"colour": "red"}])
+@pytest.mark.parametrize("change", [{"outcome": "great"}, {"level": "loud"}])
 def test_a_wire_that_is_no_verdict_is_refused(change: dict[str, str]) -> None:
     with pytest.raises((TypeError, ValueError)):
         Verdict.from_wire({**VERDICT.to_wire(), **change})
+
+
+def test_a_key_that_a_newer_version_wrote_is_ignored() -> None:
+    assert Verdict.from_wire({**VERDICT.to_wire(), "colour": "red"}) == VERDICT
+
+
+def test_a_wire_without_a_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="criterion"):
+        Verdict.from_wire({name: value for name, value in VERDICT.to_wire().items() if name != "criterion"})
 
 
 @pytest.mark.parametrize(
@@ -58,12 +68,12 @@ def test_a_wire_that_is_no_verdict_is_refused(change: dict[str, str]) -> None:
     [("", "", "c"), ("eu", "", "c[eu]"), ("", "24h", "c[24h]"), ("eu", "24h", "c[eu-24h]")],
 )
 def test_the_name_is_that_of_the_test(region: str, checkpoint: str, name: str) -> None:
-    assert VERDICT.replaced(region=region, checkpoint=checkpoint).name == name
+    assert replace(VERDICT, region=region, checkpoint=checkpoint).name == name
 
 
 def test_the_outcome_of_several_is_the_worst() -> None:
     some = [
-        VERDICT.replaced(outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
+        replace(VERDICT, outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
     ]
     assert outcome_of(some) is Outcome.INCONCLUSIVE
     assert outcome_of([]) is None

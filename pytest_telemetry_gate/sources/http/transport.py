@@ -27,7 +27,7 @@ from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline
 from pytest_telemetry_gate.sources.http.connections import Adapter
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
-from pytest_telemetry_gate.support.numbers import duration
+from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["Reply", "Transport", "shown_url"]
@@ -181,7 +181,7 @@ class Transport(requests.Session):
         text = reply.content[:_READ].decode("utf-8", "replace")
         words = "" if text.lstrip().startswith("<") else self._told(text)
         wait = _retry_after(reply) if reply.status_code in _AGAIN else None
-        again = "" if wait is None else f"to be asked again in {duration(wait)}"
+        again = "" if wait is None else f"to be asked again in {format_short_duration(wait)}"
         hints = (_HINTS.get(reply.status_code, ""), words, again)
         return "; ".join(part for part in hints if part) or "no reason given"
 
@@ -211,7 +211,7 @@ class Transport(requests.Session):
     def _once(self, method: str, url: str, place: Mapping[str, Any]) -> Reply:
         left = self._deadline.remaining()
         if left <= 0:
-            message = f"not asked: the gate's deadline of {duration(self._deadline.seconds)} has passed"
+            message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
             raise UnreachableError(message)
         limit = min(self._settings.timeout, left, threading.TIMEOUT_MAX / 2)
         try:
@@ -228,7 +228,7 @@ class Transport(requests.Session):
                     raise SourceError(_redirected(url, response))
                 body = b"".join(_chunks(response))
         except requests.exceptions.ReadTimeout:
-            message = f"no answer within {duration(limit)}"
+            message = f"no answer within {format_short_duration(limit)}"
             raise UnreachableError(message) from None
         except requests.exceptions.SSLError as error:
             message = f"TLS: {_cause(error)}"
@@ -237,13 +237,13 @@ class Transport(requests.Session):
             message = "the answer broke off"
             raise _TryAgainError(message) from None
         except requests.exceptions.ConnectTimeout:
-            message = f"no connection within {duration(limit)}"
+            message = f"no connection within {format_short_duration(limit)}"
             raise UnreachableError(message) from None
         except requests.exceptions.ConnectionError as error:
             cause = _cause(error)
             # While the body is read, urllib3's time-out arrives as a broken connection.
             if "timed out" in cause:
-                message = f"no answer within {duration(limit)}"
+                message = f"no answer within {format_short_duration(limit)}"
                 raise UnreachableError(message) from None
             raise _TryAgainError(cause) from None
         except requests.exceptions.ContentDecodingError as error:

@@ -1,4 +1,4 @@
-"""How figures are written for people."""
+"""How numbers are written for people."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.numbers import (
-    apart,
-    beside,
-    compact,
-    compact_limit,
-    duration,
-    figure,
-    number,
-    percent,
-    signed,
+    format_against,
+    format_change,
+    format_compact,
+    format_compact_limit,
+    format_distinct,
+    format_number,
+    format_percent,
+    format_value,
 )
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e14, max_value=1e14)
@@ -32,13 +32,13 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e14, max_v
     ],
 )  # fmt: skip
 def test_number(value: float, text: str) -> None:
-    assert number(value) == text
+    assert format_number(value) == text
 
 
-def test_figure_has_the_unit_behind_it_and_says_when_there_is_none() -> None:
-    assert figure(84.5, "ms") == "84.5 ms"
-    assert figure(0) == "0"
-    assert figure(None, "ms") == "-"
+def test_value_has_the_unit_behind_it_and_says_when_there_is_none() -> None:
+    assert format_value(84.5, "ms") == "84.5 ms"
+    assert format_value(0) == "0"
+    assert format_value(None, "ms") == "-"
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_figure_has_the_unit_behind_it_and_says_when_there_is_none() -> None:
         (math.inf, 90, "+Inf"), (90, math.inf, "90"),
     ],
 )  # fmt: skip
-def test_apart(value: float, other: float, text: str) -> None:
-    assert apart(value, other) == text
-    assert apart(value, other, "ms") == f"{text} ms"
+def test_distinct(value: float, other: float, text: str) -> None:
+    assert format_distinct(value, other) == text
+    assert format_distinct(value, other, "ms") == f"{text} ms"
 
 
 @given(FINITE, FINITE)
-def test_apart_reads_on_the_side_on_which_the_value_is(value: float, other: float) -> None:
-    read = float(apart(value, other).replace(",", ""))
+def test_distinct_reads_on_the_side_on_which_the_value_is(value: float, other: float) -> None:
+    read = float(format_distinct(value, other).replace(",", ""))
     if abs(value - other) > 1e-15 * max(abs(value), abs(other), 1):
         assert (read > other) == (value > other)
         assert read != other
@@ -64,16 +64,16 @@ def test_apart_reads_on_the_side_on_which_the_value_is(value: float, other: floa
 
 @given(st.floats(min_value=-1e6, max_value=1e6), st.integers(-1000, 1000))
 def test_a_value_beside_its_limit_never_reads_like_it(value: float, limit: int) -> None:
-    for text in (beside(value, f"<= {limit} ms"), compact(value, f"<= {limit} ms")):
+    for text in (format_against(value, f"<= {limit} ms"), format_compact(value, f"<= {limit} ms")):
         if text[-1].isdigit() and abs(value - limit) > 1e-12:
             assert float(text.replace(",", "")) != limit
 
 
-def test_beside_heeds_every_number_of_a_range() -> None:
-    assert beside(60.01, "60 .. 90 ms", "ms") == "60.01 ms"
-    assert beside(90.01, "60 .. 90 ms", "ms") == "90.01 ms"
-    assert beside(75.04, "60 .. 90 ms") == "75.0"
-    assert beside(84.5, "") == "84.5"
+def test_against_heeds_every_number_of_a_range() -> None:
+    assert format_against(60.01, "60 .. 90 ms", "ms") == "60.01 ms"
+    assert format_against(90.01, "60 .. 90 ms", "ms") == "90.01 ms"
+    assert format_against(75.04, "60 .. 90 ms") == "75.0"
+    assert format_against(84.5, "") == "84.5"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_beside_heeds_every_number_of_a_range() -> None:
     ],
 )  # fmt: skip
 def test_compact(value: float, limit: str, text: str) -> None:
-    assert compact(value, limit) == text
+    assert format_compact(value, limit) == text
 
 
 @pytest.mark.parametrize(
@@ -96,22 +96,22 @@ def test_compact(value: float, limit: str, text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_limit_is_shortened_only_where_that_loses_nothing(limit: str, text: str) -> None:
-    assert compact_limit(limit) == text
+    assert format_compact_limit(limit) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(2.14, "+2.1"), (-0.5, "-0.5"), (0, "+0.0"), (0.04, "+0.04"), (-0.004, "-0.004")]
 )
-def test_signed_never_rounds_to_a_zero_that_it_is_not(value: float, text: str) -> None:
-    assert signed(value) == text
-    assert signed(value, "%") == f"{text} %"
+def test_change_never_rounds_to_a_zero_that_it_is_not(value: float, text: str) -> None:
+    assert format_change(value) == text
+    assert format_change(value, "%") == f"{text} %"
 
 
 @pytest.mark.parametrize(
     ("share", "text"), [(1, "100 %"), (0.9996, "99.9 %"), (0.9, "90 %"), (0.8999, "89.9 %"), (0, "0 %")]
 )
 def test_percent_rounds_down(share: float, text: str) -> None:
-    assert percent(share) == text
+    assert format_percent(share) == text
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_percent_rounds_down(share: float, text: str) -> None:
     ],
 )  # fmt: skip
 def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert format_short_duration(seconds) == text
