@@ -20,8 +20,8 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.check_items import TelemetryFile
 from pytest_telemetry_gate.plugin.session import ENVIRONMENT
 from pytest_telemetry_gate.recording.captures import store_captures
-from pytest_telemetry_gate.replay.captured import Captured
-from pytest_telemetry_gate.replay.ci_logs import judge_ci, rates_of
+from pytest_telemetry_gate.replay.captured import CapturedCase
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import concluded, coverage, decide, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
@@ -236,15 +236,15 @@ class ReplayItem(pytest.Function):
             if self.case is not None:
                 if captured is None:
                     return judge_case(self.suite, self.case, None, missing=answer.extent, **found)
-                known = Captured.from_wire(captured)
+                known = CapturedCase.from_wire(captured)
                 decision = decide(self.suite, self.case, known)
                 self.stash[_FIELDS] = decision.fields
                 return concluded(self.suite, self.case, known, decision, **found)
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, found)
-            before, after = (rates_of(captured.get(side) or {}) for side in ("before", "after"))
-            return self._plain(*judge_ci(settings, before, after), found)
+            logs = CiComparison.from_wire(captured)
+            return self._plain(*judge_ci(settings, logs.before, logs.after), found)
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), found)
 

@@ -34,7 +34,7 @@ class RecordingSource:
         self._engine = Engine(recording.storage(region), semantics=recording.semantics)
 
     @classmethod
-    def of(cls, settings: RegionSettings) -> RecordingSource:
+    def from_settings(cls, settings: RegionSettings) -> RecordingSource:
         """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
         unknown = next((key for key in settings.options if key != "path"), None)
         if unknown is not None:
