@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pytest_telemetry_gate.model.dossier import CASE, Dossier, Finding, Requirement, Step
+from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.judge.contracts import contract_fields
 from pytest_telemetry_gate.replay.judge.evidence import CaseEvidence
-from pytest_telemetry_gate.replay.judge.findings import Finding, Step, find
+from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.judge.lags import judge_counter, judge_export_lag
 from pytest_telemetry_gate.replay.judge.payloads import format_bytes, judge_payload
 from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
@@ -20,10 +22,10 @@ __all__ = [
     "JUDGES",
     "CaseJudgement",
     "contract_coverage",
+    "dossier_from",
     "judge_capture",
     "judge_case",
     "undecided_case",
-    "verdict_from",
 ]
 
 _GROUP = "Cases"
@@ -55,44 +57,50 @@ class CaseJudgement:
 
 def judge_case(
     suite: ReplaySuite, case: ReplayCase, captured: CapturedCase | None, *, missing: str = "", **fields: Any
-) -> Verdict:
-    """Return the verdict on a case; ``missing`` says why there is no capture, ``fields`` are fields of the verdict.
+) -> Dossier:
+    """Return the dossier on a case; ``missing`` says why there is no capture, ``fields`` are fields of the verdict.
 
     Nothing captured never passes, whatever the contracts say.
     """
     if captured is None:
         reason = missing or "nothing was captured"
         return undecided_case(suite, case, Outcome.INCONCLUSIVE, reason, **fields)
-    return verdict_from(suite, case, captured, judge_capture(suite, case, captured), **fields)
+    return dossier_from(suite, case, captured, judge_capture(suite, case, captured), **fields)
 
 
-def verdict_from(
+def dossier_from(
     suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, judgement: CaseJudgement, **fields: Any
-) -> Verdict:
-    """Return the verdict that a judgement comes to: the worst finding, and how many more there are."""
+) -> Dossier:
+    """Return the dossier of a judgement: the worst finding is its reason, with how many more there are."""
     order = sorted(judgement.findings, key=lambda one: -_RANK[one.level])
     warnings = tuple(one.message for one in order if one.level is Outcome.WARN)
     wrong = [one.message for one in order if one.level is not Outcome.WARN]
-    happened = [step.message for step in judgement.steps]
-    first, *more = wrong or warnings or happened[1:2]
+    first, *more = wrong or warnings or [step.message for step in judgement.steps[1:2]]
     several = f" (and {len(more)} more)" if more else ""
-    return _verdict(
+    verdict = _verdict(
         suite,
         case,
         outcome=judgement.outcome,
         reason=f"{first}{several}",
-        details=(*(f"x {message}" for message in wrong), *happened),
         time=captured.at or None,
         warnings=warnings,
         **fields,
+    )
+    facts = OtherFacts("replay", judgement.facts)
+    return Dossier(
+        verdict,
+        Requirement(kind=CASE),
+        steps=judgement.steps,
+        findings=judgement.findings,
+        facts={facts.kind: facts},
     )
 
 
 def undecided_case(
     suite: ReplaySuite, case: ReplayCase, outcome: Outcome, reason: str, **fields: Any
-) -> Verdict:
-    """Return a verdict on a case that there is nothing to judge of."""
-    return _verdict(suite, case, outcome=outcome, reason=reason, **fields)
+) -> Dossier:
+    """Return a dossier on a case that there is nothing to judge of."""
+    return Dossier(_verdict(suite, case, outcome=outcome, reason=reason, **fields), Requirement(kind=CASE))
 
 
 def _verdict(suite: ReplaySuite, case: ReplayCase, **fields: Any) -> Verdict:

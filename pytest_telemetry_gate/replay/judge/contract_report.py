@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_telemetry_gate.model.dossier import Finding
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.judge.attribute_rules import broken_rules, format_nearest
 from pytest_telemetry_gate.replay.judge.conventions import convention_problem
-from pytest_telemetry_gate.replay.judge.findings import Finding, find
+from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.otlp.telemetry import Attributes
 from pytest_telemetry_gate.replay.suite.contracts import AttributeRule, Contract
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_telemetry_gate.model.dossier import Finding
 from pytest_telemetry_gate.replay.judge.attribute_rules import (
     combine_rules,
     equals,
@@ -13,7 +14,6 @@ from pytest_telemetry_gate.replay.judge.attribute_rules import (
     format_yaml,
 )
 from pytest_telemetry_gate.replay.judge.contract_report import ContractReport
-from pytest_telemetry_gate.replay.judge.findings import Finding
 from pytest_telemetry_gate.replay.judge.span_tree import SpanTree
 from pytest_telemetry_gate.replay.judge.spans import judge_span, selects_span
 from pytest_telemetry_gate.replay.otlp.telemetry import LogRecord, MetricRecord, TelemetryData

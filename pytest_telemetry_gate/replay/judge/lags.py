@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from pytest_telemetry_gate.model.dossier import Finding
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.captured import CounterLag, ExportRequest
-from pytest_telemetry_gate.replay.judge.findings import Finding, find
+from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.support.units import Limit
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_telemetry_gate.model.dossier import Finding
 from pytest_telemetry_gate.replay.captured import ExportRequest
-from pytest_telemetry_gate.replay.judge.findings import Finding, find
+from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.suite.expectations import PayloadLimits
 from pytest_telemetry_gate.support.numbers import format_number
 from pytest_telemetry_gate.support.units import convert

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from pytest_telemetry_gate.replay.judge.findings import Finding, find
+from pytest_telemetry_gate.model.dossier import Finding
+from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.judge.span_tree import SpanTree
 from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord
 
