@@ -13,7 +13,7 @@ from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events, Rule
-from pytest_telemetry_gate.model.outcome import gate_outcome
+from pytest_telemetry_gate.model.outcome import decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.session import conclude
 
@@ -247,7 +247,7 @@ def test_the_clock(gate, row):
 @pytest.mark.parametrize("row", table("verdicts"), ids=lambda row: " ".join(filter(None, row.values())))
 def test_the_outcome_of_the_gate(row):
     selected, collected = map(int, row["selected of collected"].split(" of "))
-    found = gate_outcome(
+    found = decide_gate(
         [a_verdict(word) for word in row["verdicts"].split(", ") if word],
         selected=selected,
         collected=collected,
