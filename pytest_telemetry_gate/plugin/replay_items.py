@@ -18,7 +18,7 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.check_items import TelemetryFile
 from pytest_telemetry_gate.plugin.session import ENVIRONMENT
 from pytest_telemetry_gate.recording.captures import store_captures
-from pytest_telemetry_gate.replay.captured import Captured
+from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import concluded, coverage, decide, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
@@ -230,7 +230,7 @@ class ReplayItem(pytest.Function):
             if self.case is not None:
                 if captured is None:
                     return judge_case(self.suite, self.case, None, missing=answer.extent, **found)
-                known = Captured.from_wire(captured)
+                known = CapturedCase.from_wire(captured)
                 decision = decide(self.suite, self.case, known)
                 self.stash[_FIELDS] = decision.fields
                 return concluded(self.suite, self.case, known, decision, **found)

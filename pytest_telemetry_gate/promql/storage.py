@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels, Matcher
 
-__all__ = ["STALE", "Group", "MemoryStorage", "Storage", "is_stale", "may_be_nan", "some_columns"]
+__all__ = ["STALE", "Group", "MemoryStorage", "Storage", "is_stale", "may_be_nan", "select_columns"]
 
 # Prometheus' staleness marker (model/value/value.go, StaleNaN): a NaN told from others by its bits
 STALE = float(np.uint64(0x7FF0000000000002).view(np.float64))
@@ -60,9 +60,7 @@ class MemoryStorage:
             stamps = np.asarray(times, dtype=np.int64)
             column = np.ascontiguousarray(values, dtype=np.float64)
             columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
-        self._groups = {
-            name: [_side_by_side(many) for many in groups.values()] for name, groups in columns.items()
-        }
+        self._groups = {name: [_stack(many) for many in groups.values()] for name, groups in columns.items()}
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
         """Yield the series that every matcher matches."""
@@ -75,16 +73,16 @@ class MemoryStorage:
                 if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
             ]
             if kept:
-                yield some_columns(group, kept, start, end)
+                yield select_columns(group, kept, start, end)
 
 
-def _side_by_side(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> Group:
+def _stack(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> Group:
     values = np.column_stack([column for _, _, column in many])
     values.flags.writeable = False  # answers may be views of it
     return Group(tuple(labels for labels, _, _ in many), many[0][1], values)
 
 
-def some_columns(group: Group, kept: Sequence[int], start: int, end: int) -> Group:
+def select_columns(group: Group, kept: Sequence[int], start: int, end: int) -> Group:
     """Return some of the series; where they must be copied, only the samples from start to end (ms) are."""
     if len(kept) == len(group.labels):
         return group

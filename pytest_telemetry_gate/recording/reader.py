@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.promql import Group, Matcher
-from pytest_telemetry_gate.promql.storage import some_columns
+from pytest_telemetry_gate.promql.storage import select_columns
 from pytest_telemetry_gate.recording.writer import FORMAT
 
 __all__ = ["Recording"]
@@ -266,7 +266,7 @@ class _RegionStorage:
             if values.shape != (len(times), len(labels)):
                 message = f"{self._recording.path}: member {member} has the shape {values.shape}, not {(len(times), len(labels))}"
                 raise RecordingError(message)
-            yield some_columns(Group(labels, times, values), columns, start, end)
+            yield select_columns(Group(labels, times, values), columns, start, end)
 
     def _selected(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]

@@ -41,7 +41,7 @@ SUITES = {
         "small.gate.yaml:8",
         "duplicate key 'id'",
     ),
-    "duplicate-id": (HEAD + GROUPS + GROUPS.splitlines()[2] + "\n", "small.gate.yaml:9", "duplicate criterion 'p95' (first at line 8)"),
+    "duplicate-id": (HEAD + GROUPS + GROUPS.splitlines()[2] + "\n", "small.gate.yaml:9", "duplicate criterion 'requests' (first at line 8)"),
     "unknown-key": (HEAD + "grups: {}\n" + GROUPS, "small.gate.yaml:6", "unknown key 'grups' (did you mean 'groups'?)"),
     "unknown-criterion-key": (
         HEAD + GROUPS.replace("expect", "exepct"),

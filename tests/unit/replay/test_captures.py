@@ -11,7 +11,7 @@ import pytest
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.recording.captures import Captures, store_captures
-from pytest_telemetry_gate.replay.captured import Captured
+from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
@@ -34,7 +34,7 @@ def judged(suite: ReplaySuite, wire: dict[str, Any]) -> Verdict | tuple[str, str
         return str(outcome), reason
     case = suite.find(wire["case"], wire["checkpoint"])
     assert case is not None
-    return judge_case(suite, case, Captured.from_wire(wire))
+    return judge_case(suite, case, CapturedCase.from_wire(wire))
 
 
 def with_unknown_keys(part: Any) -> Any:
@@ -110,7 +110,7 @@ def test_captures_of_version_1_are_read_for_ever(suite: ReplaySuite, case: str) 
 
 def test_a_capture_says_its_version() -> None:
     wire = json.loads((GOLDEN / "capture-1-parse-go-1.json").read_text("utf-8"))
-    written = Captured.from_wire(wire).to_wire()
+    written = CapturedCase.from_wire(wire).to_wire()
     assert written.pop("capture") == 1
     assert written == wire
 
@@ -128,7 +128,7 @@ def test_a_capture_says_its_version() -> None:
 def test_another_version_is_refused_in_one_line(case: str, version: object, message: str) -> None:
     wire = {**json.loads((GOLDEN / f"capture-1-{case}.json").read_text("utf-8")), "capture": version}
     with pytest.raises(CorpusError) as error:
-        (CiComparison if case == CI_LOGS else Captured).from_wire(wire)
+        (CiComparison if case == CI_LOGS else CapturedCase).from_wire(wire)
     assert str(error.value) == message
 
 
@@ -137,7 +137,7 @@ def test_a_capture_that_lacks_something_is_refused(part: str) -> None:
     wire = json.loads((GOLDEN / "capture-1-parse-go-1.json").read_text("utf-8"))
     del wire[part]
     with pytest.raises(CorpusError, match=r"^not a capture: .*" + part):
-        Captured.from_wire(wire)
+        CapturedCase.from_wire(wire)
 
 
 @pytest.mark.parametrize("part", ["driven", "requests", "lags"])
@@ -146,4 +146,4 @@ def test_what_is_no_capture_is_refused(part: str, value: object) -> None:
     wire = json.loads((GOLDEN / "capture-1-parse-go-1.json").read_text("utf-8"))
     if (part, value) != ("driven", {"kind": 5}):
         with pytest.raises(CorpusError, match=r"^not a capture: "):
-            Captured.from_wire({**wire, part: value})
+            CapturedCase.from_wire({**wire, part: value})
