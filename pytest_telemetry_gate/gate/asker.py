@@ -252,7 +252,7 @@ class GateSession:
         answer = self._spool.answer(Probe(settings.name), probe)
         if not isinstance(answer.value, Probed):
             raise SourceError(answer.error)
-        source.know(answer.value.facts)
+        source.restore_probe(answer.value.facts)
 
     def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
         """Answer a batch of questions about one region, or None where they must be asked one by one."""

@@ -19,7 +19,7 @@ from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Range
 from pytest_telemetry_gate.model.suite import Checkpoint, Rollout, Suite
-from pytest_telemetry_gate.plugin.session import ENVIRONMENT, NOT_CHOSEN, VERDICTS
+from pytest_telemetry_gate.plugin.session import DOSSIERS, ENVIRONMENT, NOT_CHOSEN
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ class Telemetry:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
-        self.verdicts: list[Verdict] = item.stash.setdefault(VERDICTS, [])
         self._item = item
         self._run = run
         self._environment = environment
@@ -66,6 +65,11 @@ class Telemetry:
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts of the test's checks so far, in their order."""
+        return [one.verdict for one in self._item.stash.get(DOSSIERS, [])]
 
     def check(self, query: str | None = None, expect: str | float | None = None, /, **keys: Any) -> Verdict:
         """Judge a criterion here and now, and return its verdict, which also stands in the gate's table.

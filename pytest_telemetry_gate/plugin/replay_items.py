@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.gate import plan
 from pytest_telemetry_gate.model.answers import Answer, Capture
+from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
@@ -156,7 +158,7 @@ class ReplayItem(pytest.Function):
     suite: ReplaySuite
     case: ReplayCase | None
     question: CaptureQuestion
-    _decided: Verdict | None = None
+    _decided: Dossier | None = None
 
     @classmethod
     def of(
@@ -201,7 +203,7 @@ class ReplayItem(pytest.Function):
         """Point at the case's line in the suite file."""
         return self.path, self.line - 1, f"replay: {self.name}"
 
-    def decide(self) -> Verdict:
+    def decide(self) -> Dossier:
         """Drive the case, or take what was recorded, and judge it.
 
         A case is driven once: what another plugin runs again has the same verdict, since a pass on a retry is none.
@@ -210,19 +212,23 @@ class ReplayItem(pytest.Function):
             self._decided = self._judged()
         return self._decided
 
-    def _judged(self) -> Verdict:
+    def _judged(self) -> Dossier:
         environment = self.stash[ENVIRONMENT]
         answer = self.run.session(environment).answer(self.question)
-        verdict = self._verdict(answer, {"environment": environment.name, "source": answer.source})
-        scrub = environment.scrub
-        return verdict.replaced(
+        dossier = self._verdict(answer, {"environment": environment.name, "source": answer.source})
+        verdict, scrub = dossier.verdict, environment.scrub
+        dossier = dossier.revise(
             region=self.question.region,
             reason=scrub(verdict.reason),
-            details=tuple(map(scrub, verdict.details)),
             warnings=tuple(map(scrub, verdict.warnings)),
         )
+        return dataclasses.replace(
+            dossier,
+            steps=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.steps),
+            findings=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.findings),
+        )
 
-    def _verdict(self, answer: Answer, found: dict[str, Any]) -> Verdict:
+    def _verdict(self, answer: Answer, found: dict[str, Any]) -> Dossier:
         if answer.error:
             return self._plain(Outcome.ERROR, answer.error, found)
         captured = answer.value.content if isinstance(answer.value, Capture) else None
@@ -242,10 +248,10 @@ class ReplayItem(pytest.Function):
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), found)
 
-    def _plain(self, outcome: Outcome, reason: str, found: dict[str, Any]) -> Verdict:
+    def _plain(self, outcome: Outcome, reason: str, found: dict[str, Any]) -> Dossier:
         """Return a verdict that no capture of telemetry is behind."""
         title = "skipped CI stages and retries" if self.case is None else self.case.title
-        return Verdict(
+        verdict = Verdict(
             suite=self.suite.name,
             suite_title=self.suite.title,
             group="CI" if self.case is None else "Cases",
@@ -259,6 +265,7 @@ class ReplayItem(pytest.Function):
             line=self.line,
             **found,
         )
+        return Dossier(verdict, Requirement(kind=CASE))
 
 
 def replay(request: pytest.FixtureRequest) -> None:

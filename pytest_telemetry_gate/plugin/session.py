@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections import defaultdict
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pytest_telemetry_gate.criteria.asked import describe_questions
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.files.environments import load_environment
@@ -19,6 +21,7 @@ from pytest_telemetry_gate.gate.asker import GateSession
 from pytest_telemetry_gate.gate.registry import Registry, merged
 from pytest_telemetry_gate.gate.waiting import countdown, wait_until
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
 from pytest_telemetry_gate.model.questions import CaptureQuestion
@@ -27,22 +30,19 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks, options
 from pytest_telemetry_gate.plugin.shared_folder import shared_folder
 from pytest_telemetry_gate.reports import junit, status, terminal
-from pytest_telemetry_gate.reports.explain import explanation
 
-__all__ = ["CHECK", "ENVIRONMENT", "NOT_CHOSEN", "VERDICTS", "GateRun"]
+__all__ = ["CHECK", "DOSSIERS", "ENVIRONMENT", "NOT_CHOSEN", "GateRun"]
 
 _WIRE = "telemetry_verdicts"  # on test reports: builtins, so that they cross to xdist's controller
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
-_EXPLAINED = "telemetry_explained"  # on test reports too: lines
 _COUNTS = "telemetry_counts"  # in xdist's workeroutput
 _CONCURRENCY = 16
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
 NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[Environment] = pytest.StashKey()
-VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
-EXPLANATIONS: pytest.StashKey[list[str]] = pytest.StashKey()
-_CONCLUDED: pytest.StashKey[list[Verdict]] = pytest.StashKey()  # the same, when the test's body is over
+DOSSIERS: pytest.StashKey[list[Dossier]] = pytest.StashKey()
+_CONCLUDED: pytest.StashKey[list[Dossier]] = pytest.StashKey()  # the same, when the test's body is over
 
 
 class GateRun:
@@ -55,11 +55,10 @@ class GateRun:
     def __init__(self, config: pytest.Config) -> None:
         config.pluginmanager.register(builtin_hooks, "telemetry_gate_builtin")
         self.config = config
-        self.verdicts: list[Verdict] = []
+        self.dossiers: list[Dossier] = []
         self.collected = 0
         self.selected = 0
         self.left_out = 0
-        self.explained: list[str] = []
         self.problem: ConfigError | None = None
         self._environments: dict[Path, Environment] = {}
         self._sessions: dict[Path, GateSession] = {}
@@ -168,27 +167,28 @@ class GateRun:
             return
         if report.skipped and not getattr(report, _WIRE, ()):
             self.left_out += 1
-        self.explained += getattr(report, _EXPLAINED, [])
         for wire in getattr(report, _WIRE, ()):
-            verdict = Verdict.from_wire(wire)
-            self.verdicts.append(verdict)
-            self.config.hook.pytest_telemetry_gate_verdict(verdict=verdict, config=self.config)
+            dossier = Dossier.from_wire(wire)
+            self.dossiers.append(dossier)
+            self.config.hook.pytest_telemetry_gate_verdict(
+                verdict=dossier.verdict, dossier=dossier, config=self.config
+            )
 
     def judge(self, item: pytest.Item, check: Check, environment: Environment) -> Verdict:
         """Judge a check for an item, which carries the verdict, and its explanation where that is asked for."""
         gate = self.session(environment)
         answers = gate.answers(check)
-        verdict = judge(check, answers)
-        self.keep(item, verdict)
-        if verdict.outcome is not Outcome.PENDING:
-            gate.inquiry.note_check(check)
+        dossier = judge(check, answers)
         if self.config.getoption("--telemetry-explain"):
-            item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
-        return verdict
+            dossier = dataclasses.replace(dossier, asked=describe_questions(check, answers))
+        self.keep(item, dossier)
+        if dossier.outcome is not Outcome.PENDING:
+            gate.inquiry.note_check(check)
+        return dossier.verdict
 
-    def keep(self, item: pytest.Item, verdict: Verdict) -> None:
-        """Have an item carry a verdict."""
-        item.stash.setdefault(VERDICTS, []).append(verdict)
+    def keep(self, item: pytest.Item, dossier: Dossier) -> None:
+        """Have an item carry a dossier."""
+        item.stash.setdefault(DOSSIERS, []).append(dossier)
 
     def count(self, path: Path, checks: int) -> None:
         """Take note of how many checks a suite file has; a file that is collected twice counts once."""
@@ -197,7 +197,7 @@ class GateRun:
     def outcome(self) -> GateOutcome:
         """Return the outcome of the gate from the verdicts so far."""
         return gate_outcome(
-            self.verdicts,
+            [one.verdict for one in self.dossiers],
             selected=self.selected - self.left_out,
             collected=self.collected,
             strict=self.strict,
@@ -209,7 +209,7 @@ class GateRun:
     def is_gate(self) -> bool:
         """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
         options = ("--telemetry-env", "--telemetry-checkpoint", "--telemetry-region")
-        return bool(self.selected or self.verdicts) or any(self.config.getoption(one) for one in options)
+        return bool(self.selected or self.dossiers) or any(self.config.getoption(one) for one in options)
 
     def must_fail(self, session: pytest.Session) -> bool:
         """Tell whether the session has to fail although no test of it did."""
@@ -265,9 +265,8 @@ class GateRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget what an earlier attempt at the same item has decided, as plugins that rerun tests expect."""
-        if item.stash.get(VERDICTS, None) is not None:
-            del item.stash[VERDICTS]
-            item.stash[EXPLANATIONS] = []
+        if item.stash.get(DOSSIERS, None) is not None:
+            del item.stash[DOSSIERS]
             item.stash[_CONCLUDED] = []
             item.user_properties[:] = [one for one in item.user_properties if not junit.is_property(one[0])]
 
@@ -277,7 +276,7 @@ class GateRun:
         try:
             yield
         finally:
-            verdicts = item.stash[_CONCLUDED] = item.stash.get(VERDICTS, [])
+            verdicts = item.stash[_CONCLUDED] = item.stash.get(DOSSIERS, [])
             if self.config.getoption("--telemetry-junit-properties") == "all":
                 item.user_properties.extend(junit.properties_of(verdicts))
         conclude(verdicts, strict=self.strict)
@@ -291,10 +290,9 @@ class GateRun:
         verdicts = item.stash.get(_CONCLUDED, [])
         if call.when == "call" and verdicts:
             setattr(report, _WIRE, [verdict.to_wire() for verdict in verdicts])
-            setattr(report, _EXPLAINED, item.stash.get(EXPLANATIONS, []))
             if report.skipped:
                 path, line, _ = item.reportinfo()
-                report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].reason)
+                report.longrepr = (str(path), (line or 0) + 1, verdicts[-1].verdict.reason)
         elif report.skipped and is_telemetric(item):
             setattr(report, _WIRE, [])
         return report
@@ -306,8 +304,8 @@ class GateRun:
         wires = getattr(report, _WIRE, None)
         if not wires or report.outcome not in _OUTCOMES:
             return None
-        verdicts = [Verdict.from_wire(wire) for wire in wires]
-        return status.status(verdicts, strict=self.strict, brief=self._summarised)
+        dossiers = [Dossier.from_wire(wire) for wire in wires]
+        return status.status(dossiers, strict=self.strict, brief=self._summarised)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables and the line with the gate's outcome."""
@@ -315,9 +313,10 @@ class GateRun:
         self._summarised = True
         if self.is_gate and not self.config.getoption("--collect-only"):
             verbosity = self.config.get_verbosity()
-            terminal.write_explained(terminalreporter, self.explained)
+            if self.config.getoption("--telemetry-explain"):
+                terminal.write_explained(terminalreporter, self.dossiers)
             terminal.write(
-                terminalreporter, self.verdicts, self.outcome(), verbosity=verbosity, now=self.clock
+                terminalreporter, self.dossiers, self.outcome(), verbosity=verbosity, now=self.clock
             )
 
     def pytest_sessionfinish(self) -> None:
@@ -427,11 +426,11 @@ def is_elsewhere(item: pytest.Item) -> bool:
     return params.get("telemetry_point") == NOT_CHOSEN
 
 
-def conclude(verdicts: list[Verdict], *, strict: bool) -> None:
+def conclude(dossiers: list[Dossier], *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
-    closed = [one for one in verdicts if not one.outcome.lets_through(strict=strict)]
+    closed = [one for one in dossiers if not one.outcome.lets_through(strict=strict)]
     if closed:
         pytest.fail(junit.failure_text(closed), pytrace=False)
-    if verdicts and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in verdicts):
-        pytest.skip("; ".join(dict.fromkeys(one.reason for one in verdicts)))
+    if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
+        pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
 from pytest_telemetry_gate.reports.rows import limit_of
 from pytest_telemetry_gate.support import text
@@ -24,13 +25,14 @@ _LETTERS = {
 
 
 def status(
-    verdicts: Sequence[Verdict], *, strict: bool = False, brief: bool = False
+    dossiers: Sequence[Dossier], *, strict: bool = False, brief: bool = False
 ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]]:
     """Return category, letter and word for ``pytest_report_teststatus``, from one or more verdicts of a test.
 
     The worst verdict decides; with ``strict`` a warning is a failure. ``brief`` leaves the figures out of the
     word, as pytest's short summary writes the failure behind it. A word without colours has those of its category.
     """
+    verdicts = [one.verdict for one in dossiers]
     decided = worst(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()

@@ -11,6 +11,7 @@ from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
 
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events, Rule
 from pytest_telemetry_gate.model.outcome import gate_outcome
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
@@ -74,7 +75,7 @@ def test_the_seven_verdicts(row):
     assert verdict.outcome.lets_through() == through.startswith("yes")
     assert verdict.outcome.lets_through(strict=True) == (through == "yes")
     try:
-        conclude([verdict], strict=False)
+        conclude([Dossier(verdict)], strict=False)
         found = "passed"
     except pytest.skip.Exception:
         found = "skipped"

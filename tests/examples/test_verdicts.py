@@ -30,7 +30,7 @@ def judged(folder: Path) -> list[Verdict]:
     )
     session = GateSession(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
-    return [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
+    return [judge(check, session.answers(check)).verdict for check in plan.checks(suite, environment)]
 
 
 def row(verdict: Verdict) -> str:

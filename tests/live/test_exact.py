@@ -285,7 +285,7 @@ def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged
 
 def test_a_recording_answers_as_its_server(server: servers.Server, tmp_path: Path):
     live = source(server.url)
-    live.know(live.probe())
+    live.restore_probe(live.probe())
     asked = [Instant("eu", promql, AT) for promql in [*QUERIES, "rate(jobs_total[7h])", "late[7h]"]]
     out = tmp_path / "a.telemetry.zip"
     assert record(out, {"eu": Wanted(live, asked)}, recorded_at=AT).failures == {}

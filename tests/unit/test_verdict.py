@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -67,12 +68,12 @@ def test_a_wire_without_a_field_is_refused() -> None:
     [("", "", "c"), ("eu", "", "c[eu]"), ("", "24h", "c[24h]"), ("eu", "24h", "c[eu-24h]")],
 )
 def test_the_name_is_that_of_the_test(region: str, checkpoint: str, name: str) -> None:
-    assert VERDICT.replaced(region=region, checkpoint=checkpoint).name == name
+    assert replace(VERDICT, region=region, checkpoint=checkpoint).name == name
 
 
 def test_the_outcome_of_several_is_the_worst() -> None:
     some = [
-        VERDICT.replaced(outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
+        replace(VERDICT, outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
     ]
     assert outcome_of(some) is Outcome.INCONCLUSIVE
     assert outcome_of([]) is None

@@ -34,7 +34,7 @@ def judged(suite: ReplaySuite, wire: dict[str, Any]) -> Verdict | tuple[str, str
         return str(outcome), reason
     case = suite.find(wire["case"], wire["checkpoint"])
     assert case is not None
-    return judge_case(suite, case, CapturedCase.from_wire(wire))
+    return judge_case(suite, case, CapturedCase.from_wire(wire)).verdict
 
 
 def with_unknown_keys(part: Any) -> Any:

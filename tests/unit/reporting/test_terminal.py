@@ -43,7 +43,9 @@ def lines(
     strict: bool = False,
 ) -> list[Line]:
     outcome = gate(verdicts, strict=strict)
-    return summary(verdicts, outcome, width=width, verbosity=verbosity, unicode=unicode, now=sample.NOW)
+    return summary(
+        sample.dossiers(verdicts), outcome, width=width, verbosity=verbosity, unicode=unicode, now=sample.NOW
+    )
 
 
 def texts(verdicts: list[Verdict], **options: bool | int) -> list[str]:
@@ -276,6 +278,6 @@ def test_write_asks_the_environment_how_wide_the_terminal_is(monkeypatch: pytest
     for columns, left_out in (("80", True), ("200", False)):
         monkeypatch.setenv("COLUMNS", columns)
         reporter = Reporter()
-        write(reporter, VERDICTS["step2"], gate(VERDICTS["step2"]), now=sample.NOW)  # type: ignore[arg-type]
+        write(reporter, sample.dossiers(VERDICTS["step2"]), gate(VERDICTS["step2"]), now=sample.NOW)  # type: ignore[arg-type]
         assert reporter.out.getvalue().startswith("= telemetry gate\n")
         assert ("left out at 80 columns" in reporter.out.getvalue()) is left_out
