@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Coverage",
-    "coverage_of",
     "coverage_questions",
+    "measure_coverage",
     "shortest_window",
     "up_coverage",
     "up_questions",
@@ -82,7 +82,7 @@ def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Inst
         yield from up_questions(check, up, _longest(check, query, time))
 
 
-def coverage_of(check: Check, query: Query, time: float, answers: Answers) -> Coverage:
+def measure_coverage(check: Check, query: Query, time: float, answers: Answers) -> Coverage:
     """Return the smallest coverage of the selectors in an expression; 1 where it has none.
 
     With ``up:`` in the criterion, or for ``ALERTS``, the coverage of the targets' ``up`` stands in for that of

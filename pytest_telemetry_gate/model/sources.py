@@ -43,10 +43,10 @@ class LiveSource(Source, Protocol):
     """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run."""
 
     def probe(self) -> Mapping[str, Any]:
-        """Make sure that it can be asked; return builtins that tell ``know()`` in any process what it is."""
+        """Make sure that it can be asked; return builtins that tell ``restore_probe()`` in any process what it is."""
         ...
 
-    def know(self, probed: Mapping[str, Any]) -> None:
+    def restore_probe(self, probed: Mapping[str, Any]) -> None:
         """Take over what ``probe()`` has returned."""
         ...
 

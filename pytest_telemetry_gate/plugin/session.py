@@ -23,7 +23,7 @@ from pytest_telemetry_gate.gate.waiting import countdown, wait_until
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
-from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
@@ -196,7 +196,7 @@ class GateRun:
 
     def outcome(self) -> GateOutcome:
         """Return the outcome of the gate from the verdicts so far."""
-        return gate_outcome(
+        return decide_gate(
             [one.verdict for one in self.dossiers],
             selected=self.selected - self.left_out,
             collected=self.collected,
@@ -278,7 +278,7 @@ class GateRun:
         finally:
             verdicts = item.stash[_CONCLUDED] = item.stash.get(DOSSIERS, [])
             if self.config.getoption("--telemetry-junit-properties") == "all":
-                item.user_properties.extend(junit.properties_of(verdicts))
+                item.user_properties.extend(junit.list_properties(verdicts))
         conclude(verdicts, strict=self.strict)
 
     @pytest.hookimpl(wrapper=True)
@@ -429,7 +429,7 @@ def is_elsewhere(item: pytest.Item) -> bool:
 def conclude(dossiers: list[Dossier], *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
-    closed = [one for one in dossiers if not one.outcome.lets_through(strict=strict)]
+    closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
     if closed:
         pytest.fail(junit.failure_text(closed), pytrace=False)
     if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):

@@ -37,7 +37,7 @@ from pytest_telemetry_gate.promql.labels import is_label_name, quote
 from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.over_time import KEEPS_NAME, WINDOW_FUNCTIONS
 from pytest_telemetry_gate.promql.ranking import count_values, quantile, select_series
-from pytest_telemetry_gate.promql.storage import Group, Storage, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.storage import SeriesGroup, Storage, is_stale, may_be_nan
 from pytest_telemetry_gate.promql.windows import (
     Grid,
     Windows,
@@ -144,7 +144,7 @@ class Evaluator:
             frames.append(frame)
         return join(frames, len(self.steps))
 
-    def samples(self, node: ast.Expr) -> Iterator[Group]:
+    def samples(self, node: ast.Expr) -> Iterator[SeriesGroup]:
         """Evaluate a range selector or subquery at the only step: its samples."""
         groups, grid = self._ranged(node)
         held = 0
@@ -206,7 +206,7 @@ class Evaluator:
                 values = np.repeat((taken / 1000)[:, None], len(group.labels), axis=1)
             yield Frame(list(group.labels), values, present)
 
-    def _limit_series(self, groups: Iterable[Group]) -> Iterator[Group]:
+    def _limit_series(self, groups: Iterable[SeriesGroup]) -> Iterator[SeriesGroup]:
         """Hold a selector to the number of series it may have."""
         series = 0
         for group in groups:
@@ -256,7 +256,7 @@ class Evaluator:
         groups, grid = self._ranged(node)
         return windows_of(groups, grid, self.guard)
 
-    def _ranged(self, node: ast.Expr) -> tuple[Iterable[Group], Grid]:
+    def _ranged(self, node: ast.Expr) -> tuple[Iterable[SeriesGroup], Grid]:
         inner = ast.unwrapped(node)
         match inner:
             case ast.MatrixSelector():
@@ -274,7 +274,7 @@ class Evaluator:
         ends = self._moments(offset, at)
         return Grid(ends - length, ends, self.steps, closed=self.semantics == "2")
 
-    def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[Group]:
+    def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[SeriesGroup]:
         """Evaluate a subquery on its grid: the multiples of its step, whatever the time of the query."""
         step = node.step or _SUBQUERY_STEP
         first = -(-start // step) * step

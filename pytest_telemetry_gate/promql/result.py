@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.promql.frame import Frame, Ints
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.storage import Group
+from pytest_telemetry_gate.promql.storage import SeriesGroup
 
 __all__ = ["Matrix", "Scalar", "Vector", "matrix_of_blocks", "matrix_of_samples"]
 
@@ -85,7 +85,7 @@ def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]
         placed[place] = True
 
 
-def matrix_of_samples(groups: Sequence[Group], guard: Guard) -> Matrix:
+def matrix_of_samples(groups: Sequence[SeriesGroup], guard: Guard) -> Matrix:
     """Put raw samples on the union of their times."""
     series = sum(len(group.labels) for group in groups)
     distinct = {group.times.tobytes(): group.times for group in groups}

@@ -21,7 +21,7 @@ from pytest_telemetry_gate.promql.frame import (
 )
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.storage import Group, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.storage import SeriesGroup, is_stale, may_be_nan
 
 __all__ = ["Grid", "Windows", "crop", "rows_of", "samples_of_frame", "split_wide", "windows_of"]
 
@@ -114,7 +114,7 @@ def rows_of(array: _Array, index: Ints) -> _Array:
     return array[index]
 
 
-def windows_of(groups: Iterable[Group], grid: Grid, guard: Guard) -> Iterator[Windows]:
+def windows_of(groups: Iterable[SeriesGroup], grid: Grid, guard: Guard) -> Iterator[Windows]:
     """Cut groups to the windows' extent and yield them in blocks; series without a sample in any are left out."""
     return _join_small(
         Windows(piece.labels, piece.times[:, None], piece.values, *grid.bounds(piece.times), grid, guard)
@@ -123,35 +123,37 @@ def windows_of(groups: Iterable[Group], grid: Grid, guard: Guard) -> Iterator[Wi
     )
 
 
-def crop(groups: Iterable[Group], grid: Grid) -> Iterator[Group]:
+def crop(groups: Iterable[SeriesGroup], grid: Grid) -> Iterator[SeriesGroup]:
     """Cut groups to the extent of all windows and take stale markers out."""
     for group in groups:
         first = int(group.times.searchsorted(grid.starts[0], "left" if grid.closed else "right"))
         last = int(group.times.searchsorted(grid.ends[-1], "right"))
         if first < last:
-            yield from _without_stale(Group(group.labels, group.times[first:last], group.values[first:last]))
+            yield from _without_stale(
+                SeriesGroup(group.labels, group.times[first:last], group.values[first:last])
+            )
 
 
-def samples_of_frame(frame: Frame, grid: Ints) -> Iterator[Group]:
+def samples_of_frame(frame: Frame, grid: Ints) -> Iterator[SeriesGroup]:
     """Turn the steps of a subquery into samples."""
     common = common_presence(frame.present)
     if common is not None:
         if common.all():
-            yield Group(tuple(frame.labels), grid, frame.values)
+            yield SeriesGroup(tuple(frame.labels), grid, frame.values)
         elif common.any():
-            yield Group(tuple(frame.labels), grid[common], frame.values[common])
+            yield SeriesGroup(tuple(frame.labels), grid[common], frame.values[common])
     elif frame.labels:
-        yield from _split_by_presence(Group(tuple(frame.labels), grid, frame.values), frame.present)
+        yield from _split_by_presence(SeriesGroup(tuple(frame.labels), grid, frame.values), frame.present)
 
 
-def _without_stale(group: Group) -> Iterator[Group]:
+def _without_stale(group: SeriesGroup) -> Iterator[SeriesGroup]:
     if may_be_nan(group.values) and (stale := is_stale(group.values)).any():
         yield from _split_by_presence(group, ~stale)
     else:
         yield group
 
 
-def _split_by_presence(group: Group, present: Bools) -> Iterator[Group]:
+def _split_by_presence(group: SeriesGroup, present: Bools) -> Iterator[SeriesGroup]:
     """Part series by the rows they have samples in, leaving out those without any."""
     columns: dict[bytes, list[int]] = defaultdict(list)
     for column, bits in enumerate(np.packbits(present, axis=0).T):
@@ -160,10 +162,10 @@ def _split_by_presence(group: Group, present: Bools) -> Iterator[Group]:
         rows = present[:, several[0]]
         if rows.any():
             labels = tuple(group.labels[column] for column in several)
-            yield Group(labels, group.times[rows], group.values[rows][:, several])
+            yield SeriesGroup(labels, group.times[rows], group.values[rows][:, several])
 
 
-def split_wide(group: Group, steps: int) -> Iterator[Group]:
+def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
     """Part a wide group into blocks of series."""
     width = max(1, MAX_BLOCK // max(steps, len(group.times)))
     if width >= len(group.labels):
@@ -171,7 +173,7 @@ def split_wide(group: Group, steps: int) -> Iterator[Group]:
         return
     for first in range(0, len(group.labels), width):
         some = slice(first, first + width)
-        yield Group(group.labels[some], group.times, group.values[:, some])
+        yield SeriesGroup(group.labels[some], group.times, group.values[:, some])
 
 
 def _join_small(pieces: Iterable[Windows]) -> Iterator[Windows]:

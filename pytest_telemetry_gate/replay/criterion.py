@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay"]
 
-_SHOWN = 5  # cases named in a reason; the count says how many there are
 _UNITS = {"pass_rate": "ratio", "payload": "B", "lag": "s", "skipped": "pp", "retries": "pp"}
-_DIGITS = 9  # of a difference of percentages: the last bits of either are noise
 
 
 class ReplayOf(Model):
@@ -53,14 +52,14 @@ class Replay(Criterion):
     key: ClassVar[str] = "replay"
 
     replay: ReplayOf = Field(description="which figure of which replay suite")
-    path: str = Field(default="", exclude=True, repr=False)
+    path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
     @property
     def yielded_unit(self) -> str:
         """The unit that the figure has."""
         return _UNITS[self.replay.of]
 
-    def beside(self, folder: Path) -> Replay:
+    def relative_to_folder(self, folder: Path) -> Replay:
         """Take the path of the replay suite from the folder of the suite file."""
         return self.model_copy(update={"path": str((folder / self.replay.suite).absolute())})
 

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.answers import Capture
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.facts import Member, MemberFacts, OtherFacts
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
 from pytest_telemetry_gate.replay.judge.cases import judge_case, undecided_case
@@ -118,7 +118,7 @@ def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
     summary = _summary(verdicts)
     if undecided and not _decided_anyway(replayed, dossier, len(good), len(undecided)):
         reason = f"{summary}; {undecided[0].criterion}: {undecided[0].reason}"
-        return dossier.revise(outcome=outcome_of(undecided) or dossier.outcome, reason=reason)
+        return dossier.revise(outcome=worst_outcome(undecided) or dossier.outcome, reason=reason)
     return dossier.revise(reason=f"{dossier.verdict.reason}; {summary}")
 
 
@@ -181,7 +181,7 @@ def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result
         ],
         facts=[OtherFacts("replay", {"cases": [_builtins(name, result) for name, result in results]})],
     )
-    if problems and dossier.outcome.lets_through():
+    if problems and dossier.outcome.keeps_gate_open():
         _, worst = max(problems, key=lambda named: _RANK[named[1].outcome])
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         dossier = dossier.revise(outcome=worst.outcome, reason=f"{worst.reason}{more}")

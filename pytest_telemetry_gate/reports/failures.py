@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.model.dossier import CASE, Dossier
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.rows import limit_of, ordered, ranges
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.rows import ordered, ranges, value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
@@ -106,8 +106,8 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
         "" if verdict.time is None else f"at {format_time(verdict.time)}",
         ""
         if verdict.value is None
-        else f"value {format_against(verdict.value, limit_of(verdict), verdict.unit)}",
-        f"limit {limit_of(verdict)}" if limit_of(verdict) else "",
+        else f"value {format_against(verdict.value, value_limit(verdict), verdict.unit)}",
+        f"limit {value_limit(verdict)}" if value_limit(verdict) else "",
         "" if verdict.margin is None else f"margin {format_value(verdict.margin, _unit_of_margin(verdict))}",
         "" if verdict.level is None else f"level {verdict.level}",
         "" if verdict.coverage is None else f"coverage {format_percent(verdict.coverage)}",
@@ -131,7 +131,7 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
 
 
 def _unit_of_margin(verdict: Verdict) -> str:
-    return verdict.unit if limit_of(verdict) else verdict.variance_unit
+    return verdict.unit if value_limit(verdict) else verdict.variance_unit
 
 
 def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
@@ -173,7 +173,7 @@ def _rest(
         where = ranges([one.checkpoint for one in mine], families[_family(mine[0])])
         parts.append(f"{region} {where}" if region else where)
     told = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
-    furthest = worst([*shown, *hidden])
+    furthest = worst_verdict([*shown, *hidden])
     if furthest in shown or furthest.margin is None or furthest.value is None:
         return told
     return f"{told}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"

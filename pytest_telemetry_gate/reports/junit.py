@@ -9,14 +9,14 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
 from pytest_telemetry_gate.reports.failures import describe_evidence, describe_figures
 from pytest_telemetry_gate.reports.status import figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_value
 
-__all__ = ["failure_text", "is_property", "properties", "properties_of"]
+__all__ = ["failure_text", "is_property", "list_properties", "properties"]
 
 _PREFIX = "telemetry."
 _TEXTS = (
@@ -59,7 +59,7 @@ def properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[str, str]]
     return [(prefix + name, content) for name, content in safe.items()]
 
 
-def properties_of(dossiers: Sequence[Dossier]) -> list[tuple[str, str]]:
+def list_properties(dossiers: Sequence[Dossier]) -> list[tuple[str, str]]:
     """Return the properties of a test.
 
     One verdict has the names ``telemetry.value`` and so on. Several have ``telemetry.1.value``,
@@ -71,7 +71,10 @@ def properties_of(dossiers: Sequence[Dossier]) -> list[tuple[str, str]]:
         return properties(verdicts[0])
     if not verdicts:
         return []
-    found = [(f"{_PREFIX}verdict", str(worst(verdicts).outcome)), (f"{_PREFIX}checks", str(len(verdicts)))]
+    found = [
+        (f"{_PREFIX}verdict", str(worst_verdict(verdicts).outcome)),
+        (f"{_PREFIX}checks", str(len(verdicts))),
+    ]
     for number, verdict in enumerate(verdicts, 1):
         found.extend(properties(verdict, f"{_PREFIX}{number}."))
     return found
@@ -85,7 +88,7 @@ def failure_text(dossiers: Sequence[Dossier]) -> str:
     if not dossiers:
         message = "no dossier to describe"
         raise ValueError(message)
-    decisive = worst([one.verdict for one in dossiers])
+    decisive = worst_verdict([one.verdict for one in dossiers])
     first = next(one for one in dossiers if one.verdict is decisive)
     others = f" (and {len(dossiers) - 1} more)" if len(dossiers) > 1 else ""
     lines = [_headline(decisive) + others]

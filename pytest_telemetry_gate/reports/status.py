@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.rows import limit_of
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.rows import value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_against, format_change
 
@@ -33,7 +33,7 @@ def status(
     word, as pytest's short summary writes the failure behind it. A word without colours has those of its category.
     """
     verdicts = [one.verdict for one in dossiers]
-    decided = worst(verdicts)
+    decided = worst_verdict(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
     if not brief:
@@ -53,7 +53,7 @@ def figures(verdict: Verdict) -> str:
         return text.one_line(text.plain(text.without_password(verdict.reason)))
     parts = []
     if verdict.value is not None:
-        limit = limit_of(verdict)
+        limit = value_limit(verdict)
         parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = (

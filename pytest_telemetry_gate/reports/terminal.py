@@ -116,11 +116,11 @@ def _attention(
     dossiers: Sequence[Dossier], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
 ) -> Iterator[list[Line]]:
     """Yield what closes the gate, then what only nearly did."""
-    closing = [one for one in dossiers if not one.outcome.lets_through(strict=gate.strict)]
+    closing = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=gate.strict)]
     close = [
         one
         for one in dossiers
-        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.lets_through(strict=gate.strict)
+        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.keeps_gate_open(strict=gate.strict)
     ]
     strictly = all(one.outcome is Outcome.WARN for one in closing)
     lots = [(closing, _FIRST, _YELLOW if strictly else _RED), (close if verbosity >= 0 else [], 1, _YELLOW)]
@@ -176,7 +176,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _look(row: Row) -> Mapping[str, bool]:
     outcome = row.worst.outcome
-    if not outcome.lets_through():
+    if not outcome.keeps_gate_open():
         return _RED
     if outcome is Outcome.PENDING:
         return _FAINT

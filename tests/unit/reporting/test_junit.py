@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome
-from pytest_telemetry_gate.reports.junit import failure_text, properties, properties_of
+from pytest_telemetry_gate.reports.junit import failure_text, list_properties, properties
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
 FAILED = sample.verdict(
@@ -59,14 +59,14 @@ def test_odd_numbers_are_written_as_prometheus_writes_them(value: float, text: s
 
 
 def test_several_verdicts_of_one_test_have_numbered_names() -> None:
-    found = dict(properties_of(sample.dossiers([sample.verdict(), FAILED])))
+    found = dict(list_properties(sample.dossiers([sample.verdict(), FAILED])))
     assert found["telemetry.verdict"] == "fail"
     assert found["telemetry.checks"] == "2"
     assert found["telemetry.1.value"] == "84.5"
     assert found["telemetry.2.value"] == "90.04"
     assert "telemetry.value" not in found
-    assert properties_of(sample.dossiers([FAILED])) == properties(FAILED)
-    assert properties_of(sample.dossiers([])) == []
+    assert list_properties(sample.dossiers([FAILED])) == properties(FAILED)
+    assert list_properties(sample.dossiers([])) == []
 
 
 def test_the_first_line_of_a_failure_says_verdict_value_limit_and_query() -> None:

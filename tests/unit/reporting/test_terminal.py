@@ -16,7 +16,7 @@ import sample_verdicts as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.rows import suites
 from pytest_telemetry_gate.reports.table import table
@@ -31,7 +31,7 @@ VERDICTS = {
 
 
 def gate(verdicts: list[Verdict], *, strict: bool = False) -> GateOutcome:
-    return gate_outcome(verdicts, selected=len(verdicts), collected=len(verdicts), strict=strict)
+    return decide_gate(verdicts, selected=len(verdicts), collected=len(verdicts), strict=strict)
 
 
 def lines(
@@ -143,7 +143,7 @@ def test_forty_hourly_failures_do_not_drown_the_others() -> None:
 def test_verbosity_2_writes_every_failure() -> None:
     drawn = "\n".join(texts(VERDICTS["regressed"], verbosity=2))
     for one in VERDICTS["regressed"]:
-        if not one.outcome.lets_through():
+        if not one.outcome.keeps_gate_open():
             assert f"{one.outcome.upper()}" in drawn
             assert f" {one.name} " in drawn
 
