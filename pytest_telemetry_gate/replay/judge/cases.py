@@ -9,7 +9,7 @@ from typing import Any
 from pytest_telemetry_gate.model.dossier import CASE, Dossier, Finding, Requirement, Step
 from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.replay.captured import CapturedCase
+from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase
 from pytest_telemetry_gate.replay.judge.contracts import contract_fields
 from pytest_telemetry_gate.replay.judge.evidence import CaseEvidence
 from pytest_telemetry_gate.replay.judge.findings import find
@@ -30,7 +30,6 @@ __all__ = [
 
 _GROUP = "Cases"
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
-_OWN_RECEIVER = frozenset({"cli", "python"})  # kinds of drives whose receiver nobody else exports to
 _NO_FLUSH = (
     "; it may have ended without flushing: a batch processor exports after a while, or when it is shut down"
 )
@@ -171,7 +170,7 @@ def _judge_transport(evidence: CaseEvidence) -> Iterator[Finding]:
     """Yield what was captured, and the requests that had to be refused."""
     captured = evidence.captured
     yield find("capture", "capture", _captured_summary(evidence), level=Outcome.PASS)
-    level = Outcome.FAIL if captured.driven.kind in _OWN_RECEIVER else Outcome.WARN
+    level = Outcome.FAIL if captured.driven.kind in OWN_RECEIVER else Outcome.WARN
     for request in captured.requests:
         if request.trouble:
             yield find("capture.refused", "export", f"export request {request.trouble}", level=level)
