@@ -80,7 +80,7 @@ def _groups(
             if criterion.id in seen:
                 first = seen[criterion.id]
                 raise SuiteError(
-                    document.shown, line, f"criterion {criterion.id!r} is there already (line {first})"
+                    document.shown, line, f"duplicate criterion {criterion.id!r} (first at line {first})"
                 )
             seen[criterion.id] = line
             criteria.append(

@@ -193,6 +193,7 @@ class GateSession:
         if not self._spool.known(question):
             self._fetch([question])
         deadline = self.environment.deadline
+        deadline.start()
         # A moment longer than requests may take, so that what they say of their failure is heard.
         answer = self._spool.get(question, max(0.0, deadline.remaining()) + 1.0)
         late = f"no answer before the gate's deadline of {format_short_duration(deadline.seconds)}"

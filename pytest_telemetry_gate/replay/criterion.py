@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
@@ -70,7 +71,7 @@ class Replay(Criterion):
     key: ClassVar[str] = "replay"
 
     replay: ReplayOf = Field(description="which figure of which replay suite")
-    path: str = Field(default="", exclude=True, repr=False)
+    path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
     @property
     def yielded_unit(self) -> str:

@@ -20,7 +20,7 @@ from pytest_telemetry_gate.gate.asker import GateSession
 from pytest_telemetry_gate.gate.fetch import joinable
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.answers import Answer, Value
-from pytest_telemetry_gate.model.environment import Deadline, Environment, RegionSettings
+from pytest_telemetry_gate.model.environment import Deadline, Environment, Origin, RegionSettings
 from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
@@ -87,7 +87,7 @@ def source(url: str, name: str = "eu", **options: object) -> PrometheusSource:
 
 
 def region(url: str, name: str = "eu", **options: object) -> RegionSettings:
-    return RegionSettings(name, "prometheus", {"url": url, **options}, {}, "telemetry.yaml:1", Path())
+    return RegionSettings(name, "prometheus", {"url": url, **options}, {}, Origin("telemetry.yaml"), Path())
 
 
 def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
