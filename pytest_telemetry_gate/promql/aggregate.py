@@ -101,24 +101,24 @@ class _Segments:
         common = common_presence(frame.present)
         self.everywhere = common is not None and bool(common.all())
         self.common = common
-        self.there = frame.present.T[kept]
+        self.present = frame.present.T[kept]
 
     def counts(self) -> Floats:
         """Return how many series of each group are there."""
         if self.common is not None:
             return self.sizes[:, None] * self.common.astype(np.float64)
-        return np.add.reduceat(self.there, self.bounds, axis=0, dtype=np.float64)
+        return np.add.reduceat(self.present, self.bounds, axis=0, dtype=np.float64)
 
     def values_or(self, value: float) -> Floats:
         """Return the rows with a value for what is absent."""
-        return self.rows if self.everywhere else np.where(self.there, self.rows, value)
+        return self.rows if self.everywhere else np.where(self.present, self.rows, value)
 
     def one_of_each(self) -> Iterable[tuple[Ints, Floats, Bools]]:
         """Yield the first series of each group, then the second ...: groups, values, whether they are there."""
         for number in range(int(self.sizes.max(initial=0))):
             more = self.sizes > number
             row = self.bounds[more] + number
-            yield self.groups[more], self.rows[row], self.there[row]
+            yield self.groups[more], self.rows[row], self.present[row]
 
 
 class _Sum(_Fold):
@@ -202,17 +202,17 @@ class _Variance(_Fold):
 
     def add(self, segments: _Segments) -> None:
         mean, spread = self.state
-        for groups, values, there in segments.one_of_each():
-            self.count[groups] += there
+        for groups, values, present in segments.one_of_each():
+            self.count[groups] += present
             count, old = self.count[groups], mean[groups]
             delta = values - old
             new = old + delta / count
             more = delta * (values - new)
             if self.from_first:
-                first = there & (count == 1)
+                first = present & (count == 1)
                 new, more = np.where(first, values, new), np.where(first, 0.0, more)
-            mean[groups] = np.where(there, new, old)
-            spread[groups] += np.where(there, more, 0.0)
+            mean[groups] = np.where(present, new, old)
+            spread[groups] += np.where(present, more, 0.0)
 
     def result(self) -> Floats:
         return self.state[1] / self.count

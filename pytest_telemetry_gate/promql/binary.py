@@ -59,32 +59,32 @@ def combine_vectors(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -
     many, single = (rhs, lhs) if swapped else (lhs, rhs)
     places, ones, owners = _single_side(node, many, single, "left" if swapped else "right")
     signatures = [_signature(own, node) for own in many.labels]
-    mine = [column for column, signature in enumerate(signatures) if signature in places]
-    if not mine:
+    columns = [column for column, signature in enumerate(signatures) if signature in places]
+    if not columns:
         return Frame.empty(len(lhs.values))
-    partners = [places[signatures[column]] for column in mine]
-    values, others = _select_columns(many.values, mine), _select_columns(ones.values, partners)
-    there = _select_columns(many.present, mine) & _select_columns(ones.present, partners)
+    partners = [places[signatures[column]] for column in columns]
+    values, others = _select_columns(many.values, columns), _select_columns(ones.values, partners)
+    present = _select_columns(many.present, columns) & _select_columns(ones.present, partners)
     left, right = (others, values) if swapped else (values, others)
     if node.op in COMPARISONS and not node.returns_bool:
         result = left
-        there &= COMPARISONS[node.op](left, right)
+        present &= COMPARISONS[node.op](left, right)
     else:
         result = calculate(node.op, left, right)
     if node.card == "1:1":
-        _check_one_to_one([signatures[column] for column in mine], there)
+        _check_one_to_one([signatures[column] for column in columns], present)
     if node.include and len(owners) > len(ones.labels):
-        matches, columns = _split_by_lender(owners, partners)
-        result, there = result[:, matches], there[:, matches] & single.present[:, columns]
-        mine = [mine[match] for match in matches]
-        lenders = [single.labels[column] for column in columns]
+        matches, lender_columns = _split_by_lender(owners, partners)
+        result, present = result[:, matches], present[:, matches] & single.present[:, lender_columns]
+        columns = [columns[match] for match in matches]
+        lenders = [single.labels[column] for column in lender_columns]
     else:
         lenders = [ones.labels[partner] for partner in partners]
     labels = [
         _result_labels(node, many.labels[column], other, keeps_name=keeps_name)
-        for column, other in zip(mine, lenders, strict=True)
+        for column, other in zip(columns, lenders, strict=True)
     ]
-    frame = Frame(labels, result, there)
+    frame = Frame(labels, result, present)
     if node.card == "1:1":
         return merge(frame)
     try:
@@ -99,13 +99,13 @@ def _select_columns(array: _Array, columns: Sequence[int]) -> _Array:
     return array if list(columns) == list(range(array.shape[1])) else array[:, columns]
 
 
-def _check_one_to_one(signatures: Sequence[Signature], there: Bools) -> None:
+def _check_one_to_one(signatures: Sequence[Signature], present: Bools) -> None:
     """Refuse a signature with two matches at a step."""
     columns: dict[Signature, list[int]] = {}
     for column, signature in enumerate(signatures):
         columns.setdefault(signature, []).append(column)
     if len(columns) < len(signatures) and any(
-        (there[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
+        (present[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
     ):
         message = (
             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
@@ -129,21 +129,21 @@ def _single_side(
     if len(columns) == len(single.labels):
         return places, single, owners
     anything = many.present.any(axis=1)
-    values, present = [], []
+    values, presences = [], []
     for signature, several in columns.items():
-        there = single.present[:, several]
-        if ((there.sum(axis=1) > 1) & anything).any():
+        present = single.present[:, several]
+        if ((present.sum(axis=1) > 1) & anything).any():
             group = "{" + ", ".join(f'{k}="{v}"' for k, v in sorted(signature)) + "}"
             message = (
                 f"found duplicate series for the match group {group} on the {side} hand-side of the operation; "
                 "many-to-many matching not allowed: matching labels must be unique on one side"
             )
             raise PromQLError(message)
-        first = there.argmax(axis=1)
+        first = present.argmax(axis=1)
         values.append(np.take_along_axis(single.values[:, several], first[:, None], axis=1)[:, 0])
-        present.append(there.any(axis=1))
+        presences.append(present.any(axis=1))
     labels = [single.labels[several[0]] for several in columns.values()]
-    return places, Frame(labels, np.column_stack(values), np.column_stack(present)), owners
+    return places, Frame(labels, np.column_stack(values), np.column_stack(presences)), owners
 
 
 def _split_by_lender(
@@ -189,9 +189,9 @@ def _matched(node: Binary, frame: Frame, other: Frame) -> Bools:
     for column, own in enumerate(other.labels):
         columns.setdefault(_signature(own, node), []).append(column)
     nothing = np.zeros(len(frame.values), dtype=np.bool_)
-    there = {signature: other.present[:, several].any(axis=1) for signature, several in columns.items()}
-    found = [there.get(_signature(own, node), nothing) for own in frame.labels]
-    return np.column_stack(found) if found else frame.present
+    present = {signature: other.present[:, several].any(axis=1) for signature, several in columns.items()}
+    matched = [present.get(_signature(own, node), nothing) for own in frame.labels]
+    return np.column_stack(matched) if matched else frame.present
 
 
 def _signature(labels: Labels, node: Binary) -> Signature:

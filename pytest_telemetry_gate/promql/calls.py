@@ -53,10 +53,10 @@ def _absent(run: Evaluator, node: ast.Call) -> Frame:
     (argument,) = node.args
     if node.func == "absent_over_time":
         argument = ast.Call("last_over_time", node.args, "vector")  # names stay, so none coincide
-    there = np.zeros(len(run.steps), dtype=np.bool_)
+    present = np.zeros(len(run.steps), dtype=np.bool_)
     for frame in run.blocks(argument):
-        there |= frame.present.any(axis=1)
-    return Frame.single(np.ones(len(there)), ~there, functions.absent_labels(node.args[0]))
+        present |= frame.present.any(axis=1)
+    return Frame.single(np.ones(len(present)), ~present, functions.absent_labels(node.args[0]))
 
 
 def _histogram_quantile(run: Evaluator, node: ast.Call) -> Frame:

@@ -236,8 +236,7 @@ class Evaluator:
         kernel = WINDOW_FUNCTIONS[func]
         for windows in self._windows(matrix):
             values, present = kernel(windows, parameters)
-            there = bool((windows.counts > 0).any())
-            if there and func == "quantile_over_time":
+            if func == "quantile_over_time" and (windows.counts > 0).any():
                 self.notes.invalid_quantiles(parameters[0])
             if func in {"rate", "increase"} and present[:, 0].any():
                 for labels in windows.labels:

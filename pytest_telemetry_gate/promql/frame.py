@@ -57,8 +57,9 @@ class Frame:
     @classmethod
     def single(cls, values: Floats, present: Bools | None = None, labels: Labels | None = None) -> Frame:
         """Return a frame of one series."""
-        there = np.ones(len(values), dtype=np.bool_) if present is None else present
-        return cls([labels or {}], values[:, None], there[:, None])
+        if present is None:
+            present = np.ones(len(values), dtype=np.bool_)
+        return cls([labels or {}], values[:, None], present[:, None])
 
     def columns(self, kept: Sequence[int]) -> Frame:
         """Return some of the series."""
@@ -82,7 +83,7 @@ def join(frames: Iterable[Frame], steps: int) -> Frame:
         frames.clear()
     if len(many) <= 1:
         return many[0] if many else Frame.empty(steps)
-    labels = [one for frame in many for one in frame.labels]
+    labels = [own for frame in many for own in frame.labels]
     values = np.empty((steps, len(labels)))
     present = np.empty((steps, len(labels)), dtype=np.bool_)
     end = len(labels)
@@ -142,15 +143,15 @@ def merge(frame: Frame, *, strict: bool = False) -> Frame:
         places.setdefault(frozenset(labels.items()), []).append(column)
     if len(places) == len(frame.labels):
         return frame
-    values, present = [], []
+    values, presences = [], []
     for columns in places.values():
-        there = frame.present[:, columns]
-        together = there.any(axis=0).sum() if strict else there.sum(axis=1).max(initial=0)
+        present = frame.present[:, columns]
+        together = present.any(axis=0).sum() if strict else present.sum(axis=1).max(initial=0)
         if together > 1:
             message = "vector cannot contain metrics with the same labelset"
             raise PromQLError(message)
-        first = there.argmax(axis=1)
+        first = present.argmax(axis=1)
         values.append(np.take_along_axis(frame.values[:, columns], first[:, None], axis=1)[:, 0])
-        present.append(there.any(axis=1))
+        presences.append(present.any(axis=1))
     owners = [frame.labels[columns[0]] for columns in places.values()]
-    return Frame(owners, np.column_stack(values), np.column_stack(present))
+    return Frame(owners, np.column_stack(values), np.column_stack(presences))

@@ -40,8 +40,8 @@ def _count_pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -
     marks[1:] = differs(windows.values[:-1], windows.values[1:])
     before: Ints = np.cumsum(marks, axis=0)
     first, last = windows.edges(1)
-    found = np.asarray(before[last] - before[first], dtype=np.float64)
-    return found, windows.present_with(1)
+    counts = np.asarray(before[last] - before[first], dtype=np.float64)
+    return counts, windows.present_with(1)
 
 
 def _sums(windows: Windows, term: _Term, series: int | None = None) -> Floats:

@@ -57,13 +57,13 @@ def matrix_of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matr
     values, present = np.empty((0, len(steps))), np.empty((0, len(steps)), dtype=np.bool_)
     labels: list[Labels] = []
     for frame in blocks:
-        there = np.flatnonzero(frame.present.any(axis=0))
-        shape = len(labels) + len(there), len(steps)
+        seen = np.flatnonzero(frame.present.any(axis=0))
+        shape = len(labels) + len(seen), len(steps)
         guard.check_memory(shape[0] * shape[1])
         for rows, columns in ((values, frame.values), (present, frame.present)):
             rows.resize(shape, refcheck=False)
-            rows[len(labels) :] = columns.T[there]
-        labels += [frame.labels[column] for column in there.tolist()]
+            rows[len(labels) :] = columns.T[seen]
+        labels += [frame.labels[column] for column in seen.tolist()]
     order = sorted(range(len(labels)), key=lambda row: sorted(labels[row].items()))
     _reorder(values, order)
     _reorder(present, order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -66,7 +67,7 @@ class MemoryStorage:
         """Yield the series that every matcher matches."""
         exact = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), None)
         candidates = self._groups.values() if exact is None else [self._groups.get(exact, [])]
-        for group in (one for groups in candidates for one in groups):
+        for group in chain.from_iterable(candidates):
             kept = [
                 column
                 for column, labels in enumerate(group.labels)
