@@ -44,7 +44,7 @@ def calculate(op: str, lhs: Floats, rhs: Floats) -> Floats:
 
 
 def combine_with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) -> Frame:
-    """Combine a vector with a scalar, which stands on the left if ``swapped``; names stay."""
+    """Combine a vector with a scalar, which is the left operand if ``swapped``; names stay."""
     other = scalar[:, None]
     lhs, rhs = (other, frame.values) if swapped else (frame.values, other)
     if node.op in COMPARISONS and not node.returns_bool:
@@ -95,7 +95,7 @@ def combine_vectors(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -
 
 
 def _select_columns(array: _Array, columns: Sequence[int]) -> _Array:
-    """Return columns of an array, without copying where that is all of them in order."""
+    """Return columns of an array; the array itself where that is all of them in order."""
     return array if list(columns) == list(range(array.shape[1])) else array[:, columns]
 
 
@@ -116,10 +116,10 @@ def _check_one_to_one(signatures: Sequence[Signature], present: Bools) -> None:
 def _single_side(
     node: Binary, many: Frame, single: Frame, side: str
 ) -> tuple[dict[Signature, int], Frame, list[tuple[int, int]]]:
-    """Return where each signature's one series stands, and those series.
+    """Return the place of each signature's one series, a frame of these series, and what they consist of.
 
-    Several of one signature may follow one another, but not stand side by side. As each lends its own labels, the
-    last answer is which series of ``single`` make up each: pairs of places in the frame and columns of ``single``.
+    Several series of a signature may follow each other, but not be present together. Each lends its own labels, so the
+    third result has all pairs of a place in the frame and a column of ``single``.
     """
     columns: dict[Signature, list[int]] = {}
     for column, own in enumerate(single.labels):
@@ -149,7 +149,7 @@ def _single_side(
 def _split_by_lender(
     owners: Sequence[tuple[int, int]], partners: Sequence[int]
 ) -> tuple[list[int], list[int]]:
-    """Part each match by which of several series lends its labels, where those follow one another."""
+    """Split each match by the series that lends its labels, where several follow each other."""
     lending: dict[int, list[int]] = {}
     for place, column in owners:
         lending.setdefault(place, []).append(column)
@@ -184,7 +184,7 @@ def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
 
 
 def _matched(node: Binary, frame: Frame, other: Frame) -> Bools:
-    """Tell for each series and step whether the other side has one with its signature."""
+    """Tell for each series and step whether the other side has a series with its signature."""
     columns: dict[Signature, list[int]] = {}
     for column, own in enumerate(other.labels):
         columns.setdefault(_signature(own, node), []).append(column)

@@ -1,4 +1,4 @@
-"""Aggregations that keep series or look at their values one by one: topk and its like, quantile, count_values."""
+"""Aggregations of single series and values: topk, bottomk, limitk, limit_ratio, quantile, count_values."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def go_decimal(value: float) -> str:
 
 
 def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
-    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: keep series themselves, at each step those that are in."""
+    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: select series at each step."""
     if op == "limit_ratio":
         return _limit_ratio(frame, k)
     for count in k.tolist():
@@ -102,7 +102,7 @@ def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: G
 
 
 def _lowest(ranks: Floats, present: Bools, limit: Ints, guard: Guard) -> Bools:
-    """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
+    """Mark the lowest present values of each row, as many as its limit; NaN comes last."""
     chosen = np.zeros(present.shape, dtype=np.bool_)
     for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (MAX_BLOCK)):
         guard.check_time()
