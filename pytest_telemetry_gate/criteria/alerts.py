@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions, shortest_window
+from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage, shortest_window
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.episodes import count_episodes, holes_in
-from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
+from pytest_telemetry_gate.criteria.episodes import count_episodes, find_holes
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
@@ -71,14 +71,14 @@ class Alerts(Criterion):
         answer = answers[EventsQuestion(check.region, "alerts", check.start, check.time)]
         query = _alerts_query(match)
         if not isinstance(answer.value, Events):
-            return decide(check, (), evidence_of(check, answer, query=query))
+            return decide(check, (), collect_evidence(check, answer, query=query))
         events = answer.value
         matching = [one for one in events.episodes if _matches({**one.labels, "alertname": one.name}, match)]
         rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
-        doubt = holes_in(check, events) or self._unproven(check, events, rules, answers)
+        doubt = find_holes(check, events) or self._unproven(check, events, rules, answers)
         silences = tuple(one for one in events.silences if one.may_hide(match))
         proof = EventFacts(rules=tuple(rules), evaluations=_evaluations(events, rules), silences=silences)
-        evidence = evidence_of(check, answer, query=query, doubt=doubt)
+        evidence = collect_evidence(check, answer, query=query, doubt=doubt)
         dossier = count_episodes(check, matching, evidence, "alert", proof)
         if not silences:
             return dossier
@@ -115,11 +115,11 @@ class Alerts(Criterion):
     def _unproven_by_query(self, check: Check, answers: Answers) -> str:
         proof = check.query(self.key)
         answer = answers[proof.at(check.region, check.time)]
-        coverage = coverage_of(check, proof, check.time, answers)
-        problem = evidence_of(check, answer, query=proof.text, coverage=coverage).problem
+        coverage = measure_coverage(check, proof, check.time, answers)
+        problem = collect_evidence(check, answer, query=proof.text, coverage=coverage).problem
         if problem is not None:
             return f"proof: {problem.reason}"
-        _, values = series_of(answer)
+        _, values = read_series(answer)
         if any(not value > 0 for value in values):
             return f"proof: {proof.text} is {format_value(min(values))}, so the rules were not evaluated all the time"
         seen = shortest_window(check, proof, check.time)

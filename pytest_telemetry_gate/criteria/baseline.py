@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
-from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
+from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.model.questions import Query
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_time
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.terms import Baseline
 
-__all__ = ["Reference", "baseline_questions", "is_stated", "reference_of", "stated_reference"]
+__all__ = ["Reference", "baseline_questions", "find_reference", "find_stated_reference", "is_stated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def baseline_questions(check: Check, text: str) -> Iterable[Question]:
         yield from coverage_questions(check, query, time)
 
 
-def reference_of(check: Check, text: str, answers: Answers) -> Reference | None:
+def find_reference(check: Check, text: str, answers: Answers) -> Reference | None:
     """Return the baseline of a check, or None where the suite names none."""
     baseline = _baseline(check)
     if baseline is None:
@@ -56,12 +56,12 @@ def reference_of(check: Check, text: str, answers: Answers) -> Reference | None:
     query, time = other
     name = baseline.name or f"at {format_time(time)}"
     answer = answers[query.at(check.region, time)]
-    coverage = coverage_of(check, query, time, answers)
-    evidence = evidence_of(check, answer, query=query.text, coverage=coverage)
+    coverage = measure_coverage(check, query, time, answers)
+    evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
     if evidence.problem is not None:
         failed = evidence.problem.outcome is Outcome.ERROR
         return Reference(name, problem=f"baseline: {evidence.problem.reason}", error=failed)
-    _, values = series_of(answer)
+    _, values = read_series(answer)
     if len(values) != 1:
         return Reference(name, problem=f"baseline: {query.text} gave {len(values)} series, not one")
     if not math.isfinite(values[0]):
@@ -69,9 +69,9 @@ def reference_of(check: Check, text: str, answers: Answers) -> Reference | None:
     return Reference(name, values[0])
 
 
-def stated_reference(check: Check, answers: Answers) -> Reference | None:
+def find_stated_reference(check: Check, answers: Answers) -> Reference | None:
     """Return the baseline if it is stated as a number or in a file; what cannot be asked again has no other."""
-    return reference_of(check, "", answers) if is_stated(check) else None
+    return find_reference(check, "", answers) if is_stated(check) else None
 
 
 def is_stated(check: Check) -> bool:

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.baseline import stated_reference
+from pytest_telemetry_gate.criteria.baseline import find_stated_reference
 from pytest_telemetry_gate.criteria.coverage import (
     Coverage,
-    coverage_of,
     coverage_questions,
-    up_coverage,
+    measure_coverage,
+    measure_up,
     up_questions,
     up_selector,
 )
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import evidence_of
+from pytest_telemetry_gate.criteria.evidence import collect_evidence
 from pytest_telemetry_gate.criteria.queries import SELECTOR, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -64,12 +64,12 @@ class Count(Criterion):
         """Decide about the growth; absent counters count as 0 only where their targets were up."""
         samples, window = self._samples(check), self._window(check)
         answer = answers[samples.at(check.region, check.time)]
-        coverage = coverage_of(check, window, check.time, answers)
+        coverage = measure_coverage(check, window, check.time, answers)
         if coverage.share is None or coverage.share < self.coverage:
             coverage = self._of_targets(check, window, coverage, answers)
-        evidence = evidence_of(check, answer, query=samples.text, coverage=coverage)
+        evidence = collect_evidence(check, answer, query=samples.text, coverage=coverage)
         grown = growth(answer.value, check.start) if isinstance(answer.value, Matrix) else math.nan
-        return decide(check, (grown,), evidence, stated_reference(check, answers))
+        return decide(check, (grown,), evidence, find_stated_reference(check, answers))
 
     def _samples(self, check: Check) -> Query:
         return check.query("samples", f"{self.count}[{format_duration(check.range + _BEFORE)}]")
@@ -79,7 +79,7 @@ class Count(Criterion):
 
     def _of_targets(self, check: Check, window: Query, own: Coverage, answers: Answers) -> Coverage:
         up = up_selector(check, window)
-        stand_in = up_coverage(check, up, check.range, answers)
+        stand_in = measure_up(check, up, check.range, answers)
         if stand_in.share is None or stand_in.share < self.coverage:
             return Coverage(stand_in.share, f"{own.reason}; {stand_in.reason}", stand_in.error or own.error)
         return stand_in

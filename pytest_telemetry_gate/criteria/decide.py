@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.terms import Levels, Terms
 
-__all__ = ["decide", "decide_value", "level_of", "variance_of"]
+__all__ = ["compute_variance", "decide", "decide_value", "find_level"]
 
 _SLACK = 1e-9  # relative: 105 against 100 is exactly at 5 %, whatever the last bit of the division says
 _GOOD = frozenset({Outcome.PASS, Outcome.WARN})
@@ -101,7 +101,7 @@ def decide_value(
     )
 
 
-def variance_of(terms: Terms, value: float, baseline: float) -> float | None:
+def compute_variance(terms: Terms, value: float, baseline: float) -> float | None:
     """Return the change against the baseline: in % of it, or in percentage points where the unit is a ratio.
 
     None where the baseline is zero and the change therefore has no percentage.
@@ -111,7 +111,7 @@ def variance_of(terms: Terms, value: float, baseline: float) -> float | None:
     return None if baseline == 0 else (value - baseline) / abs(baseline) * 100
 
 
-def level_of(levels: Levels | None, variance: float) -> Level | None:
+def find_level(levels: Levels | None, variance: float) -> Level | None:
     """Return the highest level that the size of the variance (in %) has reached."""
     if levels is None:
         return None
@@ -123,14 +123,14 @@ def level_of(levels: Levels | None, variance: float) -> Level | None:
 
 
 def _measure(terms: Terms, levels: Levels | None, value: float, baseline: float | None) -> _Measured:
-    variance = None if baseline is None else variance_of(terms, value, baseline)
+    variance = None if baseline is None else compute_variance(terms, value, baseline)
     margin, level = None, None
     if terms.limit is not None:
         margin = terms.limit.margin(value)
     elif variance is not None and terms.tolerance is not None:
         margin = terms.tolerance * 100 - abs(variance)
     if terms.tolerance is not None and variance is not None:
-        level = level_of(levels, variance)
+        level = find_level(levels, variance)
     return _Measured(value, baseline, variance, level, margin)
 
 
@@ -179,7 +179,7 @@ def _comfort(terms: Terms, value: float, baseline: float | None) -> tuple[bool, 
     inside, room = True, math.inf
     if limit is not None:
         inside, room = limit.holds(value), limit.margin(value) or 0.0
-    variance = None if baseline is None else variance_of(terms, value, baseline)
+    variance = None if baseline is None else compute_variance(terms, value, baseline)
     if tolerance is not None and variance is not None:
         inside = inside and _within(variance, tolerance)
         room = min(room, tolerance * 100 - abs(variance))

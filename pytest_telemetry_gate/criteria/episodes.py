@@ -14,7 +14,7 @@ from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
-__all__ = ["count_episodes", "holes_in"]
+__all__ = ["count_episodes", "find_holes"]
 
 
 _MAX_LISTED = 3  # episodes named in a reason; the facts hold all of them
@@ -47,7 +47,7 @@ def count_episodes(
     return dossier.revise(reason=f"{dossier.verdict.reason}; {noun}: {'; '.join(parts)}")
 
 
-def holes_in(check: Check, events: Events) -> str:
+def find_holes(check: Check, events: Events) -> str:
     """Return why a history may lack events between ``check.start`` and the checkpoint, or nothing."""
     if not events.complete:
         return f"the history is incomplete: {events.reason or 'the source says so'}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answer
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["Evidence", "Problem", "evidence_of", "series_of"]
+__all__ = ["Evidence", "Problem", "collect_evidence", "read_series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Evidence:
     doubt: str = ""
 
 
-def evidence_of(
+def collect_evidence(
     check: Check, answer: Answer, *, query: str, coverage: Coverage | None = None, doubt: str = ""
 ) -> Evidence:
     """Return the evidence of one answer, judged for errors, partial answers, absence and coverage."""
@@ -59,7 +59,7 @@ def evidence_of(
     return Evidence(fields, _problem(check, answer, query, coverage), doubt)
 
 
-def series_of(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:
+def read_series(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:
     """Return the label sets and values of an instant answer; a scalar is one series without labels."""
     if isinstance(answer.value, Scalar):
         return ({},), (float(answer.value.value),)

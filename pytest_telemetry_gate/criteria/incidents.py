@@ -8,8 +8,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.episodes import count_episodes, holes_in
-from pytest_telemetry_gate.criteria.evidence import evidence_of
+from pytest_telemetry_gate.criteria.episodes import count_episodes, find_holes
+from pytest_telemetry_gate.criteria.evidence import collect_evidence
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -46,7 +46,7 @@ class Incidents(Criterion):
         kind = self.incidents.kind
         query = "incidents" if kind is None else f"incidents of kind {kind}"
         if not isinstance(answer.value, Events):
-            return decide(check, (), evidence_of(check, answer, query=query))
+            return decide(check, (), collect_evidence(check, answer, query=query))
         matching = [one for one in answer.value.episodes if kind in (None, one.kind)]
-        evidence = evidence_of(check, answer, query=query, doubt=holes_in(check, answer.value))
+        evidence = collect_evidence(check, answer, query=query, doubt=find_holes(check, answer.value))
         return count_episodes(check, matching, evidence, kind or "incident", EventFacts())

@@ -14,7 +14,7 @@ from pytest_telemetry_gate.criteria.decide import decide_value
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.model.dossier import Dossier, Step
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
 from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
     facts = MemberFacts(tuple(Member.from_verdict(one.verdict) for one in dossiers))
     undecided = [one for one in dossiers if one.outcome in _UNDECIDED]
     if undecided:
-        dossier = _take(check, _worst(undecided))
+        dossier = _take(check, _worst_verdict(undecided))
     elif check.criterion.combine == "any":
         dossier = _take(check, min(dossiers, key=_from_best))
     elif check.criterion.combine == "max":
@@ -49,12 +49,12 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
     elif check.criterion.combine == "sum":
         dossier = _sum(check, [one.verdict for one in dossiers])
     else:
-        dossier = _take(check, _worst(dossiers))
+        dossier = _take(check, _worst_verdict(dossiers))
     return dossier.revise(facts=[facts], steps=[Step("combine", f"{check.criterion.combine} of the regions")])
 
 
-def _worst(dossiers: Sequence[Dossier]) -> Dossier:
-    verdict = worst([one.verdict for one in dossiers])
+def _worst_verdict(dossiers: Sequence[Dossier]) -> Dossier:
+    verdict = worst_verdict([one.verdict for one in dossiers])
     return next(one for one in dossiers if one.verdict is verdict)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.baseline import baseline_questions, reference_of
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
+from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_reference
+from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -45,7 +45,7 @@ class Threshold(Criterion):
         """Decide about the value that the query has at the checkpoint."""
         query = check.query(self.key)
         answer = answers[query.at(check.region, check.time)]
-        coverage = coverage_of(check, query, check.time, answers)
-        evidence = evidence_of(check, answer, query=query.text, coverage=coverage)
-        labels, values = series_of(answer)
-        return decide(check, values, evidence, reference_of(check, self.query, answers), labels)
+        coverage = measure_coverage(check, query, check.time, answers)
+        evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
+        labels, values = read_series(answer)
+        return decide(check, values, evidence, find_reference(check, self.query, answers), labels)

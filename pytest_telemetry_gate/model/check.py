@@ -55,7 +55,7 @@ class Criterion(Terms):
                 "a size that replaces the tolerance where the baseline is zero: not negative, and with one",
             )
 
-    def beside(self, folder: Path) -> Criterion:
+    def relative_to_folder(self, folder: Path) -> Criterion:
         """Return the criterion as it stands in a suite file of this folder, which its paths count from."""
         return self
 

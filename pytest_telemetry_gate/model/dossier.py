@@ -146,4 +146,5 @@ class Dossier:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Dossier:
         """Rebuild a dossier from ``to_wire()``, ignoring keys it does not know; raises TypeError or ValueError."""
-        return from_wire(cls, wire, facts=facts_from_wire(wire.get("facts", {})))
+        facts = facts_from_wire(wire["facts"]) if "facts" in wire else {}
+        return from_wire(cls, wire, facts=facts)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_telemetry_gate.model.wire import from_wire, to_wire
 
-__all__ = ["Level", "Outcome", "Verdict", "outcome_of", "worst"]
+__all__ = ["Level", "Outcome", "Verdict", "worst_outcome", "worst_verdict"]
 
 
 class Outcome(StrEnum):
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     FAIL = "fail"
     ERROR = "error"
 
-    def lets_through(self, *, strict: bool = False) -> bool:
+    def keeps_gate_open(self, *, strict: bool = False) -> bool:
         """Tell whether the gate stays open; ``strict`` closes it on a warning as well."""
         if self is Outcome.WARN:
             return not strict
@@ -107,14 +107,14 @@ class Verdict:
         return from_wire(cls, wire)
 
 
-def outcome_of(verdicts: Iterable[Verdict]) -> Outcome | None:
+def worst_outcome(verdicts: Iterable[Verdict]) -> Outcome | None:
     """Return the worst outcome, which is the outcome of them all together; None where there is none."""
     order = list(Outcome)
     return max((verdict.outcome for verdict in verdicts), key=order.index, default=None)
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
+def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
-    outcome = outcome_of(verdicts)
+    outcome = worst_outcome(verdicts)
     equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
     return min(equals, key=lambda one: float("inf") if one.margin is None else one.margin)

@@ -23,13 +23,14 @@ from pytest_telemetry_gate.gate.waiting import countdown, wait_until
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
-from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks, options
 from pytest_telemetry_gate.plugin.shared_folder import shared_folder
 from pytest_telemetry_gate.reports import junit, status, terminal
+from pytest_telemetry_gate.reports.failures import describe_failure
 
 __all__ = ["CHECK", "DOSSIERS", "ENVIRONMENT", "NOT_CHOSEN", "GateRun"]
 
@@ -196,7 +197,7 @@ class GateRun:
 
     def outcome(self) -> GateOutcome:
         """Return the outcome of the gate from the verdicts so far."""
-        return gate_outcome(
+        return decide_gate(
             [one.verdict for one in self.dossiers],
             selected=self.selected - self.left_out,
             collected=self.collected,
@@ -278,7 +279,7 @@ class GateRun:
         finally:
             verdicts = item.stash[_CONCLUDED] = item.stash.get(DOSSIERS, [])
             if self.config.getoption("--telemetry-junit-properties") == "all":
-                item.user_properties.extend(junit.properties_of(verdicts))
+                item.user_properties.extend(junit.list_properties(verdicts))
         conclude(verdicts, strict=self.strict)
 
     @pytest.hookimpl(wrapper=True)
@@ -305,7 +306,7 @@ class GateRun:
         if not wires or report.outcome not in _OUTCOMES:
             return None
         dossiers = [Dossier.from_wire(wire) for wire in wires]
-        return status.status(dossiers, strict=self.strict, brief=self._summarised)
+        return status.report_status(dossiers, strict=self.strict, brief=self._summarised)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables and the line with the gate's outcome."""
@@ -429,8 +430,8 @@ def is_elsewhere(item: pytest.Item) -> bool:
 def conclude(dossiers: list[Dossier], *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
-    closed = [one for one in dossiers if not one.outcome.lets_through(strict=strict)]
+    closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
     if closed:
-        pytest.fail(junit.failure_text(closed), pytrace=False)
+        pytest.fail(describe_failure(closed), pytrace=False)
     if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
         pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))

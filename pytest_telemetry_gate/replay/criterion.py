@@ -24,7 +24,7 @@ from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import CaptureQuestion
-from pytest_telemetry_gate.model.verdict import Outcome, outcome_of
+from pytest_telemetry_gate.model.verdict import Outcome, worst_outcome
 from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Replay(Criterion):
         """The unit that the figure has."""
         return _UNITS[self.replay.of]
 
-    def beside(self, folder: Path) -> Replay:
+    def relative_to_folder(self, folder: Path) -> Replay:
         """Take the path of the replay suite from the folder of the suite file."""
         return self.model_copy(update={"path": str((folder / self.replay.suite).absolute())})
 
@@ -133,7 +133,7 @@ class Replay(Criterion):
             verdict = verdict.revise(reason="; ".join(filter(None, (verdict.verdict.reason, found.told))))
         else:
             verdict = check.dossier(Outcome.PASS, "", **evidence.fields)
-        if found.problems and verdict.outcome.lets_through():
+        if found.problems and verdict.outcome.keeps_gate_open():
             outcome, why = max(found.problems, key=lambda one: list(Outcome).index(one[0]))
             more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
             verdict = verdict.revise(outcome=outcome, reason=f"{why}{more}")
@@ -169,7 +169,7 @@ class Replay(Criterion):
         )
         if undecided and not decided:
             reason = f"{told}; {undecided[0].criterion}: {undecided[0].reason}"
-            verdict = verdict.revise(outcome=outcome_of(undecided) or verdict.outcome)
+            verdict = verdict.revise(outcome=worst_outcome(undecided) or verdict.outcome)
         return verdict.revise(reason=reason)
 
     def _payload(self, case: ReplayCase, captured: CapturedCase, found: _Found) -> None:

@@ -59,7 +59,9 @@ def test_the_good_rollout_passes_everywhere(examples):
 
 
 def test_the_regressed_rollout_fails_by_its_four_faults_and_what_follows_from_them(examples):
-    closed = [one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.lets_through()]
+    closed = [
+        one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.keeps_gate_open()
+    ]
     caught = {(one.criterion, str(one.outcome)) for one in closed}
     assert caught == {
         ("parse_duration_p95", "fail"),

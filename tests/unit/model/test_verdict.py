@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_outcome
 
 VERDICT = Verdict(
     suite="s", group="g", criterion="c", title="t", region="eu", checkpoint="24h", outcome=Outcome.WARN, reason="r",
@@ -19,9 +19,9 @@ VERDICT = Verdict(
 
 
 def test_only_three_outcomes_let_the_gate_through_under_strict() -> None:
-    through = {outcome for outcome in Outcome if outcome.lets_through(strict=True)}
+    through = {outcome for outcome in Outcome if outcome.keeps_gate_open(strict=True)}
     assert through == {Outcome.PASS, Outcome.WAIVED, Outcome.PENDING}
-    assert {outcome for outcome in Outcome if outcome.lets_through()} == through | {Outcome.WARN}
+    assert {outcome for outcome in Outcome if outcome.keeps_gate_open()} == through | {Outcome.WARN}
 
 
 def test_only_pending_is_not_judged() -> None:
@@ -75,5 +75,5 @@ def test_the_outcome_of_several_is_the_worst() -> None:
     some = [
         replace(VERDICT, outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
     ]
-    assert outcome_of(some) is Outcome.INCONCLUSIVE
-    assert outcome_of([]) is None
+    assert worst_outcome(some) is Outcome.INCONCLUSIVE
+    assert worst_outcome([]) is None
