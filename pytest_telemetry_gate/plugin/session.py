@@ -30,6 +30,7 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks, options
 from pytest_telemetry_gate.plugin.shared_folder import shared_folder
 from pytest_telemetry_gate.reports import junit, status, terminal
+from pytest_telemetry_gate.reports.failures import describe_failure
 
 __all__ = ["CHECK", "DOSSIERS", "ENVIRONMENT", "NOT_CHOSEN", "GateRun"]
 
@@ -305,7 +306,7 @@ class GateRun:
         if not wires or report.outcome not in _OUTCOMES:
             return None
         dossiers = [Dossier.from_wire(wire) for wire in wires]
-        return status.status(dossiers, strict=self.strict, brief=self._summarised)
+        return status.report_status(dossiers, strict=self.strict, brief=self._summarised)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables and the line with the gate's outcome."""
@@ -431,6 +432,6 @@ def conclude(dossiers: list[Dossier], *, strict: bool) -> None:
     __tracebackhide__ = True
     closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
     if closed:
-        pytest.fail(junit.failure_text(closed), pytrace=False)
+        pytest.fail(describe_failure(closed), pytrace=False)
     if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
         pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))
