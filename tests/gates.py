@@ -13,7 +13,7 @@ from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
-from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.events import Events
@@ -80,7 +80,7 @@ class MemoryGate:
         path = self.folder / "small.gate.yaml"
         path.write_text(head + body, encoding="utf-8")
         suite = load_suite(path, KINDS, display_path="small.gate.yaml")
-        return plan.checks(suite, load_environment(self.folder / "telemetry.yaml", None))
+        return plan_checks(suite, load_environment(self.folder / "telemetry.yaml", None))
 
     def verdicts(self, criteria: str, head: str = HEAD) -> list[Verdict]:
         """Judge every check of the suite."""

@@ -17,6 +17,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from pytest_telemetry_gate.errors import SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.model.sources import LiveSource
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Reply, Transport
@@ -45,7 +46,7 @@ _ODD = (
 )  # what reading an odd answer raises
 
 
-class PrometheusSource:
+class PrometheusSource(LiveSource):
     """Asks one server; every method raises SourceError, one line that names region, address and cause.
 
     A server's own warnings stand in the results' ``warnings``. Safe to use from several threads.

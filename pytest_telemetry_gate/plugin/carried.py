@@ -1,0 +1,80 @@
+"""What a test brings to the process that reports: the one wire from an item by way of its report to the controller.
+
+An item keeps it in its stash; the report carries it as builtins in one attribute, which crosses to xdist's controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_telemetry_gate.model.verdict import Verdict
+
+__all__ = ["Carried", "carried_by", "forget_attempt", "put_on_report", "read_report"]
+
+_ATTRIBUTE = "telemetry_gate"
+
+
+@dataclass
+class Carried:
+    """The verdicts of a test, the lines that explain them, and what replays made during it.
+
+    ``concluded`` is set when the body of the test is over: subtests, which report earlier, carry nothing.
+    ``captures`` are what the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the
+    fields of contracts that a case had, None for a test that is no case.
+    """
+
+    path: str = ""
+    verdicts: list[Verdict] = field(default_factory=list)
+    explained: list[str] = field(default_factory=list)
+    captures: list[Mapping[str, Any]] = field(default_factory=list)
+    drove: bool = False
+    exercised: list[str] | None = None
+    concluded: bool = False
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins only."""
+        return {
+            "path": self.path,
+            "verdicts": [verdict.to_wire() for verdict in self.verdicts],
+            "explained": self.explained,
+            "captures": self.captures,
+            "drove": self.drove,
+            "exercised": self.exercised,
+        }
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Carried:
+        """Rebuild from ``to_wire()``."""
+        return cls(**{**wire, "verdicts": [Verdict.from_wire(one) for one in wire["verdicts"]]})
+
+
+_CARRIED: pytest.StashKey[Carried] = pytest.StashKey()
+
+
+def carried_by(item: pytest.Item) -> Carried:
+    """Return what an item carries, which is nothing at first."""
+    return item.stash.setdefault(_CARRIED, Carried(path=str(item.path)))
+
+
+def forget_attempt(item: pytest.Item) -> bool:
+    """Forget what an earlier attempt at the same item has carried; returns whether there was any."""
+    carried = item.stash.get(_CARRIED, None)
+    item.stash[_CARRIED] = Carried(path=str(item.path))
+    return carried is not None
+
+
+def put_on_report(report: pytest.TestReport, carried: Carried) -> None:
+    """Have a report carry what its item does."""
+    setattr(report, _ATTRIBUTE, carried.to_wire())
+
+
+def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
+    """Return what a report carries, None where it carries nothing."""
+    wire = getattr(report, _ATTRIBUTE, None)
+    return None if wire is None else Carried.from_wire(wire)
+
+
