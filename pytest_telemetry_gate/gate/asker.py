@@ -144,5 +144,3 @@ class Asker:
         region.note_failure(error)
         source = region.require()
         return Answer(None, error=describe(error), source=source.description, semantics=source.semantics)
-
-

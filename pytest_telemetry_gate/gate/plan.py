@@ -67,7 +67,9 @@ def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
     return planned
 
 
-def choose_checks(planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Iterable[str]) -> list[Check]:
+def choose_checks(
+    planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Iterable[str]
+) -> list[Check]:
     """Return the checks at the named checkpoints and regions, all of them where none is named.
 
     Raises ConfigError with the known names for a name that the suite and environment do not have.

@@ -52,22 +52,22 @@ def _prometheus(settings: RegionSettings) -> Source:
 def _recording(settings: RegionSettings) -> Source:
     from pytest_telemetry_gate.sources.recording import RecordingSource
 
-    return RecordingSource.of(settings)
+    return RecordingSource.from_settings(settings)
 
 
 def _recorded_events(settings: RegionSettings, source: Source) -> EventSource:
     from pytest_telemetry_gate.sources.recording_events import RecordedEvents
 
-    return RecordedEvents.of(settings, source)
+    return RecordedEvents.from_settings(settings, source)
 
 
 def _prometheus_alerts(settings: RegionSettings, source: Source) -> EventSource:
     from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
 
-    return PrometheusAlerts.of(settings, source)
+    return PrometheusAlerts.from_settings(settings, source)
 
 
 def _alertmanager(settings: RegionSettings, source: Source) -> EventSource:
     from pytest_telemetry_gate.sources.alertmanager import Alertmanager
 
-    return Alertmanager.of(settings, source)
+    return Alertmanager.from_settings(settings, source)

@@ -76,5 +76,3 @@ def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | N
     """Return what a report carries, None where it carries nothing."""
     wire = getattr(report, _ATTRIBUTE, None)
     return None if wire is None else Carried.from_wire(wire)
-
-

@@ -49,9 +49,8 @@ class RunHooks:
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Count the checks of a suite file that somebody, such as ``--lf``, reports as collected without looking."""
         report = yield
-        if report.passed and isinstance(collector, TelemetryFile):
-            if not self.run.denominator.has_file(collector.path):
-                collector.count()
+        if isinstance(collector, TelemetryFile) and report.passed:
+            collector.count_once()
         return report
 
     @pytest.hookimpl(tryfirst=True)

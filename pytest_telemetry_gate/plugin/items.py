@@ -32,10 +32,11 @@ class TelemetryFile(pytest.File):
         file.run = run
         return file
 
-    def count(self) -> None:
-        """Take the file's items into the denominator although they are not collected."""
-        for _ in self.collect():
-            pass
+    def count_once(self) -> None:
+        """Take the file's items into the denominator, unless it was collected and they are there."""
+        if not self.run.denominator.has_file(self.path):
+            for _ in self.collect():
+                pass
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Yield what the file holds; whatever is wrong with it is one line of a collection error."""

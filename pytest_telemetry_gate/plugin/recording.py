@@ -104,14 +104,14 @@ class RecordHooks:
         wanted, problems = _wanted_by(gate)
         recorded = Recorded()
         if wanted:
-            progress = _Progress(self._run.role.terminal(), self._config, self._shown, gate.environment.deadline)
+            progress = _Progress(
+                self._run.role.terminal(), self._config, self._shown, gate.environment.deadline
+            )
             gate.environment.deadline.restart()
             clock = max(self._run.gates.clocks)
             captures = self._summary.captures
             try:
-                recorded = record(
-                    self._out, wanted, recorded_at=clock, progress=progress, captures=captures
-                )
+                recorded = record(self._out, wanted, recorded_at=clock, progress=progress, captures=captures)
             except TelemetryGateError as error:
                 yield _Line(f"not written: {scrub(str(error))}", good=False)
                 return False

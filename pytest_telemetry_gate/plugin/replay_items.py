@@ -15,8 +15,8 @@ from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
-from pytest_telemetry_gate.replay.captured import Captured
-from pytest_telemetry_gate.replay.ci_logs import judge_ci, rates_of
+from pytest_telemetry_gate.replay.captured import CapturedCase
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import concluded, decide, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
@@ -124,15 +124,15 @@ class ReplayItem(TelemetryItem):
             if self.case is not None:
                 if captured is None:
                     return judge_case(self.suite, self.case, None, missing=answer.extent, **fields)
-                capture = Captured.from_wire(captured)
+                capture = CapturedCase.from_wire(captured)
                 decision = decide(self.suite, self.case, capture)
                 carried_by(self).exercised = decision.fields
                 return concluded(self.suite, self.case, capture, decision, **fields)
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, fields)
-            before, after = (rates_of(captured.get(side) or {}) for side in ("before", "after"))
-            return self._plain(*judge_ci(settings, before, after), fields)
+            logs = CiComparison.from_wire(captured)
+            return self._plain(*judge_ci(settings, logs.before, logs.after), fields)
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), fields)
 

@@ -13,7 +13,7 @@ from pytest_telemetry_gate.model.answers import Answer, AnswerStore, Capture
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
-from pytest_telemetry_gate.replay.ci_logs import read_ci
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci
 from pytest_telemetry_gate.replay.redaction import redacted
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
@@ -171,7 +171,7 @@ class Replays:
             raise TypeError(question)
         before, after = (read_ci(one, suite.folder) for one in (settings.before, settings.after))
         point = {"suite": suite.name, "checkpoint": question.checkpoint, "region": question.region}
-        return {**point, "case": CI_LOGS, "before": before.to_wire(), "after": after.to_wire()}
+        return {**point, "case": CI_LOGS, **CiComparison(before, after).to_wire()}
 
     def _opened(self, question: CaptureQuestion, suite: ReplaySuite) -> LiveReplay:
         key = replace(question, checkpoint="", case="")

@@ -10,14 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError, TelemetryGateError
-from pytest_telemetry_gate.replay.captured import Captured, Driven, Lag, Request
-from pytest_telemetry_gate.replay.drive.drivers import Context, drive, resolved
+from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
+from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive, resolved
 from pytest_telemetry_gate.replay.judge.contracts import Tree, amount, selected
-from pytest_telemetry_gate.replay.lag import Watch, follow
+from pytest_telemetry_gate.replay.lag import CounterWatch, follow
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
 from pytest_telemetry_gate.replay.receive.tail import Tail
-from pytest_telemetry_gate.replay.suite.model import CounterExpectation, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
+from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 
 __all__ = ["LiveReplay"]
 
@@ -46,7 +47,7 @@ class LiveReplay:
         self._source = source
         self._seed = seed
         self.cases = cases
-        self._batched: dict[tuple[str, str], Captured] = {}
+        self._batched: dict[tuple[str, str], CapturedCase] = {}
         self._quiet: dict[str, float] = {}
         self._mailbox: Mailbox | None = None
         self._tail: Tail | None = None
@@ -57,7 +58,7 @@ class LiveReplay:
         self._stack.close()
         self._mailbox = None
 
-    def capture(self, case: ReplayCase) -> Captured:
+    def capture(self, case: ReplayCase) -> CapturedCase:
         """Drive a case, or take its share of a batch that was driven together; never raises for what goes wrong."""
         try:
             if not _together(case):
@@ -74,12 +75,12 @@ class LiveReplay:
                     self._batched[one.id, one.checkpoint] = captured
             return self._batched[case.id, case.checkpoint]
         except TelemetryGateError as error:
-            driven = Driven(case.drive.kind, error=str(error), seed=self._seed)
-            return Captured(
+            driven = DriveResult(case.drive.kind, error=str(error), seed=self._seed)
+            return CapturedCase(
                 self._suite.name, case.id, case.checkpoint, driven, complete=False, at=time.time()
             )
 
-    def _driven(self, cases: Sequence[ReplayCase]) -> list[Captured]:
+    def _driven(self, cases: Sequence[ReplayCase]) -> list[CapturedCase]:
         watches = self._watches(cases)
         unprovable = next((watch.lag for watch in watches.values() if watch.lag.error), None)
         if unprovable is not None:
@@ -105,8 +106,8 @@ class LiveReplay:
             ]
 
     def _at_once(
-        self, cases: Sequence[ReplayCase], contexts: Sequence[Context]
-    ) -> list[tuple[Driven, float]]:
+        self, cases: Sequence[ReplayCase], contexts: Sequence[DriveContext]
+    ) -> list[tuple[DriveResult, float]]:
         """Drive cases, and return how each went and when it ended, on the monotonic clock."""
         with ThreadPoolExecutor(min(_AT_ONCE, len(cases))) as pool:
             driven = [pool.submit(_drive, *pair) for pair in zip(cases, contexts, strict=True)]
@@ -117,16 +118,16 @@ class LiveReplay:
     def _captured(
         self,
         case: ReplayCase,
-        driven: Driven,
+        driven: DriveResult,
         ended: float,
         box: Mailbox,
         first: int,
         *,
-        watches: Mapping[str, Watch],
+        watches: Mapping[str, CounterWatch],
         started: float,
         give_up: float,
-    ) -> Captured:
-        captured = Captured(
+    ) -> CapturedCase:
+        captured = CapturedCase(
             self._suite.name,
             case.id,
             case.checkpoint,
@@ -161,12 +162,12 @@ class LiveReplay:
         captured.complete = enough or (absence and self._matched(case, driven, requests))
         return captured
 
-    def _matched(self, case: ReplayCase, driven: Driven, found: Sequence[Request]) -> bool:
+    def _matched(self, case: ReplayCase, driven: DriveResult, found: Sequence[ExportRequest]) -> bool:
         """Tell whether every required selector is matched and no parent is outstanding."""
         if not any(_concerns(one, case, driven) for one in found):
             return False
         try:
-            telemetry = Captured(
+            telemetry = CapturedCase(
                 self._suite.name, case.id, case.checkpoint, driven, requests=list(found)
             ).telemetry()
         except CorpusError:
@@ -181,7 +182,7 @@ class LiveReplay:
         whole = all(not span.parent_id or tree.parent(span) is not None for span in telemetry.spans)
         return all(wanting) and whole
 
-    def _watches(self, cases: Sequence[ReplayCase]) -> dict[str, Watch]:
+    def _watches(self, cases: Sequence[ReplayCase]) -> dict[str, CounterWatch]:
         """Return a watch for every counter that some cases expect to rise, its baseline read."""
         wanted: dict[str, tuple[CounterExpectation, float]] = {}
         for case in cases:
@@ -197,11 +198,11 @@ class LiveReplay:
             return {}
         source = self._source()
         watches = {
-            selector: Watch(source, expectation, rise, self._quiet.get(selector, 0.0))
+            selector: CounterWatch(source, expectation, rise, self._quiet.get(selector, 0.0))
             for selector, (expectation, rise) in wanted.items()
         }
         with ThreadPoolExecutor(min(_AT_ONCE, len(watches))) as pool:
-            list(pool.map(Watch.begin, watches.values()))
+            list(pool.map(CounterWatch.begin, watches.values()))
         return watches
 
     def _box(self, case: ReplayCase, stack: ExitStack) -> tuple[Mailbox, str]:
@@ -259,8 +260,8 @@ class LiveReplay:
             with suppress(DriveError):
                 self._shared()
 
-    def _context(self, case: ReplayCase, endpoint: str) -> Context:
-        return Context(
+    def _context(self, case: ReplayCase, endpoint: str) -> DriveContext:
+        return DriveContext(
             self._suite.name,
             case.id,
             case.checkpoint,
@@ -271,7 +272,7 @@ class LiveReplay:
         )
 
 
-def _drive(case: ReplayCase, context: Context) -> tuple[Driven, float]:
+def _drive(case: ReplayCase, context: DriveContext) -> tuple[DriveResult, float]:
     started = time.monotonic()
     driven = drive(case, context)
     return driven, started + driven.seconds
@@ -296,11 +297,11 @@ def _share(case: ReplayCase, expectation: CounterExpectation) -> int:
     )
 
 
-def _kept(lag: Lag) -> Lag:
-    return Lag(**{name: getattr(lag, name) for name in Lag.__slots__})
+def _kept(lag: CounterLag) -> CounterLag:
+    return CounterLag(**{name: getattr(lag, name) for name in CounterLag.__slots__})
 
 
-def _concerns(request: Request, case: ReplayCase, driven: Driven) -> bool:
+def _concerns(request: ExportRequest, case: ReplayCase, driven: DriveResult) -> bool:
     """Tell whether a request is about a case: its trace, or pushed metrics it judges, where others export too."""
     if request.trouble or not driven.trace_ids or case.drive.kind in _OWN:
         return True

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
-    from pytest_telemetry_gate.replay.captured import Captured
+    from pytest_telemetry_gate.replay.captured import CapturedCase
     from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 
 __all__ = ["Replay"]
@@ -168,7 +168,7 @@ class Replay(Criterion):
             verdict = verdict.replaced(outcome=outcome_of(undecided) or verdict.outcome)
         return verdict.replaced(reason=reason)
 
-    def _payload(self, case: ReplayCase, captured: Captured, found: _Found) -> None:
+    def _payload(self, case: ReplayCase, captured: CapturedCase, found: _Found) -> None:
         """Take the decompressed bytes of a case's largest export request."""
         taken = [one.body for one in captured.requests if not one.trouble]
         trouble = next((one.trouble for one in captured.requests if one.trouble), "")
@@ -182,7 +182,7 @@ class Replay(Criterion):
             outcome = Outcome.ERROR if captured.driven.error else Outcome.INCONCLUSIVE
             found.problems.append((outcome, f"case {case.id}: {why}"))
 
-    def _lag(self, case: ReplayCase, captured: Captured, found: _Found) -> None:
+    def _lag(self, case: ReplayCase, captured: CapturedCase, found: _Found) -> None:
         """Take the upper end of a case's longest lag, in seconds."""
         from pytest_telemetry_gate.replay.judge.cases import judge_lag
 
@@ -202,7 +202,7 @@ class Replay(Criterion):
 
     def _ci(self, check: Check, answers: Answers, suite: ReplaySuite, found: _Found) -> None:
         """Take by how many percentage points skipped stages or retries became more frequent."""
-        from pytest_telemetry_gate.replay.ci_logs import rates_of, undecided_ci
+        from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
         from pytest_telemetry_gate.replay.suite.model import CI_LOGS
 
         wire, problem = self._wire(check, answers, CI_LOGS)
@@ -211,10 +211,11 @@ class Replay(Criterion):
             found.problems.append(problem)
             return
         try:
-            before, after = (rates_of(wire.get(side) or {}) for side in ("before", "after"))
+            comparison = CiComparison.from_wire(wire)
         except CorpusError as error:
             found.problems.append((Outcome.ERROR, str(error)))
             return
+        before, after = comparison.before, comparison.after
         why = undecided_ci(settings, before, after)
         if why:
             found.problems.append((Outcome.INCONCLUSIVE, why))
@@ -227,13 +228,13 @@ class Replay(Criterion):
 
     def _captured(
         self, check: Check, answers: Answers, name: str
-    ) -> tuple[Captured | None, tuple[Outcome, str]]:
+    ) -> tuple[CapturedCase | None, tuple[Outcome, str]]:
         """Return what a case captured, or None and why it is not known."""
-        from pytest_telemetry_gate.replay.captured import Captured
+        from pytest_telemetry_gate.replay.captured import CapturedCase
 
         wire, problem = self._wire(check, answers, name)
         try:
-            return (None if wire is None else Captured.from_wire(wire)), problem
+            return (None if wire is None else CapturedCase.from_wire(wire)), problem
         except CorpusError as error:
             return None, (Outcome.ERROR, str(error))
 

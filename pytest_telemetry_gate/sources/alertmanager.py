@@ -29,7 +29,7 @@ class Alertmanager(EventSource):
     """Asks one Alertmanager beside the region's own server."""
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
-        http = HttpSettings.of(settings)
+        http = HttpSettings.from_settings(settings)
         self._where = f"region {settings.name}: " if settings.name else ""
         self._url = http.url
         self._transport = Transport(http, settings.deadline, settings.secrets)
@@ -37,9 +37,9 @@ class Alertmanager(EventSource):
         self.description = f"alertmanager {http.url} and {history.description}"
 
     @classmethod
-    def of(cls, settings: RegionSettings, source: Source) -> Alertmanager:
+    def from_settings(cls, settings: RegionSettings, source: Source) -> Alertmanager:
         """Read the settings; raises SourceError where they are wrong or the region's metrics are not live."""
-        return cls(settings, PrometheusAlerts.of(settings, source))
+        return cls(settings, PrometheusAlerts.from_settings(settings, source))
 
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the alerts and silences that touch the time from start to end."""
@@ -52,7 +52,7 @@ class Alertmanager(EventSource):
         except (LookupError, TypeError, ValueError, AttributeError):
             message = f"{self._where}{self._url}: answered JSON that is not Alertmanager's"
             raise SourceError(message) from None
-        return self._history.told(kind, start, end, others=firing, silences=muted)
+        return self._history.events_with(kind, start, end, others=firing, silences=muted)
 
     def _get(self, path: str, fields: Mapping[str, str] | None = None) -> Any:
         try:

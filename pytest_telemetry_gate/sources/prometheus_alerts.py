@@ -24,7 +24,7 @@ class PrometheusAlerts(EventSource):
         self.description = source.description
 
     @classmethod
-    def of(cls, settings: RegionSettings, source: Source) -> PrometheusAlerts:
+    def from_settings(cls, settings: RegionSettings, source: Source) -> PrometheusAlerts:
         """Take the region's own server; raises SourceError where the region's metrics are not live."""
         if not isinstance(source, PrometheusSource):
             raise settings.error((), f"event source prometheus: the metrics come from {source.description}")
@@ -32,9 +32,9 @@ class PrometheusAlerts(EventSource):
 
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the alerts that touch the time from start to end, with the rules that the server has loaded."""
-        return self.told(kind, start, end)
+        return self.events_with(kind, start, end)
 
-    def told(
+    def events_with(
         self,
         kind: str,
         start: float,

@@ -35,7 +35,7 @@ class RecordingSource(Source):
         self._engine = Engine(recording.storage(region), semantics=recording.semantics)
 
     @classmethod
-    def of(cls, settings: RegionSettings) -> RecordingSource:
+    def from_settings(cls, settings: RegionSettings) -> RecordingSource:
         """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
         unknown = next((key for key in settings.options if key != "path"), None)
         if unknown is not None:

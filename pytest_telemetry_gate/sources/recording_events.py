@@ -27,7 +27,7 @@ class RecordedEvents(EventSource):
         self.description = source.description
 
     @classmethod
-    def of(cls, settings: RegionSettings, source: Source) -> RecordedEvents:
+    def from_settings(cls, settings: RegionSettings, source: Source) -> RecordedEvents:
         """Take the events of the region's own recording; raises SourceError where the region is not recorded."""
         if not isinstance(source, RecordingSource):
             message = "event source recording: the environment's metrics do not come from a recording"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from regions import LiveProject
 
 from pytest_telemetry_gate.errors import UnreachableError
-from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.fetch import joinable
+from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.answers import Answer, Value
 from pytest_telemetry_gate.model.environment import Deadline, Environment, RegionSettings

@@ -14,22 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
-from pytest_telemetry_gate.replay.captured import Driven
-from pytest_telemetry_gate.replay.drive.client import LOGIN, ask, shown_url
+from pytest_telemetry_gate.replay.captured import DriveResult
+from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.command import run_command
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
-from pytest_telemetry_gate.replay.suite.model import (
+from pytest_telemetry_gate.replay.suite.drives import (
     CliDrive,
-    File,
+    FileReference,
     HttpDrive,
     OtlpDrive,
     PythonDrive,
-    ReplayCase,
 )
+from pytest_telemetry_gate.replay.suite.model import ReplayCase
+from pytest_telemetry_gate.sources.http.addresses import login_of, shown_url
 from pytest_telemetry_gate.support.secrets import Secrets
 
-__all__ = ["Context", "drive", "resolved"]
+__all__ = ["DriveContext", "drive", "resolved"]
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}", re.ASCII)
 _MAX_RESPONSE = 2**20
@@ -38,7 +39,7 @@ _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLo
 
 
 @dataclass(frozen=True)
-class Context:
+class DriveContext:
     """What a drive is given: ids of its trace (hex), the receiver's address, and where files are.
 
     ``traceparent`` is W3C's header with the sampled flag, without which parent-based samplers drop the trace.
@@ -97,16 +98,16 @@ def _all_resolved(part: Any) -> Any:
     return resolved(part) if isinstance(part, str) else part
 
 
-def drive(case: ReplayCase, context: Context) -> Driven:
+def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
     """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong."""
     kind = case.drive.kind
-    drivers: dict[str, Callable[[Any, Context, Driven], None]] = {
+    drivers: dict[str, Callable[[Any, DriveContext, DriveResult], None]] = {
         "http": _http,
         "cli": _cli,
         "otlp": _otlp,
         "python": _python,
     }
-    result = Driven(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
+    result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
     settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
     started = time.monotonic()
     try:
@@ -125,8 +126,8 @@ def _keep(settings: Any, secrets: Secrets) -> None:
     """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
     for given in ("headers", "env"):
         secrets.keep_named({key: resolved(value) for key, value in getattr(settings, given, {}).items()})
-    for login in LOGIN.findall(resolved(getattr(settings, "url", ""))):
-        secrets.keep(*login.split(":", 1)[1:])
+    login = login_of(resolved(getattr(settings, "url", "")))
+    secrets.keep(*login.split(":", 1)[1:])
 
 
 def _short(text: str) -> str:
@@ -134,7 +135,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT // 2]} ... {text[-_MAX_TEXT // 2 :]}"
 
 
-def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
+def _http(settings: HttpDrive, context: DriveContext, result: DriveResult) -> None:
     url = resolved(settings.url)
     result.summary = f"{settings.method} {shown_url(url)}"
     headers = {key: resolved(value) for key, value in settings.headers.items()}
@@ -147,10 +148,10 @@ def _http(settings: HttpDrive, context: Context, result: Driven) -> None:
 
 
 def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> int:
-    return ask(method, url, headers=headers, body=body, timeout=timeout, keep=_MAX_RESPONSE).status
+    return ask(method, url, headers=headers, body=body, timeout=timeout, keep=_MAX_RESPONSE).status_code
 
 
-def _body(body: File | str | None, folder: Path) -> bytes | None:
+def _body(body: FileReference | str | None, folder: Path) -> bytes | None:
     if body is None or isinstance(body, str):
         return None if body is None else resolved(body).encode()
     return _content(folder / body.file)
@@ -164,7 +165,7 @@ def _content(path: Path) -> bytes:
         raise DriveError(message) from None
 
 
-def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
+def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None:
     argv = [resolved(part) for part in settings.argv]
     result.summary = " ".join(argv)
     environ = {**os.environ, **{key: resolved(value) for key, value in settings.env.items()}}
@@ -195,7 +196,7 @@ def _cli(settings: CliDrive, context: Context, result: Driven) -> None:
         result.failure = f"exit code: expected {settings.exit}, got {done.exit}{told}"
 
 
-def _otlp(settings: OtlpDrive, context: Context, result: Driven) -> None:
+def _otlp(settings: OtlpDrive, context: DriveContext, result: DriveResult) -> None:
     source = settings.from_ if isinstance(settings.from_, str) else settings.from_.file
     documents = read_corpus(context.folder / source, source)
     now = time.time_ns() if settings.time == "now" else None
@@ -218,7 +219,7 @@ def _otlp(settings: OtlpDrive, context: Context, result: Driven) -> None:
                 return
 
 
-def _python(settings: PythonDrive, context: Context, result: Driven) -> None:
+def _python(settings: PythonDrive, context: DriveContext, result: DriveResult) -> None:
     module, _, name = settings.call.partition(":")
     result.summary = settings.call
     try:

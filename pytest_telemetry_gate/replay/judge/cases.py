@@ -9,12 +9,13 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.replay.captured import Captured, Lag, Request
+from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, ExportRequest
 from pytest_telemetry_gate.replay.judge.contracts import Finding, amount, fields_of, judge_contract, selected
 from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.otlp.telemetry import Span, Telemetry
-from pytest_telemetry_gate.replay.suite.model import CounterExpectation, Payload, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord, TelemetryData
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation, PayloadLimits
+from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 from pytest_telemetry_gate.support.numbers import format_number
 from pytest_telemetry_gate.support.units import Limit, convert
 
@@ -54,7 +55,7 @@ class Decision:
 
 
 def judge_case(
-    suite: ReplaySuite, case: ReplayCase, captured: Captured | None, *, missing: str = "", **found: Any
+    suite: ReplaySuite, case: ReplayCase, captured: CapturedCase | None, *, missing: str = "", **found: Any
 ) -> Verdict:
     """Return the verdict on a case; ``missing`` says why there is no capture, ``found`` are fields of the verdict.
 
@@ -66,7 +67,7 @@ def judge_case(
 
 
 def concluded(
-    suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision, **found: Any
+    suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision, **found: Any
 ) -> Verdict:
     """Return the verdict that a decision about a case comes to."""
     order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
@@ -112,7 +113,7 @@ def verdict_of(
     )
 
 
-def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision:
+def decide(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> Decision:
     """Judge everything that a case expects: all of it, so that one failure hides no other."""
     decision = Decision()
     driven = captured.driven
@@ -129,7 +130,7 @@ def decide(suite: ReplaySuite, case: ReplayCase, captured: Captured) -> Decision
     return decision
 
 
-def _driven(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision) -> None:
+def _driven(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision) -> None:
     driven = captured.driven
     if driven.failure:
         decision.add(Outcome.FAIL, f"drive {driven.failure}")
@@ -147,7 +148,7 @@ def _driven(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: 
             decision.facts.append(_samples(expectation, lag))
 
 
-def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decision: Decision) -> None:
+def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision) -> None:
     try:
         telemetry = captured.telemetry()
     except CorpusError as error:
@@ -181,7 +182,7 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
         decision.exercised.setdefault(expected.contract, set()).update(
             judgement.exercised & fields_of(contract)
         )
-    like: Sequence[Span] = ()
+    like: Sequence[SpanRecord] = ()
     if case.expect.tree is not None:
         try:
             like = telemetry_of(
@@ -211,7 +212,7 @@ def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: Captured, decisio
         decision.facts.append(f"tree {shape}")
 
 
-def _amount(telemetry: Telemetry, requests: Sequence[Request], captured: Captured) -> str:
+def _amount(telemetry: TelemetryData, requests: Sequence[ExportRequest], captured: CapturedCase) -> str:
     parts = [
         f"{len(items):,} {name if len(items) != 1 else name[:-1]}"
         for name, items in (
@@ -232,7 +233,7 @@ def _bytes(size: int) -> str:
     return f"{size / 1000:.1f} KB" if size >= 1000 else f"{size} B"
 
 
-def _payload(payload: Payload, requests: Sequence[Request]) -> Iterator[tuple[Outcome, str]]:
+def _payload(payload: PayloadLimits, requests: Sequence[ExportRequest]) -> Iterator[tuple[Outcome, str]]:
     """Yield which limits are broken; without any request none of them was kept."""
     if not requests:
         yield Outcome.FAIL, "payload: no export request was captured"
@@ -257,7 +258,9 @@ def _sized(size: int, unit: str) -> str:
     return f"{convert(size, 'B', unit):.6g} {unit} ({format_number(size)} B)"
 
 
-def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str]) -> tuple[Outcome, str]:
+def _export_lag(
+    limit: Limit, requests: Sequence[ExportRequest], missing: Sequence[str]
+) -> tuple[Outcome, str]:
     """Decide about the last export request; metrics, which are exported again and again, do not count.
 
     ``missing`` are contracts that not enough has come for, which may come later than whatever has.
@@ -278,7 +281,7 @@ def _export_lag(limit: Limit, requests: Sequence[Request], missing: Sequence[str
     return Outcome.PASS, f"{told}, limit {limit.shown()}"
 
 
-def judge_lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome, str]:
+def judge_lag(expectation: CounterExpectation, lag: CounterLag | None) -> tuple[Outcome, str]:
     """Decide about one counter; what lies between two polls on either side of the budget is undecided."""
     name, budget = f"metric {expectation.selector}", expectation.budget
     if lag is None:
@@ -305,7 +308,7 @@ def judge_lag(expectation: CounterExpectation, lag: Lag | None) -> tuple[Outcome
     return Outcome.INCONCLUSIVE, f"{seen}: the polls were too far apart to tell"
 
 
-def _samples(expectation: CounterExpectation, lag: Lag) -> str:
+def _samples(expectation: CounterExpectation, lag: CounterLag) -> str:
     """Write the samples that a lag was measured on, by the server's clock."""
     parts = [f"baseline {lag.baseline:g} at {_clock(lag.baseline_at)}"]
     if lag.seen_at is not None:

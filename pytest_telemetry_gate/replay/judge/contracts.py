@@ -8,14 +8,21 @@ from difflib import get_close_matches
 from typing import Any
 
 from pytest_telemetry_gate.replay.judge.conventions import convention_problem
-from pytest_telemetry_gate.replay.otlp.telemetry import Attributes, Log, Metric, Span, Telemetry, Value
+from pytest_telemetry_gate.replay.otlp.telemetry import (
+    Attributes,
+    AttributeValue,
+    LogRecord,
+    MetricRecord,
+    SpanRecord,
+    TelemetryData,
+)
 from pytest_telemetry_gate.replay.suite.contracts import (
-    Bounds,
+    AttributeRule,
     Contract,
+    CountBounds,
     LogContract,
     MetricContract,
     NotStatus,
-    Rule,
     SpanContract,
     SpanSelect,
     fullmatch,
@@ -58,7 +65,7 @@ def fields_of(contract: Contract) -> set[str]:
     return found
 
 
-def selected(contract: Contract, telemetry: Telemetry) -> Sequence[Any]:
+def selected(contract: Contract, telemetry: TelemetryData) -> Sequence[Any]:
     """Return the spans, metrics or log records that a contract is about."""
     if isinstance(contract, SpanContract):
         return [span for span in telemetry.spans if _is(contract.select, span)]
@@ -74,11 +81,11 @@ def amount(contract: Contract, found: Sequence[Any]) -> int:
 
 def judge_contract(
     contract: Contract,
-    telemetry: Telemetry,
+    telemetry: TelemetryData,
     *,
     name: str,
-    overlay: Mapping[str, Rule] | None = None,
-    count: Bounds | None = None,
+    overlay: Mapping[str, AttributeRule] | None = None,
+    count: CountBounds | None = None,
 ) -> Judgement:
     """Hold telemetry against a contract.
 
@@ -112,17 +119,17 @@ def judge_contract(
 class Tree:
     """Spans by their ids, and by their parents'."""
 
-    def __init__(self, spans: Iterable[Span]) -> None:
+    def __init__(self, spans: Iterable[SpanRecord]) -> None:
         self.spans = {(span.trace_id, span.span_id): span for span in spans}
-        self._children: dict[tuple[str, str], list[Span]] = {}
+        self._children: dict[tuple[str, str], list[SpanRecord]] = {}
         for span in self.spans.values():
             self._children.setdefault((span.trace_id, span.parent_id), []).append(span)
 
-    def parent(self, span: Span) -> Span | None:
+    def parent(self, span: SpanRecord) -> SpanRecord | None:
         """Return the captured span above one, or None."""
         return self.spans.get((span.trace_id, span.parent_id)) if span.parent_id else None
 
-    def children(self, span: Span) -> Sequence[Span]:
+    def children(self, span: SpanRecord) -> Sequence[SpanRecord]:
         """Return the captured spans directly below one."""
         return self._children.get((span.trace_id, span.span_id), ())
 
@@ -130,7 +137,7 @@ class Tree:
 class _Subject:
     """One contract at work."""
 
-    def __init__(self, contract: Contract, rules: Mapping[str, Rule], result: Judgement) -> None:
+    def __init__(self, contract: Contract, rules: Mapping[str, AttributeRule], result: Judgement) -> None:
         self._contract = contract
         self._rules = rules
         self._result = result
@@ -163,7 +170,7 @@ class _Subject:
             self._add(where, f"resource attribute {key}: {what}")
         self._result.exercised.update(f"resource.{key}" for key in self._contract.resource if key in found)
 
-    def span(self, contract: SpanContract, span: Span, tree: Tree) -> None:
+    def span(self, contract: SpanContract, span: SpanRecord, tree: Tree) -> None:
         where = f"span {span.name}"
         self._attributes(
             where, span.attributes, {"status": span.status, "kind": span.kind, "name": span.name}
@@ -203,7 +210,7 @@ class _Subject:
                 for key, what in judge_rules(contract.links.attributes, link.attributes, {}):
                     self._add(where, f"link: attribute {key}: {what}")
 
-    def _family(self, contract: SpanContract, span: Span, tree: Tree, where: str) -> None:
+    def _family(self, contract: SpanContract, span: SpanRecord, tree: Tree, where: str) -> None:
         wanted = contract.parent
         if wanted == "none":
             if span.parent_id:
@@ -226,7 +233,7 @@ class _Subject:
                 near = _near(name, others) if number < count.min else ""
                 self._add(where, f"children: expected {count.shown()} {name}, got {number}{near}")
 
-    def metrics(self, contract: MetricContract, found: Sequence[Metric]) -> None:
+    def metrics(self, contract: MetricContract, found: Sequence[MetricRecord]) -> None:
         sets: dict[str, set[frozenset[tuple[str, Any]]]] = {}
         for metric in found:
             where = f"metric {metric.name}"
@@ -249,7 +256,7 @@ class _Subject:
         # One export after the other says the same, and once is enough.
         self._result.findings[:] = dict.fromkeys(self._result.findings)
 
-    def log(self, contract: LogContract, log: Log, ids: set[tuple[str, str]]) -> None:
+    def log(self, contract: LogContract, log: LogRecord, ids: set[tuple[str, str]]) -> None:
         where = f"log {str(log.body.content)[:40]!r}"
         self._attributes(where, log.attributes, {"severity": log.severity})
         self._resource(where, log.resource)
@@ -262,7 +269,7 @@ class _Subject:
 
 
 def judge_rules(
-    rules: Mapping[str, Rule], found: Attributes, context: Mapping[str, Any]
+    rules: Mapping[str, AttributeRule], found: Attributes, context: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Yield attribute and message for every rule that some attributes break."""
     for key, rule in rules.items():
@@ -287,7 +294,7 @@ def _applies(conditions: Mapping[str, Any], found: Attributes, context: Mapping[
     )
 
 
-def _problem(rule: Rule, value: Value) -> str | None:
+def _problem(rule: AttributeRule, value: AttributeValue) -> str | None:
     if rule.type is not None and not _typed(rule.type, value):
         return f"expected {_expected(rule)}, got {value.shown()}{_whole(rule.type, value)}"
     if rule.equals is not None and not _equal(value, rule.equals):
@@ -306,7 +313,7 @@ def _problem(rule: Rule, value: Value) -> str | None:
     return None
 
 
-def _bounded(rule: Rule, value: Value) -> str | None:
+def _bounded(rule: AttributeRule, value: AttributeValue) -> str | None:
     if value.type == "array":
         size, unit = len(value.content), " items"
     elif value.type in {"int", "double"}:
@@ -318,7 +325,7 @@ def _bounded(rule: Rule, value: Value) -> str | None:
     return None if inside else f"expected {_expected(rule)}{unit}, got {value.shown()}"
 
 
-def _expected(rule: Rule) -> str:
+def _expected(rule: AttributeRule) -> str:
     words: list[str] = [rule.type or "number"]
     if rule.min is not None:
         words.append(f">= {rule.min:g}")
@@ -327,13 +334,13 @@ def _expected(rule: Rule) -> str:
     return " ".join(words)
 
 
-def _typed(wanted: str, value: Value) -> bool:
+def _typed(wanted: str, value: AttributeValue) -> bool:
     if wanted.endswith("[]"):
         return value.type == "array" and all(_typed(wanted[:-2], item) for item in value.content)
     return value.type in {"int", "double"} if wanted == "number" else value.type == wanted
 
 
-def _whole(wanted: str, value: Value) -> str:
+def _whole(wanted: str, value: AttributeValue) -> str:
     """Return a hint where the only trouble is that doubles are written as whole numbers."""
     number = wanted.replace("double", "number")
     if number == wanted or not _typed(number, value):
@@ -341,7 +348,7 @@ def _whole(wanted: str, value: Value) -> str:
     return f" (JavaScript's SDK exports whole numbers as int; {number} takes both)"
 
 
-def _equal(value: Value | None, wanted: Any) -> bool:
+def _equal(value: AttributeValue | None, wanted: Any) -> bool:
     """Compare without mixing types: 1 is not true, and "1" is not 1; int and double may be equal."""
     if value is None:
         return False
@@ -356,7 +363,7 @@ def _equal(value: Value | None, wanted: Any) -> bool:
     return bool(value.content == wanted)
 
 
-def _is(select: SpanSelect, span: Span) -> bool:
+def _is(select: SpanSelect, span: SpanRecord) -> bool:
     return (
         (select.name is None or select.name.holds(span.name))
         and (select.kind is None or select.kind == span.kind)
@@ -366,7 +373,7 @@ def _is(select: SpanSelect, span: Span) -> bool:
     )
 
 
-def _is_log(contract: LogContract, log: Log) -> bool:
+def _is_log(contract: LogContract, log: LogRecord) -> bool:
     select = contract.select
     return (
         (select.body is None or select.body.holds(str(log.body.content)))
@@ -375,7 +382,7 @@ def _is_log(contract: LogContract, log: Log) -> bool:
     )
 
 
-def _counted(contract: Contract, wanted: Bounds, number: int, telemetry: Telemetry) -> str:
+def _counted(contract: Contract, wanted: CountBounds, number: int, telemetry: TelemetryData) -> str:
     if isinstance(contract, SpanContract):
         what, names = contract.select.shown(), {span.name for span in telemetry.spans}
     elif isinstance(contract, MetricContract):
@@ -397,7 +404,7 @@ def _text(contract: Contract) -> str:
     return "" if name is None else name.equals or name.regex or ""
 
 
-def _united(own: Rule | None, more: Rule) -> Rule:
+def _united(own: AttributeRule | None, more: AttributeRule) -> AttributeRule:
     if own is None:
         return more.model_copy(update={"required": True}) if more.equals is not None else more
     changes = {key: getattr(more, key) for key in more.model_fields_set}

@@ -7,14 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from pytest_telemetry_gate.replay.judge.contracts import Finding, Tree
-from pytest_telemetry_gate.replay.otlp.telemetry import Span
+from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord
 
 __all__ = ["judge_tree", "missing_below", "outline"]
 
 _SHOWN = 12
 
 
-def judge_tree(spans: Sequence[Span], like: Sequence[Span], ignore: Collection[str]) -> Iterator[Finding]:
+def judge_tree(
+    spans: Sequence[SpanRecord], like: Sequence[SpanRecord], ignore: Collection[str]
+) -> Iterator[Finding]:
     """Yield in what the captured spans differ from recorded ones.
 
     Spans are the same when their names, and those of all spans above them, are; then kinds and the types of
@@ -37,7 +39,7 @@ def _counted(paths: Counter[tuple[str, ...]], what: str) -> Iterator[Finding]:
             yield Finding(where, f"{what} {f'{number} times ' if number > 1 else ''}{path[-1]}")
 
 
-def missing_below(spans: Sequence[Span], like: Sequence[Span]) -> dict[str, list[str]]:
+def missing_below(spans: Sequence[SpanRecord], like: Sequence[SpanRecord]) -> dict[str, list[str]]:
     """Return the names of spans that a recorded trace has and captured ones lack, by the id of the span above."""
     captured, recorded = _paths(spans), _paths(like)
     found: dict[str, list[str]] = {}
@@ -48,7 +50,7 @@ def missing_below(spans: Sequence[Span], like: Sequence[Span]) -> dict[str, list
     return found
 
 
-def outline(spans: Sequence[Span], missing: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+def outline(spans: Sequence[SpanRecord], missing: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
     """Write the tree in one line: ``POST /parse > parser.parse > (ast.walk, missing emit)``.
 
     ``missing`` has names of what should be below spans, by their ids.
@@ -57,7 +59,7 @@ def outline(spans: Sequence[Span], missing: Mapping[str, Sequence[str]] = Mappin
     roots = [span for span in spans if tree.parent(span) is None]
     budget = [_SHOWN]
 
-    def written(span: Span) -> str:
+    def written(span: SpanRecord) -> str:
         budget[0] -= 1
         below = sorted(tree.children(span), key=lambda one: one.start)
         absent = [f"missing {name}" for name in missing.get(span.span_id, ())]
@@ -69,9 +71,9 @@ def outline(spans: Sequence[Span], missing: Mapping[str, Sequence[str]] = Mappin
     return "; ".join(written(root) for root in sorted(roots, key=lambda one: one.start)[:4])
 
 
-def _paths(spans: Sequence[Span]) -> dict[tuple[str, ...], list[Span]]:
+def _paths(spans: Sequence[SpanRecord]) -> dict[tuple[str, ...], list[SpanRecord]]:
     tree = Tree(spans)
-    found: dict[tuple[str, ...], list[Span]] = {}
+    found: dict[tuple[str, ...], list[SpanRecord]] = {}
     for span in spans:
         path, above, seen = [span.name], tree.parent(span), {span.span_id}
         while above is not None and above.span_id not in seen:
@@ -82,11 +84,13 @@ def _paths(spans: Sequence[Span]) -> dict[tuple[str, ...], list[Span]]:
     return found
 
 
-def _sized(paths: Mapping[tuple[str, ...], Sequence[Span]]) -> Counter[tuple[str, ...]]:
+def _sized(paths: Mapping[tuple[str, ...], Sequence[SpanRecord]]) -> Counter[tuple[str, ...]]:
     return Counter({path: len(spans) for path, spans in paths.items()})
 
 
-def _differences(path: Sequence[str], span: Span, like: Span, ignore: Collection[str]) -> Iterator[Finding]:
+def _differences(
+    path: Sequence[str], span: SpanRecord, like: SpanRecord, ignore: Collection[str]
+) -> Iterator[Finding]:
     where = f"tree {' > '.join(path)}"
     if "kinds" not in ignore and span.kind != like.kind:
         yield Finding(where, f"kind: expected {like.kind}, got {span.kind}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay.otlp.importers import from_jaeger, from_tempo, is_jaeger, is_tempo
-from pytest_telemetry_gate.replay.otlp.telemetry import Telemetry, read_document
+from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData, read_document
 
 __all__ = ["read_corpus", "telemetry_of"]
 
@@ -37,9 +37,9 @@ def read_corpus(path: Path, shown: str = "") -> list[dict[str, Any]]:
     return documents
 
 
-def telemetry_of(documents: list[dict[str, Any]]) -> Telemetry:
+def telemetry_of(documents: list[dict[str, Any]]) -> TelemetryData:
     """Return everything that some documents hold."""
-    found = Telemetry()
+    found = TelemetryData()
     for document in documents:
         found.add(document)
     return found

@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 
 from pytest_telemetry_gate.errors import CorpusError
 
-__all__ = ["KINDS", "Event", "Link", "Log", "Metric", "Span", "Telemetry", "Value", "read_document"]
+__all__ = [
+    "KINDS",
+    "AttributeValue",
+    "LogRecord",
+    "MetricRecord",
+    "SpanEvent",
+    "SpanLink",
+    "SpanRecord",
+    "TelemetryData",
+    "read_document",
+]
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -29,7 +39,7 @@ _METRIC_TYPES = {
 }
 
 
-class Value(NamedTuple):
+class AttributeValue(NamedTuple):
     """An attribute's value with the type that OTLP gives it; arrays hold Values."""
 
     type: str
@@ -44,11 +54,11 @@ class Value(NamedTuple):
         return f"{self.type} {text if len(text) <= 80 else text[:77] + '...'}"
 
 
-Attributes = Mapping[str, Value]
+Attributes = Mapping[str, AttributeValue]
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SpanEvent:
     """Something that happened during a span; ``time`` in nanoseconds since the epoch."""
 
     name: str
@@ -57,7 +67,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class SpanLink:
     """A link from a span to another one, by lower-case hex ids."""
 
     trace_id: str
@@ -66,7 +76,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SpanRecord:
     """A span; ids are lower-case hex, times nanoseconds since the epoch, kind and status lower-case words."""
 
     name: str
@@ -81,8 +91,8 @@ class Span:
     attributes: Attributes
     resource: Attributes
     scope: str = ""
-    events: tuple[Event, ...] = ()
-    links: tuple[Link, ...] = ()
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[SpanLink, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -91,7 +101,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class MetricRecord:
     """A metric with the attribute sets of its points."""
 
     name: str
@@ -105,10 +115,10 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogRecord:
     """A log record; ``severity`` is the text, else OTLP's name of the number."""
 
-    body: Value
+    body: AttributeValue
     severity: str
     severity_number: int
     trace_id: str
@@ -120,32 +130,32 @@ class Log:
 
 
 @dataclass(slots=True)
-class Telemetry:
+class TelemetryData:
     """Everything of some documents, in the order in which it came."""
 
-    spans: list[Span] = field(default_factory=list)
-    metrics: list[Metric] = field(default_factory=list)
-    logs: list[Log] = field(default_factory=list)
+    spans: list[SpanRecord] = field(default_factory=list)
+    metrics: list[MetricRecord] = field(default_factory=list)
+    logs: list[LogRecord] = field(default_factory=list)
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Add what a document holds; raises CorpusError."""
         read_document(document, self)
 
-    def of_traces(self, ids: frozenset[str]) -> Telemetry:
+    def of_traces(self, ids: frozenset[str]) -> TelemetryData:
         """Return what belongs to some traces; metrics, which belong to none, are all kept."""
-        return Telemetry(
+        return TelemetryData(
             [span for span in self.spans if span.trace_id in ids],
             list(self.metrics),
             [log for log in self.logs if log.trace_id in ids],
         )
 
 
-def read_document(document: Mapping[str, Any], into: Telemetry | None = None) -> Telemetry:
+def read_document(document: Mapping[str, Any], into: TelemetryData | None = None) -> TelemetryData:
     """Read one document: TracesData, MetricsData or LogsData, which export requests look like too.
 
     Raises CorpusError, one line without a place, for anything that the encoding does not allow.
     """
-    found = Telemetry() if into is None else into
+    found = TelemetryData() if into is None else into
     if not isinstance(document, dict):
         message = "an OTLP document must be a JSON object"
         raise CorpusError(message)
@@ -179,9 +189,9 @@ def _items(
                 yield resource, name, item
 
 
-def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> Span:
+def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> SpanRecord:
     status = item.get("status") or {}
-    return Span(
+    return SpanRecord(
         name=item.get("name") or "",
         kind=_enum(item.get("kind"), KINDS, "kind"),
         trace_id=hex_id(item.get("traceId"), 32, "traceId"),
@@ -195,7 +205,7 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> Span:
         resource=resource,
         scope=scope,
         events=tuple(
-            Event(
+            SpanEvent(
                 one.get("name") or "",
                 integer(one.get("timeUnixNano", 0), "timeUnixNano"),
                 attributes(one.get("attributes")),
@@ -203,7 +213,7 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> Span:
             for one in item.get("events") or ()
         ),
         links=tuple(
-            Link(
+            SpanLink(
                 hex_id(one.get("traceId"), 32, "traceId"),
                 hex_id(one.get("spanId"), 16, "spanId"),
                 attributes(one.get("attributes")),
@@ -213,10 +223,10 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> Span:
     )
 
 
-def _metric(item: Mapping[str, Any], resource: Attributes, scope: str) -> Metric:
+def _metric(item: Mapping[str, Any], resource: Attributes, scope: str) -> MetricRecord:
     key = next((key for key in _METRIC_TYPES if key in item), None)
     data = (item.get(key) or {}) if key else {}
-    return Metric(
+    return MetricRecord(
         name=item.get("name") or "",
         type=_METRIC_TYPES[key] if key else "none",
         unit=item.get("unit") or "",
@@ -228,11 +238,11 @@ def _metric(item: Mapping[str, Any], resource: Attributes, scope: str) -> Metric
     )
 
 
-def _log(item: Mapping[str, Any], resource: Attributes, scope: str) -> Log:
+def _log(item: Mapping[str, Any], resource: Attributes, scope: str) -> LogRecord:
     number = integer(item.get("severityNumber", 0), "severityNumber")
     words = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
     named = words[(number - 1) // 4] if 1 <= number <= 24 else ""
-    return Log(
+    return LogRecord(
         body=value(item.get("body") or {}),
         severity=named or item.get("severityText") or "",
         severity_number=number,
@@ -245,29 +255,29 @@ def _log(item: Mapping[str, Any], resource: Attributes, scope: str) -> Log:
     )
 
 
-def attributes(entries: Sequence[Mapping[str, Any]] | None) -> dict[str, Value]:
+def attributes(entries: Sequence[Mapping[str, Any]] | None) -> dict[str, AttributeValue]:
     """Read a list of keys and values; raises CorpusError."""
     return {entry["key"]: value(entry.get("value") or {}) for entry in entries or () if "key" in entry}
 
 
-def value(entry: Mapping[str, Any]) -> Value:
+def value(entry: Mapping[str, Any]) -> AttributeValue:
     """Read an AnyValue; one that is empty has the type ``empty``. Raises CorpusError."""
     for key, content in entry.items():
         if key == "stringValue":
-            return Value("string", str(content))
+            return AttributeValue("string", str(content))
         if key == "intValue":
-            return Value("int", integer(content, "intValue"))
+            return AttributeValue("int", integer(content, "intValue"))
         if key == "doubleValue":
-            return Value("double", _double(content))
+            return AttributeValue("double", _double(content))
         if key == "boolValue":
-            return Value("bool", bool(content))
+            return AttributeValue("bool", bool(content))
         if key == "bytesValue":
-            return Value("bytes", content)
+            return AttributeValue("bytes", content)
         if key == "arrayValue":
-            return Value("array", tuple(value(one or {}) for one in content.get("values") or ()))
+            return AttributeValue("array", tuple(value(one or {}) for one in content.get("values") or ()))
         if key == "kvlistValue":
-            return Value("map", attributes(content.get("values")))
-    return Value("empty", None)
+            return AttributeValue("map", attributes(content.get("values")))
+    return AttributeValue("empty", None)
 
 
 def hex_id(text: object, length: int, name: str, *, empty: bool = False) -> str:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
-from pytest_telemetry_gate.replay.captured import Request
+from pytest_telemetry_gate.replay.captured import ExportRequest
 from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_of, parse
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 
@@ -75,6 +75,6 @@ class _Export:
             message = parse(self._signal, body)
         except CorpusError as error:
             context.abort(self._grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        if not self._mailbox.put(Request(self._signal, len(body), len(body), "protobuf"), message):
+        if not self._mailbox.put(ExportRequest(self._signal, len(body), len(body), "protobuf"), message):
             context.abort(self._grpc.StatusCode.RESOURCE_EXHAUSTED, "the receiver holds as much as it may")
         return b""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_telemetry_gate.replay.captured import Request
+from pytest_telemetry_gate.replay.captured import ExportRequest
 from pytest_telemetry_gate.replay.otlp.protobuf import document_of
 
 __all__ = ["Mailbox"]
@@ -23,13 +23,13 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._requests: list[Request] = []
+        self._requests: list[ExportRequest] = []
         self._messages: dict[int, Any] = {}
         self._held = 0
         self._arrived: list[float] = []
         self._arrival = threading.Condition()
 
-    def put(self, request: Request, message: Any = None) -> bool:
+    def put(self, request: ExportRequest, message: Any = None) -> bool:
         """Take a request; False where the box is full, so that memory stays bounded."""
         with self._arrival:
             if self._held + request.body > _MAX_HELD:
@@ -49,7 +49,7 @@ class Mailbox:
         """Return when a request came, on the monotonic clock."""
         return self._arrived[number]
 
-    def since(self, first: int) -> Sequence[Request]:
+    def since(self, first: int) -> Sequence[ExportRequest]:
         """Return the requests from a number on, with their documents."""
         with self._arrival:
             messages = {
@@ -67,12 +67,12 @@ class Mailbox:
     def collect(
         self,
         first: int,
-        enough: Callable[[Sequence[Request]], bool],
+        enough: Callable[[Sequence[ExportRequest]], bool],
         *,
         timeout: float,
         quiet: float,
         poll: Callable[[], None] = lambda: None,
-    ) -> tuple[list[Request], bool]:
+    ) -> tuple[list[ExportRequest], bool]:
         """Return requests from ``first`` on when they are enough and nothing came for ``quiet`` seconds.
 
         After ``timeout`` seconds whatever came is returned, with False. ``poll`` is called before each look, for who

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
-from pytest_telemetry_gate.replay.captured import Request
+from pytest_telemetry_gate.replay.captured import ExportRequest
 from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_of, parse
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
                 with self.server.parsing:
                     self._take(signal, kind, wire, body)
         except _RefusedError as refusal:
-            request = Request(signal or "none", wire, 0, trouble=f"{refusal.status}: {refusal}")
+            request = ExportRequest(signal or "none", wire, 0, trouble=f"{refusal.status}: {refusal}")
             self.server.mailbox.put(request)
             self.close_connection = True
             self._answer(refusal.status, str(refusal).encode(), "text/plain")
@@ -164,11 +164,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, signal: str, kind: str, wire: int, body: bytes) -> None:
         try:
             if kind == _PROTOBUF:
-                request, message = Request(signal, wire, len(body), "protobuf"), parse(signal, body)
+                request, message = ExportRequest(signal, wire, len(body), "protobuf"), parse(signal, body)
             else:
                 document = json.loads(body)
                 read_document(document)
-                request, message = Request(signal, wire, len(body), "json", document), None
+                request, message = ExportRequest(signal, wire, len(body), "json", document), None
         except (CorpusError, ValueError, RecursionError) as error:
             raise _RefusedError(400, f"not OTLP: {error}"[:200]) from None
         if not self.server.mailbox.put(request, message):

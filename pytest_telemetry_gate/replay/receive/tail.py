@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
-from pytest_telemetry_gate.replay.captured import Request
+from pytest_telemetry_gate.replay.captured import ExportRequest
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 
@@ -57,11 +57,11 @@ class Tail:
             raise DriveError(message) from None
 
 
-def _request(line: bytes) -> Request:
+def _request(line: bytes) -> ExportRequest:
     try:
         document = json.loads(line)
         read_document(document)
     except (CorpusError, ValueError, RecursionError) as error:
-        return Request("none", len(line), len(line), trouble=f"not OTLP JSON: {error}"[:200])
+        return ExportRequest("none", len(line), len(line), trouble=f"not OTLP JSON: {error}"[:200])
     signal = next((signal for key, signal in _SIGNALS.items() if key in document), "traces")
-    return Request(signal, len(line), len(line), "json", document)
+    return ExportRequest(signal, len(line), len(line), "json", document)

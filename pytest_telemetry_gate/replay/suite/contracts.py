@@ -10,23 +10,23 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 from pytest_telemetry_gate.model.fields import DurationField, Model, NumberField
 
 __all__ = [
-    "Bounds",
+    "AttributeRule",
     "Contract",
+    "CountBounds",
     "EventRule",
     "LogContract",
     "MetricContract",
-    "Rule",
     "SpanContract",
     "TextMatch",
 ]
 
-Scalar = str | bool | int | float
-Type = Literal[
+ScalarValue = str | bool | int | float
+AttributeType = Literal[
     "string", "bool", "int", "double", "number", "bytes", "map",
     "string[]", "bool[]", "int[]", "double[]", "number[]",
 ]  # fmt: skip
-Kind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
-Status = Literal["unset", "ok", "error"]
+SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
+SpanStatus = Literal["unset", "ok", "error"]
 
 
 def _regex(pattern: str | None) -> str | None:
@@ -70,21 +70,21 @@ class TextMatch(Model):
         return f"{self.equals}" if self.regex is None else f"/{self.regex}/"
 
 
-Text = Annotated[
+TextField = Annotated[
     TextMatch,
     BeforeValidator(lambda value: {"equals": value} if isinstance(value, str) else value),
     WithJsonSchema({"anyOf": [{"type": "string"}, TextMatch.model_json_schema()]}),
 ]
 
 
-class Bounds(Model):
+class CountBounds(Model):
     """How many there must be."""
 
     min: int = Field(default=1, ge=0, description="at least")
     max: int | None = Field(default=None, ge=0, description="at most")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Bounds:
+    def _ordered(self) -> CountBounds:
         if self.max is not None and self.max < self.min:
             if "min" not in self.model_fields_set:
                 return self.model_copy(update={"min": self.max})
@@ -103,30 +103,30 @@ class Bounds(Model):
         return f"exactly {self.min}" if self.min == self.max else f"{self.min} to {self.max}"
 
 
-Count = Annotated[
-    Bounds,
+CountField = Annotated[
+    CountBounds,
     BeforeValidator(lambda value: {"min": value, "max": value} if isinstance(value, int) else value),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, Bounds.model_json_schema()]}),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, CountBounds.model_json_schema()]}),
 ]
 
 
-class Rule(Model):
+class AttributeRule(Model):
     """What one attribute must be; without ``required`` it may be absent, and is judged where it is there."""
 
-    type: Type | None = Field(default=None, description="the type; `number` is int or double")
+    type: AttributeType | None = Field(default=None, description="the type; `number` is int or double")
     required: bool = Field(default=False, description="must be there")
-    required_when: dict[str, Scalar] | None = Field(
+    required_when: dict[str, ScalarValue] | None = Field(
         default=None, description="must be there where status, kind, name or attributes have these values"
     )
-    equals: Scalar | tuple[Scalar, ...] | None = Field(default=None, description="the only value")
-    enum: tuple[Scalar, ...] | None = Field(default=None, min_length=1, description="the allowed values")
+    equals: ScalarValue | tuple[ScalarValue, ...] | None = Field(default=None, description="the only value")
+    enum: tuple[ScalarValue, ...] | None = Field(default=None, min_length=1, description="the allowed values")
     regex: Regex | None = Field(default=None, description="a regular expression (RE2) for the whole text")
     min: NumberField | None = Field(default=None, description="the least number, or length of an array")
     max: NumberField | None = Field(default=None, description="the largest number, or length of an array")
     forbidden: bool = Field(default=False, description="must not be there, as for personal data")
 
     @model_validator(mode="after")
-    def _sound(self) -> Rule:
+    def _sound(self) -> AttributeRule:
         if self.forbidden and self.model_fields_set != {"forbidden"}:
             message = "what is forbidden can have no other rule"
             raise ValueError(message)
@@ -139,17 +139,19 @@ class Rule(Model):
         return self
 
 
-Rules = dict[str, Rule]
+AttributeRules = dict[str, AttributeRule]
 
 
 class SpanSelect(Model):
     """Which spans a contract, or a part of one, is about."""
 
-    name: Text | None = Field(default=None, description="the name, or {regex: ...}")
-    kind: Kind | None = Field(default=None, description="the kind")
-    scope: Text | None = Field(default=None, description="the instrumentation scope")
-    attributes: dict[str, Scalar] = Field(default_factory=dict, description="attributes with these values")
-    resource: dict[str, Scalar] = Field(
+    name: TextField | None = Field(default=None, description="the name, or {regex: ...}")
+    kind: SpanKind | None = Field(default=None, description="the kind")
+    scope: TextField | None = Field(default=None, description="the instrumentation scope")
+    attributes: dict[str, ScalarValue] = Field(
+        default_factory=dict, description="attributes with these values"
+    )
+    resource: dict[str, ScalarValue] = Field(
         default_factory=dict, description="resource attributes with these values"
     )
 
@@ -172,10 +174,10 @@ class SpanSelect(Model):
 class NotStatus(Model):
     """Any status but one."""
 
-    not_: Status = Field(alias="not", description="the status that it must not have")
+    not_: SpanStatus = Field(alias="not", description="the status that it must not have")
 
 
-class Range(Model):
+class DurationBounds(Model):
     """How long a span may be."""
 
     min: DurationField | None = Field(default=None, description="at least")
@@ -185,25 +187,25 @@ class Range(Model):
 class EventRule(Model):
     """How often an event must happen during a span, and with which attributes."""
 
-    count: Count = Field(default_factory=Bounds, description="how many")
-    attributes: Rules = Field(default_factory=dict, description="rules by attribute")
+    count: CountField = Field(default_factory=CountBounds, description="how many")
+    attributes: AttributeRules = Field(default_factory=dict, description="rules by attribute")
 
 
 class LinkRule(Model):
     """How many links a span must have, and with which attributes."""
 
-    count: Count = Field(default_factory=Bounds, description="how many")
-    attributes: Rules = Field(default_factory=dict, description="rules by attribute")
+    count: CountField = Field(default_factory=CountBounds, description="how many")
+    attributes: AttributeRules = Field(default_factory=dict, description="rules by attribute")
 
 
 class _Contract(Model):
     """What contracts of all signals have."""
 
-    count: Count = Field(
-        default_factory=Bounds, description="how many must be selected; {max: 0}: none may be"
+    count: CountField = Field(
+        default_factory=CountBounds, description="how many must be selected; {max: 0}: none may be"
     )
-    resource: Rules = Field(default_factory=dict, description="rules by resource attribute")
-    attributes: Rules = Field(default_factory=dict, description="rules by attribute")
+    resource: AttributeRules = Field(default_factory=dict, description="rules by resource attribute")
+    attributes: AttributeRules = Field(default_factory=dict, description="rules by attribute")
     unknown_attributes: Literal["allow", "warn", "fail"] = Field(
         default="allow", description="what attributes mean that no rule is about"
     )
@@ -220,9 +222,11 @@ class SpanContract(_Contract):
     parent: SpanSelect | Literal["none"] | None = Field(
         default=None, description="the span above it: `none` for a root"
     )
-    children: dict[str, Count] = Field(default_factory=dict, description="number of direct children by name")
-    status: Status | NotStatus | None = Field(default=None, description="the status, or {not: error}")
-    duration: Range | None = Field(default=None, description="the length")
+    children: dict[str, CountField] = Field(
+        default_factory=dict, description="number of direct children by name"
+    )
+    status: SpanStatus | NotStatus | None = Field(default=None, description="the status, or {not: error}")
+    duration: DurationBounds | None = Field(default=None, description="the length")
     events: dict[str, EventRule] = Field(default_factory=dict, description="events by name")
     links: LinkRule | None = Field(default=None, description="links to other spans")
 
@@ -230,7 +234,7 @@ class SpanContract(_Contract):
 class MetricSelect(Model):
     """Which metrics a contract is about."""
 
-    name: Text = Field(description="the name, or {regex: ...}")
+    name: TextField = Field(description="the name, or {regex: ...}")
 
 
 class MetricContract(_Contract):
@@ -252,9 +256,11 @@ class MetricContract(_Contract):
 class LogSelect(Model):
     """Which log records a contract is about."""
 
-    body: Text | None = Field(default=None, description="the text, or {regex: ...}")
+    body: TextField | None = Field(default=None, description="the text, or {regex: ...}")
     severity: str | None = Field(default=None, description="TRACE, DEBUG, INFO, WARN, ERROR or FATAL")
-    attributes: dict[str, Scalar] = Field(default_factory=dict, description="attributes with these values")
+    attributes: dict[str, ScalarValue] = Field(
+        default_factory=dict, description="attributes with these values"
+    )
 
 
 class LogContract(_Contract):
@@ -262,7 +268,7 @@ class LogContract(_Contract):
 
     signal: Literal["logs"] = Field(description="what it is about")
     select: LogSelect = Field(description="which log records it is about")
-    body: Text | None = Field(default=None, description="the text that they must have")
+    body: TextField | None = Field(default=None, description="the text that they must have")
     severity: str | None = Field(default=None, description="the severity that they must have")
     correlated: bool = Field(default=False, description="must carry the ids of a captured span")
 

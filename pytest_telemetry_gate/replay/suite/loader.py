@@ -13,11 +13,11 @@ from pytest_telemetry_gate.files.validation import validated
 from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract
 from pytest_telemetry_gate.replay.suite.model import (
     CI_LOGS,
-    Capture,
-    Case,
+    CaptureSettings,
+    CaseEntry,
     ReplayCase,
     ReplaySuite,
-    SuiteFile,
+    ReplaySuiteFile,
 )
 from pytest_telemetry_gate.support.places import Key
 from pytest_telemetry_gate.support.suggestions import suggestion
@@ -66,13 +66,15 @@ def _loaded(
     rest = {**raw, "contracts": {}, "variables": {}}
     if isinstance(entries, list) and entries:
         rest["cases"] = placeholder
-    file = validated(SuiteFile, _expanded(rest, variables, document, (), whole=False), document, ())
+    file = validated(ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ())
     if settings is not None and settings.capture is not None:
 
         def error(where: Sequence[Key], message: str) -> Exception:
             return settings.error(("capture", *where), f"replay.capture: {message}")
 
-        file = file.model_copy(update={"capture": validated(Capture, dict(settings.capture), error, ())})
+        file = file.model_copy(
+            update={"capture": validated(CaptureSettings, dict(settings.capture), error, ())}
+        )
     cases: list[ReplayCase] = []
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         cases += _cases(
@@ -142,7 +144,7 @@ def _cases(
     entry: object,
     where: tuple[Key, ...],
     *,
-    file: SuiteFile,
+    file: ReplaySuiteFile,
     variables: Mapping[str, Any],
     contracts: Mapping[str, Contract],
 ) -> list[ReplayCase]:
@@ -165,7 +167,7 @@ def _cases(
         body = {key: value for key, value in entry.items() if key != "matrix"}
         name = entry.get("id")
         expanded = _expanded(body, known, document, where)
-        case = validated(Case, expanded, document, where, f"case {name!r}: ")
+        case = validated(CaseEntry, expanded, document, where, f"case {name!r}: ")
         identity = _identity(str(name), case, row)
         if not _ID.fullmatch(identity):
             message = f"case {identity!r}: a name has letters, digits, '_', '.' and '-'"
@@ -181,7 +183,7 @@ def _cases(
     return found
 
 
-def _identity(written: str, case: Case, row: Mapping[str, Any]) -> str:
+def _identity(written: str, case: CaseEntry, row: Mapping[str, Any]) -> str:
     if "$" in written:
         return case.id
     values = [str(value) for value in row.values() if _ID.fullmatch(str(value))]
@@ -190,9 +192,9 @@ def _identity(written: str, case: Case, row: Mapping[str, Any]) -> str:
 
 def _check(
     document: Document,
-    case: Case,
+    case: CaseEntry,
     where: tuple[Key, ...],
-    file: SuiteFile,
+    file: ReplaySuiteFile,
     contracts: Mapping[str, Contract],
 ) -> None:
     for checkpoint in case.checkpoints:
@@ -216,7 +218,7 @@ def _check(
             raise document.error((*where, *key), f"case {case.id!r}: there is no file {name!r}")
 
 
-def _files(case: Case) -> list[tuple[tuple[Key, ...], str]]:
+def _files(case: CaseEntry) -> list[tuple[tuple[Key, ...], str]]:
     """Return the files that a case reads, with the keys that name them."""
     found: list[tuple[tuple[Key, ...], str]] = []
     drive = case.drive

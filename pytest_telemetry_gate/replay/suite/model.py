@@ -2,321 +2,66 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema
 
-from pytest_telemetry_gate.model.fields import IdField, LimitField, Model, SpanField
-from pytest_telemetry_gate.replay.suite.contracts import Bounds, Contract, Count, Rule
-from pytest_telemetry_gate.support.units import Limit, convert, dimension
+from pytest_telemetry_gate.model.fields import IdField, Model, SpanField
+from pytest_telemetry_gate.replay.suite.contracts import Contract, CountBounds, ScalarValue
+from pytest_telemetry_gate.replay.suite.drives import DriveSettings
+from pytest_telemetry_gate.replay.suite.expectations import CaseExpectation, ContractExpectation
+from pytest_telemetry_gate.replay.suite.fields import SizeField
 
 __all__ = [
     "CI_LOGS",
-    "Address",
-    "Capture",
-    "Case",
-    "CiLogs",
-    "CliDrive",
-    "CounterExpectation",
-    "Drive",
-    "Expect",
-    "HttpDrive",
-    "OtlpDrive",
-    "PythonDrive",
+    "CaptureSettings",
+    "CaseEntry",
+    "CiLogSettings",
+    "HttpAddress",
+    "ReplayCase",
     "ReplaySuite",
-    "SuiteFile",
+    "ReplaySuiteFile",
 ]
 
 
 CI_LOGS = "ci_logs"  # the item of the CI's logs, which stands beside the cases
-_ENDLESS = 600.0  # seconds that a Python callable may take before nobody waits for it any more
 
 
-def _size(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    try:
-        limit = Limit.parse(f"<= {value}")
-        size = int(convert(limit.value, limit.unit, "B"))
-    except (ValueError, KeyError):
-        size = 0
-    if size <= 0:
-        message = f"{value!r} is not a size such as '64 MiB' or '512 KB'"
-        raise ValueError(message)
-    return size
-
-
-Size = Annotated[
-    int,
-    BeforeValidator(_size),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[0-9.]+\s*[KMG]?i?B$"}]}),
-]
-Scalar = str | bool | int | float
-
-
-def _within(what: str, unit: str) -> Any:
-    def check(limit: Limit) -> Limit:
-        if dimension(limit.unit) != what:
-            message = f"{limit.shown()!r} needs a unit such as {unit}"
-            raise ValueError(message)
-        return limit
-
-    return check
-
-
-def _upper(limit: Limit) -> Limit:
-    _within("time", "10s")(limit)
-    if limit.op not in {"<", "<="}:
-        message = f"{limit.shown()!r} sets no upper limit"
-        raise ValueError(message)
-    return limit
-
-
-LagField = Annotated[LimitField, AfterValidator(_upper)]
-
-
-class Checkpoint(Model):
+class ReplayCheckpoint(Model):
     """A moment of validation, with the number of cases that it always has."""
 
     cases: int = Field(ge=1, description="how many cases there are: the denominator of the pass rate")
 
 
-class Otlp(Model):
+class OtlpSettings(Model):
     """The embedded receiver."""
 
     http: str | None = Field(default=None, description="host and port for OTLP/HTTP; port 0 takes a free one")
     grpc: str | None = Field(default=None, description="host and port for OTLP/gRPC (extra `grpc`)")
-    max_body: Size = Field(default=64 * 2**20, description="largest request, as sent and decompressed")
+    max_body: SizeField = Field(default=64 * 2**20, description="largest request, as sent and decompressed")
 
 
-class Complete(Model):
+class CompletionSettings(Model):
     """When a capture is complete: every required selector matched, then nothing new for a while."""
 
     timeout: SpanField = Field(default=30.0, description="how long to wait at most")
     quiet: SpanField = Field(default=1.0, description="how long nothing new must have come")
 
 
-class Capture(Model):
+class CaptureSettings(Model):
     """Where captured telemetry comes from."""
 
-    otlp: Otlp | None = Field(default=None, description="a receiver of our own")
+    otlp: OtlpSettings | None = Field(default=None, description="a receiver of our own")
     otlp_file: str | None = Field(default=None, description="a file that a collector's file exporter writes")
-    complete: Complete = Field(default_factory=Complete, description="when a capture is complete")
-
-
-class File(Model):
-    """Content from a file beside the suite."""
-
-    file: str = Field(description="a path that counts from the suite's folder")
-
-
-Body = Annotated[
-    File | str,
-    WithJsonSchema({"anyOf": [{"type": "string"}, File.model_json_schema()]}),
-]
-
-
-class Status(Model):
-    """What an HTTP response must be."""
-
-    status: int = Field(default=200, ge=100, le=599, description="the status code")
-
-
-class HttpDrive(Model):
-    """An HTTP request, which carries a traceparent of its own."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = Field(
-        default="POST", description="the method"
-    )
-    url: str = Field(min_length=1, description="where to")
-    headers: dict[str, str] = Field(default_factory=dict, description="further headers")
-    body: Body | None = Field(default=None, description="text, or {file: ...}")
-    expect: Status = Field(default_factory=Status, description="what must come back")
-    timeout: SpanField = Field(default=30.0, description="how long it may take")
-
-
-class CliDrive(Model):
-    """A command, run without a shell in a process group of its own, with a receiver of its own."""
-
-    argv: tuple[
-        Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)], ...
-    ] = Field(min_length=1, description="the program and its arguments")
-    env: dict[str, str] = Field(default_factory=dict, description="further environment variables")
-    cwd: str = Field(default=".", description="where it runs, from the suite's folder")
-    stdin: File | None = Field(default=None, description="what it reads")
-    exit: int = Field(default=0, description="the exit code that it must have")
-    timeout: SpanField = Field(default=60.0, description="after which its whole process group is killed")
-    max_output: Size = Field(default=2**20, description="how much of its output is kept")
-    protocol: Literal["http/protobuf", "http/json"] = Field(
-        default="http/protobuf", description="OTEL_EXPORTER_OTLP_PROTOCOL"
+    complete: CompletionSettings = Field(
+        default_factory=CompletionSettings, description="when a capture is complete"
     )
 
 
-class OtlpDrive(Model):
-    """A recorded trace that is sent to a collector: proves the pipeline, not the instrumentation."""
-
-    url: str = Field(min_length=1, description="the collector's OTLP/HTTP address, without /v1/traces")
-    from_: File | str = Field(alias="from", description="the file with the recorded telemetry")
-    ids: Literal["fresh", "keep"] = Field(default="fresh", description="whether ids are made anew")
-    time: Literal["now", "keep"] = Field(default="now", description="whether times are moved up to now")
-    headers: dict[str, str] = Field(default_factory=dict, description="further headers")
-    timeout: SpanField = Field(default=30.0, description="how long a request may take")
-
-
-class PythonDrive(Model):
-    """A Python callable, which is given a ``Drive`` with the traceparent and the receiver's address."""
-
-    call: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:function")
-    arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments")
-
-
-class Drive(Model):
-    """How a case is driven: exactly one of these."""
-
-    http: HttpDrive | None = Field(default=None, description="an HTTP request")
-    cli: CliDrive | None = Field(default=None, description="a command")
-    otlp: OtlpDrive | None = Field(default=None, description="recorded telemetry, sent to a collector")
-    python: PythonDrive | None = Field(default=None, description="a Python callable")
-
-    @model_validator(mode="after")
-    def _one(self) -> Drive:
-        given = [key for key in ("http", "cli", "otlp", "python") if getattr(self, key) is not None]
-        if len(given) != 1:
-            message = f"needs exactly one of http, cli, otlp and python, has {' and '.join(given) or 'none'}"
-            raise ValueError(message)
-        return self
-
-    @property
-    def kind(self) -> str:
-        """Return which one it is."""
-        return next(key for key in ("http", "cli", "otlp", "python") if getattr(self, key) is not None)
-
-    @property
-    def timeout(self) -> float:
-        """Return the seconds that it may take."""
-        return float(getattr(getattr(self, self.kind), "timeout", _ENDLESS))
-
-
-class Expected(Model):
-    """That captured telemetry keeps to a contract."""
-
-    contract: str = Field(description="the contract's name")
-    count: Count | None = Field(default=None, description="how many, instead of the contract's own number")
-    attributes: dict[str, Rule] = Field(default_factory=dict, description="rules that this case adds")
-
-
-class CounterExpectation(Model):
-    """That a counter rises by exactly so much in the environment's metrics, soon enough."""
-
-    counter: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", description="the counter's name")
-    match: dict[str, Scalar] = Field(default_factory=dict, description="labels of its series")
-    delta: int = Field(default=1, ge=1, description="by how much it rises, exactly")
-    lag: LagField = Field(description="how long until it shows (<= 10s)")
-    isolation: Literal["serial", "batch", "label"] = Field(
-        default="serial",
-        description="serial: one case at a time; batch: all cases at once, exactly their sum; label: the case alone has these labels",
-    )
-
-    @property
-    def budget(self) -> float:
-        """The longest lag allowed, in seconds."""
-        return convert(self.lag.value, self.lag.unit, "s")
-
-    @property
-    def selector(self) -> str:
-        """The series as PromQL selects them."""
-        labels = ",".join(f"{key}={json.dumps(_label(value))}" for key, value in self.match.items())
-        return f"{self.counter}{{{labels}}}" if labels else self.counter
-
-
-def _label(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class Payload(Model):
-    """How large export requests may be: the body as it is decompressed, and as it was sent."""
-
-    per_request: LimitField | None = Field(default=None, description="each request, decompressed (< 512 KB)")
-    total: LimitField | None = Field(default=None, description="all requests of the case, decompressed")
-    wire_per_request: LimitField | None = Field(default=None, description="each request, as sent")
-    wire_total: LimitField | None = Field(default=None, description="all requests of the case, as sent")
-
-    @model_validator(mode="after")
-    def _sizes(self) -> Payload:
-        given = [getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None]
-        for limit in given:
-            _within("bytes", "KB or KiB")(limit)
-        if not given:
-            message = "needs at least one limit"
-            raise ValueError(message)
-        return self
-
-
-class TreeExpectation(Model):
-    """That the captured trace has the shape of a recorded one: names, kinds, parents, types of attributes."""
-
-    like: str = Field(description="the file with the recorded trace")
-    ignore: tuple[Literal["kinds", "types", "resource", "extra"], ...] = Field(
-        default=(), description="what may differ; `extra`: further spans and attributes"
-    )
-
-
-class Expect(Model):
-    """What a case must bring about; without anything it could not fail, so something must be there."""
-
-    spans: tuple[Expected, ...] = Field(default=(), description="contracts of spans")
-    logs: tuple[Expected, ...] = Field(default=(), description="contracts of log records")
-    metrics: tuple[
-        Annotated[
-            CounterExpectation | Expected,
-            BeforeValidator(
-                lambda v: (
-                    (
-                        CounterExpectation if isinstance(v, dict) and "counter" in v else Expected
-                    ).model_validate(v)
-                    if isinstance(v, dict)
-                    else v
-                )
-            ),
-        ],
-        ...,
-    ] = Field(default=(), description="counters of the environment, and contracts of pushed metrics")
-    tree: TreeExpectation | None = Field(default=None, description="the shape of the trace")
-    payload: Payload | None = Field(default=None, description="sizes of the export requests")
-    lag: LagField | None = Field(
-        default=None, description="how long after the drive the last export request may arrive (<= 5s)"
-    )
-
-    @model_validator(mode="after")
-    def _something(self) -> Expect:
-        if not (self.captures or self.metrics):
-            message = (
-                "needs at least one of spans, metrics, logs, tree, payload and lag: nothing else could fail"
-            )
-            raise ValueError(message)
-        return self
-
-    @property
-    def captures(self) -> bool:
-        """Whether anything is expected of what the case exports."""
-        return bool(self.contracts or self.tree or self.payload or self.lag)
-
-    @property
-    def counters(self) -> tuple[CounterExpectation, ...]:
-        """The expectations of the environment's metrics."""
-        return tuple(one for one in self.metrics if isinstance(one, CounterExpectation))
-
-    @property
-    def contracts(self) -> tuple[Expected, ...]:
-        """The expectations by contract, of every signal."""
-        return (*self.spans, *(one for one in self.metrics if isinstance(one, Expected)), *self.logs)
-
-
-class Case(Model):
+class CaseEntry(Model):
     """One or, with a matrix, several cases."""
 
     id: str = Field(
@@ -324,24 +69,24 @@ class Case(Model):
     )
     title: str = Field(default="", description="what tables call it")
     checkpoints: tuple[str, ...] = Field(default=(), description="where it is driven; everywhere if not said")
-    matrix: tuple[dict[IdField, Scalar], ...] = Field(
+    matrix: tuple[dict[IdField, ScalarValue], ...] = Field(
         default=(), description="one case for each row of variables"
     )
-    drive: Drive = Field(description="how it is driven")
-    expect: Expect = Field(description="what must come of it")
+    drive: DriveSettings = Field(description="how it is driven")
+    expect: CaseExpectation = Field(description="what must come of it")
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
 
 
-class Address(Model):
+class HttpAddress(Model):
     """Where something is fetched from over HTTP."""
 
     url: str = Field(pattern=r"^(https?://|\$)", description="the address; further pages by its Link header")
     headers: dict[str, str] = Field(default_factory=dict, description="headers, such as Authorization")
 
 
-Origin = Annotated[
-    Address | str,
-    WithJsonSchema({"anyOf": [{"type": "string"}, Address.model_json_schema()]}),
+OriginField = Annotated[
+    HttpAddress | str,
+    WithJsonSchema({"anyOf": [{"type": "string"}, HttpAddress.model_json_schema()]}),
 ]
 
 
@@ -352,32 +97,38 @@ class MaxIncrease(Model):
     retries: float = Field(default=0.0, ge=0, description="retries")
 
 
-class CiLogs(Model):
+class CiLogSettings(Model):
     """Skipped stages and retries per executed stage, before the rollout against after it."""
 
-    before: Origin = Field(
+    before: OriginField = Field(
         description="a JSON Lines file or GitHub Actions' API answer; a path, an address, or {url, headers}"
     )
-    after: Origin = Field(description="the same, for the time after")
+    after: OriginField = Field(description="the same, for the time after")
     min_runs: int = Field(default=1, ge=1, description="how many runs each side needs")
     max_increase: MaxIncrease = Field(default_factory=MaxIncrease, description="percentage points")
     checkpoints: tuple[str, ...] = Field(default=(), description="where it is judged; the last if not said")
 
 
-class SuiteFile(Model):
+class ReplaySuiteFile(Model):
     """A whole replay suite as it is written."""
 
     version: Literal[1] = Field(description="the version of this format")
     suite: IdField = Field(description="the name of the suite")
     title: str = Field(default="", description="what reports call it")
-    variables: dict[IdField, Scalar] = Field(default_factory=dict, description="values of $name in cases")
-    checkpoints: dict[IdField, Checkpoint] = Field(
+    variables: dict[IdField, ScalarValue] = Field(
+        default_factory=dict, description="values of $name in cases"
+    )
+    checkpoints: dict[IdField, ReplayCheckpoint] = Field(
         min_length=1, description="checkpoints in the order of time"
     )
-    capture: Capture = Field(default_factory=Capture, description="where captured telemetry comes from")
+    capture: CaptureSettings = Field(
+        default_factory=CaptureSettings, description="where captured telemetry comes from"
+    )
     contracts: dict[IdField, Contract] = Field(default_factory=dict, description="contracts by name")
-    cases: tuple[Case, ...] = Field(min_length=1, description="the cases")
-    ci_logs: CiLogs | None = Field(default=None, description="what the CI's logs must not show more of")
+    cases: tuple[CaseEntry, ...] = Field(min_length=1, description="the cases")
+    ci_logs: CiLogSettings | None = Field(
+        default=None, description="what the CI's logs must not show more of"
+    )
 
 
 @dataclass(frozen=True)
@@ -387,8 +138,8 @@ class ReplayCase:
     id: str
     checkpoint: str
     title: str
-    drive: Drive
-    expect: Expect
+    drive: DriveSettings
+    expect: CaseExpectation
     level: str | None
     line: int
 
@@ -401,7 +152,7 @@ class ReplaySuite:
     title: str
     path: str
     folder: Path
-    file: SuiteFile
+    file: ReplaySuiteFile
     contracts: dict[str, Contract]
     cases: tuple[ReplayCase, ...] = ()
     contract_lines: dict[str, int] = field(default_factory=dict)
@@ -426,7 +177,7 @@ class ReplaySuite:
         """Return the cases at a checkpoint."""
         return tuple(case for case in self.cases if case.checkpoint == checkpoint)
 
-    def count(self, expected: Expected) -> Bounds:
+    def count(self, expected: ContractExpectation) -> CountBounds:
         """Return how many a case expects to be selected: its own number, or the contract's."""
         return self.contracts[expected.contract].count if expected.count is None else expected.count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_telemetry_gate.files.schemas import model_schema
-from pytest_telemetry_gate.replay.suite.model import SuiteFile
+from pytest_telemetry_gate.replay.suite.model import ReplaySuiteFile
 
 __all__ = ["replay_schema"]
 
@@ -16,7 +16,7 @@ def replay_schema() -> dict[str, Any]:
     It cannot know that ``$variables`` stand for numbers in a case.
     """
     definitions: dict[str, Any] = {}
-    top = model_schema(SuiteFile, definitions)
+    top = model_schema(ReplaySuiteFile, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-telemetry-gate replay suite (*.replay.yaml)",

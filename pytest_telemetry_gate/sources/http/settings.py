@@ -56,7 +56,7 @@ class HttpSettings:
     insecure: bool = False
 
     @classmethod
-    def of(cls, settings: RegionSettings, further: Iterable[str] = ()) -> HttpSettings:
+    def from_settings(cls, settings: RegionSettings, further: Iterable[str] = ()) -> HttpSettings:
         """Read the settings of a region; ``further`` are the keys that its source has besides.
 
         Raises SourceError at the key's line for one that is unknown or cannot be used, and for a file that cannot

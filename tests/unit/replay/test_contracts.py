@@ -9,7 +9,7 @@ import pytest
 
 from pytest_telemetry_gate.replay.judge.contracts import fields_of, judge_contract
 from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
-from pytest_telemetry_gate.replay.otlp.telemetry import Telemetry, read_document
+from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData, read_document
 from pytest_telemetry_gate.replay.suite.contracts import LogContract, MetricContract, SpanContract
 
 RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "parser"}}]}
@@ -34,13 +34,13 @@ def span(name: str = "parser.parse", number: int = 1, parent: int = 0, **fields:
     }
 
 
-def spans(*entries: dict[str, Any]) -> Telemetry:
+def spans(*entries: dict[str, Any]) -> TelemetryData:
     return read_document(
         {"resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"spans": list(entries)}]}]}
     )
 
 
-def findings(contract: dict[str, Any], telemetry: Telemetry) -> list[str]:
+def findings(contract: dict[str, Any], telemetry: TelemetryData) -> list[str]:
     model = SpanContract.model_validate({"select": {"name": "parser.parse"}, **contract})
     return [str(one) for one in judge_contract(model, telemetry, name="c").findings]
 
