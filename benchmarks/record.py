@@ -35,7 +35,7 @@ from pytest_telemetry_gate.model.questions import Instant
 folder, series, end = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 environment = load_environment(folder / "telemetry.yaml")
 source = builtin.pytest_telemetry_gate_sources()["prometheus"](environment.regions[""])
-source.know(source.probe())
+source.restore_probe(source.probe())
 question = Instant("", f'sum(rate(requests{{series="{series}"}}[48h]))', end)
 begun = time.perf_counter()
 out = folder / f"{series}-{time.time_ns()}.telemetry.zip"

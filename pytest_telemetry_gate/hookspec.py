@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
+    from pytest_telemetry_gate.model.dossier import Dossier
     from pytest_telemetry_gate.model.environment import RegionSettings
     from pytest_telemetry_gate.model.sources import EventSource, Source
     from pytest_telemetry_gate.model.verdict import Verdict
@@ -43,5 +44,8 @@ def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:  # type: igno
 
 
 @pytest.hookspec
-def pytest_telemetry_gate_verdict(verdict: Verdict, config: pytest.Config) -> None:
-    """Called with every verdict in the process that reports, once, in the order in which they arrive."""
+def pytest_telemetry_gate_verdict(verdict: Verdict, dossier: Dossier, config: pytest.Config) -> None:
+    """Called with every verdict in the process that reports, once, in the order in which they arrive.
+
+    ``dossier`` is the verdict with what was demanded, the steps, the findings and the facts behind it.
+    """

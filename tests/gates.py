@@ -16,6 +16,7 @@ from pytest_telemetry_gate.files.suites import load_suite
 from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Range
 from pytest_telemetry_gate.model.verdict import Verdict
@@ -82,9 +83,18 @@ class MemoryGate:
         suite = load_suite(path, KINDS, display_path="small.gate.yaml")
         return plan_checks(suite, load_environment(self.folder / "telemetry.yaml", None))
 
-    def verdicts(self, criteria: str, head: str = HEAD) -> list[Verdict]:
+    def dossiers(self, criteria: str, head: str = HEAD) -> list[Dossier]:
         """Judge every check of the suite."""
         return [judge(check, self.answers(check)) for check in self.checks(criteria, head)]
+
+    def dossier(self, criteria: str, head: str = HEAD) -> Dossier:
+        """Judge a suite of one check."""
+        (dossier,) = self.dossiers(criteria, head)
+        return dossier
+
+    def verdicts(self, criteria: str, head: str = HEAD) -> list[Verdict]:
+        """Judge every check of the suite, and leave out what led to the verdicts."""
+        return [dossier.verdict for dossier in self.dossiers(criteria, head)]
 
     def verdict(self, criteria: str, head: str = HEAD) -> Verdict:
         """Judge a suite of one check."""

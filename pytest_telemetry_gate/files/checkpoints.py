@@ -31,7 +31,7 @@ def points_of(suite: Suite) -> tuple[Checkpoint, ...]:
         if entry.every is None:
             point = _single(index, entry, suite.rollout)
             if point.id in named:
-                raise CheckpointError(index, f"checkpoint {point.id!r} is there already")
+                raise CheckpointError(index, f"duplicate checkpoint {point.id!r}")
             if point.at in moments:
                 raise CheckpointError(
                     index, f"checkpoint {point.id!r} is the same moment as {moments[point.at]!r}"

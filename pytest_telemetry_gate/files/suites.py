@@ -58,7 +58,7 @@ def load_criterion(
     def error(_: Sequence[Key], message: str) -> SuiteError:
         return SuiteError(path, line, message)
 
-    criterion = _criterion(dict(keys), kinds, (), error, line).beside(folder)
+    criterion = _criterion(dict(keys), kinds, (), error, line).relative_to_folder(folder)
     return _with_own_baseline(criterion, folder, path, (), error)
 
 
@@ -76,11 +76,13 @@ def _groups(
         for index, entry in enumerate(entries):
             where = ("groups", group, index)
             line = document.line(where)
-            criterion = _criterion(entry, kinds, where, document.error, line).beside(document.path.parent)
+            criterion = _criterion(entry, kinds, where, document.error, line).relative_to_folder(
+                document.path.parent
+            )
             if criterion.id in seen:
                 first = seen[criterion.id]
                 raise SuiteError(
-                    document.shown, line, f"criterion {criterion.id!r} is there already (line {first})"
+                    document.shown, line, f"duplicate criterion {criterion.id!r} (first at line {first})"
                 )
             seen[criterion.id] = line
             criteria.append(

@@ -85,6 +85,7 @@ class Asker:
             return self._own.answer(question, self._ask)
         self.fetch([question])
         deadline = self._environment.deadline
+        deadline.start()
         # A moment longer than requests may take, so that what they say of their failure is heard.
         answer = self.shared.get(question, max(0.0, deadline.remaining()) + 1.0)
         if answer is not None:

@@ -162,4 +162,4 @@ class Regions:
         answer = self._answers.answer(Probe(settings.name), probe)
         if not isinstance(answer.value, Probed):
             raise SourceError(answer.error)
-        source.know(answer.value.facts)
+        source.restore_probe(answer.value.facts)

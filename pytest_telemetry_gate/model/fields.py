@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
 from pytest_telemetry_gate.support.durations import parse_duration, parse_time
 from pytest_telemetry_gate.support.units import Limit, parse_share
 
 __all__ = [
+    "CountField",
     "DurationField",
     "EndTimeField",
     "IdField",
@@ -20,6 +21,7 @@ __all__ = [
     "Model",
     "NumberField",
     "PartField",
+    "ScalarField",
     "ShareField",
     "SpanField",
     "TimeField",
@@ -45,7 +47,7 @@ def _seconds(value: object) -> float:
 def _span(value: object) -> float:
     seconds = _seconds(value)
     if seconds <= 0:
-        message = f"{value!r} is not longer than nothing"
+        message = f"must be positive, not {value!r}"
         raise ValueError(message)
     return seconds
 
@@ -80,6 +82,20 @@ def _number(value: object) -> float:
         message = f"{value!r} is not a finite number"
         raise ValueError(message)
     return float(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        message = "must be a positive integer"
+        raise ValueError(message)
+    return value
+
+
+def _scalar(value: object) -> str | bool | int | float:
+    if not isinstance(value, str | bool | int | float):
+        message = "must be text, a number, true or false"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
+    return value
 
 
 def _id(value: object) -> str:
@@ -117,6 +133,12 @@ LimitField = Annotated[
     Limit,
     BeforeValidator(_read(Limit.parse, Limit)),
     _text_schema("an operator and a number (<= 90 ms), or a range (60 .. 90)", r"^\s*(<=?|>=?|==|!=)|\.\."),
+]
+CountField = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1})]
+ScalarField = Annotated[
+    str | bool | int | float,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["string", "boolean", "number"]}),
 ]
 NumberField = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
 IdField = Annotated[

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_telemetry_gate.promql import parse
+from pytest_telemetry_gate.promql.ast import Expr
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.events import Events
@@ -24,6 +27,7 @@ __all__ = [
     "Instant",
     "MetricQuestion",
     "Probe",
+    "Query",
     "Question",
     "Range",
     "question_from_wire",
@@ -46,7 +50,25 @@ class Question:
     def to_wire(self) -> list[Any]:
         """Return builtins for other processes: the name of the kind and the fields."""
         name = next(name for name, kind in KINDS.items() if kind is type(self))
-        return [name, dataclasses.asdict(self)]
+        fields = (one.name for one in dataclasses.fields(self) if one.compare)
+        return [name, {name: getattr(self, name) for name in fields}]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """PromQL with its variables expanded, and what it was parsed to; equal texts are equal queries."""
+
+    text: str
+    expr: Expr = field(compare=False, repr=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> Query:
+        """Parse a text; raises PromQLError."""
+        return cls(text, parse(text))
+
+    def at(self, region: str, time: float) -> Instant:
+        """Return the question for the query's value in a region at a time, in seconds since the epoch."""
+        return Instant(region, self.text, time, self.expr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,11 @@ class MetricQuestion(Question):
     def text(self) -> str:
         """The expression."""
         return self.promql
+
+    @property
+    def parsed(self) -> Expr:
+        """The parsed expression; raises PromQLError."""
+        return parse(self.promql)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -74,10 +101,17 @@ class MetricQuestion(Question):
 class Instant(MetricQuestion):
     """A PromQL expression evaluated at one time, in seconds since the epoch.
 
-    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does.
+    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does. ``expr`` is the parsed expression
+    where whoever asks has it.
     """
 
     time: float
+    expr: Expr | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def parsed(self) -> Expr:
+        """The parsed expression; raises PromQLError."""
+        return parse(self.promql) if self.expr is None else self.expr
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -49,10 +49,10 @@ class LiveSource(Source):
 
     @abstractmethod
     def probe(self) -> Mapping[str, Any]:
-        """Make sure that it can be asked; return builtins that tell ``know()`` in any process what it is."""
+        """Make sure that it can be asked; return builtins that tell ``restore_probe()`` in any process what it is."""
 
     @abstractmethod
-    def know(self, probed: Mapping[str, Any]) -> None:
+    def restore_probe(self, probed: Mapping[str, Any]) -> None:
         """Take over what ``probe()`` has returned."""
 
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
-from pytest_telemetry_gate.model.fields import (
-    EndTimeField,
-    IdField,
-    Model,
-    SpanField,
-    TimeField,
-)
+from pytest_telemetry_gate.model.fields import EndTimeField, IdField, Model, SpanField, TimeField
 from pytest_telemetry_gate.model.terms import Baseline, Levels, Terms
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Checkpoint",
@@ -113,8 +101,8 @@ class Suite(Model):
     rollback: Rollback | None = Field(default=None, description="what triggers the rollback plan")
     approvals: tuple[str, ...] = Field(default=(), description="who must approve")
     waivers: tuple[Waiver, ...] = Field(default=(), description="criteria that need not pass for a while")
-    points: tuple[Checkpoint, ...] = Field(default=(), exclude=True, repr=False)
-    path: str = Field(default="", exclude=True, repr=False)
+    points: SkipJsonSchema[tuple[Checkpoint, ...]] = Field(default=(), exclude=True, repr=False)
+    path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
     def applies(self, criterion: Terms, checkpoint: Checkpoint) -> bool:
         """Tell whether a criterion is judged at a checkpoint."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pytest_telemetry_gate.model.fields import (
     EndTimeField,
@@ -66,7 +67,7 @@ class Baseline(Model):
     at: TimeField | None = Field(default=None, description="the same query, at this time")
     query: str | None = Field(default=None, description="another query, at the checkpoint")
     window: SpanField | None = Field(default=None, description="the baseline's own $__window")
-    content: BaselineFile | None = Field(default=None, exclude=True, repr=False)
+    content: SkipJsonSchema[BaselineFile | None] = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _one_origin(self) -> Baseline:
@@ -127,7 +128,7 @@ class Terms(Model):
         default=None, description="selector of the targets' up, for series that may not exist"
     )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
-    line: int = Field(default=0, exclude=True, repr=False)
+    line: SkipJsonSchema[int] = Field(default=0, exclude=True, repr=False)
 
     @property
     def over_regions(self) -> bool:

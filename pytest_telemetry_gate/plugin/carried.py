@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.model.dossier import Dossier
 
 __all__ = ["Carried", "carried_by", "forget_attempt", "put_on_report", "read_report"]
 
@@ -20,7 +20,7 @@ _ATTRIBUTE = "telemetry_gate"
 
 @dataclass
 class Carried:
-    """The verdicts of a test, the lines that explain them, and what replays made during it.
+    """The verdicts of a test with their evidence, and what replays made during it.
 
     ``concluded`` is set when the body of the test is over: subtests, which report earlier, carry nothing.
     ``captures`` are what the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the
@@ -28,8 +28,7 @@ class Carried:
     """
 
     path: str = ""
-    verdicts: list[Verdict] = field(default_factory=list)
-    explained: list[str] = field(default_factory=list)
+    dossiers: list[Dossier] = field(default_factory=list)
     captures: list[Mapping[str, Any]] = field(default_factory=list)
     drove: bool = False
     exercised: list[str] | None = None
@@ -39,8 +38,7 @@ class Carried:
         """Return builtins only."""
         return {
             "path": self.path,
-            "verdicts": [verdict.to_wire() for verdict in self.verdicts],
-            "explained": self.explained,
+            "dossiers": [dossier.to_wire() for dossier in self.dossiers],
             "captures": self.captures,
             "drove": self.drove,
             "exercised": self.exercised,
@@ -49,7 +47,7 @@ class Carried:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Carried:
         """Rebuild from ``to_wire()``."""
-        return cls(**{**wire, "verdicts": [Verdict.from_wire(one) for one in wire["verdicts"]]})
+        return cls(**{**wire, "dossiers": [Dossier.from_wire(one) for one in wire["dossiers"]]})
 
 
 _CARRIED: pytest.StashKey[Carried] = pytest.StashKey()

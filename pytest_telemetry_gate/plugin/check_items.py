@@ -8,9 +8,9 @@ import pytest
 
 from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
-from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
 
 __all__ = ["CheckItem", "GateFile"]
@@ -88,6 +88,6 @@ class CheckItem(TelemetryItem):
         """Return the check's questions."""
         return self.check.questions()
 
-    def judge(self) -> Verdict:
+    def judge(self) -> Dossier:
         """Judge the check."""
-        return self.run.judge(self, self.check, self.environment)
+        return self.run.judge(self.check, self.environment)

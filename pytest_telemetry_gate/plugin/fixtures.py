@@ -70,7 +70,6 @@ class Telemetry:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
-        self.verdicts: list[Verdict] = carried_by(item).verdicts
         self._item = item
         self._run = run
         self._environment = environment
@@ -78,6 +77,11 @@ class Telemetry:
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts of the test's checks so far, in their order."""
+        return [dossier.verdict for dossier in carried_by(self._item).dossiers]
 
     def check(self, query: str | None = None, expect: str | float | None = None, /, **keys: Any) -> Verdict:
         """Judge a criterion here and now, and return its verdict, which also stands in the gate's table.
@@ -111,9 +115,9 @@ class Telemetry:
             raise check.error(message)
         check_queries(check)
         model.verify(check)
-        verdict = self._run.judge(self._item, check, self._environment)
-        self.verdicts.append(verdict)
-        return verdict
+        dossier = self._run.judge(check, self._environment)
+        carried_by(self._item).dossiers.append(dossier)
+        return dossier.verdict
 
     def value(self, query: str) -> float:
         """Return the one value of a query; raises SourceError where it has none or several."""

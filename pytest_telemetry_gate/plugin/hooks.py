@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.questions import CaptureQuestion
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import carried_by, forget_attempt, put_on_report, read_report
 from pytest_telemetry_gate.plugin.check_items import CheckItem
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
@@ -105,8 +106,8 @@ class RunHooks:
         finally:
             carried.concluded = True
             if self.run.options.junit_properties:
-                item.user_properties.extend(junit.properties_of(carried.verdicts))
-        conclude(carried.verdicts, strict=self.run.options.strict)
+                item.user_properties.extend(junit.list_properties(carried.dossiers))
+        conclude(carried.dossiers, strict=self.run.options.strict)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -120,9 +121,9 @@ class RunHooks:
         if call.when == "call" and carried.concluded:
             self._take_captures(item)
             put_on_report(report, carried)
-            if report.skipped and carried.verdicts:
+            if report.skipped and carried.dossiers:
                 path, line, _ = item.reportinfo()
-                report.longrepr = (str(path), (line or 0) + 1, carried.verdicts[-1].reason)
+                report.longrepr = (str(path), (line or 0) + 1, carried.dossiers[-1].verdict.reason)
         elif report.skipped:
             put_on_report(report, carried)
         return report
@@ -142,10 +143,10 @@ class RunHooks:
     ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Say the verdict and its figures where pytest would say PASSED or FAILED."""
         carried = read_report(report)
-        if carried is None or not carried.verdicts or report.outcome not in OUTCOMES:
+        if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
         # After the summary comes pytest's own short one, where the figures would only repeat the table's.
-        return status.status(carried.verdicts, strict=self.run.options.strict, brief=self.summary.written)
+        return status.status(carried.dossiers, strict=self.run.options.strict, brief=self.summary.written)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables and the line with the gate's outcome."""
@@ -157,11 +158,11 @@ class RunHooks:
         self.run.role.send({**self.run.denominator.to_wire(), **self.run.gates.to_wire()})
 
 
-def conclude(verdicts: Sequence[Verdict], *, strict: bool) -> None:
+def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
-    closed = [one for one in verdicts if not one.outcome.lets_through(strict=strict)]
+    closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
     if closed:
         pytest.fail(junit.failure_text(closed), pytrace=False)
-    if verdicts and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in verdicts):
-        pytest.skip("; ".join(dict.fromkeys(one.reason for one in verdicts)))
+    if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
+        pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))

@@ -11,9 +11,9 @@ from typing import Any, Self
 import pytest
 
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
-from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.session import GateRun
 
@@ -71,8 +71,8 @@ class TelemetryItem(pytest.Function):
         """Return what has to be asked before it can be judged."""
 
     @abstractmethod
-    def judge(self) -> Verdict:
-        """Return its verdict; whatever goes wrong with what it asks is a verdict that says so."""
+    def judge(self) -> Dossier:
+        """Return its verdict with the evidence; whatever goes wrong with what it asks is a verdict that says so."""
 
     @property
     @abstractmethod
@@ -94,7 +94,7 @@ class TelemetryItem(pytest.Function):
 def run_item(request: pytest.FixtureRequest) -> None:
     """Judge an item: this is the function that every item of a suite file calls."""
     item = request.node
-    carried_by(item).verdicts.append(item.judge())
+    carried_by(item).dossiers.append(item.judge())
 
 
 def uses_telemetry(item: pytest.Item) -> bool:

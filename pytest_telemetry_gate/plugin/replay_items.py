@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.gate.plan import require_known
 from pytest_telemetry_gate.model.answers import Answer, Capture
+from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
@@ -56,7 +58,7 @@ class ReplayItem(TelemetryItem):
     case: ReplayCase | None
     question: CaptureQuestion
     what = "replay"
-    _verdict: Verdict | None = None
+    _dossier: Dossier | None = None
 
     @classmethod
     def make(
@@ -96,27 +98,31 @@ class ReplayItem(TelemetryItem):
         """Return the one question: what the case captured."""
         return (self.question,)
 
-    def judge(self) -> Verdict:
+    def judge(self) -> Dossier:
         """Drive the case, or take what was recorded, and judge it.
 
         A case is driven once: what another plugin runs again has the same verdict, since a pass on a retry is none.
         """
-        if self._verdict is None:
-            self._verdict = self._judged()
-        return self._verdict
+        if self._dossier is None:
+            self._dossier = self._judged()
+        return self._dossier
 
-    def _judged(self) -> Verdict:
+    def _judged(self) -> Dossier:
         answer = self.run.gates.of(self.environment).answer(self.question)
-        verdict = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
-        scrub = self.environment.scrub
-        return verdict.replaced(
+        dossier = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
+        verdict, scrub = dossier.verdict, self.environment.scrub
+        dossier = dossier.revise(
             region=self.question.region,
             reason=scrub(verdict.reason),
-            details=tuple(map(scrub, verdict.details)),
             warnings=tuple(map(scrub, verdict.warnings)),
         )
+        return dataclasses.replace(
+            dossier,
+            steps=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.steps),
+            findings=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.findings),
+        )
 
-    def _decided(self, answer: Answer, fields: dict[str, Any]) -> Verdict:
+    def _decided(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
         if answer.error:
             return self._plain(Outcome.ERROR, answer.error, fields)
         captured = answer.value.content if isinstance(answer.value, Capture) else None
@@ -136,10 +142,10 @@ class ReplayItem(TelemetryItem):
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), fields)
 
-    def _plain(self, outcome: Outcome, reason: str, fields: dict[str, Any]) -> Verdict:
+    def _plain(self, outcome: Outcome, reason: str, fields: dict[str, Any]) -> Dossier:
         """Return a verdict that no capture of telemetry is behind."""
         title = "skipped CI stages and retries" if self.case is None else self.case.title
-        return Verdict(
+        verdict = Verdict(
             suite=self.suite.name,
             suite_title=self.suite.title,
             group="CI" if self.case is None else "Cases",
@@ -153,3 +159,4 @@ class ReplayItem(TelemetryItem):
             line=self.line,
             **fields,
         )
+        return Dossier(verdict, Requirement(kind=CASE))

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_telemetry_gate.criteria.asked import describe_questions
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.errors import ConfigError, describe
 from pytest_telemetry_gate.gate.registry import Registry
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin import builtin_hooks
-from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.denominator import Denominator
 from pytest_telemetry_gate.plugin.environments import Environments
 from pytest_telemetry_gate.plugin.exits import Exits
 from pytest_telemetry_gate.plugin.gates import Gates
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.plugin.roles import role_of
-from pytest_telemetry_gate.reports.explain import explanation
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.dossier import Dossier
     from pytest_telemetry_gate.model.environment import Environment
 
 __all__ = ["GateRun"]
@@ -61,13 +62,13 @@ class GateRun:
             message = f"a plugin's hook for pytest-telemetry-gate failed: {describe(error)}"
             raise ConfigError(message) from error
 
-    def judge(self, item: pytest.Item, check: Check, environment: Environment) -> Verdict:
-        """Judge a check for an item, which carries its explanation where that is asked for."""
+    def judge(self, check: Check, environment: Environment) -> Dossier:
+        """Judge a check; the dossier says what was asked where somebody wants to read it."""
         gate = self.gates.of(environment)
         answers = gate.answers(check)
-        verdict = judge(check, answers)
-        if verdict.outcome is not Outcome.PENDING:
+        dossier = judge(check, answers)
+        if dossier.outcome is not Outcome.PENDING:
             gate.asked.note_check(check)
         if self.options.explain:
-            carried_by(item).explained += explanation(check, answers, verdict)
-        return verdict
+            dossier = dataclasses.replace(dossier, asked=describe_questions(check, answers))
+        return dossier

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
-from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
 from pytest_telemetry_gate.reports import terminal
 
@@ -30,10 +30,9 @@ class Summary:
     def __init__(self, run: GateRun) -> None:
         self._run = run
         self._config = run.config
-        self._explained: list[str] = []
         self._drove = False
         self._exercised: dict[Path, set[str]] = {}
-        self.verdicts: list[Verdict] = []
+        self.dossiers: list[Dossier] = []
         self.captures: list[Mapping[str, Any]] = []
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
@@ -51,12 +50,13 @@ class Summary:
         self._take_replays(carried)
         if report.outcome not in OUTCOMES:
             return
-        if report.skipped and not carried.verdicts:
+        if report.skipped and not carried.dossiers:
             self._run.denominator.skip()
-        self._explained += carried.explained
-        for verdict in carried.verdicts:
-            self.verdicts.append(verdict)
-            self._config.hook.pytest_telemetry_gate_verdict(verdict=verdict, config=self._config)
+        for dossier in carried.dossiers:
+            self.dossiers.append(dossier)
+            self._config.hook.pytest_telemetry_gate_verdict(
+                verdict=dossier.verdict, dossier=dossier, config=self._config
+            )
 
     def _take_replays(self, carried: Carried) -> None:
         self.captures += carried.captures
@@ -68,8 +68,8 @@ class Summary:
     def outcome(self) -> GateOutcome:
         """The outcome of the gate from the verdicts so far."""
         options = self._run.options
-        return gate_outcome(
-            self.verdicts,
+        return decide_gate(
+            [dossier.verdict for dossier in self.dossiers],
             selected=self._run.denominator.selected,
             collected=self._run.denominator.collected,
             strict=options.strict,
@@ -81,7 +81,7 @@ class Summary:
     def is_gate(self) -> bool:
         """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
         selected = self._run.denominator.anything_selected
-        return selected or bool(self.verdicts) or self._run.options.names_a_gate
+        return selected or bool(self.dossiers) or self._run.options.names_a_gate
 
     def must_fail(self, session: pytest.Session) -> bool:
         """Return whether the session has to fail although no test of it did."""
@@ -95,10 +95,11 @@ class Summary:
         self._write_replays(reporter)
         if not self.is_gate or self._run.options.collect_only:
             return
-        terminal.write_explained(reporter, self._explained)
+        if self._run.options.explain:
+            terminal.write_explained(reporter, self.dossiers)
         terminal.write(
             reporter,
-            self.verdicts,
+            self.dossiers,
             self.outcome,
             verbosity=self._config.get_verbosity(),
             now=self._run.gates.clock,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AGGREGATIONS", "FUNCTIONS", "NATIVE", "NEWER", "NOTES", "PROFILES", "Function"]
+__all__ = ["AGGREGATIONS", "FUNCTIONS", "NATIVE", "NOTES", "PROFILES", "UNSUPPORTED", "Function"]
 
 PROFILES = ("2", "3")
 
@@ -93,7 +93,7 @@ NATIVE = frozenset(
         "histogram_sum",
     ]
 )
-NEWER = frozenset(
+UNSUPPORTED = frozenset(
     [
         "end",
         "first_over_time",

@@ -113,6 +113,7 @@ def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
     and for a list that is not whole.
     """
     secrets = Secrets.of_environment()
+    secrets.mask_logs()
     try:
         return _counted(_entries(*_texts(origin, folder, secrets)))
     except TelemetryGateError as error:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.answers import Capture
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import CaptureQuestion
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Outcome, worst_outcome
 from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -69,14 +71,14 @@ class Replay(Criterion):
     key: ClassVar[str] = "replay"
 
     replay: ReplayOf = Field(description="which figure of which replay suite")
-    path: str = Field(default="", exclude=True, repr=False)
+    path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
     @property
     def yielded_unit(self) -> str:
         """The unit that the figure has."""
         return _UNITS[self.replay.of]
 
-    def beside(self, folder: Path) -> Replay:
+    def relative_to_folder(self, folder: Path) -> Replay:
         """Take the path of the replay suite from the folder of the suite file."""
         return self.model_copy(update={"path": str((folder / self.replay.suite).absolute())})
 
@@ -109,7 +111,7 @@ class Replay(Criterion):
         """Yield what the cases have captured."""
         return [self._question(check, name) for name in self._names(check, self._suite(check))]
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
+    def judge(self, check: Check, answers: Answers) -> Dossier:
         """Weigh the figure; what was not captured leaves it undecided unless it fails without that."""
         suite = self._suite(check)
         if self.replay.of == "pass_rate":
@@ -127,29 +129,29 @@ class Replay(Criterion):
             self._ci(check, answers, suite, found)
         evidence = self._evidence(check, answers)
         if found.values:
-            verdict = weigh(check, (max(found.values),), evidence)
-            verdict = verdict.replaced(reason="; ".join(filter(None, (verdict.reason, found.told))))
+            verdict = decide(check, (max(found.values),), evidence)
+            verdict = verdict.revise(reason="; ".join(filter(None, (verdict.verdict.reason, found.told))))
         else:
-            verdict = check.verdict(Outcome.PASS, "", **evidence.fields)
-        if found.problems and verdict.outcome.lets_through():
+            verdict = check.dossier(Outcome.PASS, "", **evidence.fields)
+        if found.problems and verdict.outcome.keeps_gate_open():
             outcome, why = max(found.problems, key=lambda one: list(Outcome).index(one[0]))
             more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
-            verdict = verdict.replaced(outcome=outcome, reason=f"{why}{more}")
+            verdict = verdict.revise(outcome=outcome, reason=f"{why}{more}")
         return verdict
 
-    def _rate(self, check: Check, answers: Answers, suite: ReplaySuite) -> Verdict:
-        from pytest_telemetry_gate.replay.judge.cases import judge_case, verdict_of
+    def _rate(self, check: Check, answers: Answers, suite: ReplaySuite) -> Dossier:
+        from pytest_telemetry_gate.replay.judge.cases import dossier_of, judge_case
 
         cases, verdicts = self._cases(check, suite), []
         for case in cases:
             captured, (outcome, why) = self._captured(check, answers, case.id)
             if captured is None:
-                verdicts.append(verdict_of(suite, case, outcome, why, ()))
+                verdicts.append(dossier_of(suite, case, outcome, why).verdict)
             else:
-                verdicts.append(judge_case(suite, case, captured))
+                verdicts.append(judge_case(suite, case, captured).verdict)
         good = [one for one in verdicts if one.outcome in {Outcome.PASS, Outcome.WARN}]
         undecided = [one for one in verdicts if one.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}]
-        verdict = weigh(check, (len(good) / len(cases),), self._evidence(check, answers))
+        verdict = decide(check, (len(good) / len(cases),), self._evidence(check, answers))
         limit, hopeful = self.limit, self.shown((len(good) + len(undecided)) / len(cases))
         told = f"{len(good)} of {len(cases)} cases passed"
         others = [one for one in verdicts if one not in good]
@@ -159,14 +161,16 @@ class Replay(Criterion):
         warned = sum(one.outcome is Outcome.WARN for one in good)
         if warned:
             told += f"; {warned} of them warn"
-        reason = f"{verdict.reason}; {told}"
+        reason = f"{verdict.verdict.reason}; {told}"
         decided = len(undecided) < len(cases) and (
-            limit is None or verdict.value is None or limit.holds(verdict.value) == limit.holds(hopeful)
+            limit is None
+            or verdict.verdict.value is None
+            or limit.holds(verdict.verdict.value) == limit.holds(hopeful)
         )
         if undecided and not decided:
             reason = f"{told}; {undecided[0].criterion}: {undecided[0].reason}"
-            verdict = verdict.replaced(outcome=outcome_of(undecided) or verdict.outcome)
-        return verdict.replaced(reason=reason)
+            verdict = verdict.revise(outcome=worst_outcome(undecided) or verdict.outcome)
+        return verdict.revise(reason=reason)
 
     def _payload(self, case: ReplayCase, captured: CapturedCase, found: _Found) -> None:
         """Take the decompressed bytes of a case's largest export request."""

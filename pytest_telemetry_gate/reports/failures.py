@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.rows import limit_of, ordered, ranges
+from pytest_telemetry_gate.model.dossier import CASE, Dossier
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.rows import ordered, ranges, value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
 
-__all__ = ["explained", "figures_of", "listed"]
+__all__ = ["describe", "describe_evidence", "describe_figures", "list_verdicts"]
 
 _SAME = 3  # criteria that may have one reason before they are written as one
 _NAMED = 5  # criteria that are named where one reason holds for many
@@ -41,8 +42,8 @@ class _Lot:
         return shown, [one for one in self.verdicts if id(one) not in written]
 
 
-def listed(
-    verdicts: Sequence[Verdict],
+def list_verdicts(
+    dossiers: Sequence[Dossier],
     among: Sequence[Verdict],
     *,
     width: int,
@@ -55,13 +56,14 @@ def listed(
     The first ones of a criterion are written in full and the others counted, all in full from verbosity 2 on;
     from 1 on each is explained.
     """
-    lots = _lots(verdicts)
+    dossier_of = {id(one.verdict): one for one in dossiers}
+    lots = _lots([one.verdict for one in dossiers])
     families = _families(among)
     column = max((len(lot.verdicts[0].outcome) for lot in lots), default=0) + 2
     further = " " * min(column, width // 2)
 
-    def written(word: str, told: str, deeper: str = "") -> list[str]:
-        return text.wrap(f"{word:<{column}}{deeper}{told}", width, indent=further + 2 * deeper)
+    def wrap(word: str, content: str, deeper: str = "") -> list[str]:
+        return text.wrap(f"{word:<{column}}{deeper}{content}", width, indent=further + 2 * deeper)
 
     def plain(content: str) -> str:
         return text.plain(content, unicode=unicode)
@@ -73,30 +75,39 @@ def listed(
             padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
             where = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
             reason = plain(text.without_password(verdict.reason) + where)
-            yield from written(verdict.outcome.upper(), f"{padded}  {reason}")
+            yield from wrap(verdict.outcome.upper(), f"{padded}  {reason}")
             if verbosity > 0:
-                for line in explained(verdict):
-                    yield from written("", plain(line), "  ")
+                for line in describe(dossier_of[id(verdict)]):
+                    yield from wrap("", plain(line), "  ")
         if hidden:
-            yield from written(
-                "", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families))
-            )
+            yield from wrap("", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families)))
 
 
-def explained(verdict: Verdict) -> Iterator[str]:
+def describe(dossier: Dossier) -> Iterator[str]:
     """Yield lines on where a verdict comes from: evidence, time, level, figures, query, link."""
-    yield from verdict.details
-    yield from figures_of(verdict)
+    yield from describe_evidence(dossier)
+    yield from describe_figures(dossier.verdict)
 
 
-def figures_of(verdict: Verdict) -> Iterator[str]:
-    """Yield the lines of ``explained()`` that every kind of verdict has."""
+def describe_evidence(dossier: Dossier) -> Iterator[str]:
+    """Yield what was wrong with a case of a replay suite, then what happened; a criterion's figures say that for it."""
+    if dossier.requirement.kind != CASE:
+        return
+    wrong = [one for one in dossier.findings if one.level not in {Outcome.PASS, Outcome.WARN}]
+    for finding in sorted(wrong, key=lambda one: _RANK[one.level]):
+        yield f"x {finding.message}"
+    for step in dossier.steps:
+        yield step.message
+
+
+def describe_figures(verdict: Verdict) -> Iterator[str]:
+    """Yield the lines of ``describe()`` that every kind of verdict has."""
     facts = [
         "" if verdict.time is None else f"at {format_time(verdict.time)}",
         ""
         if verdict.value is None
-        else f"value {format_against(verdict.value, limit_of(verdict), verdict.unit)}",
-        f"limit {limit_of(verdict)}" if limit_of(verdict) else "",
+        else f"value {format_against(verdict.value, value_limit(verdict), verdict.unit)}",
+        f"limit {value_limit(verdict)}" if value_limit(verdict) else "",
         "" if verdict.margin is None else f"margin {format_value(verdict.margin, _unit_of_margin(verdict))}",
         "" if verdict.level is None else f"level {verdict.level}",
         "" if verdict.coverage is None else f"coverage {format_percent(verdict.coverage)}",
@@ -120,7 +131,7 @@ def figures_of(verdict: Verdict) -> Iterator[str]:
 
 
 def _unit_of_margin(verdict: Verdict) -> str:
-    return verdict.unit if limit_of(verdict) else verdict.variance_unit
+    return verdict.unit if value_limit(verdict) else verdict.variance_unit
 
 
 def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
@@ -162,7 +173,7 @@ def _rest(
         where = ranges([one.checkpoint for one in mine], families[_family(mine[0])])
         parts.append(f"{region} {where}" if region else where)
     told = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
-    furthest = worst([*shown, *hidden])
+    furthest = worst_verdict([*shown, *hidden])
     if furthest in shown or furthest.margin is None or furthest.value is None:
         return told
     return f"{told}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"

@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.failures import figures_of
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.failures import describe_evidence, describe_figures
 from pytest_telemetry_gate.reports.status import figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_value
 
-__all__ = ["failure_text", "is_property", "properties", "properties_of"]
+__all__ = ["failure_text", "is_property", "list_properties", "properties"]
 
 _PREFIX = "telemetry."
 _TEXTS = (
@@ -58,53 +59,59 @@ def properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[str, str]]
     return [(prefix + name, content) for name, content in safe.items()]
 
 
-def properties_of(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+def list_properties(dossiers: Sequence[Dossier]) -> list[tuple[str, str]]:
     """Return the properties of a test.
 
     One verdict has the names ``telemetry.value`` and so on. Several have ``telemetry.1.value``,
     ``telemetry.2.value``, ... in the order of the checks, after ``telemetry.verdict``, the worst of them, and
     ``telemetry.checks``, their number.
     """
+    verdicts = [one.verdict for one in dossiers]
     if len(verdicts) == 1:
         return properties(verdicts[0])
     if not verdicts:
         return []
-    found = [(f"{_PREFIX}verdict", str(worst(verdicts).outcome)), (f"{_PREFIX}checks", str(len(verdicts)))]
+    found = [
+        (f"{_PREFIX}verdict", str(worst_verdict(verdicts).outcome)),
+        (f"{_PREFIX}checks", str(len(verdicts))),
+    ]
     for number, verdict in enumerate(verdicts, 1):
         found.extend(properties(verdict, f"{_PREFIX}{number}."))
     return found
 
 
-def failure_text(verdicts: Sequence[Verdict]) -> str:
+def failure_text(dossiers: Sequence[Dossier]) -> str:
     """Return the message of a failed test: verdict, value, limit and query of the worst one on the first line.
 
     The lines after it explain every verdict given. Raises ValueError where there is none.
     """
-    if not verdicts:
-        message = "no verdict to tell about"
+    if not dossiers:
+        message = "no dossier to describe"
         raise ValueError(message)
-    first = worst(verdicts)
-    others = f" (and {len(verdicts) - 1} more)" if len(verdicts) > 1 else ""
-    lines = [_headline(first) + others]
-    for verdict in (first, *(one for one in verdicts if one is not first)):
-        if verdict is not first:
-            lines.extend(("", _headline(verdict)))
-        lines.extend(f"  {text.one_line(line)}" for line in _details(verdict) if line)
+    decisive = worst_verdict([one.verdict for one in dossiers])
+    first = next(one for one in dossiers if one.verdict is decisive)
+    others = f" (and {len(dossiers) - 1} more)" if len(dossiers) > 1 else ""
+    lines = [_headline(decisive) + others]
+    for dossier in (first, *(one for one in dossiers if one is not first)):
+        if dossier is not first:
+            lines.extend(("", _headline(dossier.verdict)))
+        lines.extend(f"  {text.one_line(line)}" for line in _details(dossier) if line)
     return "\n".join(lines)
 
 
 def _headline(verdict: Verdict) -> str:
-    told = figures(verdict)
+    content = figures(verdict)
     if verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR} and verdict.limit:
-        told += f" (limit {verdict.limit})"
+        content += f" (limit {verdict.limit})"
     query = f"; query: {verdict.query}" if verdict.query else ""
-    return text.one_line(text.without_password(f"{verdict.outcome.upper()} {verdict.name}: {told}{query}"))
+    return text.one_line(text.without_password(f"{verdict.outcome.upper()} {verdict.name}: {content}{query}"))
 
 
-def _details(verdict: Verdict) -> Iterator[str]:
+def _details(dossier: Dossier) -> Iterator[str]:
+    verdict = dossier.verdict
     if figures(verdict) != text.plain(text.without_password(verdict.reason)):
         yield text.without_password(verdict.reason)
-    yield from verdict.details
+    yield from describe_evidence(dossier)
     where = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
     parts = [verdict.suite, verdict.group, verdict.title.replace("`", "")]
     yield f"criterion {' / '.join(part for part in parts if part)}{where}"
@@ -113,7 +120,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         f"checkpoint {verdict.checkpoint}" if verdict.checkpoint else "",
     ]
     yield ", ".join(place for place in places if place)
-    yield from figures_of(verdict)
+    yield from describe_figures(verdict)
 
 
 def _number(value: float) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from pytest_telemetry_gate.model.verdict import Verdict, worst
+from pytest_telemetry_gate.model.verdict import Verdict, worst_verdict
 from pytest_telemetry_gate.support.durations import format_short_duration
 
-__all__ = ["Row", "Suite", "checkpoints", "limit_of", "ordered", "ranges", "series_name", "suites"]
+__all__ = ["Row", "Suite", "checkpoints", "ordered", "ranges", "series_name", "suites", "value_limit"]
 
 _CODE = re.compile(r"`([^`]*)`")
 _SERIES = {60.0: "minutely", 3600.0: "hourly", 86400.0: "daily", 604800.0: "weekly"}
@@ -46,12 +46,12 @@ class Row:
     @property
     def worst(self) -> Verdict:
         """The verdict that decides the row: a pending checkpoint does not hide what was judged before."""
-        return worst(self.judged or self.verdicts)
+        return worst_verdict(self.judged or self.verdicts)
 
     @property
     def by_tolerance(self) -> bool:
         """Whether only the variance is limited, so that it is the figure to show at each checkpoint."""
-        return self.last.tolerance is not None and not limit_of(self.last)
+        return self.last.tolerance is not None and not value_limit(self.last)
 
     @property
     def unnamed(self) -> tuple[Verdict, ...]:
@@ -61,7 +61,7 @@ class Row:
     def at(self, checkpoint: str) -> Verdict | None:
         """Return the worst verdict about a named checkpoint, or None."""
         there = [verdict for verdict in self.verdicts if verdict.named and verdict.checkpoint == checkpoint]
-        return worst(there) if there else None
+        return worst_verdict(there) if there else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def suites(verdicts: Iterable[Verdict]) -> list[Suite]:
     ]
 
 
-def limit_of(verdict: Verdict) -> str:
+def value_limit(verdict: Verdict) -> str:
     """Return the limit on the value, less the tolerance that stands in the same text: ``<= 90 ms, within ±5 %``."""
     return verdict.limit.partition("within ±")[0].rstrip(", ")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.rows import limit_of
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.rows import value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_against, format_change
 
@@ -24,14 +25,15 @@ _LETTERS = {
 
 
 def status(
-    verdicts: Sequence[Verdict], *, strict: bool = False, brief: bool = False
+    dossiers: Sequence[Dossier], *, strict: bool = False, brief: bool = False
 ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]]:
     """Return category, letter and word for ``pytest_report_teststatus``, from one or more verdicts of a test.
 
     The worst verdict decides; with ``strict`` a warning is a failure. ``brief`` leaves the figures out of the
     word, as pytest's short summary writes the failure behind it. A word without colours has those of its category.
     """
-    decided = worst(verdicts)
+    verdicts = [one.verdict for one in dossiers]
+    decided = worst_verdict(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
     if not brief:
@@ -51,7 +53,7 @@ def figures(verdict: Verdict) -> str:
         return text.one_line(text.plain(text.without_password(verdict.reason)))
     parts = []
     if verdict.value is not None:
-        limit = limit_of(verdict)
+        limit = value_limit(verdict)
         parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = (

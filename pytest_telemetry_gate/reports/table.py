@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import tabulate
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.rows import Row, checkpoints, limit_of, series_name
+from pytest_telemetry_gate.reports.rows import Row, checkpoints, series_name, value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
 
@@ -174,12 +174,12 @@ class _Sheet:
 
     def _through(self, verdicts: Sequence[Verdict]) -> str:
         judged = [one for one in verdicts if one.outcome.judged]
-        through = sum(one.outcome.lets_through(strict=self._strict) for one in judged)
+        through = sum(one.outcome.keeps_gate_open(strict=self._strict) for one in judged)
         return f"{through}/{len(judged)}" if judged else str(Outcome.PENDING)
 
     def _target(self, row: Row) -> str:
         last = row.last
-        limit = format_compact_limit(limit_of(last))
+        limit = format_compact_limit(value_limit(last))
         if limit and last.unit and last.unit not in limit:
             limit += f" {last.unit}"
         if self.unicode:
@@ -228,7 +228,9 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         tolerance = verdict.tolerance or 0.0
         inside = verdict.outcome is not Outcome.FAIL
         return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
-    return None if verdict.value is None else _pointed(format_compact(verdict.value, limit_of(verdict)), row)
+    return (
+        None if verdict.value is None else _pointed(format_compact(verdict.value, value_limit(verdict)), row)
+    )
 
 
 def _baseline(row: Row) -> str:
@@ -241,7 +243,7 @@ def _pointed(figure: str, row: Row) -> str:
     if figure == "0" or not _WHOLE.fullmatch(figure):
         return figure
     beside = [
-        format_compact(one.value, limit_of(one))
+        format_compact(one.value, value_limit(one))
         for one in row.verdicts
         if one.named and one.value is not None
     ]

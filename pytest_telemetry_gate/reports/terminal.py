@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.outcome import GateOutcome
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.failures import listed
+from pytest_telemetry_gate.reports.explain import explain
+from pytest_telemetry_gate.reports.failures import list_verdicts
 from pytest_telemetry_gate.reports.rows import Row, Suite, suites
 from pytest_telemetry_gate.reports.table import Table, table
 from pytest_telemetry_gate.support import text
@@ -50,7 +52,7 @@ class Line(NamedTuple):
 
 def write(
     reporter: Writer,
-    verdicts: Sequence[Verdict],
+    dossiers: Sequence[Dossier],
     gate: GateOutcome,
     *,
     verbosity: int = 0,
@@ -61,15 +63,15 @@ def write(
     unicode = takes_unicode()
     if verbosity >= 0:
         reporter.write_sep("=", "telemetry gate")
-    for line in summary(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
+    for line in summary(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
         reporter.write_line(line.text, **line.markup)
 
 
-def write_explained(reporter: Writer, lines: Sequence[str]) -> None:
+def write_explained(reporter: Writer, dossiers: Sequence[Dossier]) -> None:
     """Write explanations of verdicts to pytest's terminal, whole lines however long, so that queries can be copied."""
-    if lines:
+    if dossiers:
         reporter.write_sep("=", "telemetry gate, explained")
-    for line in lines:
+    for line in (line for one in dossiers for line in explain(one)):
         reporter.write_line(line, bold=not line.startswith(" "))
 
 
@@ -80,7 +82,7 @@ def takes_unicode() -> bool:
 
 
 def summary(
-    verdicts: Sequence[Verdict],
+    dossiers: Sequence[Dossier],
     gate: GateOutcome,
     *,
     width: int = _PIPED,
@@ -94,7 +96,8 @@ def summary(
     explained; from 2 on no failure is folded into a count. ``now`` is the clock of the gate, in seconds since
     the epoch. The order of the verdicts, which differs between distributed runs, does not matter.
     """
-    blocks = list(_attention(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode))
+    verdicts = [one.verdict for one in dossiers]
+    blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode))
     if verbosity >= 0:
         found = suites(verdicts)
         many = verbosity == 0 and sum(len(suite.rows) for suite in found) > _MANY
@@ -110,19 +113,20 @@ def summary(
 
 
 def _attention(
-    verdicts: Sequence[Verdict], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
+    dossiers: Sequence[Dossier], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
 ) -> Iterator[list[Line]]:
     """Yield what closes the gate, then what only nearly did."""
-    closing = [one for one in verdicts if not one.outcome.lets_through(strict=gate.strict)]
+    closing = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=gate.strict)]
     close = [
         one
-        for one in verdicts
-        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.lets_through(strict=gate.strict)
+        for one in dossiers
+        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.keeps_gate_open(strict=gate.strict)
     ]
     strictly = all(one.outcome is Outcome.WARN for one in closing)
     lots = [(closing, _FIRST, _YELLOW if strictly else _RED), (close if verbosity >= 0 else [], 1, _YELLOW)]
-    for told, first, look in lots:
-        lines = listed(told, verdicts, width=width, verbosity=verbosity, first=first, unicode=unicode)
+    among = [one.verdict for one in dossiers]
+    for some, first, look in lots:
+        lines = list_verdicts(some, among, width=width, verbosity=verbosity, first=first, unicode=unicode)
         yield [Line(line, look) for line in lines]
 
 
@@ -172,7 +176,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _look(row: Row) -> Mapping[str, bool]:
     outcome = row.worst.outcome
-    if not outcome.lets_through():
+    if not outcome.keeps_gate_open():
         return _RED
     if outcome is Outcome.PENDING:
         return _FAINT

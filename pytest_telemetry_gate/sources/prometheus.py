@@ -93,7 +93,7 @@ class PrometheusSource(LiveSource):
             intervals.setdefault("", self._interval)
         return {"semantics": profile, "scrape_intervals": intervals}
 
-    def know(self, probed: Mapping[str, Any]) -> None:
+    def restore_probe(self, probed: Mapping[str, Any]) -> None:
         """Take over what ``probe()`` returned, in this or another process of the run."""
         self.semantics = probed["semantics"]
         self.scrape_intervals = probed["scrape_intervals"]

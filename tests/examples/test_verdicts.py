@@ -30,7 +30,7 @@ def judged(folder: Path) -> list[Verdict]:
     )
     session = Gate(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
-    return [judge(check, session.answers(check)) for check in plan_checks(suite, environment)]
+    return [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
 
 
 def row(verdict: Verdict) -> str:
@@ -59,7 +59,9 @@ def test_the_good_rollout_passes_everywhere(examples):
 
 
 def test_the_regressed_rollout_fails_by_its_four_faults_and_what_follows_from_them(examples):
-    closed = [one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.lets_through()]
+    closed = [
+        one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.keeps_gate_open()
+    ]
     caught = {(one.criterion, str(one.outcome)) for one in closed}
     assert caught == {
         ("parse_duration_p95", "fail"),

@@ -76,7 +76,7 @@ def test_the_gate_has_the_values_of_a_real_prometheus(
     )
     session = Gate(environment, registry)
     suite = load_suite(tmp_path / "host.gate.yaml", KINDS)
-    verdicts = [judge(check, session.answers(check)) for check in plan_checks(suite, environment)]
+    verdicts = [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
     assert [one.name for one in verdicts if one.outcome is not Outcome.PASS] == []
     fired = 0.0
     for verdict in verdicts:

@@ -65,7 +65,7 @@ def judged(folder: Path, semantics: str) -> dict[str, Verdict]:
     )
     session = Gate(environment, Registry(sources, events, KINDS))
     suite = load_suite(folder / "small.gate.yaml", KINDS, display_path="small.gate.yaml")
-    verdicts = [judge(check, session.answers(check)) for check in plan_checks(suite, environment)]
+    verdicts = [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
     return {verdict.criterion: verdict for verdict in verdicts}
 
 

@@ -37,7 +37,7 @@ def verdicts(
     suite = load_replay(suite_of(folder, service, numbers, counter=counter, lag=lag, isolation=isolation))
     live = LiveReplay(suite, lambda: source, 1, suite.cases)
     started = time.monotonic()
-    found = [judge_case(suite, case, live.capture(case)) for case in suite.cases]
+    found = [judge_case(suite, case, live.capture(case)).verdict for case in suite.cases]
     return found, time.monotonic() - started
 
 

@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,11 +27,12 @@ from pytest_telemetry_gate.replay.suite.drives import (
 )
 from pytest_telemetry_gate.replay.suite.model import ReplayCase
 from pytest_telemetry_gate.sources.http.addresses import login_of, shown_url
+from pytest_telemetry_gate.support.places import map_texts
 from pytest_telemetry_gate.support.secrets import Secrets
+from pytest_telemetry_gate.support.variables import expand_references
 
 __all__ = ["DriveContext", "drive", "resolved"]
 
-_REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}", re.ASCII)
 _MAX_RESPONSE = 2**20
 _MAX_TEXT = 500  # characters of what is told about a drive
 _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
@@ -77,25 +77,10 @@ class DriveContext:
 
 def resolved(text: str, environ: Mapping[str, str] | None = None) -> str:
     """Put environment variables in the place of ``${VAR}`` and ``${VAR:-default}``; raises DriveError."""
-
-    def value(match: re.Match[str]) -> str:
-        found = (os.environ if environ is None else environ).get(match[1])
-        if found:
-            return found
-        if match[2] is None:
-            message = f"environment variable {match[1]} is not set; ${{{match[1]}:-DEFAULT}} gives a default"
-            raise DriveError(message)
-        return match[2]
-
-    return _REFERENCE.sub(value, text)
-
-
-def _all_resolved(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {key: _all_resolved(value) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_all_resolved(value) for value in part]
-    return resolved(part) if isinstance(part, str) else part
+    try:
+        return expand_references(text, environ=environ)
+    except ValueError as error:
+        raise DriveError(str(error)) from None
 
 
 def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
@@ -109,6 +94,7 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
     }
     result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
     settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
+    secrets.mask_logs()
     started = time.monotonic()
     try:
         _keep(settings, secrets)
@@ -227,7 +213,7 @@ def _python(settings: PythonDrive, context: DriveContext, result: DriveResult) -
     except (ImportError, AttributeError) as error:
         message = f"drive.python: {settings.call}: {error}"
         raise DriveError(message) from None
-    arguments = _all_resolved(settings.arguments)
+    arguments = map_texts(settings.arguments, lambda text, _: resolved(text))
     try:
         function(context, **arguments)
     except Exception as error:  # noqa: BLE001 - whatever the user's function raises is the case's failure

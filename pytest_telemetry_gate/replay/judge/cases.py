@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement, Step
+from pytest_telemetry_gate.model.dossier import Finding as CaseFinding
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, ExportRequest
 from pytest_telemetry_gate.replay.judge.contracts import Finding, amount, fields_of, judge_contract, selected
@@ -19,7 +21,7 @@ from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 from pytest_telemetry_gate.support.numbers import format_number
 from pytest_telemetry_gate.support.units import Limit, convert
 
-__all__ = ["Decision", "concluded", "coverage", "decide", "judge_case", "judge_lag", "verdict_of"]
+__all__ = ["Decision", "concluded", "coverage", "decide", "dossier_of", "judge_case", "judge_lag"]
 
 GROUP = "Cases"
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
@@ -56,43 +58,52 @@ class Decision:
 
 def judge_case(
     suite: ReplaySuite, case: ReplayCase, captured: CapturedCase | None, *, missing: str = "", **found: Any
-) -> Verdict:
+) -> Dossier:
     """Return the verdict on a case; ``missing`` says why there is no capture, ``found`` are fields of the verdict.
 
     Nothing captured never passes, whatever the contracts say.
     """
     if captured is None:
-        return verdict_of(suite, case, Outcome.INCONCLUSIVE, missing or "nothing was captured", (), **found)
+        return dossier_of(suite, case, Outcome.INCONCLUSIVE, missing or "nothing was captured", **found)
     return concluded(suite, case, captured, decide(suite, case, captured), **found)
 
 
 def concluded(
     suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision, **found: Any
-) -> Verdict:
+) -> Dossier:
     """Return the verdict that a decision about a case comes to."""
     order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
     warnings = tuple(what for outcome, what in order if outcome is Outcome.WARN)
     wrong = [what for outcome, what in order if outcome is not Outcome.WARN]
     first, *more = wrong or warnings or decision.facts[1:2]
     several = f" (and {len(more)} more)" if more else ""
-    details = (*(f"x {what}" for what in wrong), *decision.facts)
-    return verdict_of(
+    findings = [CaseFinding("case", outcome, case.id, what) for outcome, what in decision.findings]
+    steps = [Step("case", line) for line in decision.facts]
+    return dossier_of(
         suite,
         case,
         decision.outcome,
         f"{first}{several}",
-        details,
+        findings=findings,
+        steps=steps,
         time=captured.at or None,
         warnings=warnings,
         **found,
     )
 
 
-def verdict_of(
-    suite: ReplaySuite, case: ReplayCase, outcome: Outcome, reason: str, details: Sequence[str], **found: Any
-) -> Verdict:
-    """Return a verdict about a case."""
-    return Verdict(
+def dossier_of(
+    suite: ReplaySuite,
+    case: ReplayCase,
+    outcome: Outcome,
+    reason: str,
+    *,
+    findings: Sequence[CaseFinding] = (),
+    steps: Sequence[Step] = (),
+    **found: Any,
+) -> Dossier:
+    """Return a dossier about a case; ``found`` are further fields of its verdict."""
+    verdict = Verdict(
         **{
             "suite": suite.name,
             "suite_title": suite.title,
@@ -103,7 +114,6 @@ def verdict_of(
             "checkpoint": case.checkpoint,
             "outcome": outcome,
             "reason": reason,
-            "details": tuple(details),
             "severity": Level(case.level) if case.level else None,
             "path": suite.path,
             "line": case.line,
@@ -111,6 +121,7 @@ def verdict_of(
             **found,
         }
     )
+    return Dossier(verdict, Requirement(kind=CASE), steps=tuple(steps), findings=tuple(findings))
 
 
 def decide(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> Decision:

@@ -17,13 +17,14 @@ from test_corpus import document
 from test_lag import Server
 
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.captured import CapturedCase, DriveResult, ExportRequest
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
+from pytest_telemetry_gate.reports.failures import describe_evidence
 
 SUITE = """\
 version: 1
@@ -41,7 +42,7 @@ def suite(folder: Path, expect: str) -> ReplaySuite:
     return load_replay(path)
 
 
-def judged(folder: Path, expect: str, *requests: ExportRequest, complete: bool = True) -> Verdict:
+def judged(folder: Path, expect: str, *requests: ExportRequest, complete: bool = True) -> Dossier:
     found = suite(folder, expect)
     captured = CapturedCase(
         "s", "one", "48h", DriveResult("cli"), list(requests), complete=complete, waited=3.0
@@ -81,9 +82,9 @@ def test_every_end(
 ) -> None:
     found = judged(tmp_path, expect, *taken, complete=complete)
     assert str(found.outcome) == outcome, found
-    assert told in found.details
+    assert told in list(describe_evidence(found))
     if "no telemetry" in told:
-        assert not any("lag" in line for line in found.details)
+        assert not any("lag" in line for line in list(describe_evidence(found)))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from memory import within
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci
@@ -24,6 +25,7 @@ from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.receive.tail import Tail
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings
+from pytest_telemetry_gate.reports.failures import describe_evidence
 
 SUITE = """\
 version: 1
@@ -48,6 +50,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
     return int(number)
 
 
+def evidence(dossier: Dossier) -> list[str]:
+    return list(describe_evidence(dossier))
+
+
 def verdict(folder: Path, drive: str) -> Verdict:
     path = folder / "live.replay.yaml"
     # `$` of the environment is written in variables alone, but the receiver's address is no part of a case.
@@ -65,16 +71,16 @@ def test_recorded_telemetry_is_sent_with_fresh_ids(tmp_path: Path, port: int) ->
     (tmp_path / "old.jsonl").write_text(json.dumps(document(parentSpanId="", links=[])) + "\n")
     found = verdict(tmp_path, '{otlp: {url: "http://127.0.0.1:$port", from: old.jsonl}}')
     assert str(found.outcome) == "pass", found
-    assert "tests the pipeline, not the instrumentation" in found.details[0]
-    assert found.details[-2].startswith("trace ")
-    assert found.details[-2].endswith(", seed 8127")
-    assert "0af7651916cd43dd" not in found.details[-2]
+    assert "tests the pipeline, not the instrumentation" in evidence(found)[0]
+    assert evidence(found)[-2].startswith("trace ")
+    assert evidence(found)[-2].endswith(", seed 8127")
+    assert "0af7651916cd43dd" not in evidence(found)[-2]
 
 
 def test_a_target_that_is_not_there_is_one_line(tmp_path: Path, port: int) -> None:
     found = verdict(tmp_path, '{http: {url: "http://127.0.0.1:9/parse"}}')
     assert str(found.outcome) == "error"
-    assert found.reason == "drive POST http://127.0.0.1:9/parse: connection refused"
+    assert found.verdict.reason == "drive POST http://127.0.0.1:9/parse: connection refused"
 
 
 def test_a_callable_is_driven(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +95,7 @@ def test_a_callable_is_driven(tmp_path: Path, port: int, monkeypatch: pytest.Mon
     call = "{python: {call: 'replay_callables:export', arguments: {spans: %s}}}" % spans  # noqa: UP031 - braces
     assert str(verdict(tmp_path, call).outcome) == "pass"
     found = verdict(tmp_path, "{python: {call: 'replay_callables:broken'}}")
-    assert found.reason.startswith("drive ValueError: no file")
+    assert found.verdict.reason.startswith("drive ValueError: no file")
     found = verdict(tmp_path, "{python: {call: 'replay_callables:absent'}}")
     assert str(found.outcome) == "error"
     sys.modules.pop("replay_callables")

@@ -16,6 +16,7 @@ from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.redaction import redacted
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
+from pytest_telemetry_gate.reports.failures import describe_evidence
 
 SUITE = """\
 version: 1
@@ -167,7 +168,7 @@ def test_what_a_contract_forbids_is_not_stored_and_judged_the_same(tmp_path: Pat
     before = judge_case(found, found.cases[0], captured)
     after = judge_case(found, found.cases[0], CapturedCase.from_wire(json.loads(stored)))
     assert before == after
-    assert len([line for line in before.details if "forbidden" in line]) == 7
+    assert len([line for line in describe_evidence(before) if "forbidden" in line]) == 7
     assert PERSON in json.dumps(captured.to_wire())  # the capture itself is judged as it came
 
 
