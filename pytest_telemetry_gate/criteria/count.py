@@ -19,7 +19,7 @@ from pytest_telemetry_gate.criteria.coverage import (
     Coverage,
     coverage_questions,
     measure_coverage,
-    up_coverage,
+    measure_up,
     up_questions,
     up_selector,
 )
@@ -79,7 +79,7 @@ class Count(Criterion):
 
     def _of_targets(self, check: Check, window: Query, own: Coverage, answers: Answers) -> Coverage:
         up = up_selector(check, window)
-        stand_in = up_coverage(check, up, check.range, answers)
+        stand_in = measure_up(check, up, check.range, answers)
         if stand_in.share is None or stand_in.share < self.coverage:
             return Coverage(stand_in.share, f"{own.reason}; {stand_in.reason}", stand_in.error or own.error)
         return stand_in

@@ -27,8 +27,8 @@ __all__ = [
     "Coverage",
     "coverage_questions",
     "measure_coverage",
+    "measure_up",
     "shortest_window",
-    "up_coverage",
     "up_questions",
     "up_selector",
 ]
@@ -88,12 +88,12 @@ def measure_coverage(check: Check, query: Query, time: float, answers: Answers) 
     With ``up:`` in the criterion, or for ``ALERTS``, the coverage of the targets' ``up`` stands in for that of
     series that may not exist.
     """
-    found = [_of_span(check, span, answers) for span in _spans(check, query, time)]
-    worst = min(found, key=lambda one: -1.0 if one.share is None else one.share, default=Coverage(1.0))
+    each = [_measure(check, span, answers) for span in _spans(check, query, time)]
+    worst = min(each, key=lambda one: -1.0 if one.share is None else one.share, default=Coverage(1.0))
     enough = worst.share is not None and worst.share >= check.criterion.coverage
     if enough or worst.error or (check.criterion.up is None and not _sparse(query)):
         return worst
-    return up_coverage(check, up_selector(check, query), _longest(check, query, time), answers)
+    return measure_up(check, up_selector(check, query), _longest(check, query, time), answers)
 
 
 def up_selector(check: Check, query: Query) -> str:
@@ -118,9 +118,9 @@ def up_questions(check: Check, up: str, window: float) -> Iterable[Instant]:
     yield _up_share(check, up, window)
 
 
-def up_coverage(check: Check, up: str, window: float, answers: Answers) -> Coverage:
+def measure_up(check: Check, up: str, window: float, answers: Answers) -> Coverage:
     """Return the share of a window in which targets were scraped, times the share of scrapes that found them up."""
-    scraped = _of_span(check, _Span(up, check.time, window), answers)
+    scraped = _measure(check, _Span(up, check.time, window), answers)
     if scraped.share is None or scraped.error:
         return scraped
     answer = answers[_up_share(check, up, window)]
@@ -137,7 +137,7 @@ def _up_share(check: Check, up: str, window: float) -> Instant:
     return Instant(check.region, text, check.time)
 
 
-def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
+def _measure(check: Check, span: _Span, answers: Answers) -> Coverage:
     samples, slots = answers[span.samples(check.region)], answers[span.slots(check.region)]
     error = samples.error or slots.error
     if error:

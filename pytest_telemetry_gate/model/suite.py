@@ -15,13 +15,13 @@ __all__ = [
     "Checkpoint",
     "CheckpointEntry",
     "Rollout",
-    "Step",
+    "RolloutStep",
     "Suite",
     "Waiver",
 ]
 
 
-class Step(Model):
+class RolloutStep(Model):
     """Something that was done during the rollout."""
 
     at: TimeField = Field(description="when it was done")
@@ -33,7 +33,7 @@ class Rollout(Model):
 
     start: TimeField = Field(description="when the rollout began")
     end: TimeField = Field(description="when the rollout was finished")
-    steps: tuple[Step, ...] = Field(default=(), description="what was done meanwhile")
+    steps: tuple[RolloutStep, ...] = Field(default=(), description="what was done meanwhile")
 
 
 class CheckpointEntry(Model):

@@ -18,7 +18,9 @@ from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
 from pytest_telemetry_gate.plugin.summary import OUTCOMES, Summary
 from pytest_telemetry_gate.plugin.waiting import wait_for_checkpoint
-from pytest_telemetry_gate.reports import junit, status
+from pytest_telemetry_gate.reports import junit
+from pytest_telemetry_gate.reports.failures import describe_failure
+from pytest_telemetry_gate.reports.status import report_status
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
@@ -146,7 +148,7 @@ class RunHooks:
         if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
         # After the summary comes pytest's own short one, where the figures would only repeat the table's.
-        return status.status(carried.dossiers, strict=self.run.options.strict, brief=self.summary.written)
+        return report_status(carried.dossiers, strict=self.run.options.strict, brief=self.summary.written)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables and the line with the gate's outcome."""
@@ -163,6 +165,6 @@ def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
     __tracebackhide__ = True
     closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
     if closed:
-        pytest.fail(junit.failure_text(closed), pytrace=False)
+        pytest.fail(describe_failure(closed), pytrace=False)
     if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
         pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))

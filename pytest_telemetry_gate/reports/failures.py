@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from pytest_telemetry_gate.model.dossier import CASE, Dossier
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_verdict
-from pytest_telemetry_gate.reports.rows import ordered, ranges, value_limit
+from pytest_telemetry_gate.reports.rows import format_ranges, sort_verdicts, value_limit
+from pytest_telemetry_gate.reports.status import format_figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
 
-__all__ = ["describe", "describe_evidence", "describe_figures", "list_verdicts"]
+__all__ = ["describe", "describe_evidence", "describe_failure", "describe_figures", "list_verdicts"]
 
 _SAME = 3  # criteria that may have one reason before they are written as one
 _NAMED = 5  # criteria that are named where one reason holds for many
@@ -83,6 +84,49 @@ def list_verdicts(
             yield from wrap("", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families)))
 
 
+def describe_failure(dossiers: Sequence[Dossier]) -> str:
+    """Return the message of a failed test: verdict, value, limit and query of the worst one on the first line.
+
+    The lines after it explain every verdict given. Raises ValueError where there is none.
+    """
+    if not dossiers:
+        message = "no dossier to describe"
+        raise ValueError(message)
+    decisive = worst_verdict([one.verdict for one in dossiers])
+    first = next(one for one in dossiers if one.verdict is decisive)
+    others = f" (and {len(dossiers) - 1} more)" if len(dossiers) > 1 else ""
+    lines = [_headline(decisive) + others]
+    for dossier in (first, *(one for one in dossiers if one is not first)):
+        if dossier is not first:
+            lines.extend(("", _headline(dossier.verdict)))
+        lines.extend(f"  {text.one_line(line)}" for line in _details(dossier) if line)
+    return "\n".join(lines)
+
+
+def _headline(verdict: Verdict) -> str:
+    content = format_figures(verdict)
+    if verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR} and verdict.limit:
+        content += f" (limit {verdict.limit})"
+    query = f"; query: {verdict.query}" if verdict.query else ""
+    return text.one_line(text.without_password(f"{verdict.outcome.upper()} {verdict.name}: {content}{query}"))
+
+
+def _details(dossier: Dossier) -> Iterator[str]:
+    verdict = dossier.verdict
+    if format_figures(verdict) != text.plain(text.without_password(verdict.reason)):
+        yield text.without_password(verdict.reason)
+    yield from describe_evidence(dossier)
+    where = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
+    parts = [verdict.suite, verdict.group, verdict.title.replace("`", "")]
+    yield f"criterion {' / '.join(part for part in parts if part)}{where}"
+    places = [
+        f"region {verdict.region}" if verdict.region else "",
+        f"checkpoint {verdict.checkpoint}" if verdict.checkpoint else "",
+    ]
+    yield ", ".join(place for place in places if place)
+    yield from describe_figures(verdict)
+
+
 def describe(dossier: Dossier) -> Iterator[str]:
     """Yield lines on where a verdict comes from: evidence, time, level, figures, query, link."""
     yield from describe_evidence(dossier)
@@ -145,7 +189,7 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
         if len({(one.path, one.criterion) for one in lot}) > _SAME and key[1]
     }
     lots: dict[object, list[Verdict]] = {}
-    for verdict in ordered(verdicts):
+    for verdict in sort_verdicts(verdicts):
         reason = (verdict.outcome, verdict.reason)
         criterion = (verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.outcome)
         lots.setdefault(reason if reason in common else criterion, []).append(verdict)
@@ -155,7 +199,7 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
 def _families(verdicts: Sequence[Verdict]) -> Mapping[tuple[str, ...], list[str]]:
     """Return the checkpoints of every criterion in every region, in the order of time."""
     families: dict[tuple[str, ...], dict[str, None]] = {}
-    for one in ordered(verdicts):
+    for one in sort_verdicts(verdicts):
         families.setdefault(_family(one), {})[one.checkpoint] = None
     return {family: list(names) for family, names in families.items()}
 
@@ -169,14 +213,14 @@ def _rest(
 ) -> str:
     parts = []
     for region in dict.fromkeys(one.region for one in hidden):
-        mine = [one for one in hidden if one.region == region]
-        where = ranges([one.checkpoint for one in mine], families[_family(mine[0])])
+        there = [one for one in hidden if one.region == region]
+        where = format_ranges([one.checkpoint for one in there], families[_family(there[0])])
         parts.append(f"{region} {where}" if region else where)
-    told = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
+    summary = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
     furthest = worst_verdict([*shown, *hidden])
     if furthest in shown or furthest.margin is None or furthest.value is None:
-        return told
-    return f"{told}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"
+        return summary
+    return f"{summary}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"
 
 
 def _same(hidden: Sequence[Verdict]) -> str:

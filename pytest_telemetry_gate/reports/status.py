@@ -10,7 +10,7 @@ from pytest_telemetry_gate.reports.rows import value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_against, format_change
 
-__all__ = ["figures", "status"]
+__all__ = ["format_figures", "report_status"]
 
 _WORD = 80  # columns; the failure itself says the whole reason
 _LETTERS = {
@@ -24,7 +24,7 @@ _LETTERS = {
 }
 
 
-def status(
+def report_status(
     dossiers: Sequence[Dossier], *, strict: bool = False, brief: bool = False
 ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]]:
     """Return category, letter and word for ``pytest_report_teststatus``, from one or more verdicts of a test.
@@ -37,7 +37,7 @@ def status(
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
     if not brief:
-        word += f" {text.clip(figures(decided), _WORD)}"
+        word += f" {text.clip(format_figures(decided), _WORD)}"
     if len(verdicts) > 1 and not brief:
         count = sum(one.outcome is decided.outcome for one in verdicts)
         word += f" ({count} of {len(verdicts)} checks)"
@@ -46,7 +46,7 @@ def status(
     return ("failed", "F", word) if strict else (category, letter, (word, {"yellow": True}))
 
 
-def figures(verdict: Verdict) -> str:
+def format_figures(verdict: Verdict) -> str:
     """Return the figures of a verdict in few words, ``84.5 ms (<= 90 ms)``; its reason where it has none."""
     unit = verdict.unit
     if verdict.outcome in {Outcome.PENDING, Outcome.WAIVED, Outcome.INCONCLUSIVE, Outcome.ERROR}:

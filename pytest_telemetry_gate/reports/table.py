@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import tabulate
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.rows import Row, checkpoints, series_name, value_limit
+from pytest_telemetry_gate.reports.rows import Row, list_checkpoints, name_series, value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
 
@@ -84,8 +84,8 @@ class _Sheet:
         self.rows = rows
         self.unicode = unicode
         self._strict = strict
-        self._checkpoints = checkpoints(rows)
-        self._series = series_name(rows)
+        self._checkpoints = list_checkpoints(rows)
+        self._series = name_series(rows)
         self.titles = self._titles()
         self._marks = MARKS if unicode else _ASCII_MARKS
         self._used: set[Outcome] = set()

@@ -1,4 +1,4 @@
-"""The metric source ``recording``: PromQL evaluated in the process over recorded samples, without a server."""
+"""The metric source ``recording``: PromQL evaluated in this process over recorded samples, without a server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
+from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.support.durations import format_time
 
@@ -30,8 +31,8 @@ class RecordingSource(Source):
         self.scrape_intervals: Mapping[str, float] = recording.scrape_intervals(region)
         start, end = recording.time_range(region)
         # A recording of replays alone has no first sample and no last.
-        held = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
-        self.extent = f"the recording holds {held}"
+        extent = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
+        self.extent = f"the recording holds {extent}"
         self._engine = Engine(recording.storage(region), semantics=recording.semantics)
 
     @classmethod
@@ -39,7 +40,7 @@ class RecordingSource(Source):
         """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
         unknown = next((key for key in settings.options if key != "path"), None)
         if unknown is not None:
-            message = f"{settings.where}: unknown key {unknown!r}: source recording has `path` alone"
+            message = f"{settings.where}: unknown key {unknown!r}: source recording has only `path`"
             raise SourceError(message)
         path = settings.options.get("path")
         if not isinstance(path, str):
@@ -55,11 +56,11 @@ class RecordingSource(Source):
             region = ""
         return cls(recording, region)
 
-    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
-        """Evaluate at one time, in seconds; raises PromQLError or RecordingError."""
+    def instant(self, promql: str | Expr, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate a text or a parsed expression at one time, in seconds; raises PromQLError or RecordingError."""
         return self._engine.instant(promql, time)
 
-    def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
+    def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:
         """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""
         return self._engine.range(promql, start, end, step)
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.rows import suites
+from pytest_telemetry_gate.reports.rows import arrange_suites
 from pytest_telemetry_gate.reports.table import table
-from pytest_telemetry_gate.reports.terminal import Line, summary, write
+from pytest_telemetry_gate.reports.terminal import TerminalLine, summarize, write
 from pytest_telemetry_gate.support.text import width_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -41,9 +41,9 @@ def lines(
     verbosity: int = 0,
     unicode: bool = True,
     strict: bool = False,
-) -> list[Line]:
+) -> list[TerminalLine]:
     outcome = gate(verdicts, strict=strict)
-    return summary(
+    return summarize(
         sample.dossiers(verdicts), outcome, width=width, verbosity=verbosity, unicode=unicode, now=sample.NOW
     )
 
@@ -221,7 +221,7 @@ def test_a_failing_value_never_reads_like_its_limit(value: float) -> None:
 
 def test_columns_are_left_out_in_the_declared_order_and_named() -> None:
     order = ["margin", "baseline", "variance", "0h", "12h", "24h", "36h", "target", "48h"]
-    (suite,) = suites(VERDICTS["step2"])
+    (suite,) = arrange_suites(VERDICTS["step2"])
     before = 0
     for width in range(130, 24, -1):
         drawn = table(suite.rows, width=width)
