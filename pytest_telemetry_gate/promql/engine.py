@@ -50,9 +50,9 @@ class Engine:
             match expression.type:
                 case "vector":
                     frame = run.vector(expression)
-                    there = np.flatnonzero(frame.present[0]).tolist()
-                    labels = [frame.labels[column] for column in there]
-                    return Vector(labels, frame.values[0, there], time, run.notes.texts)
+                    columns = np.flatnonzero(frame.present[0]).tolist()
+                    labels = [frame.labels[column] for column in columns]
+                    return Vector(labels, frame.values[0, columns], time, run.notes.texts)
                 case "scalar":
                     return Scalar(float(run.scalar(expression)[0]), time, run.notes.texts)
                 case "matrix":

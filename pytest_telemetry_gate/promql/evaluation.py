@@ -1,4 +1,4 @@
-"""One evaluation of an expression over a storage: every node for all steps at once, block of series by block."""
+"""Evaluates an expression over a storage: each node for all steps at once, in blocks of series."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Evaluator:
         return self._join_blocks(self.blocks(node))
 
     def blocks(self, node: ast.Expr) -> Iterator[Frame]:
-        """Evaluate an expression of type vector, block by block where no series depends on another."""
+        """Evaluate an expression of type vector; in blocks where no series depends on another."""
         match node:
             case ast.Paren():
                 yield from self.blocks(node.expr)
@@ -154,7 +154,7 @@ class Evaluator:
             yield group
 
     def _scalar_of_vector(self, node: ast.Expr) -> Floats:
-        """``scalar()``: the value where there is one series, else NaN."""
+        """``scalar()``: the value of the only series, NaN where there is none or several."""
         frame = self.vector(node)
         if not frame.labels:
             return np.full(len(self.steps), np.nan)
@@ -163,7 +163,7 @@ class Evaluator:
         return np.where(frame.present.sum(axis=1) == 1, first, np.nan)
 
     def _series_change(self, node: ast.Call | ast.Unary | ast.Binary) -> _SeriesChange:
-        """Return what a node does with each series for itself."""
+        """Return how a node changes each series by itself."""
         match node:
             case ast.Unary():
                 return _SeriesChange(node.expr, _negated, strict=self.semantics == "2")
@@ -181,12 +181,12 @@ class Evaluator:
     def _drop_names(
         self, frames: Iterable[Frame], argument: ast.Expr, *, strict: bool = False
     ) -> Iterator[Frame]:
-        """Drop the names of what was made of an argument."""
+        """Drop the metric names of what an argument became."""
         for frame in frames if has_one_name(argument) else [self._join_blocks(frames)]:
             yield drop_name(frame, strict=strict)
 
     def _select(self, node: ast.VectorSelector, *, times: bool = False) -> Iterator[Frame]:
-        """Take each series' newest sample in the lookback; with ``times`` the sample's time is the value."""
+        """Yield each series' newest sample in the lookback; with ``times`` its time (seconds) is the value."""
         moments = self._moments(node.offset, node.at)
         oldest = moments - self.lookback
         groups = self._limit_series(self.storage.select(node.matchers, int(oldest[0]), int(moments[-1])))
@@ -207,7 +207,7 @@ class Evaluator:
             yield Frame(list(group.labels), values, present)
 
     def _limit_series(self, groups: Iterable[SeriesGroup]) -> Iterator[SeriesGroup]:
-        """Hold a selector to the number of series it may have."""
+        """Yield groups that have samples, and enforce the limit of series."""
         series = 0
         for group in groups:
             series += len(group.labels)
@@ -236,8 +236,7 @@ class Evaluator:
         kernel = WINDOW_FUNCTIONS[func]
         for windows in self._windows(matrix):
             values, present = kernel(windows, parameters)
-            there = bool((windows.counts > 0).any())
-            if there and func == "quantile_over_time":
+            if func == "quantile_over_time" and (windows.counts > 0).any():
                 self.notes.invalid_quantiles(parameters[0])
             if func in {"rate", "increase"} and present[:, 0].any():
                 for labels in windows.labels:
@@ -245,7 +244,7 @@ class Evaluator:
             yield Frame(list(windows.labels), values, present)
 
     def _moments(self, offset: int, at: ast.At) -> Ints:
-        """Return the times that a selector looks at: the steps, or the one of ``@``, less the offset."""
+        """Return the times that a selector reads at: the steps, or the time of ``@``, minus the offset."""
         if at is None:
             return self.steps - offset if offset else self.steps
         fixed = {"start": self.start, "end": self.end}[at] if isinstance(at, str) else at
@@ -326,7 +325,7 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class _SeriesChange:
-    """What happens to each series of an argument; ``strict`` is as with ``frame.merged``."""
+    """A change of each series of an argument; ``strict`` is as in ``frame.merge``."""
 
     argument: ast.Expr
     function: Callable[[Frame], Frame]
@@ -348,7 +347,7 @@ def _negated(frame: Frame) -> Frame:
 
 
 def has_one_name(node: ast.Expr) -> bool:
-    """Tell whether all series of an answer surely have the same name or none, so that none coincide without it."""
+    """Tell whether all series surely have one name or none, so that dropping it makes no two labels equal."""
     match node:
         case ast.VectorSelector():
             return any(matcher.name == "__name__" and matcher.op == "=" for matcher in node.matchers)
