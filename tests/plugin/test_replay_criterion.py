@@ -287,7 +287,7 @@ CONFTEST = """\
 import sys
 import pytest
 sys.path.append("$TESTS")
-from memory_source import MemorySource
+from pytest_telemetry_gate.testing import MemorySource
 
 @pytest.hookimpl
 def pytest_telemetry_gate_sources():
