@@ -13,7 +13,7 @@ from pytest_telemetry_gate.model.answers import Answer, AnswerStore, Capture
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
-from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci_logs
 from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
@@ -57,6 +57,7 @@ class Replays:
         self._live: dict[CaptureQuestion, LiveReplay] = {}
         self._recordings: dict[Path, Captures] = {}
         self._taken: list[dict[str, Any]] = []
+        environment.secrets.keep_environment()
 
     def want(self, questions: Iterable[CaptureQuestion]) -> None:
         """Take note of what will be asked: what is counted together has to be driven together."""
@@ -169,7 +170,10 @@ class Replays:
         settings = suite.file.ci_logs
         if settings is None:
             raise TypeError(question)
-        before, after = (read_ci(one, suite.folder) for one in (settings.before, settings.after))
+        before, after = (
+            read_ci_logs(one, suite.folder, self._environment.secrets)
+            for one in (settings.before, settings.after)
+        )
         point = {"suite": suite.name, "checkpoint": question.checkpoint, "region": question.region}
         return {**point, "case": CI_LOGS, **CiComparison(before, after).to_wire()}
 
@@ -180,7 +184,9 @@ class Replays:
                 live.close()  # regions may have to listen at the same address
         if key not in self._live:
             source = partial(self._source, question.region)
-            self._live[key] = LiveReplay(suite, source, self._seed, (), question.region)
+            self._live[key] = LiveReplay(
+                suite, source, self._seed, (), region=question.region, secrets=self._environment.secrets
+            )
         live = self._live[key]
         live.cases = [
             one

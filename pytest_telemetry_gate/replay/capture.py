@@ -19,6 +19,7 @@ from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 from pytest_telemetry_gate.support.places import Place, map_parts
+from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["LiveReplay"]
 
@@ -37,6 +38,7 @@ class Drive:
     box: Mailbox
     first: int
     context: DriveContext
+    secrets: Secrets
     started: float
     result: DriveResult
     ended: float = 0.0
@@ -44,7 +46,7 @@ class Drive:
     def run(self) -> None:
         """Drive the case."""
         began = time.monotonic()
-        self.result = drive(self.case, self.context)
+        self.result = drive(self.case, self.context, self.secrets)
         self.ended = began + self.result.seconds
 
 
@@ -52,7 +54,7 @@ class LiveReplay:
     """Captures the cases of one suite; ``close()`` stops its receivers.
 
     ``source`` gives the metrics of the region, and raises TelemetryGateError where there are none. ``seed`` makes all
-    ids. Of cases that are counted together, those among ``cases`` are driven.
+    ids. Of cases that are counted together, those among ``cases`` are driven. ``secrets`` remember what drives are given.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class LiveReplay:
         source: Callable[[], Any],
         seed: int,
         cases: Sequence[ReplayCase],
+        *,
+        secrets: Secrets,
         region: str = "",
     ) -> None:
         self.cases = cases
@@ -68,6 +72,7 @@ class LiveReplay:
         self._region = region
         self._source = source
         self._seed = seed
+        self._secrets = secrets
         self._batched: dict[tuple[str, str], CapturedCase] = {}
         self._last_rise: dict[str, float] = {}
         self._listeners = Listeners(suite)
@@ -131,7 +136,7 @@ class LiveReplay:
             self._region,
         )
         result = DriveResult(case.drive.kind, seed=self._seed)
-        return Drive(case, box, len(box), context, time.time(), result)
+        return Drive(case, box, len(box), context, self._secrets, time.time(), result)
 
     def _run(self, drives: Sequence[Drive]) -> None:
         with ThreadPoolExecutor(min(_MAX_PARALLEL, len(drives))) as pool:

@@ -25,7 +25,7 @@ from pytest_telemetry_gate.sources.http.addresses import shown_url
 from pytest_telemetry_gate.support.records import from_known
 from pytest_telemetry_gate.support.secrets import Secrets
 
-__all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci", "undecided_ci"]
+__all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci_logs", "undecided_ci"]
 
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
@@ -106,18 +106,17 @@ def undecided_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> st
     return ""
 
 
-def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
+def read_ci_logs(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> CiRates:
     """Read a file or address: JSON Lines of ``{run, stage, result, attempt}``, or GitHub Actions' lists of jobs.
 
-    An address may have several pages, as its ``Link`` header says. Raises CorpusError with the place of what cannot be read,
-    and for a list that is not whole.
+    An address may have several pages, as its ``Link`` header says. ``secrets`` remember what its headers hold. Raises
+    CorpusError with the place of what cannot be read, and for a list that is not whole.
     """
-    secrets = Secrets.of_environment()
     secrets.mask_logs()
     try:
-        return _counted(_entries(*_texts(origin, folder, secrets)))
+        return _rates(_entries(*_texts(origin, folder, secrets)))
     except TelemetryGateError as error:
-        raise CorpusError(secrets.scrub(str(error))) from None
+        raise CorpusError(str(error)) from None
 
 
 def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
@@ -130,7 +129,7 @@ def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[I
     return _pages(place, headers), shown_url(place)
 
 
-def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
+def _rates(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
     stages: dict[tuple[str, str], list[tuple[int, bool]]] = {}
     runs: set[str] = set()
     for run, stage, attempt, skipped in entries:
@@ -191,7 +190,7 @@ def _stage(entry: object, origin: str, line: int) -> tuple[str, str, int, bool]:
 
 def _attempt(value: object, origin: str, line: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _at(origin, line, f"attempt {str(value)[:80]!r} is not a whole number from 1 on")
+        raise _at(origin, line, f"attempt {str(value)[:80]!r} is not a positive integer")
     return value
 
 

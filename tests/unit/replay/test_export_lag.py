@@ -25,6 +25,7 @@ from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 from pytest_telemetry_gate.reports.failures import describe_evidence
+from pytest_telemetry_gate.support.secrets import Secrets
 
 SUITE = """\
 version: 1
@@ -122,7 +123,7 @@ def test_a_batch_processor_exports_later(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1200")
     found = suite(tmp_path, f'spans: [{{contract: parse}}], lag: "{limit}"')
-    captured = LiveReplay(found, lambda: None, 1, found.cases).capture(found.cases[0])
+    captured = LiveReplay(found, lambda: None, 1, found.cases, secrets=Secrets()).capture(found.cases[0])
     (request,) = captured.requests
     assert request.arrival is not None
     assert 0.9 < request.arrival < 3
@@ -191,7 +192,7 @@ cases:
     )
     found = load_replay(path)
     source: Any = Server(41.0, (1.4, 2.0))
-    live = LiveReplay(found, lambda: source, 1, found.cases)
+    live = LiveReplay(found, lambda: source, 1, found.cases, secrets=Secrets())
     try:
         late, early = (live.capture(case) for case in found.cases)
     finally:
