@@ -1,7 +1,7 @@
-"""Which code answers a call of a function whose result is a vector: one entry for each name of the registry.
+"""The code of each function that yields a vector, by the function's name in ``function_table``.
 
-``PER_SERIES`` are functions of each series for itself, which take them block by block; ``WHOLE_VECTOR`` see all series at once.
-``WINDOW_FUNCTIONS`` are those of samples over time.
+``PER_SERIES`` change each series by itself, block by block. ``WHOLE_VECTOR`` see all series at once. Functions of samples
+over time are ``WINDOW_FUNCTIONS``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PER_SERIES", "WHOLE_VECTOR"]
 
 _Call: TypeAlias = "Callable[[Evaluator, ast.Call], Frame]"
-# what is done with each series for itself: the argument with the series, and the change of a block of them
+# the argument with the series, and the change of a block of them
 _Each: TypeAlias = "Callable[[Evaluator, ast.Call], tuple[ast.Expr, Callable[[Frame], Frame]]]"
 
 
@@ -53,10 +53,10 @@ def _absent(run: Evaluator, node: ast.Call) -> Frame:
     (argument,) = node.args
     if node.func == "absent_over_time":
         argument = ast.Call("last_over_time", node.args, "vector")  # names stay, so none coincide
-    there = np.zeros(len(run.steps), dtype=np.bool_)
+    present = np.zeros(len(run.steps), dtype=np.bool_)
     for frame in run.blocks(argument):
-        there |= frame.present.any(axis=1)
-    return Frame.single(np.ones(len(there)), ~there, functions.absent_labels(node.args[0]))
+        present |= frame.present.any(axis=1)
+    return Frame.single(np.ones(len(present)), ~present, functions.absent_labels(node.args[0]))
 
 
 def _histogram_quantile(run: Evaluator, node: ast.Call) -> Frame:

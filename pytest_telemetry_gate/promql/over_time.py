@@ -35,19 +35,19 @@ def _count(windows: Windows) -> tuple[Floats, Bools]:
 
 
 def _count_pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -> tuple[Floats, Bools]:
-    """Count neighbouring samples within each window that differ in some way."""
+    """Count the pairs of neighbouring samples within each window that differ."""
     marks = np.zeros(windows.values.shape, dtype=np.int64)
     marks[1:] = differs(windows.values[:-1], windows.values[1:])
     before: Ints = np.cumsum(marks, axis=0)
     first, last = windows.edges(1)
-    found = np.asarray(before[last] - before[first], dtype=np.float64)
-    return found, windows.present_with(1)
+    counts = np.asarray(before[last] - before[first], dtype=np.float64)
+    return counts, windows.present_with(1)
 
 
 def _sums(windows: Windows, term: _Term, series: int | None = None) -> Floats:
-    """Sum something over each window with Kahan's summation: window by window, or all windows sample by sample.
+    """Return the Kahan sum of a term over each window, [steps, series].
 
-    ``series`` is for how many the terms differ, if not for all.
+    ``series`` is the number of columns of the terms, where it is not that of the values.
     """
     if windows.few:
         return windows.each(

@@ -1,8 +1,8 @@
-"""Text to our own tree, by way of promql-parser, whose gaps are closed here.
+"""Parses text to our own tree, with promql-parser, and closes its gaps.
 
-promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings, has
-other regular expressions than RE2, ends the process when an expression is too deep and knows functions that this engine
-does not have; none of that may get past this module. Strings and times of ``@`` are therefore taken from the text.
+promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings and has
+other regular expressions than RE2. It ends the process when an expression is too deep, and knows functions that this
+engine does not have. None of that may get past this module; strings and times of ``@`` are therefore read by ``literals``.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def for_profile(expression: ast.Expr, semantics: str) -> ast.Expr:
 
 
 def _as_prometheus_says(message: str) -> str:
-    """Say what promql-parser says as Prometheus does."""
+    """Return promql-parser's message in Prometheus' words."""
     message = re.sub(r"'([^']*)'", r'"\1"', message)
     for kind, name in (("vector", "instant vector"), ("matrix", "range vector")):
         message = re.sub(rf"(expected type |, got:? ){kind}\b(?! instead)", rf"\1{name}", message)
@@ -111,7 +111,7 @@ def _as_prometheus_says(message: str) -> str:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse what would exhaust the stack of the grammar's parser, which cannot be caught."""
+    """Refuse what would exhaust promql-parser's stack, which ends the process."""
     depth = deepest = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_source import MemorySource
 
 from pytest_telemetry_gate.errors import RecordingError, SourceError
 from pytest_telemetry_gate.model.events import Episode, Events
@@ -23,6 +24,7 @@ from pytest_telemetry_gate.recording import Recording, RecordingWriter
 from pytest_telemetry_gate.recording.files import locked
 from pytest_telemetry_gate.sources.recording import RecordingSource
 from pytest_telemetry_gate.sources.recording_events import RecordedEvents
+from pytest_telemetry_gate.testing import MemorySource
 
 STEP = 15_000
 HOUR = 3600
@@ -386,3 +388,21 @@ def test_a_file_without_samples_takes_any_profile(tmp_path):
     old = wanted(MemorySource([gauge("cpu")], semantics="2"), ("cpu", HOUR))
     record(out, {"": old}, recorded_at=2.0)
     assert Recording.open(out).semantics == "2"
+
+
+def test_of_many_writers_only_one_holds_the_lock(tmp_path):
+    path, holders, most = tmp_path / "a.telemetry.zip", [], []
+
+    def write() -> None:
+        for _ in range(20):
+            with locked(path):
+                holders.append(1)
+                most.append(len(holders))
+                sleep(0.0005)
+                holders.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(write) for _ in range(8)]:
+            future.result()
+    assert max(most) == 1
+    assert list(tmp_path.iterdir()) == []
