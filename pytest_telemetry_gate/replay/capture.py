@@ -12,7 +12,7 @@ from typing import Any
 from pytest_telemetry_gate.errors import DriveError, TelemetryGateError
 from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase, DriveResult, ExportRequest
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
-from pytest_telemetry_gate.replay.lag import CounterWatch, follow
+from pytest_telemetry_gate.replay.lag import CounterWatch, poll_until_risen
 from pytest_telemetry_gate.replay.receive.completeness import Completeness, concerns
 from pytest_telemetry_gate.replay.receive.listeners import Listeners
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
@@ -117,7 +117,7 @@ class LiveReplay:
             drives = [self._prepared(case, stack) for case in cases]
             self._run(drives)
             ended = max(one.ended for one in drives)
-            follow(list(watches.values()), ended, self._listeners.pause)
+            poll_until_risen(list(watches.values()), ended, self._listeners.pause)
             self._last_rise.update(dict.fromkeys(watches, time.time()))
             give_up = ended + self._suite.file.capture.complete.timeout
             captured = [self._collect(one, watches, give_up) for one in drives]

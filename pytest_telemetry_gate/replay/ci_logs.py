@@ -88,11 +88,11 @@ def judge_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> tuple[
         ("retries", settings.max_increase.retries),
     ):
         change = after.rate(what) - before.rate(what)
-        told = f"{what} {before.rate(what):.2f} % -> {after.rate(what):.2f} % of executed stages"
+        text = f"{what} {before.rate(what):.2f} % -> {after.rate(what):.2f} % of executed stages"
         if change > allowed + _EPSILON:
             outcome = Outcome.FAIL
-            told += f" (+{change:.2f} pp, allowed +{allowed:g} pp)"
-        parts.append(told)
+            text += f" (+{change:.2f} pp, allowed +{allowed:g} pp)"
+        parts.append(text)
     return outcome, f"{'; '.join(parts)} ({before.runs} runs before, {after.runs} after)"
 
 
@@ -148,7 +148,7 @@ def _rates(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
 
 
 def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int, bool]]:
-    stated: dict[str, int] = {}
+    totals: dict[str, int] = {}
     listed: Counter[str] = Counter()
     for text in texts:
         for line, entry in _values(text, origin):
@@ -157,11 +157,11 @@ def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int,
                 yield from (job for job in jobs if job is not None)
                 if jobs and isinstance(entry.get("total_count"), int):
                     run = str(entry["jobs"][0]["run_id"])
-                    stated[run] = max(stated.get(run, 0), entry["total_count"])
+                    totals[run] = max(totals.get(run, 0), entry["total_count"])
                     listed[run] += len(jobs)
             else:
                 yield _stage(entry, origin, line)
-    for run, number in stated.items():
+    for run, number in totals.items():
         if listed[run] < number:
             message = f"{origin}: {listed[run]} of {number} jobs of run {run[:80]}: pages are missing"
             raise CorpusError(message)
@@ -224,7 +224,7 @@ def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
     shown, give_up, left = shown_url(url), time.monotonic() + _TIMEOUT, _MAX_BYTES
     while url:
         if time.monotonic() > give_up:
-            message = f"{shown}: no whole answer within {_TIMEOUT:g} s"
+            message = f"{shown}: no complete answer within {_TIMEOUT:g} s"
             raise CorpusError(message)
         answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=left + 1)
         if answer.status_code != 200:
@@ -242,12 +242,12 @@ def _next(url: str, following: str, shown: str) -> str:
     """Return the address of the next page, which headers are sent to as well, so that it must be on the same host."""
     if not following:
         return ""
-    found = urljoin(url, following)
-    here, there = urlsplit(url), urlsplit(found)
+    target = urljoin(url, following)
+    here, there = urlsplit(url), urlsplit(target)
     if (here.scheme, here.hostname, here.port) != (there.scheme, there.hostname, there.port):
         message = f"{shown}: its next page is on another host"
         raise CorpusError(message)
-    return found
+    return target
 
 
 def _at(shown: str, line: int, message: str) -> CorpusError:

@@ -181,8 +181,8 @@ def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None
     result.summary += f" -> exit {done.exit}"
     if done.exit != settings.exit:
         last = done.output.strip().splitlines()[-1:] or [""]
-        told = f" ({last[0]})" if last[0] else ""
-        result.failure = f"exit code: expected {settings.exit}, got {done.exit}{told}"
+        last_line = f" ({last[0]})" if last[0] else ""
+        result.failure = f"exit code: expected {settings.exit}, got {done.exit}{last_line}"
 
 
 def _otlp(settings: OtlpDrive, context: DriveContext, result: DriveResult) -> None:

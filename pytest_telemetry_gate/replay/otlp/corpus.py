@@ -39,10 +39,10 @@ def read_corpus(path: Path, shown: str = "") -> list[dict[str, Any]]:
 
 def telemetry_of(documents: list[dict[str, Any]]) -> TelemetryData:
     """Return everything that some documents hold."""
-    found = TelemetryData()
+    telemetry = TelemetryData()
     for document in documents:
-        found.add(document)
-    return found
+        telemetry.add(document)
+    return telemetry
 
 
 def _otlp(content: object) -> list[dict[str, Any]]:

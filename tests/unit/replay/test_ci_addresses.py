@@ -117,7 +117,7 @@ def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
         ("away", "its next page is on another host"),
         ("moved", "HTTP 302"),
         ("large", "larger than 1 MiB"),
-        ("round", "no whole answer within 1 s"),
+        ("round", "no complete answer within 1 s"),
         ("drip", "no answer within 1s"),
     ],
 )

@@ -73,7 +73,7 @@ BOTH = 'spans: [{contract: parse}], lag: "<= 5s"'
         ('spans: [{contract: never}], lag: "<= 5s"', [spans(0.2)], False, "fail", "x lag: the last export request arrived 0.2 s after the drive, but not yet all of never"),
         ('spans: [{contract: never, count: {max: 0}}], lag: "<= 5s"', [spans(0.2)], False, "pass", "lag: the last export request arrived 0.2 s after the drive, limit <= 5 s"),
         ('lag: "<= 5s"', [METRICS], True, "inconclusive", "x lag: only metrics were captured, which are exported again and again"),
-        ('lag: "<= 5s"', [spans(None)], True, "inconclusive", "x lag: the capture does not tell when its requests arrived"),
+        ('lag: "<= 5s"', [spans(None)], True, "inconclusive", "x lag: the capture does not say when its requests arrived"),
         ('lag: "<= 5s"', [], False, "fail", "x captured no telemetry in 3.0 s"),
         ('spans: [{contract: never, count: {max: 0}}], lag: "<= 5s"', [], False, "fail", "x captured no telemetry in 3.0 s"),
     ],
