@@ -32,8 +32,8 @@ class Replays:
     """Answers what cases captured; a case is driven once in a run, whoever asks and in however many processes.
 
     ``source`` gives the metrics of a region. ``seed`` makes the ids of everything that is driven; ``checkpoints`` are
-    those that were chosen. In a run of several processes (``shared``) the first that needs a capture of a suite at a
-    checkpoint drives all of its cases that are expected, since they share receivers and baselines; the others wait.
+    those that were chosen. In a run of several processes (``shared``) the first that needs a capture drives all cases
+    that are expected of its suite at its checkpoint, since they share receivers and baselines. The others wait.
     """
 
     def __init__(

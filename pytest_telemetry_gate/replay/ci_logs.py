@@ -175,7 +175,7 @@ def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
         try:
             value, position = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
-            raise _at(origin, line, "not JSON") from None
+            raise _error_at(origin, line, "not JSON") from None
         yield from ((line, one) for one in (value if isinstance(value, list) else [value]))
         line += text.count("\n", match.start(), position)
 
@@ -183,24 +183,24 @@ def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
 def _stage(entry: object, origin: str, line: int) -> tuple[str, str, int, bool]:
     missing = [key for key in _KEYS[:3] if not isinstance(entry, dict) or key not in entry]
     if missing or not isinstance(entry, dict):
-        raise _at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
+        raise _error_at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
     skipped = str(entry["result"]).lower() in {"skip", "skipped"}
     return str(entry["run"]), str(entry["stage"]), _attempt(entry.get("attempt", 1), origin, line), skipped
 
 
 def _attempt(value: object, origin: str, line: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _at(origin, line, f"attempt {str(value)[:80]!r} is not a positive integer")
+        raise _error_at(origin, line, f"attempt {str(value)[:80]!r} is not a positive integer")
     return value
 
 
 def _github(jobs: object, origin: str, line: int) -> Iterator[tuple[str, str, int, bool] | None]:
     """Yield the jobs of ``GET /repos/{owner}/{repo}/actions/runs/{id}/jobs?filter=all``, None for one that has not ended."""
     if not isinstance(jobs, list):
-        raise _at(origin, line, "jobs must be a list")
+        raise _error_at(origin, line, "jobs must be a list")
     for job in jobs:
         if not isinstance(job, dict) or "run_id" not in job or "name" not in job:
-            raise _at(origin, line, "a job needs run_id, name and conclusion")
+            raise _error_at(origin, line, "a job needs run_id, name and conclusion")
         if job.get("conclusion") is None:
             yield None
             continue
@@ -211,12 +211,12 @@ def _github(jobs: object, origin: str, line: int) -> Iterator[tuple[str, str, in
 def _read(path: Path, shown: str) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise _at(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
+            raise _error_at(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
         return path.read_text("utf-8-sig")
     except OSError as error:
-        raise _at(shown, 1, f"cannot be read: {error.strerror}") from None
+        raise _error_at(shown, 1, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise _at(shown, 1, "not UTF-8") from None
+        raise _error_at(shown, 1, "not UTF-8") from None
 
 
 def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
@@ -250,5 +250,5 @@ def _next(url: str, following: str, shown: str) -> str:
     return target
 
 
-def _at(shown: str, line: int, message: str) -> CorpusError:
+def _error_at(shown: str, line: int, message: str) -> CorpusError:
     return CorpusError(f"{shown}:{line}: {message}")

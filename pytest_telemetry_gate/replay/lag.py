@@ -1,7 +1,7 @@
 """How long a counter's rise takes to show: bracketed between two polls of raw samples of the environment's source.
 
-A rise is counted series by series from raw samples, since ``increase()`` says 0 for a counter that is born at 1, and
-a sum over replicas hides the restart of one.
+A rise is counted series by series from raw samples: ``increase()`` says 0 for a counter that is born at 1. A sum over
+replicas hides that one of them restarted.
 """
 
 from __future__ import annotations
