@@ -239,6 +239,8 @@ def value_from_wire(wire: Mapping[str, Any]) -> Value:
 
 
 def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
+    if isinstance(value, Probed):
+        return value  # is never shown, and its source has to recognise the names in it
     if isinstance(value, Scalar):
         return dataclasses.replace(value, warnings=tuple(map(scrub, value.warnings)))
     if isinstance(value, Vector | Matrix):

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.model.events import Events
@@ -58,6 +59,7 @@ def record(
     *,
     recorded_at: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    captures: Collection[Mapping[str, Any]] = (),
 ) -> Recorded:
     """Record regions into a file, which is replaced as a whole when everything has been read.
 
@@ -65,6 +67,7 @@ def record(
     was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` is told the number of samples read, and
     to be read as far as that is known. Memory does not grow with the number of samples.
 
+    ``captures`` of replays go into the same write, in the place of the same cases at the same points.
     A region whose source fails is left out and named in the result; where all fail nothing is written. Raises RecordingError where
     the file cannot be read or written, or holds another profile of PromQL; it stays as it was.
     """
@@ -90,7 +93,7 @@ def record(
                 return Recorded(failures=failures)
             series = sum(len(spill.labels) for spill in fetched.values())
             with locked(out):
-                _united(stack, out, wanted, fetched, recorded_at).replace(out)
+                _united(stack, out, wanted, fetched, recorded_at=recorded_at, captures=captures).replace(out)
             return Recorded(series, tally.done, unasked, out.stat().st_size, failures)
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror or error}"
@@ -171,7 +174,9 @@ def _united(
     out: Path,
     wanted: Mapping[str, Wanted],
     fetched: Mapping[str, Spill],
+    *,
     recorded_at: float,
+    captures: Collection[Mapping[str, Any]],
 ) -> RecordingWriter:
     """Return a writer with what was read and what the file holds; to be called under ``locked``."""
     _check(out, wanted)  # again, since another process may have written it meanwhile
@@ -180,7 +185,7 @@ def _united(
         stack.callback(old.close)
     known = set(old.source.split("; ")) if old is not None and old.source else set()
     writer = RecordingWriter(
-        recorded_at=recorded_at if old is None else max(recorded_at, old.recorded_at),
+        recorded_at=max([recorded_at, *_moments(captures), *([] if old is None else [old.recorded_at])]),
         source="; ".join(sorted(known | {wanted[region].source.description for region in fetched})),
         semantics=next(wanted[region].source.semantics for region in fetched),
         suites=sorted(
@@ -190,10 +195,8 @@ def _united(
             }
         ),
     )
-    if old is not None:
-        with contextlib.closing(Captures(out)) as captures:
-            for capture in captures.all():
-                writer.capture(capture)
+    for capture in _all_captures(out if old is not None else None, captures):
+        writer.capture(capture)
     for region in sorted({*fetched, *(old.regions if old else ())}):
         spill = fetched.get(region) or _opened(stack, out.parent)
         if old is not None and region in old.regions:
@@ -205,6 +208,21 @@ def _united(
         if region in fetched:
             _add(writer, wanted[region], region, recorded_at)
     return writer
+
+
+def _moments(captures: Collection[Mapping[str, Any]]) -> Iterator[float]:
+    return (float(one["at"]) for one in captures if one.get("at"))
+
+
+def _all_captures(old: Path | None, captures: Collection[Mapping[str, Any]]) -> Collection[Mapping[str, Any]]:
+    """Return the captures of a file with new ones in the place of the same cases at the same points."""
+    points = ("suite", "checkpoint", "region", "case")
+    united: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    if old is not None:
+        with contextlib.closing(Captures(old)) as stored:
+            united = {tuple(str(one[key]) for key in points): one for one in stored.all()}
+    united |= {tuple(str(one[key]) for key in points): one for one in captures}
+    return united.values()
 
 
 def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:

@@ -16,6 +16,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from pytest_telemetry_gate.errors import SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.model.sources import LiveSource
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.http.session import Reply
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
@@ -50,7 +51,7 @@ _NO_LOOKUP = (TelemetryGateError, PrometheusApiClientException, *ODD_JSON)
 """What a look-up raises where the server does not offer it, or answers in another form."""
 
 
-class PrometheusSource:
+class PrometheusSource(LiveSource):
     """Asks one server. Every method raises SourceError: one line that names region, address and cause.
 
     A server's own warnings stand in the results' ``warnings``. Safe to use from several threads.

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_source import MemorySource
 
 from pytest_telemetry_gate.errors import RecordingError, SourceError
 from pytest_telemetry_gate.model.events import Episode, Events
@@ -25,6 +24,7 @@ from pytest_telemetry_gate.recording import Recording, RecordingWriter
 from pytest_telemetry_gate.recording.files import locked
 from pytest_telemetry_gate.sources.recording import RecordingSource
 from pytest_telemetry_gate.sources.recording_events import RecordedEvents
+from pytest_telemetry_gate.testing import MemorySource
 
 STEP = 15_000
 HOUR = 3600
