@@ -135,3 +135,13 @@ def test_another_version_is_refused_with_file_and_line(written: Project, name: s
     output = " ".join((result.stdout.str() + result.stderr.str()).split())
     assert f"{name}:2: version: 2 is not 1" in output
     assert result.ret not in {0, 1}
+
+
+def test_the_first_test_states_the_version_of_the_properties(written: Project) -> None:
+    formats = {
+        str(case.get("name")): one.get("value")
+        for case in written.junit()
+        for one in case.iter("property")
+        if one.get("name") == "telemetry.format"
+    }
+    assert formats == {"cpu[1h]": "1"}
