@@ -19,7 +19,7 @@ from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
-from pytest_telemetry_gate.replay.judge.cases import concluded, decide, judge_case
+from pytest_telemetry_gate.replay.judge.cases import dossier_from, judge_capture, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
 
@@ -131,9 +131,9 @@ class ReplayItem(TelemetryItem):
                 if captured is None:
                     return judge_case(self.suite, self.case, None, missing=answer.extent, **fields)
                 capture = CapturedCase.from_wire(captured)
-                decision = decide(self.suite, self.case, capture)
-                carried_by(self).exercised = decision.fields
-                return concluded(self.suite, self.case, capture, decision, **fields)
+                judgement = judge_capture(self.suite, self.case, capture)
+                carried_by(self).exercised = list(judgement.exercised)
+                return dossier_from(self.suite, self.case, capture, judgement, **fields)
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, fields)

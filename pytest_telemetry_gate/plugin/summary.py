@@ -116,11 +116,11 @@ class Summary:
     def _replay_lines(self) -> Iterable[str]:
         """Yield which fields of contracts no case exercised, the seed that ids were made from, what was stored."""
         for path, fields in self._exercised.items():
-            from pytest_telemetry_gate.replay.judge.cases import coverage
+            from pytest_telemetry_gate.replay.judge.cases import contract_coverage
             from pytest_telemetry_gate.replay.suite.loader import load_replay
 
             suite = load_replay(path, self._run.environments.display_path(path))
-            number, missing = coverage(suite, fields)
+            number, missing = contract_coverage(suite, fields)
             if number:
                 none = f"; by no case: {', '.join(missing)}" if missing else ""
                 yield f"{suite.name}: {number - len(missing)} of {number} fields of contracts exercised{none}"

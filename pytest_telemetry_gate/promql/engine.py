@@ -99,7 +99,16 @@ class Engine:
         start = int(steps[0])
         last = start if end is None else end
         notes = Notes(silent=self._semantics == "2")
-        return Evaluator(self._storage, self._semantics, self._lookback, start, last, steps, notes, guard)
+        return Evaluator(
+            storage=self._storage,
+            semantics=self._semantics,
+            lookback=self._lookback,
+            start=start,
+            end=last,
+            steps=steps,
+            guard=guard,
+            notes=notes,
+        )
 
 
 def _milliseconds(seconds: float) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import TypeGuard
 
 import numpy as np
@@ -25,26 +24,22 @@ from pytest_telemetry_gate.promql.calls import PER_SERIES, WHOLE_VECTOR
 from pytest_telemetry_gate.promql.frame import (
     Floats,
     Frame,
-    Ints,
     coalesce,
     drop_name,
-    for_all,
     join,
     merge,
 )
 from pytest_telemetry_gate.promql.functions import CALENDAR
 from pytest_telemetry_gate.promql.labels import is_label_name, quote
-from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.over_time import KEEPS_NAME, WINDOW_FUNCTIONS
 from pytest_telemetry_gate.promql.ranking import count_values, quantile, select_series
-from pytest_telemetry_gate.promql.storage import SeriesGroup, Storage, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.selecting import SampleReader
+from pytest_telemetry_gate.promql.storage import SeriesGroup
 from pytest_telemetry_gate.promql.windows import (
     Grid,
     Windows,
     crop,
-    rows_of,
     samples_of_frame,
-    split_wide,
     windows_of,
 )
 
@@ -54,17 +49,10 @@ _SUBQUERY_STEP = 60_000  # ms; Prometheus' default of global.evaluation_interval
 
 
 @dataclass(slots=True)
-class Evaluator:
-    """``start`` and ``end`` are the outermost query's, ``steps`` those evaluated here; all int64 ms."""
+class Evaluator(SampleReader):
+    """Evaluates nodes at ``steps``; ``notes`` collects warnings and infos."""
 
-    storage: Storage
-    semantics: str
-    lookback: int
-    start: int
-    end: int
-    steps: Ints
     notes: Notes
-    guard: Guard
 
     def scalar(self, node: ast.Expr) -> Floats:
         """Evaluate an expression of type scalar: one number a step."""
@@ -106,9 +94,9 @@ class Evaluator:
             case ast.Paren():
                 yield from self.blocks(node.expr)
             case ast.VectorSelector():
-                yield from coalesce(self._select(node), len(self.steps))
+                yield from coalesce(self.newest(node), len(self.steps))
             case ast.Call(func="timestamp") if (selector := _selector(node.args[0])) is not None:
-                times = coalesce(self._select(selector, times=True), len(self.steps))
+                times = coalesce(self.newest(selector, times=True), len(self.steps))
                 yield from self._drop_names(times, selector)
             case ast.Call() if node.func in WINDOW_FUNCTIONS:
                 yield from self._call_over_time(node)
@@ -185,36 +173,6 @@ class Evaluator:
         for frame in frames if has_one_name(argument) else [self._join_blocks(frames)]:
             yield drop_name(frame, strict=strict)
 
-    def _select(self, node: ast.VectorSelector, *, times: bool = False) -> Iterator[Frame]:
-        """Yield each series' newest sample in the lookback; with ``times`` its time (seconds) is the value."""
-        moments = self._moments(node.offset, node.at)
-        oldest = moments - self.lookback
-        groups = self._limit_series(self.storage.select(node.matchers, int(oldest[0]), int(moments[-1])))
-        for group in chain.from_iterable(split_wide(wide, len(moments)) for wide in groups):
-            self.guard.check_memory(len(moments) * len(group.labels))
-            at = group.times.searchsorted(moments, side="right") - 1
-            index = np.maximum(at, 0)
-            taken = group.times[index]
-            fresh = (at >= 0) & ((taken >= oldest) if self.semantics == "2" else (taken > oldest))
-            if not fresh.any():
-                continue
-            values = rows_of(group.values, index)
-            present = for_all(fresh, len(group.labels))
-            if may_be_nan(values):
-                present = present & ~is_stale(values)
-            if times:
-                values = np.repeat((taken / 1000)[:, None], len(group.labels), axis=1)
-            yield Frame(list(group.labels), values, present)
-
-    def _limit_series(self, groups: Iterable[SeriesGroup]) -> Iterator[SeriesGroup]:
-        """Yield groups that have samples, and enforce the limit of series."""
-        series = 0
-        for group in groups:
-            series += len(group.labels)
-            self.guard.check_series(series)
-            if len(group.times):
-                yield group
-
     def _call_over_time(self, node: ast.Call) -> Iterator[Frame]:
         """Apply a function of samples to every window."""
         (matrix,) = (argument for argument in node.args if argument.type == "matrix")
@@ -243,35 +201,21 @@ class Evaluator:
                     self.notes.possible_non_counter(labels.get("__name__", ""))
             yield Frame(list(windows.labels), values, present)
 
-    def _moments(self, offset: int, at: ast.At) -> Ints:
-        """Return the times that a selector reads at: the steps, or the time of ``@``, minus the offset."""
-        if at is None:
-            return self.steps - offset if offset else self.steps
-        fixed = {"start": self.start, "end": self.end}[at] if isinstance(at, str) else at
-        return np.full(len(self.steps), fixed - offset, dtype=np.int64)
-
     def _windows(self, node: ast.Expr) -> Iterator[Windows]:
         """Return what a range selector or subquery reads at each step."""
         groups, grid = self._ranged(node)
         return windows_of(groups, grid, self.guard)
 
     def _ranged(self, node: ast.Expr) -> tuple[Iterable[SeriesGroup], Grid]:
+        """Return the samples of a range selector or subquery, and the windows of the steps."""
         inner = ast.unwrapped(node)
         match inner:
             case ast.MatrixSelector():
-                grid = self._grid(inner.range, inner.selector.offset, inner.selector.at)
-                matchers = inner.selector.matchers
-                return self._limit_series(
-                    self.storage.select(matchers, int(grid.starts[0]), int(grid.ends[-1]))
-                ), grid
+                return self.in_windows(inner)
             case ast.Subquery():
-                grid = self._grid(inner.range, inner.offset, inner.at)
+                grid = self.grid(inner.range, inner.offset, inner.at)
                 return self._subquery(inner, int(grid.starts[0]), int(grid.ends[-1])), grid
         raise _unexpected(node, "matrix")
-
-    def _grid(self, length: int, offset: int, at: ast.At) -> Grid:
-        ends = self._moments(offset, at)
-        return Grid(ends - length, ends, self.steps, closed=self.semantics == "2")
 
     def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[SeriesGroup]:
         """Evaluate a subquery on its grid: the multiples of its step, whatever the time of the query."""

@@ -155,7 +155,7 @@ def test_a_bad_query_is_told_of_and_its_companions_are_answered(server: servers.
 def test_a_warning_belongs_to_the_query_that_caused_it(server: servers.Server):
     def warn(exchange: faults.Exchange) -> None:
         more = {"warnings": ["store is down"]} if "jobs_total" in exchange.asked.query else {}
-        faults.relative_to_folder(exchange, **more)
+        faults.beside(exchange, **more)
 
     with faults.serving(faults.relay(server.url)) as front:
         front.faults["warn"] = warn

@@ -1,4 +1,4 @@
-"""How a server is reached, in the words of Prometheus' own HTTP client configuration.
+"""How a server is reached: options of telemetry.yaml, named as in Prometheus' own HTTP client configuration.
 
 https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config: what Prometheus calls
 ``basic_auth``, ``authorization``, ``tls_config``, ``proxy_url`` and ``http_headers`` (here ``headers``).

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
@@ -386,3 +388,21 @@ def test_a_file_without_samples_takes_any_profile(tmp_path):
     old = wanted(MemorySource([gauge("cpu")], semantics="2"), ("cpu", HOUR))
     record(out, {"": old}, recorded_at=2.0)
     assert Recording.open(out).semantics == "2"
+
+
+def test_of_many_writers_only_one_holds_the_lock(tmp_path):
+    path, holders, most = tmp_path / "a.telemetry.zip", [], []
+
+    def write() -> None:
+        for _ in range(20):
+            with locked(path):
+                holders.append(1)
+                most.append(len(holders))
+                sleep(0.0005)
+                holders.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(write) for _ in range(8)]:
+            future.result()
+    assert max(most) == 1
+    assert list(tmp_path.iterdir()) == []
