@@ -322,7 +322,7 @@ def test_a_collection_error_shows_no_secret(project):
           - id: a
             checkpoints: [1h]
             drive: {cli: {argv: [cat], stdin: {file: $token}}}
-            expect: {spans: []}
+            expect: {payload: {total: "< 1 MiB"}}
     """)  # fmt: skip
     result = project.run()
     assert result.ret == 2
