@@ -36,6 +36,7 @@ class RunHooks:
         self.run = run
         self.summary = Summary(run)
         self._config = run.config
+        self._first: pytest.Item | None = None
 
     def take(self, report: pytest.TestReport) -> None:
         """Take what a report carries, in the process that reports."""
@@ -69,6 +70,7 @@ class RunHooks:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
         self.run.denominator.select(sum(map(is_telemetric, session.items)))
+        self._first = next(filter(is_telemetric, session.items), None)
         if self.run.options.collect_only or session.testsfailed:
             return
         checks: dict[Gate, list[Check]] = defaultdict(list)
@@ -108,6 +110,8 @@ class RunHooks:
         finally:
             carried.concluded = True
             if self.run.options.junit_properties:
+                if item is self._first:
+                    item.user_properties.append(junit.FORMAT_PROPERTY)
                 item.user_properties.extend(junit.list_properties(carried.dossiers))
         conclude(carried.dossiers, strict=self.run.options.strict)
 

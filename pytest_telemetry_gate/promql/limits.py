@@ -83,7 +83,7 @@ class Guard:
     def check_depth(self, expression: ast.Expr) -> None:
         """Check how deep subqueries are nested."""
         if _subqueries(expression) > self._limits.subqueries:
-            message = f"subqueries stand more than {self._limits.subqueries} deep one in another"
+            message = f"subqueries are nested more than {self._limits.subqueries} deep"
             raise PromQLError(message)
 
 

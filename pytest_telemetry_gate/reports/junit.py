@@ -11,9 +11,11 @@ from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_value
 
-__all__ = ["is_property", "list_properties", "verdict_properties"]
+__all__ = ["FORMAT_PROPERTY", "is_property", "list_properties", "verdict_properties"]
 
 _PREFIX = "telemetry."
+FORMAT_PROPERTY = (f"{_PREFIX}format", "1")
+"""The version of the properties' names and values, which the first test of a run states for all."""
 _TEXTS = (
     "suite", "group", "criterion", "title", "region", "checkpoint", "environment", "reason", "unit", "limit",
     "baseline_name", "variance_unit", "query", "source", "semantics", "link", "digest",
