@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.sources import Source
     from pytest_telemetry_gate.replay.answers import Replays
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "questions_of"]
 
 
 class Gate:
@@ -102,7 +102,7 @@ class Gate:
         self.open(region for check in checks for region in check.regions)
         live = [check for check in checks if any(self._regions[name].live for name in check.regions)]
         due = (check for check in live if check.time <= min(map(self.now, check.regions)))
-        self._asker.fetch(question for check in due for question in _questions(check))
+        self._asker.fetch(question for check in due for question in questions_of(check))
 
     def waits_for(self, check: Check) -> float | None:
         """Return when a check is due that is not yet and will be by the wall clock, in seconds since the epoch."""
@@ -164,7 +164,7 @@ class Gate:
         return Answers(min(map(self.now, facts)), {}, facts)
 
 
-def _questions(check: Check) -> Sequence[Question]:
+def questions_of(check: Check) -> Sequence[Question]:
     """Return a check's questions, none where its kind of criterion fails to say: judging it fails in the same way."""
     try:
         return check.questions()

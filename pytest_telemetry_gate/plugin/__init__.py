@@ -94,12 +94,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="gate",
         choices=("gate", "replay"),
-        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit",
+        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit; "
+        "from the next release on `telemetry-gate schema` alone does it",
     )
     group.addoption(
         "--telemetry-import",
         metavar="FILE",
-        help="import OpenMetrics text into --telemetry-recording and exit",
+        help="import OpenMetrics text into --telemetry-recording and exit; "
+        "from the next release on `telemetry-gate import` alone does it",
     )
     group.addoption(
         "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
@@ -123,11 +125,24 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import") is not None:
-        from pytest_telemetry_gate.plugin.commands import main
+    which, source = config.getoption("--telemetry-schema"), config.getoption("--telemetry-import")
+    if not which and source is None:
+        return None
+    from pytest_telemetry_gate.errors import TelemetryGateError
+    from pytest_telemetry_gate.plugin.commands import import_file, print_schema
 
-        return main(config, _run(config))
-    return None
+    run, out = _run(config), config.getoption("--telemetry-recording")
+    if not which and not out:
+        message = "--telemetry-import needs --telemetry-recording OUT.telemetry.zip, the recording to write"
+        raise pytest.UsageError(message)
+    try:
+        if which:
+            print_schema(which, run.registry.criteria)
+        else:
+            import_file(source, out, folder=config.invocation_params.dir)
+    except TelemetryGateError as error:
+        raise run.exits.usage_error(error) from None
+    return int(pytest.ExitCode.OK)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from pytest_telemetry_gate.gate.gate import questions_of
 from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -85,8 +86,8 @@ class CheckItem(TelemetryItem):
         return self.check.criterion.line
 
     def questions(self) -> Sequence[Question]:
-        """Return the check's questions."""
-        return self.check.questions()
+        """Return the check's questions, none where its kind of criterion fails to say: judging it will fail too."""
+        return questions_of(self.check)
 
     def judge(self) -> Dossier:
         """Judge the check."""

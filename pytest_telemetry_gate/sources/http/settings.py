@@ -27,7 +27,7 @@ HTTP_KEYS = (
     "timeout",
 )  # fmt: skip
 _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
-_TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
+_TLS_KEYS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
 _VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
 _SCHEMES = ("http", "https")
 _MIN_TOKEN = 8  # characters, more than the name of any scheme
@@ -84,7 +84,7 @@ class _Reader:
         for pair in (basic, _login(proxy)):
             if pair is not None:
                 self._settings.secrets.keep(pair[1], base64.b64encode(":".join(pair).encode()).decode())
-        tls = self._mapping("tls_config", _TLS)
+        tls = self._mapping("tls_config", _TLS_KEYS)
         version = self._text(("tls_config", "min_version"), tls.get("min_version", ""))
         if version and version not in _VERSIONS:
             raise self._settings.error(
