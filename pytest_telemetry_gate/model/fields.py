@@ -113,7 +113,9 @@ DurationField = Annotated[
     float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
 ]
 PositiveDurationField = Annotated[
-    float, BeforeValidator(_read(_positive_duration, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+    float,
+    BeforeValidator(_read(_positive_duration, float)),
+    _text_schema("a duration: 90m, 1h30m", _DURATION),
 ]
 TimeField = Annotated[
     float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
