@@ -34,7 +34,7 @@ from pytest_telemetry_gate.sources.prometheus_json import (
     sample_times,
 )
 from pytest_telemetry_gate.support.durations import parse_duration
-from pytest_telemetry_gate.support.threads import begin
+from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -85,7 +85,7 @@ class PrometheusSource(LiveSource):
         """
         version, targets = self._version, self._target_intervals
         if self._concurrency >= _PROBE_REQUESTS:
-            version, targets = begin(version).result, begin(targets).result
+            version, targets = start_in_background(version).result, start_in_background(targets).result
         self._check_query_api()
         profile = str(self._profile or version() or PROFILES[-1])
         intervals = targets() or self._measured_intervals()

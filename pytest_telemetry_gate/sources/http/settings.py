@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pytest_telemetry_gate.support.durations import parse_duration
 from pytest_telemetry_gate.support.secrets import is_secret_name
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -74,7 +74,7 @@ class _Reader:
     def read(self, allowed: list[str]) -> HttpSettings:
         for key in self._options:
             if key not in allowed:
-                raise self._settings.error((key,), f"unknown key {key!r}{suggestion(key, allowed)}")
+                raise self._settings.error((key,), f"unknown key {key!r}{suggest(key, allowed)}")
         url, login = self._url()
         basic = self._basic_auth() or login
         authorization = self._authorization()
@@ -186,7 +186,7 @@ class _Reader:
             raise self._settings.error((key,), f"{key}: must be a mapping of keys to values")
         for name in value:
             if allowed is not None and name not in allowed:
-                message = f"{key}: unknown key {name!r}{suggestion(name, allowed)}"
+                message = f"{key}: unknown key {name!r}{suggest(name, allowed)}"
                 raise self._settings.error((key, name), message)
         return value
 
