@@ -40,8 +40,8 @@ class ReplayFile(TelemetryFile):
             if options.regions and region not in options.regions:
                 continue
             suite = load_replay(self.path, shown, region=region, settings=settings.replay)
-            for checkpoint in suite.driven(options.checkpoints):
-                cases: list[ReplayCase | None] = [*suite.at(checkpoint)]
+            for checkpoint in suite.driven_checkpoints(options.checkpoints):
+                cases: list[ReplayCase | None] = [*suite.cases_at(checkpoint)]
                 if checkpoint in suite.ci_checkpoints:
                     cases.append(None)
                 for case in cases:
