@@ -135,6 +135,7 @@ class Replays:
         return Answer(None, error=late, source="replay") if answer is None else answer
 
     def _captured(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
+        self._environment.secrets.keep_environment()  # what starts the system may have set more of them since
         try:
             content = (
                 self._ci_logs(question, suite) if question.case == CI_LOGS else self._case(question, suite)
