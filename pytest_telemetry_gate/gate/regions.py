@@ -13,7 +13,7 @@ from pytest_telemetry_gate.gate.registry import require_members
 from pytest_telemetry_gate.model.answers import Answer, Probed
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
-from pytest_telemetry_gate.support.threads import begin
+from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
@@ -105,7 +105,7 @@ class Regions:
     def open(self, names: Iterable[str]) -> None:
         """Open several regions at once, so that their servers are waited for together."""
         closed = [name for name in dict.fromkeys(names) if name not in self._regions]
-        opening = {name: begin(partial(self._open, name)) for name in closed}
+        opening = {name: start_in_background(partial(self._open, name)) for name in closed}
         self._regions.update((name, region.result()) for name, region in opening.items())
 
     def event_source(self, question: EventsQuestion) -> EventSource:

@@ -15,7 +15,7 @@ from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import EventsQuestion
-from pytest_telemetry_gate.recorder.recorder import Recorded, Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.reports.progress import progress_text
@@ -102,7 +102,7 @@ class RecordHooks:
         """Record what one environment was asked, with all captures; returns whether the file was written."""
         scrub = gate.environment.scrub
         wanted, problems = _wanted_by(gate)
-        recorded = Recorded()
+        recorded = RecordResult()
         if wanted:
             progress = _Progress(
                 self._run.role.terminal(), self._config, self._shown, gate.environment.deadline
@@ -137,9 +137,9 @@ class RecordHooks:
             self._summary.stored = self._run.environments.display_path(self._out)
 
 
-def _wanted_by(gate: Gate) -> tuple[Mapping[str, Wanted], dict[str, str]]:
+def _wanted_by(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str]]:
     """Return what is wanted of each region that can be used, and by place why something cannot."""
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, RegionRequest] = {}
     problems: dict[str, str] = {}
     for region in gate.asked.regions:
         questions = list(gate.asked.about(region))
@@ -158,7 +158,7 @@ def _wanted_by(gate: Gate) -> tuple[Mapping[str, Wanted], dict[str, str]]:
                     problems[", ".join(filter(None, (_place(region), question.kind)))] = answer.error
         judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
         settings = gate.environment.regions[region]
-        wanted[region] = Wanted(source, questions, events, judged, settings.accept_warnings)
+        wanted[region] = RegionRequest(source, questions, events, judged, settings.accept_warnings)
     return wanted, problems
 
 
@@ -166,7 +166,7 @@ def _place(region: str) -> str:
     return f"region {region}" if region else ""
 
 
-def _summary_of(recorded: Recorded, regions: list[str]) -> str:
+def _summary_of(recorded: RecordResult, regions: list[str]) -> str:
     named = f" of {', '.join(regions)}" if any(regions) else ""
     text = f"{recorded.series:,} series, {recorded.samples:,} samples{named}; {recorded.size:,} bytes"
     if recorded.unasked:

@@ -27,7 +27,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _OFFSET = re.compile(r"\boffset\s*[-+]?\s*$", re.IGNORECASE)
-_LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
+_MAX_TIME = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def extract_literals(text: str, semantics: str | None) -> tuple[str, Literals]:
             raise PromQLError(message)
         literal = "".join(match["at"].split())
         milliseconds = _seconds(literal, duration=match["duration"] is not None) * 1000
-        if not abs(milliseconds) < _LATEST:
+        if not abs(milliseconds) < _MAX_TIME:
             message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
             raise PromQLError(message)
         literals.times.append(_round_half_away(milliseconds))

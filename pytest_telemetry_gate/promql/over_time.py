@@ -18,7 +18,7 @@ from pytest_telemetry_gate.promql.windows import Windows, rows_of
 __all__ = ["KEEPS_NAME", "WINDOW_FUNCTIONS"]
 
 KEEPS_NAME = frozenset({"last_over_time"})
-_CHUNK = 1 << 20  # samples that windows are spread out to at once
+_MAX_SPREAD = 1 << 20  # samples that windows are spread out to at once
 
 # what of a window is summed: its samples and their times, for steps of a block
 _Term = Callable[[Ints | slice, Ints, Floats], Floats]
@@ -152,7 +152,7 @@ def _spread_out(windows: Windows, function: Callable[[Ints, Floats], Floats]) ->
     counts, columns = windows.counts, np.ascontiguousarray(windows.values.T)
     for count in np.unique(counts[counts > 0]).tolist():
         every = np.flatnonzero(counts == count)
-        for few in np.array_split(every, 1 + len(every) * windows.shape[1] * count // _CHUNK):
+        for few in np.array_split(every, 1 + len(every) * windows.shape[1] * count // _MAX_SPREAD):
             windows.guard.check_time()
             index = windows.lo[few][:, None] + np.arange(count)
             result[few] = function(few, np.swapaxes(columns[:, index], 0, 1))

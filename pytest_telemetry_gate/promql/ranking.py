@@ -18,7 +18,7 @@ from pytest_telemetry_gate.promql.quantile import quantiles
 
 __all__ = ["count_values", "quantile", "select_series"]
 
-_HASHES = float(2**64 - 1)
+_MAX_HASH = float(2**64 - 1)
 
 
 def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int]]]:
@@ -118,7 +118,7 @@ def _limit_ratio(frame: Frame, ratio: Floats) -> Frame:
     if np.isnan(ratio).any():
         message = "Ratio value NaN is NaN"
         raise PromQLError(message)
-    place = np.array([hash_labels(labels) / _HASHES for labels in frame.labels])[None, :]
+    place = np.array([hash_labels(labels) / _MAX_HASH for labels in frame.labels])[None, :]
     limit = np.clip(ratio, -1, 1)[:, None]
     chosen = np.where(limit >= 0, place < limit, place >= 1 + limit)
     return Frame(frame.labels, frame.values, frame.present & chosen)

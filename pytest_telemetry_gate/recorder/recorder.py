@@ -15,17 +15,17 @@ from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
 from pytest_telemetry_gate.recording.captures import Captures
-from pytest_telemetry_gate.recording.files import locked
-from pytest_telemetry_gate.recording.merge import check_events, recorded_events
+from pytest_telemetry_gate.recording.files import hold_lock
+from pytest_telemetry_gate.recording.merge import check_events, events_to_index
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.spill import Spill
 from pytest_telemetry_gate.recording.writer import RecordingWriter
 
-__all__ = ["Recorded", "Wanted", "record"]
+__all__ = ["RecordResult", "RegionRequest", "record"]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RegionRequest:
     """What is wanted of one region: all that the questions read, and what happened.
 
     ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordResult:
     """What was recorded: how many samples were read for how many series, and why regions are not among it.
 
     ``unasked`` pauses of series were so many that it was not asked whether the series were gone.
@@ -55,12 +55,12 @@ class Recorded:
 
 def record(
     out: Path,
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, RegionRequest],
     *,
     recorded_at: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
     captures: Collection[Mapping[str, Any]] = (),
-) -> Recorded:
+) -> RecordResult:
     """Record regions into a file, which is replaced as a whole when everything has been read.
 
     What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
@@ -90,11 +90,11 @@ def record(
                 else:
                     fetched[region] = spill
             if not fetched:
-                return Recorded(failures=failures)
+                return RecordResult(failures=failures)
             series = sum(len(spill.labels) for spill in fetched.values())
-            with locked(out):
+            with hold_lock(out):
                 _united(stack, out, wanted, fetched, recorded_at=recorded_at, captures=captures).replace(out)
-            return Recorded(series, tally.done, unasked, out.stat().st_size, failures)
+            return RecordResult(series, tally.done, unasked, out.stat().st_size, failures)
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror or error}"
         raise RecordingError(message) from None
@@ -118,7 +118,7 @@ class _Tally:
 
 
 def _plans(
-    wanted: Mapping[str, Wanted], tally: _Tally, failures: dict[str, str]
+    wanted: Mapping[str, RegionRequest], tally: _Tally, failures: dict[str, str]
 ) -> Iterator[tuple[str, list[tuple[Stretch, int | None]]]]:
     """Yield what is to be read of each region that answers, with the number of samples."""
     for region, one in wanted.items():
@@ -134,7 +134,7 @@ def _plans(
             yield region, plan
 
 
-def _samples(one: Wanted) -> RawSamples:
+def _samples(one: RegionRequest) -> RawSamples:
     return RawSamples(one.source, accept_warnings=one.accept_warnings)
 
 
@@ -144,7 +144,7 @@ def _opened(stack: contextlib.ExitStack, folder: Path) -> Spill:
     return spill
 
 
-def _check(out: Path, wanted: Mapping[str, Wanted]) -> None:
+def _check(out: Path, wanted: Mapping[str, RegionRequest]) -> None:
     """Refuse what cannot go into one file, before anything is read from a source."""
     profiles = {one.source.semantics for one in wanted.values()}
     if out.exists():
@@ -172,13 +172,13 @@ def _check_events(old: Recording) -> None:
 def _united(
     stack: contextlib.ExitStack,
     out: Path,
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, RegionRequest],
     fetched: Mapping[str, Spill],
     *,
     recorded_at: float,
     captures: Collection[Mapping[str, Any]],
 ) -> RecordingWriter:
-    """Return a writer with what was read and what the file holds; to be called under ``locked``."""
+    """Return a writer with what was read and what the file holds; to be called under ``hold_lock``."""
     _check(out, wanted)  # again, since another process may have written it meanwhile
     old = Recording.open(out) if out.exists() else None
     if old is not None:
@@ -235,10 +235,10 @@ def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:
             writer.checkpoint(suite, checkpoint, at, region=region)
 
 
-def _add(writer: RecordingWriter, new: Wanted, region: str, recorded_at: float) -> None:
+def _add(writer: RecordingWriter, new: RegionRequest, region: str, recorded_at: float) -> None:
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(job, seconds, region=region)
     for question, events in new.events.items():
-        writer.events(question.kind, recorded_events(events), region=region)
+        writer.events(question.kind, events_to_index(events), region=region)
     for suite, checkpoint in new.checkpoints:
         writer.checkpoint(suite, checkpoint, recorded_at, region=region)

@@ -10,14 +10,14 @@ from typing import IO
 
 from pytest_telemetry_gate.errors import RecordingError
 
-__all__ = ["locked", "replacing"]
+__all__ = ["hold_lock", "replace_file"]
 
 _PATIENCE = 300.0  # seconds that one writer waits for another: writing a large recording takes a minute
 _POLL = 0.05  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
+def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the one right to write a file; another process that needs it waits, and a dead one holds nothing.
 
     Raises RecordingError where another process still writes after ``patience`` seconds, OSError where the folder
@@ -43,10 +43,10 @@ def locked(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
     """Give a file to write that replaces ``path`` when the context ends well, and is gone otherwise.
 
-    To be called under ``locked``, so that files that dead processes have left under such names can be removed.
+    To be called under ``hold_lock``, so that files that dead processes have left under such names can be removed.
     """
     for leftover in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
         leftover.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci
 from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
-from pytest_telemetry_gate.support.secrets import scrubbed
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment, RegionSettings
@@ -153,7 +153,7 @@ class Replays:
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         # Before anybody judges it, so that a recording gives the same verdicts.
-        wire = redact_capture(scrubbed(wire, self._environment.scrub), suite)
+        wire = redact_capture(scrub_texts(wire, self._environment.scrub), suite)
         self._taken.append(wire)
         return Answer(Capture(wire), source="replay")
 

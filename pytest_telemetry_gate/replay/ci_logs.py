@@ -112,7 +112,7 @@ def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
     An address may have several pages, as its ``Link`` header says. Raises CorpusError with the place of what cannot be read,
     and for a list that is not whole.
     """
-    secrets = Secrets.of_environment()
+    secrets = Secrets.from_environ()
     secrets.mask_logs()
     try:
         return _counted(_entries(*_texts(origin, folder, secrets)))

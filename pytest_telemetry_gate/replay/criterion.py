@@ -18,7 +18,7 @@ from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import CaptureQuestion
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -81,7 +81,7 @@ class Replay(Criterion):
             suite = self._suite(there)
             checkpoint = self._checkpoint(check)
             if checkpoint not in suite.checkpoints:
-                hint = suggestion(checkpoint, suite.checkpoints)
+                hint = suggest(checkpoint, suite.checkpoints)
                 raise check.error(f"replay: {self.replay.suite} has no checkpoint {checkpoint!r}{hint}")
             if not self._names(there, suite):
                 missing = {"payload": "case with `payload:`", "lag": "case with a `counter:`"}

@@ -52,7 +52,9 @@ def verdict_properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[st
         texts[name] = "" if number is None else _number(number)
     if verdict.variance is None and verdict.tolerance is None:
         del texts["variance_unit"]
-    safe = {name: text.for_xml(text.without_password(texts[name])) for name in _ORDER if texts.get(name)}
+    safe = {
+        name: text.escape_for_xml(text.strip_passwords(texts[name])) for name in _ORDER if texts.get(name)
+    }
     return [(prefix + name, content) for name, content in safe.items()]
 
 

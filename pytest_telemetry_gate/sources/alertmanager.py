@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Alertmanager"]
 
-_ALERTS = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+_EVERY_STATE = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
 
 
 class Alertmanager(EventSource):
@@ -46,7 +46,7 @@ class Alertmanager(EventSource):
         """Return the alerts and silences that touch the time from start to end."""
         if kind != "alerts":
             return self._history.events(kind, start, end)
-        alerts, silences = self._get("/api/v2/alerts", _ALERTS), self._get("/api/v2/silences")
+        alerts, silences = self._get("/api/v2/alerts", _EVERY_STATE), self._get("/api/v2/silences")
         try:
             firing = [_episode(alert) for alert in alerts]
             muted = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clip", "for_xml", "graphemes", "one_line", "plain", "width_of", "without_password", "wrap"]
+__all__ = ["clip", "escape_for_xml", "graphemes", "one_line", "plain", "strip_passwords", "width_of", "wrap"]
 
 _BLANK = re.compile(r"[ \t\r\n]+")
 # XML 1.0, production 2 (Char), less the carriage return, which a parser would turn into a line feed
@@ -25,17 +25,17 @@ def plain(text: str, *, unicode: bool = True) -> str:
     return text if unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
-def for_xml(text: str) -> str:
+def escape_for_xml(text: str) -> str:
     r"""Return the text with every character that XML 1.0 forbids as a visible escape, ``\x00`` or ``\ufffe``."""
     return _NOT_XML.sub(lambda match: _escaped(match[0]), text)
 
 
 def one_line(text: str) -> str:
     """Return the text on one line and fit for XML."""
-    return for_xml(_BLANK.sub(" ", text)).strip()
+    return escape_for_xml(_BLANK.sub(" ", text)).strip()
 
 
-def without_password(text: str) -> str:
+def strip_passwords(text: str) -> str:
     """Return the text with ``user:password@`` taken out of every URL in it."""
     return _PASSWORD.sub("", text)
 

@@ -24,7 +24,7 @@ from pytest_telemetry_gate.model.environment import Deadline, Environment, Origi
 from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
-from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
@@ -288,7 +288,7 @@ def test_a_recording_answers_as_its_server(server: servers.Server, tmp_path: Pat
     live.restore_probe(live.probe())
     asked = [Instant("eu", promql, AT) for promql in [*QUERIES, "rate(jobs_total[7h])", "late[7h]"]]
     out = tmp_path / "a.telemetry.zip"
-    assert record(out, {"eu": Wanted(live, asked)}, recorded_at=AT).failures == {}
+    assert record(out, {"eu": RegionRequest(live, asked)}, recorded_at=AT).failures == {}
     recording = Recording.open(out)
     engine = Engine(recording.storage("eu"), semantics=recording.semantics)
     for question in asked:

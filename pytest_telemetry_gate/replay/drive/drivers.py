@@ -93,7 +93,7 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
         "python": _python,
     }
     result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
-    settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
+    settings, secrets = getattr(case.drive, kind), Secrets.from_environ()
     secrets.mask_logs()
     started = time.monotonic()
     try:
