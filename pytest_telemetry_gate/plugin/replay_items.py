@@ -21,7 +21,7 @@ from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import dossier_from, judge_capture, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
-from pytest_telemetry_gate.support.secrets import scrubbed
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = ["ReplayFile", "ReplayItem"]
 
@@ -112,7 +112,7 @@ class ReplayItem(TelemetryItem):
         dossier = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
         dossier = dossier.revise(region=self.question.region)
         # What the suite itself says may hold secrets of telemetry.yaml, by way of its variables.
-        return Dossier.from_wire(scrubbed(dossier.to_wire(), self.environment.scrub))
+        return Dossier.from_wire(scrub_texts(dossier.to_wire(), self.environment.scrub))
 
     def _decided(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
         if answer.error:

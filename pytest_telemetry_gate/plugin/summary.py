@@ -40,7 +40,7 @@ class Summary:
         self._last: tuple[object, Carried | None] = (None, None)
 
     def take(self, report: pytest.TestReport) -> None:
-        """Keep what a report carries, and call the hook of plugins that are told of verdicts.
+        """Keep what a report carries, and call the hook for verdicts.
 
         A test that was skipped without a verdict is taken as one that was not selected; attempts that another
         plugin runs again, recognised by an outcome of its own, decide nothing.
