@@ -22,6 +22,7 @@ from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.contracts import SpanContract
 from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.support.secrets import Secrets
 
 ROUNDS = 7
 SPANS, PER_REQUEST, REQUESTS = 1000, 500, 200
@@ -117,7 +118,7 @@ def batch() -> tuple[float, float]:
             suite = load_replay(
                 suite_of(folder, service, range(CASES), counter=ALL, lag="10s", isolation="batch")
             )
-            live = LiveReplay(suite, lambda: source, 1, suite.cases)
+            live = LiveReplay(suite, lambda: source, 1, suite.cases, secrets=Secrets())
             begin = time.perf_counter()
             lags = [live.capture(case).lags[0] for case in suite.cases]
             took = time.perf_counter() - begin

@@ -84,7 +84,7 @@ class RunHooks:
             captures[gate] += [one for one in item.questions() if isinstance(one, CaptureQuestion)]
         for gate, questions in captures.items():
             if questions:
-                gate.replays.want(questions)
+                gate.replays.expect(questions)
         self._wait(checks)
         for gate, own in checks.items():
             gate.prefetch(own)
@@ -139,7 +139,7 @@ class RunHooks:
         carried = carried_by(item)
         for gate in self.run.gates.all:
             if gate.opened_replays is not None:
-                captures = gate.opened_replays.take()
+                captures = gate.opened_replays.take_captures()
                 if self.run.options.record is not None:
                     carried.captures += captures
                 carried.drove |= gate.opened_replays.drove

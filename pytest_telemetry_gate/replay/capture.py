@@ -12,13 +12,14 @@ from typing import Any
 from pytest_telemetry_gate.errors import DriveError, TelemetryGateError
 from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase, DriveResult, ExportRequest
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
-from pytest_telemetry_gate.replay.lag import CounterWatch, follow
+from pytest_telemetry_gate.replay.lag import CounterWatch, poll_until_risen
 from pytest_telemetry_gate.replay.receive.completeness import Completeness, concerns
 from pytest_telemetry_gate.replay.receive.listeners import Listeners
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 from pytest_telemetry_gate.support.places import Place, map_parts
+from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["LiveReplay"]
 
@@ -37,6 +38,7 @@ class Drive:
     box: Mailbox
     first: int
     context: DriveContext
+    secrets: Secrets
     started: float
     result: DriveResult
     ended: float = 0.0
@@ -44,7 +46,7 @@ class Drive:
     def run(self) -> None:
         """Drive the case."""
         began = time.monotonic()
-        self.result = drive(self.case, self.context)
+        self.result = drive(self.case, self.context, self.secrets)
         self.ended = began + self.result.seconds
 
 
@@ -52,7 +54,7 @@ class LiveReplay:
     """Captures the cases of one suite; ``close()`` stops its receivers.
 
     ``source`` gives the metrics of the region, and raises TelemetryGateError where there are none. ``seed`` makes all
-    ids. Of cases that are counted together, those among ``cases`` are driven.
+    ids. Of cases that are counted together, those among ``cases`` are driven. ``secrets`` remember what drives are given.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class LiveReplay:
         source: Callable[[], Any],
         seed: int,
         cases: Sequence[ReplayCase],
+        *,
+        secrets: Secrets,
         region: str = "",
     ) -> None:
         self.cases = cases
@@ -68,6 +72,7 @@ class LiveReplay:
         self._region = region
         self._source = source
         self._seed = seed
+        self._secrets = secrets
         self._batched: dict[tuple[str, str], CapturedCase] = {}
         self._last_rise: dict[str, float] = {}
         self._listeners = Listeners(suite)
@@ -112,7 +117,7 @@ class LiveReplay:
             drives = [self._prepared(case, stack) for case in cases]
             self._run(drives)
             ended = max(one.ended for one in drives)
-            follow(list(watches.values()), ended, self._listeners.pause)
+            poll_until_risen(list(watches.values()), ended, self._listeners.pause)
             self._last_rise.update(dict.fromkeys(watches, time.time()))
             give_up = ended + self._suite.file.capture.complete.timeout
             captured = [self._collect(one, watches, give_up) for one in drives]
@@ -131,7 +136,7 @@ class LiveReplay:
             self._region,
         )
         result = DriveResult(case.drive.kind, seed=self._seed)
-        return Drive(case, box, len(box), context, time.time(), result)
+        return Drive(case, box, len(box), context, self._secrets, time.time(), result)
 
     def _run(self, drives: Sequence[Drive]) -> None:
         with ThreadPoolExecutor(min(_MAX_PARALLEL, len(drives))) as pool:

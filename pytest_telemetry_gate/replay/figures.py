@@ -14,12 +14,13 @@ from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.answers import Capture
-from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.facts import Member, MemberFacts, OtherFacts
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
 from pytest_telemetry_gate.replay.judge.cases import judge_case, undecided_case
+from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.judge.lags import judge_counter_lag
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
@@ -107,13 +108,15 @@ def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
     dossier = decide(check, (len(good) / len(cases),), replayed.evidence)
     dossier = dossier.revise(
         findings=[
-            Finding(
-                "replay.case", one.outcome, f"case {one.criterion}", f"case {one.criterion}: {one.reason}"
-            )
-            for one in verdicts
-            if one.outcome is not Outcome.PASS
+            find("replay.case", f"case {name}", f"case {name}: {verdict.reason}", level=verdict.outcome)
+            for verdict in verdicts
+            if verdict.outcome is not Outcome.PASS and (name := verdict.criterion)
         ],
-        facts=[MemberFacts(tuple(Member.from_verdict(one, counts=one.outcome in _GOOD) for one in verdicts))],
+        facts=[
+            MemberFacts(
+                tuple(Member.from_verdict(verdict, counts=verdict.outcome in _GOOD) for verdict in verdicts)
+            )
+        ],
     )
     summary = _summary(verdicts)
     if undecided and not _decided_anyway(replayed, dossier, len(good), len(undecided)):
@@ -177,7 +180,8 @@ def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result
         dossier = check.dossier(Outcome.PASS, "", **replayed.evidence.fields)
     dossier = dossier.revise(
         findings=[
-            Finding("replay.undecided", problem.outcome, name, problem.reason) for name, problem in problems
+            find("replay.undecided", f"case {name}", problem.reason, level=problem.outcome)
+            for name, problem in problems
         ],
         facts=[OtherFacts("replay", {"cases": [_builtins(name, result) for name, result in results]})],
     )

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,13 +37,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self._longest_first: tuple[str, ...] = ()
-
-    @classmethod
-    def from_environ(cls) -> Secrets:
-        """Return what environment variables with secret names hold."""
-        secrets = cls()
-        secrets.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
-        return secrets
+        self._lock = threading.Lock()  # drives run at once and add what they are given
 
     def keep(self, *texts: str) -> None:
         """Remember secrets; those of less than four characters cannot be told from other text."""
@@ -55,15 +50,20 @@ class Secrets:
                 json.dumps(text)[1:-1],
                 repr(text)[1:-1],
             }
-            kept = {form for form in forms if len(form) >= _SHORTEST}.union(self._longest_first)
-            # The longest first, so that no secret is broken up by another that is part of it.
-            self._longest_first = tuple(sorted(kept, key=len, reverse=True))
+            with self._lock:
+                kept = {form for form in forms if len(form) >= _SHORTEST}.union(self._longest_first)
+                # The longest first, so that no secret is broken up by another that is part of it.
+                self._longest_first = tuple(sorted(kept, key=len, reverse=True))
 
     def keep_named(self, values: Mapping[str, str]) -> None:
         """Remember the values of variables or headers with secret names, with and without a scheme."""
         for name, value in values.items():
             if is_secret_name(name):
                 self.keep(value, *value.split()[1:])
+
+    def keep_environment(self) -> None:
+        """Remember what environment variables with secret names hold, which drives hand on to what they drive."""
+        self.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
 
     def scrub(self, text: str) -> str:
         """Return a text without any of them, and without the logins of addresses."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
+# And requests cannot be: it would have the cookies of two imports of http.cookiejar, which `http` still names.
+import requests  # noqa: F401
+
 from pytest_telemetry_gate.plugin import builtin_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -83,8 +83,11 @@ def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
         raise DriveError(str(error)) from None
 
 
-def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
-    """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong."""
+def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveResult:
+    """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong.
+
+    ``secrets`` remember what the drive is given in secret; nothing that is told about it holds them.
+    """
     kind = case.drive.kind
     drivers: dict[str, Callable[[Any, DriveContext, DriveResult], None]] = {
         "http": _http,
@@ -93,11 +96,11 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
         "python": _python,
     }
     result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
-    settings, secrets = getattr(case.drive, kind), Secrets.from_environ()
+    settings = getattr(case.drive, kind)
     secrets.mask_logs()
     started = time.monotonic()
     try:
-        _keep(settings, secrets)
+        _keep_secrets(settings, secrets)
         drivers[kind](settings, context, result)
     except (DriveError, CorpusError) as error:
         result.error = str(error)
@@ -108,10 +111,10 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
     return result
 
 
-def _keep(settings: Any, secrets: Secrets) -> None:
-    """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
-    for given in ("headers", "env"):
-        secrets.keep_named({key: resolve(value) for key, value in getattr(settings, given, {}).items()})
+def _keep_secrets(settings: Any, secrets: Secrets) -> None:
+    """Register the drive's secrets for scrubbing: headers and variables with secret names, the password of an address."""
+    for name in ("headers", "env"):
+        secrets.keep_named({key: resolve(value) for key, value in getattr(settings, name, {}).items()})
     login = login_of(resolve(getattr(settings, "url", "")))
     secrets.keep(*login.split(":", 1)[1:])
 
@@ -178,8 +181,8 @@ def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None
     result.summary += f" -> exit {done.exit}"
     if done.exit != settings.exit:
         last = done.output.strip().splitlines()[-1:] or [""]
-        told = f" ({last[0]})" if last[0] else ""
-        result.failure = f"exit code: expected {settings.exit}, got {done.exit}{told}"
+        last_line = f" ({last[0]})" if last[0] else ""
+        result.failure = f"exit code: expected {settings.exit}, got {done.exit}{last_line}"
 
 
 def _otlp(settings: OtlpDrive, context: DriveContext, result: DriveResult) -> None:

@@ -103,7 +103,7 @@ def undecided_case(
 
 
 def _verdict(suite: ReplaySuite, case: ReplayCase, **fields: Any) -> Verdict:
-    known = {
+    about = {
         "suite": suite.name,
         "suite_title": suite.title,
         "group": _GROUP,
@@ -116,7 +116,7 @@ def _verdict(suite: ReplaySuite, case: ReplayCase, **fields: Any) -> Verdict:
         "line": case.line,
         "sequence": suite.cases.index(case) if case in suite.cases else 0,
     }
-    return Verdict(**{**known, **fields})
+    return Verdict(**{**about, **fields})
 
 
 def judge_capture(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> CaseJudgement:

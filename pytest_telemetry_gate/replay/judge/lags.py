@@ -26,7 +26,7 @@ def judge_export_lag(limit: Limit, requests: Sequence[ExportRequest], missing: S
         return find("lag.export", "lag", message, level=Outcome.INCONCLUSIVE)
     arrivals = [request.arrival for request in counted if request.arrival is not None]
     if len(arrivals) < len(counted):
-        message = "lag: the capture does not tell when its requests arrived"
+        message = "lag: the capture does not say when its requests arrived"
         return find("lag.export", "lag", message, level=Outcome.INCONCLUSIVE)
     last = max(arrivals)
     when = f"{last:g} s after the drive" if last >= 0 else f"{-last:g} s before the drive ended"

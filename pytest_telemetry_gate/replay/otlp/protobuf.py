@@ -37,7 +37,7 @@ def parse_message(signal: str, body: bytes) -> Any:
     try:
         return kind.FromString(body)
     except DecodeError:
-        message = f"the body is no {kind.__name__}"
+        message = f"the body is not an {kind.__name__}"
         raise CorpusError(message) from None
 
 

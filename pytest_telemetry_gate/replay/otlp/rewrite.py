@@ -38,10 +38,10 @@ def rewrite_documents(
             return part
         key = key_of(place)
         if key in _BITS and ids == "fresh" and isinstance(part, str) and part:
-            known = (_BITS[key], part.lower())
-            if known not in fresh:
-                fresh[known] = f"{chance.getrandbits(known[0]) or 1:0{known[0] // 4}x}"
-            return fresh[known]
+            bits, old = _BITS[key], part.lower()
+            if (bits, old) not in fresh:
+                fresh[bits, old] = f"{chance.getrandbits(bits) or 1:0{bits // 4}x}"
+            return fresh[bits, old]
         if key.endswith(_TIME):
             moment = integer(part, key)
             return str(moment + shift) if moment else part

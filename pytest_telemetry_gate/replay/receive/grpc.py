@@ -76,5 +76,5 @@ class _Export:
         except CorpusError as error:
             context.abort(self._grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if not self._mailbox.put(ExportRequest(self._signal, len(body), len(body), "protobuf"), message):
-            context.abort(self._grpc.StatusCode.RESOURCE_EXHAUSTED, "the receiver holds as much as it may")
+            context.abort(self._grpc.StatusCode.RESOURCE_EXHAUSTED, "the receiver is full")
         return b""

@@ -95,9 +95,11 @@ class DriveSettings(Model):
 
     @model_validator(mode="after")
     def _one(self) -> DriveSettings:
-        given = [key for key in _KINDS if getattr(self, key) is not None]
-        if len(given) != 1:
-            message = f"needs exactly one of http, cli, otlp and python, has {' and '.join(given) or 'none'}"
+        present = [key for key in _KINDS if getattr(self, key) is not None]
+        if len(present) != 1:
+            message = (
+                f"needs exactly one of http, cli, otlp and python, has {' and '.join(present) or 'none'}"
+            )
             raise ValueError(message)
         return self
 

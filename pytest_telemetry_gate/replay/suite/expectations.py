@@ -65,10 +65,10 @@ class PayloadLimits(Model):
 
     @model_validator(mode="after")
     def _sizes(self) -> PayloadLimits:
-        given = [getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None]
-        for limit in given:
+        limits = [getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None]
+        for limit in limits:
             require_dimension(limit, "bytes", "KB or KiB")
-        if not given:
+        if not limits:
             message = "needs at least one limit"
             raise ValueError(message)
         return self

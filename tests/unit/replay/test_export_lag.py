@@ -25,6 +25,7 @@ from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 from pytest_telemetry_gate.reports.failures import describe_evidence
+from pytest_telemetry_gate.support.secrets import Secrets
 
 SUITE = """\
 version: 1
@@ -72,7 +73,7 @@ BOTH = 'spans: [{contract: parse}], lag: "<= 5s"'
         ('spans: [{contract: never}], lag: "<= 5s"', [spans(0.2)], False, "fail", "x lag: the last export request arrived 0.2 s after the drive, but not yet all of never"),
         ('spans: [{contract: never, count: {max: 0}}], lag: "<= 5s"', [spans(0.2)], False, "pass", "lag: the last export request arrived 0.2 s after the drive, limit <= 5 s"),
         ('lag: "<= 5s"', [METRICS], True, "inconclusive", "x lag: only metrics were captured, which are exported again and again"),
-        ('lag: "<= 5s"', [spans(None)], True, "inconclusive", "x lag: the capture does not tell when its requests arrived"),
+        ('lag: "<= 5s"', [spans(None)], True, "inconclusive", "x lag: the capture does not say when its requests arrived"),
         ('lag: "<= 5s"', [], False, "fail", "x captured no telemetry in 3.0 s"),
         ('spans: [{contract: never, count: {max: 0}}], lag: "<= 5s"', [], False, "fail", "x captured no telemetry in 3.0 s"),
     ],
@@ -122,7 +123,7 @@ def test_a_batch_processor_exports_later(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1200")
     found = suite(tmp_path, f'spans: [{{contract: parse}}], lag: "{limit}"')
-    captured = LiveReplay(found, lambda: None, 1, found.cases).capture(found.cases[0])
+    captured = LiveReplay(found, lambda: None, 1, found.cases, secrets=Secrets()).capture(found.cases[0])
     (request,) = captured.requests
     assert request.arrival is not None
     assert 0.9 < request.arrival < 3
@@ -191,7 +192,7 @@ cases:
     )
     found = load_replay(path)
     source: Any = Server(41.0, (1.4, 2.0))
-    live = LiveReplay(found, lambda: source, 1, found.cases)
+    live = LiveReplay(found, lambda: source, 1, found.cases, secrets=Secrets())
     try:
         late, early = (live.capture(case) for case in found.cases)
     finally:

@@ -17,7 +17,7 @@ from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.replay.capture import LiveReplay
-from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci
+from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci_logs
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
@@ -27,6 +27,7 @@ from pytest_telemetry_gate.replay.receive.tail import Tail
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings
 from pytest_telemetry_gate.reports.failures import describe_evidence
+from pytest_telemetry_gate.support.secrets import Secrets
 
 SUITE = """\
 version: 1
@@ -60,7 +61,7 @@ def verdict(folder: Path, drive: str) -> Verdict:
     # `$` of the environment is written in variables alone, but the receiver's address is no part of a case.
     path.write_text(SUITE.replace("127.0.0.1:${REPLAY_PORT}", "127.0.0.1:$port") % drive, encoding="utf-8")
     suite = load_replay(path)
-    live = LiveReplay(suite, lambda: None, 8127, suite.cases)
+    live = LiveReplay(suite, lambda: None, 8127, suite.cases, secrets=Secrets())
     try:
         live.open()
         return judge_case(suite, suite.cases[0], live.capture(suite.cases[0]))
@@ -174,12 +175,16 @@ def test_ci_logs_of_both_shapes(tmp_path: Path) -> None:
     ]  # fmt: skip
     (tmp_path / "github.json").write_text(json.dumps({"total_count": 4, "jobs": jobs}, indent=1))
     expected = CiRates(runs=2, executed=2, skipped=1, retries=1)
-    assert read_ci("lines.jsonl", tmp_path) == read_ci("github.json", tmp_path) == expected
+    assert (
+        read_ci_logs("lines.jsonl", tmp_path, Secrets())
+        == read_ci_logs("github.json", tmp_path, Secrets())
+        == expected
+    )
     (tmp_path / "bad.jsonl").write_text('{"run": 1, "stage": "a"}\n')
     with pytest.raises(
         CorpusError, match=r"^bad.jsonl:1: needs result; an entry has run, stage, result, attempt"
     ):
-        read_ci("bad.jsonl", tmp_path)
+        read_ci_logs("bad.jsonl", tmp_path, Secrets())
 
 
 @pytest.mark.parametrize(

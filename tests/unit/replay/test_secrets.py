@@ -17,6 +17,7 @@ from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 from pytest_telemetry_gate.reports.failures import describe_evidence
+from pytest_telemetry_gate.support.secrets import Secrets
 
 SUITE = """\
 version: 1
@@ -50,6 +51,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARSER_URL", "http://somebody:swordfish@127.0.0.1:9/x")
 
 
+def secrets() -> Secrets:
+    """Return the collection of an environment whose replays are asked for."""
+    collection = Secrets()
+    collection.keep_environment()
+    return collection
+
+
 def suite(folder: Path, drive: str) -> ReplaySuite:
     path = folder / "s.replay.yaml"
     path.write_text(SUITE % drive, encoding="utf-8")
@@ -81,7 +89,7 @@ def test_a_drive_tells_no_secret(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MY_KEY", "nothing")
     found = suite(tmp_path, drive_)
-    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1))
+    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1), secrets())
     stored = json.dumps(CapturedCase("s", "one", "48h", driven).to_wire())
     assert told in f"{driven.error} {driven.failure}"
     for secret in (TOKEN, "hunter2", "swordfish", "ironment"):
@@ -92,11 +100,11 @@ def test_headers_and_variables_with_secret_names_are_secrets(tmp_path: Path) -> 
     """Their values may be written in the suite itself, or come from variables with other names."""
     code = "import os, sys; sys.exit('sent ' + os.environ['DB_PASSWORD'])"
     found = suite(tmp_path, f'{{cli: {{argv: [$python, -c, "{code}"], env: {{DB_PASSWORD: swordfish}}}}}}')
-    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1))
+    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1), secrets())
     assert driven.failure == "exit code: expected 0, got 1 (sent **********)"
     headers = "{Authorization: 'Bearer swordfish'}"
     found = suite(tmp_path, f'{{http: {{url: "http://127.0.0.1:9/swordfish", headers: {headers}}}}}')
-    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1))
+    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1), secrets())
     assert driven.error == "POST http://127.0.0.1:9/**********: connection refused"
 
 
@@ -105,12 +113,14 @@ def test_what_a_drive_tells_is_one_short_line(tmp_path: Path) -> None:
     driven = drive(
         suite(tmp_path, f'{{cli: {{argv: [$python, -c, "{code}"]}}}}').cases[0],
         DriveContext("s", "one", "48h", tmp_path, 1),
+        secrets(),
     )
     assert len(driven.failure) < 600
     assert driven.failure.endswith("end)")
     driven = drive(
         suite(tmp_path, '{cli: {argv: [$python, -c, "import sys\\n\\nsys.exit(0)"]}}').cases[0],
         DriveContext("s", "one", "48h", tmp_path, 1),
+        secrets(),
     )
     assert "\n" not in driven.summary
 
