@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import dossier_from, judge_capture, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = ["ReplayFile", "ReplayItem"]
 
@@ -111,17 +111,9 @@ class ReplayItem(TelemetryItem):
     def _judged(self) -> Dossier:
         answer = self.run.gates.of(self.environment).answer(self.question)
         dossier = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
-        verdict, scrub = dossier.verdict, self.environment.scrub
-        dossier = dossier.revise(
-            region=self.question.region,
-            reason=scrub(verdict.reason),
-            warnings=tuple(map(scrub, verdict.warnings)),
-        )
-        return dataclasses.replace(
-            dossier,
-            steps=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.steps),
-            findings=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.findings),
-        )
+        dossier = dossier.revise(region=self.question.region)
+        # What the suite itself says may hold secrets of telemetry.yaml, by way of its variables.
+        return Dossier.from_wire(scrub_texts(dossier.to_wire(), self.environment.scrub))
 
     def _decided(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
         if answer.error:
