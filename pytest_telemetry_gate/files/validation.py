@@ -25,9 +25,6 @@ _PROBLEMS = {
 }
 
 
-_TAGS = frozenset({"number", "mapping", "[key]"})
-
-
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -47,12 +44,14 @@ def validate_model(
         errors = failure.errors(include_url=False)
         # Unknown keys before anything else, since a misspelt key often causes the other errors.
         first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-        raise error((*where, *first["loc"]), prefix + _sentence(model, first)) from None
+        place = _place_in(value, first)
+        raise error((*where, *place), prefix + _sentence(model, first, place)) from None
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
     """Return the keys that a file may have."""
-    return set(model.model_fields) - hidden_of(model)
+    hidden = hidden_of(model)
+    return {field.alias or name for name, field in model.model_fields.items() if name not in hidden}
 
 
 def hidden_of(model: type[BaseModel]) -> set[str]:
@@ -60,9 +59,22 @@ def hidden_of(model: type[BaseModel]) -> set[str]:
     return {name for name, field in model.model_fields.items() if field.exclude}
 
 
-def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
-    """Say in the words of the file what pydantic has found."""
-    keys = [key for key in error["loc"] if key not in _TAGS]
+def _place_in(value: object, error: Mapping[str, Any]) -> list[Key]:
+    """Return where an error is in what was written: pydantic also names the members of unions on the way there."""
+    place: list[Key] = []
+    inner: Any = value
+    for key in error["loc"]:
+        is_there = (isinstance(inner, dict) and key in inner) or (
+            isinstance(inner, list | tuple) and isinstance(key, int) and key < len(inner)
+        )
+        if is_there:
+            place.append(key)
+            inner = inner[key]
+    return [*place, error["loc"][-1]] if error["type"] == "missing" else place
+
+
+def _sentence(model: type[BaseModel], error: Mapping[str, Any], keys: Sequence[Key]) -> str:
+    """Say in the words of the file what pydantic has found at a place."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in {"missing", "extra_forbidden"}:
         inside, key = _dotted(keys[:-1]), str(keys[-1])
