@@ -10,10 +10,10 @@ from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.support.places import Place, map_parts
 
-__all__ = ["environments_schema", "json_schema", "model_schema", "schema_of_file"]
+__all__ = ["environments_schema", "model_schema", "schema_of_file", "suite_schema"]
 
 
-def json_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
+def suite_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
     """Return a JSON Schema (draft 2020-12) of ``*.gate.yaml`` with these kinds of criteria."""
     definitions: dict[str, Any] = {}
     top = model_schema(Suite, definitions)

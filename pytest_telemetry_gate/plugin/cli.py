@@ -58,8 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         "--recording", metavar="OUT", type=_not_empty, required=True, help="the recording to write"
     )
     importing.set_defaults(command=_import)
-    schema = commands.add_parser("schema", help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml")
-    schema.add_argument("kind", nargs="?", choices=("gate", "replay"), default="gate")
+    schema = commands.add_parser(
+        "schema", help="print the JSON Schema of *.gate.yaml, *.replay.yaml or telemetry.yaml"
+    )
+    schema.add_argument("kind", nargs="?", choices=("gate", "replay", "telemetry"), default="gate")
     schema.set_defaults(command=_schema)
     return parser
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_telemetry_gate.files.schemas import json_schema
+from pytest_telemetry_gate.files.schemas import environments_schema, suite_schema
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.recording import import_openmetrics
 from pytest_telemetry_gate.replay.suite.schema import replay_schema
@@ -17,9 +17,12 @@ __all__ = ["import_file", "print_schema"]
 
 
 def print_schema(which: str, kinds: Mapping[str, type[Criterion]]) -> None:
-    """Print the JSON Schema of ``gate`` or ``replay`` suites; ``kinds`` are the kinds of criteria by key."""
-    schema = replay_schema() if which == "replay" else json_schema(kinds)
-    json.dump(schema, sys.stdout, indent=2)
+    """Print the JSON Schema of ``gate`` or ``replay`` suites, or of ``telemetry`` for telemetry.yaml.
+
+    ``kinds`` are the kinds of criteria by key.
+    """
+    schemas = {"gate": lambda: suite_schema(kinds), "replay": replay_schema, "telemetry": environments_schema}
+    json.dump(schemas[which](), sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 

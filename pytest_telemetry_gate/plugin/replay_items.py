@@ -12,6 +12,7 @@ from pytest_telemetry_gate.gate.plan import require_known
 from pytest_telemetry_gate.model.answers import Answer, Capture
 from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement
 from pytest_telemetry_gate.model.environment import Environment
+from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.carried import carried_by
@@ -39,8 +40,8 @@ class ReplayFile(TelemetryFile):
             if options.regions and region not in options.regions:
                 continue
             suite = load_replay(self.path, shown, region=region, settings=settings.replay)
-            for checkpoint in suite.driven(options.checkpoints):
-                cases: list[ReplayCase | None] = [*suite.at(checkpoint)]
+            for checkpoint in suite.driven_checkpoints(options.checkpoints):
+                cases: list[ReplayCase | None] = [*suite.cases_at(checkpoint)]
                 if checkpoint in suite.ci_checkpoints:
                     cases.append(None)
                 for case in cases:
@@ -130,7 +131,8 @@ class ReplayItem(TelemetryItem):
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, fields)
             logs = CiComparison.from_wire(captured)
-            return self._plain(*judge_ci(settings, logs.before, logs.after), fields)
+            dossier = self._plain(*judge_ci(settings, logs.before, logs.after), fields)
+            return dossier.revise(facts=[OtherFacts("replay", {"ci_logs": logs.to_wire()})])
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), fields)
 

@@ -163,3 +163,8 @@ def test_a_plugin_that_fails_is_one_line(
     assert cli.main(["schema"]) == 4
     expected = "ERROR: plugin company: pytest_telemetry_gate_criteria failed: ValueError: no licence\n"
     assert capsys.readouterr().err == expected
+
+
+def test_the_script_prints_the_schema_of_telemetry_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["schema", "telemetry"]) == 0
+    assert json.loads(capsys.readouterr().out)["$id"] == "urn:pytest-telemetry-gate:telemetry:1"

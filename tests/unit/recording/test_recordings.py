@@ -248,15 +248,15 @@ def test_what_is_decoded_is_kept_within_a_bound_for_the_whole_file(tmp_path, mon
         writer.add(SeriesGroup(labels, TIMES, np.full((len(TIMES), 1), float(number))), region=region)
     path = tmp_path / "a.telemetry.zip"
     writer.write(path)
-    monkeypatch.setattr("pytest_telemetry_gate.recording.reader._CACHE", 4000)
+    monkeypatch.setattr("pytest_telemetry_gate.recording.members._CACHE", 4000)
     recording = Recording.open(path)
     for _ in range(3):
         for region, names in (("a", "02"), ("b", "13")):
             engine = Engine(recording.storage(region))
             for name in names:
                 assert engine.instant(f"m{name}", TIMES[-1] / 1000).values.tolist() == [float(name)]
-                kept = sum(array.nbytes for array in recording._arrays.values())
-                assert 800 <= kept == recording._held <= 4000
+                kept = sum(array.nbytes for array in recording._members._arrays.values())
+                assert 800 <= kept == recording._members._cached <= 4000
 
 
 def test_what_is_decoded_cannot_be_changed(tmp_path):
