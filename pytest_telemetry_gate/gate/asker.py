@@ -69,10 +69,14 @@ class Asker:
 
     def fetch(self, questions: Iterable[Question]) -> None:
         """Have live sources asked while the caller goes on."""
-        live = (one for one in questions if type(one) in self._asks and self.regions[one.region].live)
-        found = batches(one for one in live if not self.shared.known(one))
-        if found:
-            self._fetcher.ahead(found)
+        live = (
+            question
+            for question in questions
+            if type(question) in self._asks and self.regions[question.region].live
+        )
+        pending = batches(question for question in live if not self.shared.has(question))
+        if pending:
+            self._fetcher.ahead(pending)
 
     def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question; whatever goes wrong is an answer that says so."""

@@ -42,7 +42,7 @@ class SharedAnswers:
         self._changed = threading.Condition()
 
     def claim(self, question: Question) -> bool:
-        """Tell whether the caller is the first in the run to want the answer, and so has to ask and put it."""
+        """Return whether the caller is the first in the run to want the answer, and so has to ask and put it."""
         with self._changed:
             if question in self._claimed or question in self._answers:
                 return False
@@ -54,8 +54,8 @@ class SharedAnswers:
             self._claimed.add(question)
             return True
 
-    def known(self, question: Question) -> bool:
-        """Tell whether this process has the answer already, or has taken it upon itself to get it."""
+    def has(self, question: Question) -> bool:
+        """Return whether this process has the answer already, or has taken it upon itself to get it."""
         with self._changed:
             return question in self._answers or question in self._claimed
 
@@ -78,24 +78,24 @@ class SharedAnswers:
         while True:
             with self._changed:
                 left = give_up - time.monotonic()
-                known = self._answers.get(question)
-                if known is None and question in self._claimed and left > 0:
+                answer = self._answers.get(question)
+                if answer is None and question in self._claimed and left > 0:
                     self._changed.wait(left)
                     continue
-            if known is None and self._folder is not None:
+            if answer is None and self._folder is not None:
                 with contextlib.suppress(FileNotFoundError):
                     text = self._file(question, "json").read_text(encoding="utf-8")
-                    known = self._answers[question] = Answer.from_wire(json.loads(text))
-            if known is not None or left <= 0:
-                return known
+                    answer = self._answers[question] = Answer.from_wire(json.loads(text))
+            if answer is not None or left <= 0:
+                return answer
             time.sleep(min(_POLL, max(left, 0.0)))
 
     def answer(self, question: Question, ask: Callable[[Question], Answer]) -> Answer:
         """Return the run's answer to a question, calling ``ask`` if nobody has asked it yet."""
         if self.claim(question):
             self.put(question, ask(question))
-        known = self.get(question)
-        return ask(question).scrubbed(self._scrub) if known is None else known
+        answer = self.get(question)
+        return ask(question).scrubbed(self._scrub) if answer is None else answer
 
     def _file(self, question: Question, kind: str) -> Path:
         digest = hashlib.sha256(repr(question).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Environments and suites as one pytest session uses them: found near a file, loaded once, shown as the user writes them."""
+"""Environments and suites as one pytest session uses them: located near a file, loaded once, shown as the user writes them."""
 
 from __future__ import annotations
 

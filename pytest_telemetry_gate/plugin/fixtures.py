@@ -60,8 +60,8 @@ class Telemetry:
     """The gate at one region and one moment, for one test.
 
     ``time`` is the checkpoint's moment, or the clock where the test names no checkpoint, in seconds since the
-    epoch. Asking raises SourceError, PromQLError or RecordingError with one line for people; nothing asked for and
-    not found is ever an empty success.
+    epoch. Asking raises SourceError, PromQLError or RecordingError with one line for people; missing data is such
+    an error, never an empty result.
     """
 
     def __init__(
@@ -139,8 +139,7 @@ class Telemetry:
     ) -> Matrix:
         """Return a query over time: labels, times (seconds), values and presence, float64 and bool [series, steps].
 
-        From the start of the rollout to the checkpoint unless told otherwise; raises SourceError where there is
-        nothing at all.
+        By default from the start of the rollout to the checkpoint; raises SourceError where there is nothing.
         """
         begin = self._check.start if start is None else start
         question = Range(self.region, self._expanded(query), begin, self.time if end is None else end, step)
@@ -153,7 +152,7 @@ class Telemetry:
     def alerts(self, **match: str) -> Sequence[Episode]:
         """Return the alerts with these labels that fired from the start of the rollout to the checkpoint.
 
-        Raises SourceError where the history cannot be told, so that an empty list means that none fired as far as
+        Raises SourceError where the history is incomplete, so that an empty list means that none fired as far as
         the source knows; a criterion ``check(alerts={"match": ...}, ...)`` also asks for proof of evaluation.
         """
         question = EventsQuestion(self.region, "alerts", self._check.start, self.time)
@@ -193,10 +192,10 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
     options = _options(metafunc.definition)
     try:
         environment = run.environments.near(metafunc.definition.path.parent, options.get("env"))
-        regions = _named_points("region", options.get("region"), list(environment.regions))
+        regions = _select_names("region", options.get("region"), list(environment.regions))
         suite = _suite(metafunc.definition, run, options)
-        known = [point.id for point in suite.points] if suite is not None else []
-        checkpoints = _named_points("checkpoint", options.get("checkpoint"), known, every=False)
+        ids = [point.id for point in suite.points] if suite is not None else []
+        checkpoints = _select_names("checkpoint", options.get("checkpoint"), ids, every=False)
     except ConfigError as error:
         run.role.refuse(run.exits.line(error))
         return
@@ -302,7 +301,7 @@ def _options(item: Any) -> Mapping[str, Any]:
     return dict(marker.kwargs)
 
 
-def _named_points(
+def _select_names(
     what: str, named: str | Sequence[str] | None, known: Sequence[str], *, every: bool = True
 ) -> list[Any]:
     if named is None:

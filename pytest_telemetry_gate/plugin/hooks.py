@@ -12,7 +12,7 @@ from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.plugin.carried import carried_by, forget_attempt, put_on_report, read_report
+from pytest_telemetry_gate.plugin.carried import Carried, carried_by, forget_attempt, put_on_report
 from pytest_telemetry_gate.plugin.check_items import CheckItem
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
@@ -131,7 +131,7 @@ class RunHooks:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, carried.dossiers[-1].verdict.reason)
         elif report.skipped:
-            put_on_report(report, carried)
+            put_on_report(report, Carried(carried.path))
         return report
 
     def _take_captures(self, item: pytest.Item) -> None:
@@ -148,7 +148,7 @@ class RunHooks:
         self, report: pytest.CollectReport | pytest.TestReport
     ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Say the verdict and its figures where pytest would say PASSED or FAILED."""
-        carried = read_report(report)
+        carried = self.summary.read(report)
         if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
         # After the summary comes pytest's own short one, where the figures would only repeat the table's.

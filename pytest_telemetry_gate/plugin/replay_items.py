@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from pytest_telemetry_gate.gate.plan import require_known
 from pytest_telemetry_gate.model.answers import Answer, Capture
 from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement
 from pytest_telemetry_gate.model.environment import Environment
+from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.carried import carried_by
@@ -22,6 +22,7 @@ from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import dossier_from, judge_capture, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = ["ReplayFile", "ReplayItem"]
 
@@ -39,8 +40,8 @@ class ReplayFile(TelemetryFile):
             if options.regions and region not in options.regions:
                 continue
             suite = load_replay(self.path, shown, region=region, settings=settings.replay)
-            for checkpoint in suite.driven(options.checkpoints):
-                cases: list[ReplayCase | None] = [*suite.at(checkpoint)]
+            for checkpoint in suite.driven_checkpoints(options.checkpoints):
+                cases: list[ReplayCase | None] = [*suite.cases_at(checkpoint)]
                 if checkpoint in suite.ci_checkpoints:
                     cases.append(None)
                 for case in cases:
@@ -110,17 +111,9 @@ class ReplayItem(TelemetryItem):
     def _judged(self) -> Dossier:
         answer = self.run.gates.of(self.environment).answer(self.question)
         dossier = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
-        verdict, scrub = dossier.verdict, self.environment.scrub
-        dossier = dossier.revise(
-            region=self.question.region,
-            reason=scrub(verdict.reason),
-            warnings=tuple(map(scrub, verdict.warnings)),
-        )
-        return dataclasses.replace(
-            dossier,
-            steps=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.steps),
-            findings=tuple(dataclasses.replace(one, message=scrub(one.message)) for one in dossier.findings),
-        )
+        dossier = dossier.revise(region=self.question.region)
+        # What the suite itself says may hold secrets of telemetry.yaml, by way of its variables.
+        return Dossier.from_wire(scrub_texts(dossier.to_wire(), self.environment.scrub))
 
     def _decided(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
         if answer.error:
@@ -138,7 +131,8 @@ class ReplayItem(TelemetryItem):
             if captured is None or settings is None:
                 return self._plain(Outcome.INCONCLUSIVE, answer.extent, fields)
             logs = CiComparison.from_wire(captured)
-            return self._plain(*judge_ci(settings, logs.before, logs.after), fields)
+            dossier = self._plain(*judge_ci(settings, logs.before, logs.after), fields)
+            return dossier.revise(facts=[OtherFacts("replay", {"ci_logs": logs.to_wire()})])
         except TelemetryGateError as error:
             return self._plain(Outcome.ERROR, str(error), fields)
 

@@ -57,16 +57,16 @@ class Controller(Role):
 
 
 class Worker(Role):
-    """One of several processes that judge: what it finds out crosses to the controller."""
+    """One of several processes that judge: its verdicts and counts cross to the controller."""
 
     reports = False
 
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config)
-        given: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
-        self.run_id = given["testrunuid"]
-        self.processes = int(given["workercount"])
-        self.folder = Path(given[FOLDER])
+        sent: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
+        self.run_id = sent["testrunuid"]
+        self.processes = int(sent["workercount"])
+        self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
 
     def refuse(self, message: str) -> None:
         """Raise CollectError, since a usage error of a worker would look like a crash."""

@@ -89,14 +89,14 @@ class Replays:
         try:
             suite = self._suite(question)
             path = _recording_path(settings)
-            if path is None and question.checkpoint in suite.driven(self._checkpoints):
+            if path is None and question.checkpoint in suite.driven_checkpoints(self._checkpoints):
                 return self._driven(question, suite)
             path = path or settings.replay.recording
             if path is not None:
                 return self._recorded(question, suite, path)
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
-        driven = ", ".join(suite.driven(self._checkpoints)) or "none"
+        driven = ", ".join(suite.driven_checkpoints(self._checkpoints)) or "none"
         reason = (
             f"{question.checkpoint} is not driven in this run ({driven} is), "
             "and replay.recording in telemetry.yaml names no recording with what it captured"
@@ -135,6 +135,7 @@ class Replays:
         return Answer(None, error=late, source="replay") if answer is None else answer
 
     def _captured(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
+        self._environment.secrets.keep_environment()  # what starts the system may have set more of them since
         try:
             content = (
                 self._ci_logs(question, suite) if question.case == CI_LOGS else self._case(question, suite)
@@ -147,7 +148,7 @@ class Replays:
         return Answer(Capture(content), source="replay")
 
     def _case(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
-        case = suite.find(question.case, question.checkpoint)
+        case = suite.find_case(question.case, question.checkpoint)
         if case is None:
             raise TypeError(question)
         captured = self._opened(question, suite).capture(case)
@@ -222,7 +223,7 @@ def _absence(
 
 def _patience(suite: ReplaySuite, checkpoint: str) -> float:
     """Return the seconds that all cases of a checkpoint take at most, one after the other."""
-    cases = suite.at(checkpoint)
+    cases = suite.cases_at(checkpoint)
     drives = sum(
         case.drive.timeout + 2 * sum(counter.budget for counter in case.expect.counters) for case in cases
     )

@@ -116,11 +116,11 @@ class LiveReplay:
         with ExitStack() as stack:
             drives = [self._prepared(case, stack) for case in cases]
             self._run(drives)
-            ended = max(one.ended for one in drives)
+            ended = max(driven.ended for driven in drives)
             poll_until_risen(list(watches.values()), ended, self._listeners.pause)
             self._last_rise.update(dict.fromkeys(watches, time.time()))
             give_up = ended + self._suite.file.capture.complete.timeout
-            captured = [self._collect(one, watches, give_up) for one in drives]
+            captured = [self._collect(driven, watches, give_up) for driven in drives]
             self._listeners.forget()
             return captured
 
@@ -140,7 +140,7 @@ class LiveReplay:
 
     def _run(self, drives: Sequence[Drive]) -> None:
         with ThreadPoolExecutor(min(_MAX_PARALLEL, len(drives))) as pool:
-            running = [pool.submit(one.run) for one in drives]
+            running = [pool.submit(prepared.run) for prepared in drives]
             while wait(running, _POLL).not_done:
                 self._listeners.poll()
         for future in running:
@@ -161,7 +161,7 @@ class LiveReplay:
             return captured
         completeness = Completeness(self._suite, case, driven)
         # Absence shows only when all the time is over.
-        absence = any(self._suite.count(expected).max == 0 for expected in case.expect.contracts)
+        absence = any(self._suite.required_count(expected).max == 0 for expected in case.expect.contracts)
 
         def enough(arrivals: Sequence[Any]) -> bool:
             completeness.add(arrivals)

@@ -123,7 +123,7 @@ class Replay(Criterion):
 
     def _cases(self, check: Check, suite: ReplaySuite) -> Sequence[ReplayCase]:
         """Return the cases that the figure is about."""
-        every = suite.at(self._checkpoint(check))
+        every = suite.cases_at(self._checkpoint(check))
         if self.replay.of == "payload":
             return [case for case in every if case.expect.payload is not None]
         return [case for case in every if case.expect.counters] if self.replay.of == "lag" else every

@@ -229,7 +229,7 @@ def _measure_lags(case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
 def _measure_lag(case: ReplayCase, captured: CapturedCase, expectation: CounterExpectation) -> Result:
     if captured.driven.error:
         return Undecided(Outcome.ERROR, f"case {case.id}: {captured.driven.error}")
-    lag = next((one for one in captured.lags if one.selector == expectation.selector), None)
+    lag = next((known for known in captured.lags if known.selector == expectation.selector), None)
     outcome, message = judge_counter_lag(expectation, lag)
     if lag is None or lag.high is None or outcome not in {Outcome.PASS, Outcome.FAIL}:
         return Undecided(outcome, f"case {case.id}: {message}")

@@ -34,7 +34,8 @@ def redact_capture(wire: Mapping[str, Any], suite: ReplaySuite) -> dict[str, Any
     if not names or "requests" not in wire:
         return dict(wire)
     requests = [
-        {**one, "document": map_parts(one["document"], partial(_mask, names))} for one in wire["requests"]
+        {**request, "document": map_parts(request["document"], partial(_mask, names))}
+        for request in wire["requests"]
     ]
     return {**wire, "requests": requests}
 

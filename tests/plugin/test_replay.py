@@ -253,6 +253,31 @@ def test_a_recording_holds_neither_personal_data_nor_secrets(
     assert b"hunter2" not in content
 
 
+def test_a_secret_that_a_fixture_sets_is_known_when_a_case_is_driven(
+    replay: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What starts the system sets its variables long after the suite was collected."""
+    monkeypatch.setenv("FAULT", "exit")
+    monkeypatch.setenv("LATE_TOKEN", "")
+    replay.file(
+        "conftest.py",
+        """\
+        import os, pytest
+
+        @pytest.fixture(autouse=True)
+        def started():
+            os.environ["LATE_TOKEN"] = "hunter2-hunter2"
+        """,
+    )
+    replay.file("tool.py", "import os, sys; sys.exit('no access with ' + os.environ['LATE_TOKEN'])")
+    result = replay.run("--telemetry-record=qa.telemetry.zip")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*x drive exit code: expected 0, got 1 (no access with [*][*]*)"])
+    result.stdout.no_fnmatch_line("*hunter2*")
+    with zipfile.ZipFile(replay.path / "qa.telemetry.zip") as archive:
+        assert b"hunter2" not in b"".join(map(archive.read, archive.namelist()))
+
+
 def test_what_was_not_captured_is_inconclusive(replay: Project, tmp_path: Path) -> None:
     store_captures(replay.path / "qa.telemetry.zip", [capture_of(replay, tmp_path)], recorded_at=time.time())
     result = replay.run("--telemetry-env=recorded")

@@ -51,7 +51,7 @@ class CaseJudgement:
     @property
     def outcome(self) -> Outcome:
         """The outcome of the worst finding."""
-        return max((one.level for one in self.findings), key=_RANK.__getitem__, default=Outcome.PASS)
+        return max((finding.level for finding in self.findings), key=_RANK.__getitem__, default=Outcome.PASS)
 
 
 def judge_case(
@@ -71,9 +71,9 @@ def dossier_from(
     suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, judgement: CaseJudgement, **fields: Any
 ) -> Dossier:
     """Return the dossier of a judgement: the worst finding is its reason, with how many more there are."""
-    order = sorted(judgement.findings, key=lambda one: -_RANK[one.level])
-    warnings = tuple(one.message for one in order if one.level is Outcome.WARN)
-    wrong = [one.message for one in order if one.level is not Outcome.WARN]
+    worst_first = sorted(judgement.findings, key=lambda finding: -_RANK[finding.level])
+    warnings = tuple(finding.message for finding in worst_first if finding.level is Outcome.WARN)
+    wrong = [finding.message for finding in worst_first if finding.level is not Outcome.WARN]
     first, *more = wrong or warnings or [step.message for step in judgement.steps[1:2]]
     several = f" (and {len(more)} more)" if more else ""
     verdict = _verdict(
@@ -125,8 +125,10 @@ def judge_capture(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) 
     noticed = [*_judge_drive(evidence), *_judge_expectations(evidence), *_origin(evidence)]
     exercised = tuple(evidence.exercised) if evidence.is_readable else ()
     return CaseJudgement(
-        findings=tuple(one for one in noticed if one.level is not Outcome.PASS),
-        steps=tuple(Step(one.id, one.message) for one in noticed if one.level is Outcome.PASS),
+        findings=tuple(finding for finding in noticed if finding.level is not Outcome.PASS),
+        steps=tuple(
+            Step(finding.id, finding.message) for finding in noticed if finding.level is Outcome.PASS
+        ),
         exercised=exercised,
         facts=_facts(evidence, exercised),
     )
@@ -179,7 +181,7 @@ def _judge_transport(evidence: CaseEvidence) -> Iterator[Finding]:
 def _judge_absence(evidence: CaseEvidence) -> Iterator[Finding]:
     """Yield a failure where nothing came though something had to."""
     expect, captured, suite = evidence.case.expect, evidence.captured, evidence.suite
-    required = expect.lag or any(suite.count(expected).max != 0 for expected in expect.contracts)
+    required = expect.lag or any(suite.required_count(expected).max != 0 for expected in expect.contracts)
     if evidence.is_empty and required:
         hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
         yield find("capture.empty", "capture", f"captured no telemetry in {captured.waited:.1f} s{hint}")
@@ -240,7 +242,7 @@ def _origin(evidence: CaseEvidence) -> Iterator[Finding]:
     driven, case = evidence.captured.driven, evidence.case
     trace = f"trace {driven.trace_ids[0]}, " if driven.trace_ids else ""
     yield find("seed", "drive", f"{trace}seed {driven.seed}", level=Outcome.PASS)
-    cases = evidence.suite.at(case.checkpoint)
+    cases = evidence.suite.cases_at(case.checkpoint)
     number = f"{cases.index(case) + 1} of {len(cases)}" if case in cases else f"none of {len(cases)}"
     yield find("case", "case", f"case {number} at {case.checkpoint}", level=Outcome.PASS)
 

@@ -91,7 +91,7 @@ class CaseEvidence:
         return [
             expected.contract
             for expected in self.case.expect.contracts
-            if self._selected(expected) < self.suite.count(expected).min
+            if self._selected(expected) < self.suite.required_count(expected).min
         ]
 
     @cached_property

@@ -95,7 +95,7 @@ def _jaeger_span(span: Mapping[str, Any]) -> dict[str, Any]:
     tags = _tags(span)
     start = int(span["startTime"]) * 1000
     references = span.get("references") or ()
-    parent = next((one for one in references if one.get("refType") == "CHILD_OF"), None)
+    parent = next((reference for reference in references if reference.get("refType") == "CHILD_OF"), None)
     status = str(tags.get("otel.status_code", "ERROR" if tags.get("error") in (True, "true") else "")).lower()
     kind = str(tags.get("span.kind", "internal"))
     return {

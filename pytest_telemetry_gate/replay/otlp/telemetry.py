@@ -207,19 +207,19 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> SpanReco
         scope=scope,
         events=tuple(
             SpanEvent(
-                one.get("name") or "",
-                integer(one.get("timeUnixNano", 0), "timeUnixNano"),
-                attributes(one.get("attributes")),
+                entry.get("name") or "",
+                integer(entry.get("timeUnixNano", 0), "timeUnixNano"),
+                attributes(entry.get("attributes")),
             )
-            for one in item.get("events") or ()
+            for entry in item.get("events") or ()
         ),
         links=tuple(
             SpanLink(
-                hex_id(one.get("traceId"), 32, "traceId"),
-                hex_id(one.get("spanId"), 16, "spanId"),
-                attributes(one.get("attributes")),
+                hex_id(entry.get("traceId"), 32, "traceId"),
+                hex_id(entry.get("spanId"), 16, "spanId"),
+                attributes(entry.get("attributes")),
             )
-            for one in item.get("links") or ()
+            for entry in item.get("links") or ()
         ),
     )
 
@@ -275,7 +275,7 @@ def value(entry: Mapping[str, Any]) -> AttributeValue:
         if key == "bytesValue":
             return AttributeValue("bytes", content)
         if key == "arrayValue":
-            return AttributeValue("array", tuple(value(one or {}) for one in content.get("values") or ()))
+            return AttributeValue("array", tuple(value(inner or {}) for inner in content.get("values") or ()))
         if key == "kvlistValue":
             return AttributeValue("map", attributes(content.get("values")))
     return AttributeValue("empty", None)

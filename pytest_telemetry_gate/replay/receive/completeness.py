@@ -37,7 +37,7 @@ class Completeness:
         self._case = case
         self._driven = driven
         self._contracts = [suite.contracts[expected.contract] for expected in case.expect.contracts]
-        self._required = [suite.count(expected).min for expected in case.expect.contracts]
+        self._required = [suite.required_count(expected).min for expected in case.expect.contracts]
         self._counts = [0 for _ in self._contracts]
         self._metrics: list[set[str]] = [set() for _ in self._contracts]
         self._spans: set[tuple[str, str]] = set()

@@ -126,13 +126,13 @@ class CaseExpectation(Model):
     @property
     def counters(self) -> tuple[CounterExpectation, ...]:
         """The expectations of the environment's metrics."""
-        return tuple(one for one in self.metrics if isinstance(one, CounterExpectation))
+        return tuple(metric for metric in self.metrics if isinstance(metric, CounterExpectation))
 
     @property
     def contracts(self) -> tuple[ContractExpectation, ...]:
         """The expectations by contract, of every signal."""
         return (
             *self.spans,
-            *(one for one in self.metrics if isinstance(one, ContractExpectation)),
+            *(metric for metric in self.metrics if isinstance(metric, ContractExpectation)),
             *self.logs,
         )

@@ -251,7 +251,7 @@ def _unique(document: Document, cases: Sequence[ReplayCase]) -> None:
 
 def _denominators(document: Document, suite: ReplaySuite) -> None:
     for name, checkpoint in suite.file.checkpoints.items():
-        number = len(suite.at(name))
+        number = len(suite.cases_at(name))
         if number != checkpoint.cases:
             message = f"checkpoint {name!r} has {checkpoint.cases} cases, but {number} are written for it"
             raise document.error(("checkpoints", name), message)

@@ -33,7 +33,7 @@ def judged(suite: ReplaySuite, wire: dict[str, Any]) -> Dossier | tuple[str, str
         logs = CiComparison.from_wire(wire)
         outcome, reason = judge_ci(suite.file.ci_logs, logs.before, logs.after)
         return str(outcome), reason
-    case = suite.find(wire["case"], wire["checkpoint"])
+    case = suite.find_case(wire["case"], wire["checkpoint"])
     assert case is not None
     return judge_case(suite, case, CapturedCase.from_wire(wire))
 
