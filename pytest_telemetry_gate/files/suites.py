@@ -37,7 +37,7 @@ def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: s
     if suite.rollout.end < suite.rollout.start:
         raise document.error(("rollout", "end"), "rollout.end lies before rollout.start")
     groups = _groups(document, suite, kinds)
-    baseline = _with_content(
+    baseline = _read_baseline_file(
         suite.baseline, document.path.parent, document.shown, ("baseline", "file"), document.error
     )
     suite = suite.model_copy(
@@ -59,7 +59,7 @@ def load_criterion(
         return SuiteError(path, line, message)
 
     criterion = _criterion(dict(keys), kinds, (), error, line).relative_to_folder(folder)
-    return _with_own_baseline(criterion, folder, path, (), error)
+    return _read_own_baseline(criterion, folder, path, (), error)
 
 
 def _groups(
@@ -86,7 +86,7 @@ def _groups(
                 )
             seen[criterion.id] = line
             criteria.append(
-                _with_own_baseline(criterion, document.path.parent, document.shown, where, document.error)
+                _read_own_baseline(criterion, document.path.parent, document.shown, where, document.error)
             )
         groups[group] = tuple(criteria)
     return groups
@@ -126,24 +126,25 @@ def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: s
         raise error((*where, "expect"), f"{name}: the units {units} do not measure the same")
 
 
-def _with_own_baseline(
-    criterion: Criterion, folder: Path, shown: str, where: Sequence[Key], error: Any
+def _read_own_baseline(
+    criterion: Criterion, folder: Path, suite_path: str, where: Sequence[Key], error: Any
 ) -> Criterion:
     if not isinstance(criterion.baseline, Baseline):
         return criterion
-    baseline = _with_content(criterion.baseline, folder, shown, (*where, "baseline", "file"), error)
+    baseline = _read_baseline_file(
+        criterion.baseline, folder, suite_path, (*where, "baseline", "file"), error
+    )
     return criterion.model_copy(update={"baseline": baseline})
 
 
-def _with_content(baseline: _B, folder: Path, shown: str, where: Sequence[Key], error: Any) -> _B:
-    """Read the file of a baseline that has one; ``shown`` is what the file that names it is called."""
+def _read_baseline_file(baseline: _B, folder: Path, suite_path: str, where: Sequence[Key], error: Any) -> _B:
+    """Read the file of a baseline that has one; ``suite_path`` is the suite file's, as people call it."""
     if baseline is None or baseline.file is None:
         return baseline
     path = folder / baseline.file
     if not path.is_file():
         raise error(where, f"there is no baseline file {baseline.file!r}")
-    shown = str(Path(shown).parent / baseline.file)
-    file = Document(path, shown)
+    file = Document(path, str(Path(suite_path).parent / baseline.file))
     content = validate_model(BaselineFile, file.value, file, ())
     return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})
 

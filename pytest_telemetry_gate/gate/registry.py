@@ -61,12 +61,10 @@ class Registry:
 
 
 def require_members(source: object, base: type, what: str) -> None:
-    """Raise ConfigError where a source that does not derive from its base class lacks one of its members.
+    """Raise ConfigError where a source lacks a member, which one that derives from its base class never does.
 
     ``base`` is ``Source`` or ``EventSource``; ``what`` names the source for people.
     """
-    if isinstance(source, base):
-        return
     missing = [name for name in _MEMBERS[base] if not hasattr(source, name)]
     if missing:
         raise ConfigError(_missing(what, type(source), missing, base))
@@ -78,12 +76,10 @@ def _check_factory(what: str, factory: Any, base: type) -> None:
         raise ConfigError(message)
     if not isinstance(factory, type):
         return
-    if issubclass(factory, base):
-        missing = sorted(getattr(factory, "__abstractmethods__", ()))
-    else:
-        # Attributes may be set by the instance; methods have to be there.
-        methods = (name for name in _MEMBERS[base] if callable(getattr(base, name, None)))
-        missing = [name for name in methods if not hasattr(factory, name)]
+    # Attributes may be set by the instance; methods have to be there.
+    methods = (name for name in _MEMBERS[base] if callable(getattr(base, name, None)))
+    abstract = sorted(getattr(factory, "__abstractmethods__", ()))
+    missing = abstract or [name for name in methods if not hasattr(factory, name)]
     if missing:
         raise ConfigError(_missing(what, factory, missing, base))
 

@@ -45,7 +45,16 @@ class Source(ABC):
 
 
 class LiveSource(Source):
-    """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run."""
+    """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run.
+
+    A class that has all three methods of its own is one as well, derived from it or not.
+    """
+
+    @classmethod
+    def __subclasshook__(cls, subclass: type) -> bool:
+        names = ("probe", "restore_probe", "vectors")
+        is_alike = cls is LiveSource and all(hasattr(subclass, name) for name in names)
+        return True if is_alike else NotImplemented
 
     @abstractmethod
     def probe(self) -> Mapping[str, Any]:

@@ -32,8 +32,8 @@ class Levels(Model):
 
     @model_validator(mode="after")
     def _ordered(self) -> Levels:
-        given = [level for level in (self.info, self.warn, self.crit) if level is not None]
-        if given != sorted(given):
+        levels = [level for level in (self.info, self.warn, self.crit) if level is not None]
+        if levels != sorted(levels):
             message = "levels must rise from info over warn to crit"
             raise ValueError(message)
         return self
@@ -73,9 +73,11 @@ class Baseline(Model):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Baseline:
-        given = [key for key in ("file", "offset", "at", "query") if getattr(self, key) is not None]
-        if len(given) != 1:
-            message = f"needs exactly one of file, offset, at and query, has {' and '.join(given) or 'none'}"
+        origins = [key for key in ("file", "offset", "at", "query") if getattr(self, key) is not None]
+        if len(origins) != 1:
+            message = (
+                f"needs exactly one of file, offset, at and query, has {' and '.join(origins) or 'none'}"
+            )
             raise ValueError(message)
         return self
 

@@ -148,14 +148,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     # A worker's verdicts are heard by its controller alone.
-    reports = not hasattr(config, "workerinput")
-    if reports:
+    if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
     # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
     if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
     shown = config.getoption("--telemetry-record")
-    if reports and shown is not None:
+    if shown is not None and _run(config).role.reports:
         from pytest_telemetry_gate.plugin.recording import RecordHooks
 
         config.pluginmanager.register(RecordHooks(_hooks(config), shown), "telemetry_gate_record")

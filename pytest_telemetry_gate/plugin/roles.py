@@ -66,7 +66,7 @@ class Worker(Role):
         sent: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
         self.run_id = sent["testrunuid"]
         self.processes = int(sent["workercount"])
-        self.folder = Path(sent[FOLDER])
+        self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
 
     def refuse(self, message: str) -> None:
         """Raise CollectError, since a usage error of a worker would look like a crash."""

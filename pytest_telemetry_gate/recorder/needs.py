@@ -29,25 +29,29 @@ class Stretch:
 def stretches(
     questions: Iterable[Question], events: Mapping[EventsQuestion, Events], *, semantics: str = "3"
 ) -> list[Stretch]:
-    """Return what the answers to all questions are made of, each sample in as few stretches as can be told.
+    """Return the samples that the answers to all questions are made of, each in as few stretches as possible.
 
     ``events`` are the answers to the questions for events. Raises PromQLError for an expression that the engine
-    does not know, since what it reads cannot be told.
+    does not know, since nobody can say what it reads.
     """
-    wanted: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    ranges: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for question in questions:
-        for one in _of(question, events, semantics):
-            wanted[one.selector].append((one.first, one.last))
-    joined = [Stretch(selector, *bounds) for selector, found in wanted.items() for bounds in _joined(found)]
-    matchers = {selector: _matchers(selector, semantics) for selector in wanted}
-    return sorted(one for one in joined if not any(_covers(other, one, matchers) for other in joined))
+        for stretch in _stretches_of(question, events, semantics):
+            ranges[stretch.selector].append((stretch.first, stretch.last))
+    merged = [
+        Stretch(selector, *bounds) for selector, own in ranges.items() for bounds in _join_intervals(own)
+    ]
+    matchers = {selector: _matchers(selector, semantics) for selector in ranges}
+    return sorted(one for one in merged if not any(_covers(other, one, matchers) for other in merged))
 
 
-def _of(question: Question, events: Mapping[EventsQuestion, Events], semantics: str) -> Iterator[Stretch]:
+def _stretches_of(
+    question: Question, events: Mapping[EventsQuestion, Events], semantics: str
+) -> Iterator[Stretch]:
     if isinstance(question, EventsQuestion):
-        known = events.get(question)
-        if question.kind == "alerts" and known is not None:
-            for selector, start, end in alert_reads(known, question.start, question.end):
+        answer = events.get(question)
+        if question.kind == "alerts" and answer is not None:
+            for selector, start, end in alert_reads(answer, question.start, question.end):
                 yield Stretch(selector, round(start * 1000), round(end * 1000))
         return
     if not isinstance(question, MetricQuestion):
@@ -58,7 +62,7 @@ def _of(question: Question, events: Mapping[EventsQuestion, Events], semantics: 
         yield Stretch(span.selector, span.end - reach, span.end)
 
 
-def _joined(bounds: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _join_intervals(bounds: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the union of intervals, in order."""
     first, last = None, 0
     for start, end in sorted(bounds):

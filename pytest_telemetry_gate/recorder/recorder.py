@@ -1,4 +1,4 @@
-"""Record what questions need from metric sources, and unite it with what a file holds already."""
+"""Record what questions need from metric sources, and merge it with what a file holds already."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["RecordResult", "RegionRequest", "record"]
 
 @dataclass(frozen=True)
 class RegionRequest:
-    """What is wanted of one region: all that the questions read, and what happened.
+    """What to record of one region: all that its questions read, and what happened.
 
     ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
     can be judged from it. With ``accept_warnings`` an answer that the source warns of is good enough.
@@ -43,7 +43,7 @@ class RegionRequest:
 class RecordResult:
     """What was recorded: how many samples were read for how many series, and why regions are not among it.
 
-    ``unasked`` pauses of series were so many that it was not asked whether the series were gone.
+    ``unasked`` is the number of pauses for which the source was not asked whether the series was gone.
     """
 
     series: int = 0
@@ -55,7 +55,7 @@ class RecordResult:
 
 def record(
     out: Path,
-    wanted: Mapping[str, RegionRequest],
+    requests: Mapping[str, RegionRequest],
     *,
     recorded_at: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -64,24 +64,24 @@ def record(
     """Record regions into a file, which is replaced as a whole when everything has been read.
 
     What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
-    was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` is told the number of samples read, and
-    to be read as far as that is known. Memory does not grow with the number of samples.
+    was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` gets the number of samples
+    read, and the number to read as far as that is sources. Memory does not grow with the number of samples.
 
     ``captures`` of replays go into the same write, in the place of the same cases at the same points.
     A region whose source fails is left out and named in the result; where all fail nothing is written. Raises RecordingError where
     the file cannot be read or written, or holds another profile of PromQL; it stays as it was.
     """
-    _check(out, wanted)
+    _check(out, requests)
     failures: dict[str, str] = {}
     try:
         with contextlib.ExitStack() as stack:
             out.parent.mkdir(parents=True, exist_ok=True)
             fetched: dict[str, Spill] = {}
             tally = _Tally(progress)
-            plans = dict(_plans(wanted, tally, failures))
+            plans = dict(_plan_regions(requests, tally, failures))
             unasked = 0
             for region, plan in plans.items():
-                spill, samples = _opened(stack, out.parent), _samples(wanted[region])
+                spill, samples = _open_spill(stack, out.parent), _raw_samples(requests[region])
                 try:
                     for stretch, expected in plan:
                         unasked += samples.fetch(stretch, expected, spill, tally.add)
@@ -93,7 +93,7 @@ def record(
                 return RecordResult(failures=failures)
             series = sum(len(spill.labels) for spill in fetched.values())
             with hold_lock(out):
-                _united(stack, out, wanted, fetched, recorded_at=recorded_at, captures=captures).replace(out)
+                _merge(stack, out, requests, fetched, recorded_at=recorded_at, captures=captures).replace(out)
             return RecordResult(series, tally.done, unasked, out.stat().st_size, failures)
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror or error}"
@@ -117,15 +117,15 @@ class _Tally:
         self._progress(self.done, self.total)
 
 
-def _plans(
-    wanted: Mapping[str, RegionRequest], tally: _Tally, failures: dict[str, str]
+def _plan_regions(
+    requests: Mapping[str, RegionRequest], tally: _Tally, failures: dict[str, str]
 ) -> Iterator[tuple[str, list[tuple[Stretch, int | None]]]]:
     """Yield what is to be read of each region that answers, with the number of samples."""
-    for region, one in wanted.items():
+    for region, request in requests.items():
         plan: list[tuple[Stretch, int | None]] = []
         try:
-            for stretch in stretches(one.questions, one.events, semantics=one.source.semantics):
-                expected = _samples(one).count(stretch)
+            for stretch in stretches(request.questions, request.events, semantics=request.source.semantics):
+                expected = _raw_samples(request).count(stretch)
                 tally.expect(expected or 0)
                 plan.append((stretch, expected))
         except TelemetryGateError as error:
@@ -134,19 +134,19 @@ def _plans(
             yield region, plan
 
 
-def _samples(one: RegionRequest) -> RawSamples:
-    return RawSamples(one.source, accept_warnings=one.accept_warnings)
+def _raw_samples(request: RegionRequest) -> RawSamples:
+    return RawSamples(request.source, accept_warnings=request.accept_warnings)
 
 
-def _opened(stack: contextlib.ExitStack, folder: Path) -> Spill:
+def _open_spill(stack: contextlib.ExitStack, folder: Path) -> Spill:
     spill = Spill(folder)
     stack.callback(spill.close)
     return spill
 
 
-def _check(out: Path, wanted: Mapping[str, RegionRequest]) -> None:
+def _check(out: Path, requests: Mapping[str, RegionRequest]) -> None:
     """Refuse what cannot go into one file, before anything is read from a source."""
-    profiles = {one.source.semantics for one in wanted.values()}
+    profiles = {request.source.semantics for request in requests.values()}
     if out.exists():
         with contextlib.closing(Recording.open(out)) as old:
             if old.holds_samples:  # a file of replays alone was never asked anything
@@ -169,44 +169,44 @@ def _check_events(old: Recording) -> None:
             raise RecordingError(message) from None
 
 
-def _united(
+def _merge(
     stack: contextlib.ExitStack,
     out: Path,
-    wanted: Mapping[str, RegionRequest],
+    requests: Mapping[str, RegionRequest],
     fetched: Mapping[str, Spill],
     *,
     recorded_at: float,
     captures: Collection[Mapping[str, Any]],
 ) -> RecordingWriter:
     """Return a writer with what was read and what the file holds; to be called under ``hold_lock``."""
-    _check(out, wanted)  # again, since another process may have written it meanwhile
+    _check(out, requests)  # again, since another process may have written it meanwhile
     old = Recording.open(out) if out.exists() else None
     if old is not None:
         stack.callback(old.close)
-    known = set(old.source.split("; ")) if old is not None and old.source else set()
+    sources = set(old.source.split("; ")) if old is not None and old.source else set()
     writer = RecordingWriter(
         recorded_at=max([recorded_at, *_moments(captures), *([] if old is None else [old.recorded_at])]),
-        source="; ".join(sorted(known | {wanted[region].source.description for region in fetched})),
-        semantics=next(wanted[region].source.semantics for region in fetched),
+        source="; ".join(sorted(sources | {requests[region].source.description for region in fetched})),
+        semantics=next(requests[region].source.semantics for region in fetched),
         suites=sorted(
             {
                 *(old.suites if old else ()),
-                *(suite for region in fetched for suite, _ in wanted[region].checkpoints),
+                *(suite for region in fetched for suite, _ in requests[region].checkpoints),
             }
         ),
     )
-    for capture in _all_captures(out if old is not None else None, captures):
+    for capture in _merge_captures(out if old is not None else None, captures):
         writer.capture(capture)
     for region in sorted({*fetched, *(old.regions if old else ())}):
-        spill = fetched.get(region) or _opened(stack, out.parent)
+        spill = fetched.get(region) or _open_spill(stack, out.parent)
         if old is not None and region in old.regions:
             for piece in old.pieces(region):
                 spill.add(piece.labels, piece.times, piece.values.T, yields=True)
-            _keep(writer, old, region)
+            _copy_region(writer, old, region)
         for group in spill.groups():
             writer.add(group, region=region)
         if region in fetched:
-            _add(writer, wanted[region], region, recorded_at)
+            _add_region(writer, requests[region], region, recorded_at)
     return writer
 
 
@@ -214,18 +214,20 @@ def _moments(captures: Collection[Mapping[str, Any]]) -> Iterator[float]:
     return (float(one["at"]) for one in captures if one.get("at"))
 
 
-def _all_captures(old: Path | None, captures: Collection[Mapping[str, Any]]) -> Collection[Mapping[str, Any]]:
+def _merge_captures(
+    old: Path | None, captures: Collection[Mapping[str, Any]]
+) -> Collection[Mapping[str, Any]]:
     """Return the captures of a file with new ones in the place of the same cases at the same points."""
     points = ("suite", "checkpoint", "region", "case")
-    united: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    merged: dict[tuple[str, ...], Mapping[str, Any]] = {}
     if old is not None:
         with contextlib.closing(Captures(old)) as stored:
-            united = {tuple(str(one[key]) for key in points): one for one in stored.all()}
-    united |= {tuple(str(one[key]) for key in points): one for one in captures}
-    return united.values()
+            merged = {tuple(str(one[key]) for key in points): one for one in stored.all()}
+    merged |= {tuple(str(one[key]) for key in points): one for one in captures}
+    return merged.values()
 
 
-def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:
+def _copy_region(writer: RecordingWriter, old: Recording, region: str) -> None:
     for job, seconds in old.scrape_intervals(region).items():
         writer.interval(job, seconds, region=region)
     for kind in old.kinds(region):
@@ -235,7 +237,7 @@ def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:
             writer.checkpoint(suite, checkpoint, at, region=region)
 
 
-def _add(writer: RecordingWriter, new: RegionRequest, region: str, recorded_at: float) -> None:
+def _add_region(writer: RecordingWriter, new: RegionRequest, region: str, recorded_at: float) -> None:
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(job, seconds, region=region)
     for question, events in new.events.items():

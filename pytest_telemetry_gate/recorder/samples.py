@@ -1,7 +1,7 @@
 """Read raw samples from a metric source, as much at a time as memory should hold, and ask where series ended.
 
-The answer to a range selector has no staleness markers, so where a series pauses or ends the source is asked for an
-instant just after: a series that is not there although the lookback reaches its last sample has gone stale
+The answer to a range selector has no staleness markers. Where a series pauses or ends, the source is therefore asked
+for an instant just after. A series that is absent, although the lookback reaches its last sample, has gone stale
 (``vectorSelectorSingle`` in Prometheus' ``engine.go``), and a marker is put where its next sample would have been,
 as the scrape loop does (``scrape.go``).
 """
@@ -27,8 +27,8 @@ __all__ = ["RawSamples"]
 
 _SLICE = 250_000  # samples that are asked for at a time
 _SPARSE = 8  # cells of a matrix that weigh as much as a sample of it
-_SHORTEST = 1000  # ms of a slice
-_MOMENTS = 500  # at most, for which a source is asked where the series of one stretch ended
+_MIN_SLICE = 1000  # ms of a slice
+_MAX_MOMENTS = 500  # at most, for which a source is asked where the series of one stretch ended
 _REGULAR = 5  # steps from which on a series tells its own interval
 _DEFAULT_INTERVAL = 60.0  # seconds: Prometheus' own default
 
@@ -41,23 +41,23 @@ class RawSamples:
         self._accept_warnings = accept_warnings
 
     def count(self, stretch: Stretch) -> int | None:
-        """Return how many samples there are in a stretch, or None where that cannot be asked; raises SourceError."""
+        """Return the number of samples in a stretch, None where the source cannot count them; raises SourceError."""
         parsed = parse(stretch.selector, self._source.semantics)
         if isinstance(parsed, ast.VectorSelector) and not parsed.name:
             return None  # several metrics, of which a function makes one series, and Prometheus an error
         promql = f"sum(count_over_time({stretch.selector}[{stretch.last - stretch.first + 1}ms]))"
-        answer = self._asked(promql, stretch.last)
+        answer = self._ask(promql, stretch.last)
         if not isinstance(answer, Vector):
             message = f"{promql}: a {type(answer).__name__} is no number of samples"
             raise SourceError(message)
         return round(math.fsum(answer.values.tolist()))
 
     def fetch(self, stretch: Stretch, expected: int | None, spill: Spill, tick: Callable[[int], None]) -> int:
-        """Bring the samples of a stretch into a spill, and staleness markers as well as they can be told.
+        """Read the samples of a stretch into a spill, with staleness markers as far as they can be recovered.
 
-        ``expected`` is what ``count`` said, ``tick`` is told how many samples have come. Returns after how many
-        pauses it was not asked whether the series was gone, since there were too many. Raises SourceError where the
-        source fails, or gives fewer samples than it counted.
+        ``expected`` is what ``count`` returned; ``tick`` gets the number of samples that have come. Returns the number
+        of pauses for which the source was not asked whether the series was gone, since there were too many. Raises
+        SourceError where the source fails, or gives fewer samples than it counted.
         """
         numbers: set[int] = set()
         fetched = 0
@@ -78,18 +78,18 @@ class RawSamples:
         first = stretch.first
         length = (stretch.last - first + 1) * min(1.0, _SLICE / expected) if expected else float(LOOKBACK)
         while first <= stretch.last:
-            last = first + max(_SHORTEST, round(length)) - 1
-            if stretch.last - last < _SHORTEST:
+            last = first + max(_MIN_SLICE, round(length)) - 1
+            if stretch.last - last < _MIN_SLICE:
                 last = stretch.last
             # Windows are closed for Prometheus 2 and left open for 3: the millisecond before belongs to a slice for
             # the latter's sake, and what the former gives for it was in the slice before.
             promql = f"{stretch.selector}[{last - first + 1}ms]"
-            matrix = self._asked(promql, last)
+            matrix = self._ask(promql, last)
             if not isinstance(matrix, Matrix):
                 message = f"{promql}: a {type(matrix).__name__} instead of samples"
                 raise SourceError(message)
             if first > stretch.first:
-                matrix = _since(matrix, first)
+                matrix = _drop_before(matrix, first)
             yield matrix
             weight = max(float(matrix.present.sum()), matrix.present.size / _SPARSE, _SLICE / 4)
             length = (last - first + 1) * _SLICE / weight
@@ -99,25 +99,25 @@ class RawSamples:
         self, stretch: Stretch, numbers: Sequence[int], spill: Spill, tick: Callable[[int], None]
     ) -> int:
         """Put staleness markers where series were gone; returns the number of pauses that were not asked about."""
-        asked: dict[int, list[_Pause]] = defaultdict(list)
+        pauses_at: dict[int, list[_Pause]] = defaultdict(list)
         moment = -1
         for pause in sorted(_pauses(self._source.scrape_intervals, stretch, numbers, spill)):
             # The fewest moments that lie in every pause: each is the end of the first pause that has none yet.
-            if not asked or pause.earliest > moment:
+            if not pauses_at or pause.earliest > moment:
                 moment = pause.latest
-            asked[moment].append(pause)
-        for at in list(asked)[:_MOMENTS]:
-            answer = self._asked(stretch.selector, at)
+            pauses_at[moment].append(pause)
+        for at in list(pauses_at)[:_MAX_MOMENTS]:
+            answer = self._ask(stretch.selector, at)
             labels = answer.labels if isinstance(answer, Vector) else []
-            there = {spill.number(one) for one in labels}
-            for pause in asked.pop(at):
-                if pause.number not in there:
+            present = {spill.number(one) for one in labels}
+            for pause in pauses_at.pop(at):
+                if pause.number not in present:
                     marker, value = np.array([pause.marker]), np.array([[STALE]])
                     spill.add([spill.labels[pause.number]], marker, value, yields=True)
             tick(0)
-        return sum(map(len, asked.values()))
+        return sum(map(len, pauses_at.values()))
 
-    def _asked(self, promql: str, time: int) -> Scalar | Vector | Matrix | str:
+    def _ask(self, promql: str, time: int) -> Scalar | Vector | Matrix | str:
         answer = self._source.instant(promql, time / 1000)
         warnings = () if isinstance(answer, str) or self._accept_warnings else answer.warnings
         doubts = [text for text in warnings if not text.startswith("PromQL info")]
@@ -140,7 +140,7 @@ class _Pause(NamedTuple):
 
 
 def _pauses(
-    known: Mapping[str, float], stretch: Stretch, numbers: Sequence[int], spill: Spill
+    intervals: Mapping[str, float], stretch: Stretch, numbers: Sequence[int], spill: Spill
 ) -> Iterator[_Pause]:
     """Yield the pauses of more than one and a half intervals, that at the end of the stretch included."""
     usual = {number: _spacing(_times(spill, number, stretch)) for number in numbers}
@@ -152,18 +152,18 @@ def _pauses(
         interval = usual[number] if len(times) > _REGULAR else min(usual[number], typical)
         if not math.isfinite(interval):
             labels = spill.labels[number]
-            interval = 1000 * known.get(labels.get("job", ""), known.get("", _DEFAULT_INTERVAL))
+            interval = 1000 * intervals.get(labels.get("job", ""), intervals.get("", _DEFAULT_INTERVAL))
         following = np.append(times[1:], stretch.last + 1)
         latest = np.minimum(np.minimum(following - 1, times + LOOKBACK - 1000), stretch.last)
         earliest = times + math.ceil(1.25 * interval)
-        found = (following - times > 1.5 * interval) & (earliest <= latest)
-        found[-1] = earliest[-1] <= latest[-1]
-        for at in np.flatnonzero(found).tolist():
+        is_pause = (following - times > 1.5 * interval) & (earliest <= latest)
+        is_pause[-1] = earliest[-1] <= latest[-1]
+        for at in np.flatnonzero(is_pause).tolist():
             marker = int(times[at]) + round(interval)
             yield _Pause(int(latest[at]), int(earliest[at]), marker, number)
 
 
-def _since(matrix: Matrix, first: int) -> Matrix:
+def _drop_before(matrix: Matrix, first: int) -> Matrix:
     at = int(np.rint(matrix.times * 1000).searchsorted(first))
     return Matrix(matrix.labels, matrix.times[at:], matrix.values[:, at:], matrix.present[:, at:])
 

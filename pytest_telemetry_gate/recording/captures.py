@@ -1,7 +1,7 @@
 """What replays captured, in a recording: one JSON member for each case at each checkpoint in each region.
 
-A capture cannot be made again later, so storing one replaces only the same case at the same checkpoint in the same
-region and leaves every other member of the file as it is, byte for byte.
+A capture cannot be made again later. Storing one therefore replaces only the same case at the same checkpoint in the
+same region, and leaves every other member of the file as it is, byte for byte.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Captures:
             raise RecordingError(message) from None
 
     def close(self) -> None:
-        """Close the file, for who does not read on."""
+        """Close the file."""
         self._recording.close()
 
     def checkpoints(self, suite: str) -> tuple[str, ...]:
@@ -104,9 +104,9 @@ def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorde
 
 
 def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float) -> None:
-    with contextlib.closing(Captures(path)) as known:
-        index = dict(known.index)
-        listed = known.listed
+    with contextlib.closing(Captures(path)) as stored:
+        index = dict(stored.index)
+        listed = stored.listed
     with replace_file(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
         archive = Archive(opened)
         archive.members = dict(index["members"])

@@ -35,8 +35,8 @@ def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     try:
         yield
     finally:
-        # Before it is released, since after that it may be another process's; who waits for the removed one tries
-        # again. Windows removes no file that is open: there filelock does it.
+        # Before the release, since afterwards the file may be another process's. A process that waits for the
+        # removed file tries again. Windows removes no open file: there filelock removes it.
         with contextlib.suppress(OSError):
             Path(lock.lock_file).unlink()
         lock.release()

@@ -1,4 +1,4 @@
-"""Unite what two recordings of one region know about events; neither the order nor a repetition matters."""
+"""Merge what two recordings of one region know about events; neither the order nor a repetition matters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def events_to_index(events: Events) -> dict[str, Any]:
 
 
 def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what two histories of one kind say together, as the index holds it.
+    """Return two histories of one kind as one, as the index holds it.
 
-    Of a rule or an episode that both know the new one counts. The whole is complete where complete stretches of
-    time cover it without a hole.
+    Where both know a rule or an episode, the new one counts. The whole is complete where complete stretches of time
+    cover it without a gap.
     """
     start, end = min(old["from"], new["from"]), max(old["to"], new["to"])
-    spans = _joined([*_spans(old), *_spans(new)])
+    spans = _join_intervals([*_spans(old), *_spans(new)])
     complete = [start, end] in spans
     reason = new.get("reason") or old.get("reason") or "parts of it were not recorded"
     return {
@@ -35,14 +35,16 @@ def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, An
         "complete": complete,
         "spans": spans,
         "reason": "" if complete else reason,
-        "rules": _latest(
+        "rules": _latest_of_each(
             (*old.get("rules", ()), *new.get("rules", ())), ("file", "group", "alert", "labels")
         ),
-        "episodes": _latest(
+        "episodes": _latest_of_each(
             (*old.get("episodes", ()), *new.get("episodes", ())), ("kind", "name", "labels", "start")
         ),
-        "evaluations": _latest((*old.get("evaluations", ()), *new.get("evaluations", ())), ("group",)),
-        "silences": _latest(
+        "evaluations": _latest_of_each(
+            (*old.get("evaluations", ()), *new.get("evaluations", ())), ("group",)
+        ),
+        "silences": _latest_of_each(
             (*old.get("silences", ()), *new.get("silences", ())), ("start", "matchers", "author")
         ),
     }
@@ -65,20 +67,23 @@ def _spans(wire: Mapping[str, Any]) -> list[list[float]]:
     return [[float(first), float(last)] for first, last in wire.get("spans", whole)]
 
 
-def _joined(spans: Iterable[list[float]]) -> list[list[float]]:
-    joined: list[list[float]] = []
+def _join_intervals(spans: Iterable[list[float]]) -> list[list[float]]:
+    intervals: list[list[float]] = []
     for first, last in sorted(spans):
-        if joined and first <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], last)
+        if intervals and first <= intervals[-1][1]:
+            intervals[-1][1] = max(intervals[-1][1], last)
         else:
-            joined.append([first, last])
-    return joined
+            intervals.append([first, last])
+    return intervals
 
 
-def _latest(ones: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
-    """Return each thing once, told by some of its fields, as it was last seen, in an order of its own."""
-    found = {json.dumps([_plain(one.get(key)) for key in keys], sort_keys=True): dict(one) for one in ones}
-    return [found[key] for key in sorted(found)]
+def _latest_of_each(records: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each record once, as it came last; ``keys`` are the fields that identify it and give the order."""
+    by_identity = {
+        json.dumps([_plain(record.get(key)) for key in keys], sort_keys=True): dict(record)
+        for record in records
+    }
+    return [by_identity[key] for key in sorted(by_identity)]
 
 
 def _plain(value: Any) -> Any:

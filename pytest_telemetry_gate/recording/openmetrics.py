@@ -75,7 +75,7 @@ def import_openmetrics(
     """
     # Before reading, which may take minutes; the writer looks again.
     if os.path.exists(out) and not overwrite:  # noqa: PTH110 - unlike Path, it takes a name that is too long
-        message = f"{out}: there is a recording already"
+        message = f"{out}: the recording exists already"
         raise RecordingError(message)
     series = _read(path)
     if not series:
@@ -106,11 +106,11 @@ def import_openmetrics(
         writer.add(
             SeriesGroup(tuple(labels for labels, _, _ in members), members[0][1], values), region=region
         )
-    intervals = {job: float(np.median(found)) for job, found in spacings.items()}
+    intervals = {job: float(np.median(own)) for job, own in spacings.items()}
     for job, seconds in intervals.items():
         writer.interval(job, seconds, region=region)
-    for kind, known in (events or {}).items():
-        writer.events(kind, known, region=region)
+    for kind, history in (events or {}).items():
+        writer.events(kind, history, region=region)
     writer.write(out, overwrite=overwrite)
     count = sum(len(samples.times) for samples in series)
     return ImportSummary(len(series), count, start, end, intervals)
@@ -118,7 +118,7 @@ def import_openmetrics(
 
 def _read(path: Path) -> list[_Samples]:
     series: dict[str, _Samples] = {}
-    known: dict[frozenset[tuple[str, str]], _Samples] = {}  # labels may stand in any order
+    by_labels: dict[frozenset[tuple[str, str]], _Samples] = {}  # labels may stand in any order
     ended = False
     number = 0
     for number, line in _lines(path):
@@ -138,7 +138,7 @@ def _read(path: Path) -> list[_Samples]:
         samples = series.get(text)
         if samples is None:
             labels = _labels(path, number, text)
-            samples = known.setdefault(frozenset(labels.items()), _Samples(number, labels))
+            samples = by_labels.setdefault(frozenset(labels.items()), _Samples(number, labels))
             series[text] = samples
         try:
             samples.times.append(round(_number(moment) * 1000))
@@ -150,7 +150,7 @@ def _read(path: Path) -> list[_Samples]:
             raise _error(path, number, f"{moment} is after the year 9999: timestamps are in seconds")
     if not ended:
         raise _error(path, max(number, 1), "truncated: the file does not end with # EOF")
-    return list(known.values())
+    return list(by_labels.values())
 
 
 def _number(text: str) -> float:
@@ -195,7 +195,7 @@ def _labels(path: Path, number: int, text: str) -> dict[str, str]:
             raise _error(path, number, f"not a label: {rest[:80]!r}")
         label, value, _ = match.groups()
         if label in labels:
-            raise _error(path, number, f"the label {label!r} is there twice")
+            raise _error(path, number, f"duplicate label {label!r}")
         value = (
             re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), value)
             if "\\" in value

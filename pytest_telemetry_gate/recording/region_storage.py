@@ -43,7 +43,7 @@ class RegionStorage:
                 for own in labels:
                     series = frozenset(own.items())
                     if series in seen:
-                        message = f"{members.path}: index.json: the series {own} stands in it twice"
+                        message = f"{members.path}: index.json: the series {own} is listed twice"
                         raise RecordingError(message)
                     seen.add(series)
 
@@ -63,7 +63,7 @@ class RegionStorage:
     def _selected(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]
         names = [name for name in ([exact[0]] if exact else sorted(self._places)) if name in self._places]
-        found = []
+        places = []
         for name in names:
             for place in self._places[name]:
                 columns = [
@@ -72,8 +72,8 @@ class RegionStorage:
                     if all(matcher.matches(one.get(matcher.name, "")) for matcher in matchers)
                 ]
                 if columns:
-                    found.append(place._replace(columns=columns))
-        return found
+                    places.append(place._replace(columns=columns))
+        return places
 
     def _times(self, member: str) -> NDArray[np.int64]:
         times = self._members.array(member, np.int64, 1)

@@ -75,10 +75,10 @@ class Spill:
             alike.setdefault(present.tobytes(), []).append(row)
         numbers: list[int] = []
         for rows in alike.values():
-            there = np.flatnonzero(matrix.present[rows[0]])
-            if len(there):
+            steps = np.flatnonzero(matrix.present[rows[0]])
+            if len(steps):
                 labels = [matrix.labels[row] for row in rows]
-                numbers += self.add(labels, times[there], matrix.values[rows][:, there])
+                numbers += self.add(labels, times[steps], matrix.values[rows][:, steps])
         return numbers
 
     def number(self, labels: Mapping[str, str]) -> int | None:
@@ -164,5 +164,7 @@ class SpilledGroup:
     def rows(self, columns: Sequence[int], first: int, last: int) -> NDArray[np.float64]:
         """Return the samples from ``first`` to before ``last`` of some series, float64[last - first, columns]."""
         read = self._spill.read
-        found = [read(self._columns[one] + first * _WORD, last - first, np.float64) for one in columns]
-        return np.column_stack(found)
+        samples = [
+            read(self._columns[column] + first * _WORD, last - first, np.float64) for column in columns
+        ]
+        return np.column_stack(samples)

@@ -73,8 +73,8 @@ class RecordingWriter:
 
         Events of the same kind that were added before stay.
         """
-        known = self._events[region].get(kind)
-        self._events[region][kind] = dict(events) if known is None else merge_events(known, events)
+        old = self._events[region].get(kind)
+        self._events[region][kind] = dict(events) if old is None else merge_events(old, events)
 
     def checkpoint(self, suite: str, checkpoint: str, at: float, *, region: str = "") -> None:
         """State that what a suite needs at a checkpoint was recorded, and when (seconds since the epoch)."""
@@ -92,7 +92,7 @@ class RecordingWriter:
         """
         try:
             if path.exists() and not overwrite:
-                message = f"{path}: there is a recording already"
+                message = f"{path}: the recording exists already"
                 raise RecordingError(message)
             with hold_lock(path):
                 self.replace(path)
@@ -130,7 +130,7 @@ class RecordingWriter:
         for order, group in enumerate(sorted(self._groups[name], key=_order)):
             stem = f"{number}/{order:05}"
             times = group.times.astype(np.int64)
-            stated = archive.array(f"{stem}/times.npy", times.dtype, times.shape, [times])
+            times_member = archive.array(f"{stem}/times.npy", times.dtype, times.shape, [times])
             by_metric: dict[str, list[int]] = defaultdict(list)
             for column, labels in enumerate(group.labels):
                 by_metric[labels.get("__name__", "")].append(column)
@@ -143,7 +143,7 @@ class RecordingWriter:
                     archive.array(member, np.dtype(np.float64), shape, pieces)
                     rest = [_rest(group.labels[column]) for column in columns]
                     metrics.append({"name": metric, "member": member, "labels": rest})
-            groups.append({"times": stated, "metrics": metrics})
+            groups.append({"times": times_member, "metrics": metrics})
         checkpoints = self._checkpoints.get(name)
         return {
             "groups": groups,

@@ -62,10 +62,10 @@ def table(rows: Sequence[Row], *, width: int, unicode: bool = True, strict: bool
     """
     sheet = _Sheet(rows, unicode=unicode, strict=strict)
     columns = sheet.columns()
-    wanted = min(_TITLE, max(map(text.width_of, sheet.titles)))
+    title_width = min(_TITLE, max(map(text.width_of, sheet.titles)))
     left_out: list[str] = []
     for cut in sheet.cuts():
-        if width - sum(column.taken for column in columns) >= wanted:
+        if width - sum(column.taken for column in columns) >= title_width:
             break
         columns, name = cut(columns)
         if name:
@@ -120,7 +120,7 @@ class _Sheet:
             yield _without(name)
 
     def notes(self, left_out: Sequence[str], width: int) -> Iterator[str]:
-        """Yield what the marks mean and what there was no room for."""
+        """Yield what the marks mean and what there was no space for."""
         if self._used:
             yield ", ".join(
                 f"{mark} {outcome}" for outcome, mark in self._marks.items() if outcome in self._used
@@ -239,14 +239,14 @@ def _pointed(figure: str, row: Row) -> str:
     """Write a whole number with the decimals of the row's other figures, 64.0 beside 64.2; a zero stays exact."""
     if figure == "0" or not _WHOLE.fullmatch(figure):
         return figure
-    beside = [
+    others = [
         format_compact(one.value, value_limit(one))
         for one in row.verdicts
         if one.named and one.value is not None
     ]
     if row.last.baseline is not None:
-        beside.append(format_compact(row.last.baseline))
-    decimals = min((len(found[1]) for text in beside if (found := _DECIMALS.fullmatch(text))), default=0)
+        others.append(format_compact(row.last.baseline))
+    decimals = min((len(match[1]) for text in others if (match := _DECIMALS.fullmatch(text))), default=0)
     return f"{figure}.{'0' * decimals}" if decimals else figure
 
 

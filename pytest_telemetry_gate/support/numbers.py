@@ -83,7 +83,7 @@ def format_compact(value: float, limit: str = "") -> str:
 
 def format_compact_limit(limit: str) -> str:
     """Write the large numbers of a limit as ``compact`` would, where that loses nothing: ``>= 4M``."""
-    return _NUMBER.sub(lambda found: _shortest(found[0]), limit)
+    return _NUMBER.sub(lambda match: _shortest(match[0]), limit)
 
 
 def _shortest(text: str) -> str:
@@ -99,8 +99,8 @@ def _shortest(text: str) -> str:
 
 
 def _reads_distinct(text: str, value: float, other: float) -> bool:
-    shown = float(text.replace(",", ""))
-    return (shown > other) == (value > other) and shown not in {
+    read = float(text.replace(",", ""))
+    return (read > other) == (value > other) and read not in {
         other,
         float(format_number(other).replace(",", "")),
     }

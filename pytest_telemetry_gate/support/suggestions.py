@@ -8,8 +8,8 @@ from difflib import get_close_matches
 __all__ = ["suggest"]
 
 
-# What other tools call these keys, so that whoever comes from there is shown the right one
-_ELSEWHERE = {
+# What other tools call these keys
+_SYNONYMS = {
     "threshold": "expect",
     "limit": "expect",
     "target": "expect",
@@ -20,9 +20,9 @@ _ELSEWHERE = {
 
 def suggest(name: object, allowed: Iterable[str]) -> str:
     """Return what to write instead of a wrong name: the nearest one, else all that are allowed."""
-    names = sorted(one for one in allowed if one)
-    elsewhere = {other: ours for other, ours in _ELSEWHERE.items() if ours in names}
-    near = get_close_matches(str(name), [*names, *elsewhere], 1)
+    names = sorted(filter(None, allowed))
+    synonyms = {other: ours for other, ours in _SYNONYMS.items() if ours in names}
+    near = get_close_matches(str(name), [*names, *synonyms], 1)
     if near:
-        return f" (did you mean {elsewhere.get(near[0], near[0])!r}?)"
+        return f" (did you mean {synonyms.get(near[0], near[0])!r}?)"
     return f"; allowed: {', '.join(names)}" if names else ""

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def start_in_background(task: Callable[[], T]) -> Future[T]:
-    """Run a task in a thread of its own; nobody waits for it, at the end of the process either, but who asks the result."""
+    """Run a task in a daemon thread of its own: the end of the process does not wait for it, only ``result()`` does."""
     future: Future[T] = Future()
 
     def run() -> None:

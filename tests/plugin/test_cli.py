@@ -39,7 +39,7 @@ def test_text_is_imported_once(folder: Path, capsys: pytest.CaptureFixture[str])
     assert cli.main(command) == 4
     error = capsys.readouterr().err
     assert error.startswith("ERROR: ")
-    assert "there is a recording already" in error
+    assert "the recording exists already" in error
 
 
 def test_the_option_says_and_writes_the_same(project, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -181,7 +181,7 @@ def test_openmetrics_is_imported_once(project):
     before = (project.path / "new.telemetry.zip").read_bytes()
     again = project.run("--telemetry-import=capture.om", "--telemetry-recording=new.telemetry.zip")
     assert again.ret == 4
-    assert "there is a recording already" in said(again)
+    assert "the recording exists already" in said(again)
     assert (project.path / "new.telemetry.zip").read_bytes() == before
 
 

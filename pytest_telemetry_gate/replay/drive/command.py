@@ -89,7 +89,8 @@ class _Output:
         self._thread.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        # Closed here, since a process that escaped may hold the other end for longer than anybody waits.
+        with contextlib.suppress(OSError, ValueError), self._pipe:
             while block := os.read(self._pipe.fileno(), _BLOCK):
                 self._kept += block
                 if len(self._kept) > 2 * self._limit:
@@ -98,8 +99,6 @@ class _Output:
     def text(self) -> str:
         """Return what was kept."""
         self._thread.join(_GRACE)
-        if not self._thread.is_alive():
-            self._pipe.close()
         return bytes(self._kept[-self._limit :]).decode("utf-8", "replace")
 
 

@@ -143,7 +143,7 @@ def test_one_question_tells_of_all_series_that_ended_together(tmp_path, monkeypa
 
 
 def test_pauses_beyond_the_bound_are_counted_not_hidden(tmp_path, monkeypatch):
-    monkeypatch.setattr(samples, "_MOMENTS", 2)
+    monkeypatch.setattr(samples, "_MAX_MOMENTS", 2)
     gone = [(first, first + 30) for first in range(10, 400, 40)]
     source = MemorySource([vanishing(*gone)])
     done = record(

@@ -98,7 +98,7 @@ def test_equal_content_gives_equal_files(tmp_path):
 def test_an_earlier_recording_is_not_overwritten_unless_that_is_said(tmp_path):
     path = write(tmp_path / "a.telemetry.zip")
     before = path.read_bytes()
-    with pytest.raises(RecordingError, match="there is a recording already"):
+    with pytest.raises(RecordingError, match="the recording exists already"):
         write(path, count=3)
     assert path.read_bytes() == before
     write(path, count=3, overwrite=True)
@@ -275,5 +275,5 @@ def test_a_series_that_stands_in_a_recording_twice_is_refused(tmp_path):
     for shift in (0, 7):
         writer.add(SeriesGroup(({"__name__": "m", "a": "1"},), TIMES + shift, np.ones((len(TIMES), 1))))
     writer.write(tmp_path / "a.telemetry.zip")
-    with pytest.raises(RecordingError, match=r"the series .* stands in it twice"):
+    with pytest.raises(RecordingError, match=r"the series .* is listed twice"):
         Recording.open(tmp_path / "a.telemetry.zip").storage()
