@@ -307,7 +307,7 @@ def outside(project: Project) -> subprocess.CompletedProcess[str]:
 def test_progress_is_a_line_now_and_then_in_a_log(company: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from pytest_telemetry_gate.plugin import recording as record
 
-    monkeypatch.setattr(record, "_WRITTEN", 0.0)
+    monkeypatch.setattr(record, "_LOG_INTERVAL", 0.0)
     result = company.run(OPTION)
     lines = [line for line in result.outlines if line.startswith(f"telemetry recording: {OUT} ")]
     assert len(lines) > 3
