@@ -9,6 +9,7 @@ import dataclasses
 
 from pytest_telemetry_gate.criteria.regions import combine_regions
 from pytest_telemetry_gate.criteria.steps import figure_steps
+from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step, Timing
@@ -70,11 +71,22 @@ def _decide(check: Check, answers: Answers) -> Dossier:
 
     A verdict that follows from others has the profile of PromQL that their answers were given with.
     """
-    dossier = combine_regions(check, answers) if check.is_combined else check.criterion.judge(check, answers)
+    dossier = _require_dossier(
+        check, combine_regions(check, answers) if check.is_combined else check.criterion.judge(check, answers)
+    )
     if dossier.verdict.semantics:
         return dossier
     profiles = {answers[question].semantics for question in check.questions()} - {""}
     return dossier.revise(semantics=", ".join(sorted(profiles))) if profiles else dossier
+
+
+def _require_dossier(check: Check, result: object) -> Dossier:
+    """Return what a kind of criterion decided; raises ConfigError for what is no dossier."""
+    if isinstance(result, Dossier):
+        return result
+    kind = type(check.criterion)
+    message = f"{kind.__module__}.{kind.__qualname__}.judge returned {result!r}, not a Dossier"
+    raise ConfigError(message)
 
 
 def _apply_waiver(check: Check, dossier: Dossier, now: float) -> Dossier:

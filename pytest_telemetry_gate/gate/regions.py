@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError, UnreachableError, describe
-from pytest_telemetry_gate.gate.registry import require_members
+from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, require_members
 from pytest_telemetry_gate.model.answers import Answer, Probed
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
@@ -147,6 +147,9 @@ class Regions:
         live = source if isinstance(source, LiveSource) else None
         if live is not None:
             self._probe(live, settings)
+        for member in SOURCE_ATTRIBUTES:
+            # Whatever a third party's attribute raises, it raises here, where it is the region's failure.
+            getattr(source, member)
         return Region(source, live, accept_warnings=settings.accept_warnings)
 
     def _probe(self, source: LiveSource, settings: RegionSettings) -> None:

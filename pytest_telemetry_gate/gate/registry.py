@@ -13,20 +13,12 @@ from pytest_telemetry_gate.model.sources import EventSource, Source
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
 
-__all__ = ["Registry", "require_members"]
+__all__ = ["SOURCE_ATTRIBUTES", "Registry", "require_members"]
 
 # What each kind of source must have, the base class or not: without it nothing can be asked or shown.
+SOURCE_ATTRIBUTES = ("description", "semantics", "extent", "recorded_at", "scrape_intervals")
 _MEMBERS: Mapping[type, tuple[str, ...]] = {
-    Source: (
-        "instant",
-        "range",
-        "link",
-        "description",
-        "semantics",
-        "extent",
-        "recorded_at",
-        "scrape_intervals",
-    ),
+    Source: ("instant", "range", "link", *SOURCE_ATTRIBUTES),
     EventSource: ("events", "description"),
 }
 

@@ -7,6 +7,7 @@ It starts no pytest session. Kinds of criteria that installed plugins register a
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -34,14 +35,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says and return the exit code: 0, or 4 with one line for a user's mistake."""
+    """Do what the command line says and return the exit code: 0, 4 for a user's mistake, 1 for a broken output."""
     chosen = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = chosen.command
     try:
         command(chosen)
+        sys.stdout.flush()
     except TelemetryGateError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return _USAGE_ERROR
+    except OSError as error:
+        # Python would write what is left once more when it ends, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"ERROR: the output cannot be written: {error.strerror}\n")
+        return 1
     return 0
 
 

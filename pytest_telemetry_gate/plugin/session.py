@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from pytest_telemetry_gate.criteria.asked import describe_questions
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.errors import ConfigError, describe
 from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.dossier import Finding, Step
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.plugin.denominator import Denominator
@@ -63,7 +66,19 @@ class GateRun:
             raise ConfigError(message) from error
 
     def judge(self, check: Check, environment: Environment) -> Dossier:
-        """Judge a check; the dossier says what was asked where somebody wants to read it."""
+        """Judge a check; the dossier says what was asked where somebody wants to read it.
+
+        Whatever a kind of criterion raises is a verdict that says so, with the line of code that raised it.
+        """
+        try:
+            return self._judge(check, environment)
+        except Exception as error:  # noqa: BLE001 - criteria of third parties may raise anything
+            reason = environment.scrub(f"{describe(error)} ({_raised_at(error)})")
+            finding = Finding("criterion.failed", Outcome.ERROR, check.criterion.id, reason)
+            step = Step("verdict", f"verdict {Outcome.ERROR.upper()}: {reason}")
+            return check.dossier(Outcome.ERROR, reason, steps=[step], findings=[finding])
+
+    def _judge(self, check: Check, environment: Environment) -> Dossier:
         gate = self.gates.of(environment)
         answers = gate.answers(check)
         dossier = judge(check, answers)
@@ -72,3 +87,9 @@ class GateRun:
         if self.options.explain:
             dossier = dataclasses.replace(dossier, asked=describe_questions(check, answers))
         return dossier
+
+
+def _raised_at(error: BaseException) -> str:
+    """Return the file and line of the code that raised an exception."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import Distribution, EntryPoint, EntryPoints
@@ -168,3 +169,16 @@ def test_a_plugin_that_fails_is_one_line(
 def test_the_script_prints_the_schema_of_telemetry_yaml(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["schema", "telemetry"]) == 0
     assert json.loads(capsys.readouterr().out)["$id"] == "urn:pytest-telemetry-gate:telemetry:1"
+
+
+def test_a_pipe_that_is_closed_early_is_no_traceback() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from pytest_telemetry_gate.plugin.cli import main; raise SystemExit(main(['schema']))",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (1, b"")

@@ -76,6 +76,17 @@ def vectors(self, queries, time):
 Ill.vectors = vectors
 """
 )
+ATTRIBUTES = {
+    f"attribute {name}": METHOD.replace("self.token = ", "self._token = ").replace(
+        'description = "an ill source"', "pass"
+    )
+    + f"""
+def attribute(self):
+    raise ValueError(f"token {{self._token}}\\nis refused")
+Ill.{name} = property(attribute)
+"""
+    for name in ("description", "semantics", "extent", "recorded_at", "scrape_intervals")
+}
 ILL = {
     "factory": FACTORY,
     "method": METHOD,
@@ -84,6 +95,7 @@ ILL = {
     "restore_probe": RESTORE,
     "method of a live source": LIVE,
     "vectors of a live source": VECTORS,
+    **ATTRIBUTES,
 }
 
 
@@ -353,3 +365,44 @@ def test_a_test_that_fails_while_it_is_set_up_shows_no_secret(project):
     result = project.run()
     assert "ValueError: token ********** is refused" in said(result)
     assert SECRET not in said(result)
+
+
+BODY = """
+class Kind(Criterion):
+    key: ClassVar[str] = "mine"
+    mine: str
+
+    def questions(self, check):
+        {questions}
+
+    def judge(self, check, answers):
+        {judge}
+
+def pytest_telemetry_gate_criteria():
+    return [Kind]
+"""
+
+
+@pytest.mark.parametrize(
+    ("questions", "judge", "message"),
+    [
+        ("return []", f"raise ValueError('{SECRET}')", "ValueError: ********** (conftest.py:13)"),
+        (f"raise ValueError('{SECRET}')", "...", "ValueError: ********** (conftest.py:10)"),
+        ("return None", "...", "TypeError: 'NoneType' object is not iterable"),
+        ("return ['text']", "...", "AttributeError: 'str' object has no attribute 'region'"),
+        ("return []", "return None", "conftest.Kind.judge returned None, not a Dossier"),
+    ],
+    ids=["judge", "questions", "no questions", "text for a question", "no dossier"],
+)
+def test_whatever_a_criterion_raises_is_an_error_of_its_check(project, questions, judge, message):
+    project.file("secret.txt", SECRET + "\n")
+    project.file("telemetry.yaml", TEXTS)
+    project.file("conftest.py", KIND + BODY.format(questions=questions, judge=judge))
+    project.suite("- {id: ill, mine: x, expect: '== 0'}\n" + CPU)
+    result = project.run("-n0", "-v", "--telemetry-explain", "--junitxml=out.xml")
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+    assert f"step   verdict ERROR: {message}" in said(result)
+    assert "telemetry gate: ERROR  2 checks: 1 error, 1 pass" in said(result)
+    assert "INTERNALERROR" not in said(result)
+    assert SECRET not in said(result) + (project.path / "out.xml").read_text("utf-8")
