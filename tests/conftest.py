@@ -64,6 +64,12 @@ def _servers() -> Iterator[contextlib.ExitStack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def _servers_of_a_module() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
 def _factory(
     start: Callable[..., contextlib.AbstractContextManager[servers.Server]],
     stack: contextlib.ExitStack,
@@ -78,11 +84,14 @@ def _factory(
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prometheus_server(
-    _servers: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory
+    _servers_of_a_module: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory
 ) -> ServerFactory:
-    """Start a Prometheus: `prometheus_server(openmetrics=PATH or text, scrape=[...], rules={...}, ...)`."""
+    """Start a Prometheus: `prometheus_server(openmetrics=PATH or text, scrape=[...], rules={...}, ...)`.
+
+    It ends with the module, so that it does not go on scraping beside all that is tested afterwards.
+    """
     numbers = itertools.count()
 
     def run(*, openmetrics: Path | str | None = None, **keywords: Any) -> servers.Server:
@@ -92,7 +101,7 @@ def prometheus_server(
             openmetrics = path
         return start(openmetrics=openmetrics, **keywords)
 
-    start = _factory(servers.prometheus, _servers, tmp_path_factory)
+    start = _factory(servers.prometheus, _servers_of_a_module, tmp_path_factory)
     return run
 
 
