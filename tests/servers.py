@@ -69,16 +69,16 @@ class Connections:
         self._lock = threading.Lock()
 
     def request(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], *, timeout: float
     ) -> tuple[int, bytes]:
         """Return status and body; an idle connection that the server has closed meanwhile is replaced once."""
+        request = (method, path, body, dict(headers))
         with self._lock:
             idle = self._idle.pop() if self._idle else None
         if idle is not None:
             with contextlib.suppress(ConnectionError):
-                return self._exchange(idle, method, path, body, headers, timeout)
-        fresh = http.client.HTTPConnection(self._address)
-        return self._exchange(fresh, method, path, body, headers, timeout)
+                return self._exchange(idle, timeout, *request)
+        return self._exchange(http.client.HTTPConnection(self._address), timeout, *request)
 
     def close(self) -> None:
         """Close what is idle."""
@@ -87,19 +87,13 @@ class Connections:
                 self._idle.pop().close()
 
     def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        timeout: float,
+        self, connection: http.client.HTTPConnection, timeout: float, *request: Any
     ) -> tuple[int, bytes]:
         try:
             connection.timeout = timeout
             if connection.sock is not None:
                 connection.sock.settimeout(timeout)
-            connection.request(method, path, body, dict(headers))
+            connection.request(*request)
             response = connection.getresponse()
             content = response.read()
         except BaseException:
@@ -135,7 +129,7 @@ class Server:
     ) -> tuple[int, bytes]:
         """Return status and body of a GET; an HTTP error status is an answer, not an exception."""
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
-        return self.connections.request("GET", f"{path}{query}", None, {}, timeout)
+        return self.connections.request("GET", f"{path}{query}", None, {}, timeout=timeout)
 
     def post(
         self,
@@ -147,7 +141,7 @@ class Server:
     ) -> tuple[int, bytes]:
         """Return status and body of a POST of raw bytes or of form fields."""
         data = body if isinstance(body, bytes) else urllib.parse.urlencode(body).encode()
-        return self.connections.request("POST", path, data, {"Content-Type": content_type}, timeout)
+        return self.connections.request("POST", path, data, {"Content-Type": content_type}, timeout=timeout)
 
     def query(self, promql: str, time: float) -> dict[str, Any]:
         """Return the decoded answer of an instant query, `status` included (an error is an answer too)."""
