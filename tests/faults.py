@@ -42,7 +42,11 @@ Healthy = Callable[["Asked"], tuple[int, bytes]]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: ``place`` is the first part of its path, ``path`` the rest, ``fields`` query and form together."""
+    """One request: ``place`` is the first part of its path, ``path`` the rest, ``fields`` query and form together.
+
+    ``at`` is when it came, by the monotonic clock: a limit on time that is counted from there does not hold the start
+    of an interpreter against what is tested.
+    """
 
     place: str
     method: str
@@ -50,6 +54,7 @@ class Asked:
     fields: Mapping[str, str]
     headers: Mapping[str, str]
     in_url: bool
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def query(self) -> str:
@@ -368,6 +373,12 @@ class FaultServer:
         """Return what was asked below an address, in the order of arrival."""
         with self._lock:
             return [one for one in self.asked if one.place == place]
+
+    def since_first(self, method: str = "") -> float:
+        """Return how many seconds ago the first request came, or the first of a method."""
+        with self._lock:
+            first = next(one.at for one in self.asked if method in {"", one.method})
+        return time.monotonic() - first
 
     def forget(self) -> None:
         """Begin to count anew."""

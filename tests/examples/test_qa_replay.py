@@ -9,13 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import servers
+from children import LIGHT, PYTEST, until
 
 from pytest_telemetry_gate.recording.captures import Captures
 
@@ -51,16 +51,7 @@ def prometheus_installed() -> None:
 
 def run(folder: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
     """Run pytest there; return its exit code, verdicts by item, and what it printed."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        ".",
-        "-p",
-        "no:cacheprovider",
-        "--junitxml=junit.xml",
-        *arguments,
-    ]
+    command = [*PYTEST, ".", "--junitxml=junit.xml", *arguments]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     environ.pop("PYTEST_ADDOPTS", None)
     done = subprocess.run(
@@ -157,10 +148,7 @@ def test_a_program_ends_when_who_started_it_is_killed(copy: Path) -> None:
         assert process.stdout is not None
         guarded = int(process.stdout.readline())
         process.kill()
-    deadline = time.monotonic() + 20
-    while alive(guarded) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(guarded)
+    until(lambda: not alive(guarded))
 
 
 def alive(process: int) -> bool:
@@ -186,7 +174,7 @@ def test_every_fault_is_caught_by_its_own_line(copy: Path) -> None:
     done = subprocess.run(
         [sys.executable, "faults.py"],
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": " ".join(LIGHT)},
         capture_output=True,
         text=True,
         check=False,

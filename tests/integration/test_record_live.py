@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import servers
+from children import LIGHT
 
 from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.recording import Recording
@@ -168,7 +169,7 @@ def verdicts(pytester: pytest.Pytester, config: str, *options: str) -> dict[tupl
     path = pytester.path / f"{config}-{len(options)}.jsonl"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERDICTS", str(path))
-        done = pytester.runpytest_subprocess("-o", f"telemetry_config={config}.yaml", *options)
+        done = pytester.runpytest_subprocess(*LIGHT, "-o", f"telemetry_config={config}.yaml", *options)
     assert "not recorded" not in done.stdout.str(), done.stdout.str()
     assert done.ret in {0, 1}
     found = [json.loads(line) for line in path.read_text().splitlines()]

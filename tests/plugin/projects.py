@@ -11,6 +11,7 @@ from textwrap import dedent, indent
 import gates
 import numpy as np
 import pytest
+from children import LIGHT
 
 from pytest_telemetry_gate.events.base import Evaluation, Events, Rule
 from pytest_telemetry_gate.promql import MemoryStorage
@@ -105,7 +106,7 @@ class Project:
 
     def run(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in this process; Hypothesis' plugin takes seconds there, being imported anew each time."""
-        return self.pytester.runpytest("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
+        return self.pytester.runpytest(*LIGHT, *arguments)
 
     def junit(self, *arguments: str | Path) -> list[ET.Element]:
         """Run pytest and return the test cases of its JUnit file."""

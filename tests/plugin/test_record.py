@@ -12,6 +12,7 @@ from typing import Any
 
 import gates
 import pytest
+from children import LIGHT, PYTEST
 from projects import EVENTS, HEAD, SERIES, Project
 
 from pytest_telemetry_gate.events.base import Episode, Events
@@ -228,7 +229,7 @@ def test_an_interrupt_leaves_the_earlier_recording(company: Project) -> None:
         "def disturb(region, promql):\n    if promql.startswith('cpu['):\n        raise KeyboardInterrupt\n"
     )
     disturbed(company, interrupt)
-    result = company.pytester.runpytest(OPTION, "-p", "no:cacheprovider", no_reraise_ctrlc=True)
+    result = company.pytester.runpytest(*LIGHT, OPTION, no_reraise_ctrlc=True)
     assert result.ret == 2
     result.stdout.fnmatch_lines([f"telemetry recording: {OUT}: not written: the session was stopped"])
     assert (company.path / OUT).read_bytes() == before
@@ -297,7 +298,7 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
 
 
 def outside(project: Project) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", OPTION]
+    command = [*PYTEST, OPTION]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         command, cwd=project.path, env=environment, capture_output=True, text=True, check=False

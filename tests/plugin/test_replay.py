@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from children import LIGHT
 from projects import Project
 
 from pytest_telemetry_gate.recording.captures import Captures, store_captures
@@ -99,7 +100,7 @@ def test_cases_are_items_of_the_gate(replay: Project) -> None:
 @pytest.mark.parametrize("plugins", [(), ("-p", "no:xdist")])
 def test_strict_markers_know_ours_with_xdist_and_without(replay: Project, plugins: tuple[str, ...]) -> None:
     # In a process of its own, since pytest remembers the markers that other sessions of a process knew.
-    result = replay.pytester.runpytest_subprocess("--strict-markers", "--collect-only", *plugins)
+    result = replay.pytester.runpytest_subprocess(*LIGHT, "--strict-markers", "--collect-only", *plugins)
     assert result.ret == 0
 
 
