@@ -45,14 +45,10 @@ EVENTS = Events(
 
 
 @dataclass
-class Project:
-    """Writes the files of a project below pytester's folder and runs pytest there."""
+class Files:
+    """Writes the files of a project below a folder."""
 
-    pytester: pytest.Pytester
-
-    @property
-    def path(self) -> Path:
-        return self.pytester.path
+    path: Path
 
     def file(self, name: str, text: str) -> Path:
         path = self.path / name
@@ -103,6 +99,14 @@ class Project:
               recorded: {{source: recording, path: {name}.telemetry.zip}}
             """,
         )
+
+
+class Project(Files):
+    """Writes the files of a project below pytester's folder and runs pytest there."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        super().__init__(pytester.path)
+        self.pytester = pytester
 
     def run(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in this process; Hypothesis' plugin takes seconds there, being imported anew each time."""
