@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.config import RegionSettings
-    from pytest_telemetry_gate.events.base import EventSource
-    from pytest_telemetry_gate.sources.base import Source
-    from pytest_telemetry_gate.suite.model import Criterion
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.check import Criterion
+    from pytest_telemetry_gate.model.dossier import Dossier
+    from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.sources import EventSource, Source
+    from pytest_telemetry_gate.model.verdict import Verdict
 
 
 @pytest.hookspec
@@ -44,5 +44,8 @@ def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:  # type: igno
 
 
 @pytest.hookspec
-def pytest_telemetry_gate_verdict(verdict: Verdict, config: pytest.Config) -> None:
-    """Called with every verdict in the process that reports, once, in the order in which they arrive."""
+def pytest_telemetry_gate_verdict(verdict: Verdict, dossier: Dossier, config: pytest.Config) -> None:
+    """Called with every verdict in the process that reports, once, in the order in which they arrive.
+
+    ``dossier`` is the verdict with what was demanded, the steps, the findings and the facts behind it.
+    """

@@ -13,7 +13,7 @@ import prometheus_client
 from children import until
 from servers import Server
 
-from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
@@ -95,7 +95,7 @@ def source_of(server: Server, folder: Path) -> PrometheusSource:
     found = PrometheusSource(load_environment(path).regions[""])
 
     def interval() -> object:
-        found.know(found.probe())
+        found.restore_probe(found.probe())
         return found.scrape_intervals.get(JOB)
 
     until(interval)

@@ -7,38 +7,32 @@ The variances come from windows of their own, so their errors are taken as indep
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.figures import number, signed
-from pytest_telemetry_gate.suite.fields import DurationField, LimitField
-from pytest_telemetry_gate.suite.loader import suggestion
-from pytest_telemetry_gate.suite.model import Criterion, Model
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.facts import ForecastFacts, TrendFacts, TrendPoint
+from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.stats.line import Line, fit
+from pytest_telemetry_gate.support.numbers import format_change, format_number
+from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.suite.model import Suite
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.suite import Suite
 
-__all__ = ["Line", "Trend", "fit"]
+__all__ = ["Trend"]
 
-_DAY = 86400.0
 _UNITS = ("", "%", "pp")  # of a variance; `5%` of a ratio means percentage points
-_LEAST = 3  # points: with two the line is exact and its interval infinite
-
-# Student's t at 0.975 for 1 to 30 degrees of freedom, as every table has it
-_T = (
-    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
-    2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
-    2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423,
-)  # fmt: skip
+_MIN_POINTS = 3  # points: with two the line is exact and its interval infinite
 
 
 class TrendOf(Model):
@@ -55,25 +49,6 @@ class Forecast(Model):
 
     at: DurationField = Field(description="the moment, after rollout.start")
     expect: LimitField = Field(description="the limit on the forecast variance")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A fitted line; ``slope`` is per day with half of its 95 % interval, times are seconds since the epoch."""
-
-    slope: float
-    slope_half: float
-    _mean_time: float
-    _mean: float
-    _scatter: float
-    _spread: float
-    _points: int
-
-    def at(self, time: float) -> tuple[float, float]:
-        """Return the forecast at a time, and half of its 95 % prediction interval."""
-        days = (time - self._mean_time) / _DAY
-        factor = math.sqrt(1 + 1 / self._points + days * days / self._spread)
-        return self._mean + self.slope * days, student_t(self._points - 2) * self._scatter * factor
 
 
 class Trend(Criterion):
@@ -126,79 +101,89 @@ class Trend(Criterion):
             if checkpoint.at <= check.time and check.suite.applies(criterion, checkpoint)
         ]
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
+    def judge(self, check: Check, answers: Answers) -> Dossier:
         """Fail on a slope that surely goes the wrong way or a forecast outside its limit.
 
         Inconclusive with fewer than three points, a point without a variance, or a forecast whose interval
         reaches over the limit.
         """
-        verdicts = [judge(member, answers) for member in self.members(check)]
+        verdicts = [judge(member, answers).verdict for member in self.members(check)]
+        unit = verdicts[-1].variance_unit if verdicts else "%"
+        points = tuple(
+            TrendPoint(one.checkpoint, one.time or 0.0, one.variance)
+            for one in verdicts
+            if one.variance is not None
+        )
+        facts = TrendFacts(points, unit=unit)
         blank = next((one for one in verdicts if one.variance is None), None)
         if blank is not None:
             outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
-            return check.verdict(
-                outcome, f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
-            )
-        if len(verdicts) < _LEAST:
-            return check.verdict(
-                Outcome.INCONCLUSIVE, f"{len(verdicts)} points of {self.trend.of}: a trend needs {_LEAST}"
-            )
-        unit = verdicts[-1].variance_unit
-        line = fit([one.time or 0.0 for one in verdicts], [one.variance or 0.0 for one in verdicts])
-        told = f"slope {_pair(line.slope, line.slope_half)} {unit}/day over {len(verdicts)} points"
-        outcome = Outcome.FAIL if self._wrong_way(line) else Outcome.PASS
-        if outcome is Outcome.FAIL:
-            told += f", surely not {self.trend.better}"
-        if self.forecast is None:
-            return check.verdict(outcome, told, value=line.slope, unit=f"{unit}/day", source="suite")
-        return self._forecast(check, self.forecast, line, unit, (outcome, told))
+            reason = f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
+            return self._undecided(check, "trend.no_variance", outcome, reason, facts)
+        if len(points) < _MIN_POINTS:
+            reason = f"{len(points)} points of {self.trend.of}: a trend needs {_MIN_POINTS}"
+            return self._undecided(check, "trend.few_points", Outcome.INCONCLUSIVE, reason, facts)
+        line = fit([one.time for one in points], [one.variance for one in points])
+        facts = dataclasses.replace(
+            facts, slope=line.slope, slope_half=line.slope_half, forecast=self._predict(check, line)
+        )
+        dossier = self._slope(check, line, facts)
+        if self.forecast is None or facts.forecast is None:
+            return dossier
+        return self._judge_forecast(dossier, self.forecast, facts.forecast, facts.unit)
+
+    def _undecided(
+        self, check: Check, name: str, outcome: Outcome, reason: str, facts: TrendFacts
+    ) -> Dossier:
+        finding = Finding(name, outcome, self.trend.of, reason)
+        return check.dossier(outcome, reason, findings=[finding], facts=[facts])
+
+    def _slope(self, check: Check, line: Line, facts: TrendFacts) -> Dossier:
+        """Decide about the slope alone."""
+        unit = f"{facts.unit}/day"
+        reason = f"slope {_pair(line.slope, line.slope_half)} {unit} over {len(facts.points)} points"
+        outcome, findings = Outcome.PASS, []
+        if self._wrong_way(line):
+            outcome, reason = Outcome.FAIL, f"{reason}, surely not {self.trend.better}"
+            findings = [Finding("trend.wrong_way", outcome, self.trend.of, reason)]
+        return check.dossier(
+            outcome, reason, findings=findings, facts=[facts], value=line.slope, unit=unit, source="suite"
+        )
 
     def _wrong_way(self, line: Line) -> bool:
         if self.trend.better == "lower":
             return line.slope - line.slope_half > 0
         return self.trend.better == "higher" and line.slope + line.slope_half < 0
 
-    def _forecast(
-        self, check: Check, forecast: Forecast, line: Line, unit: str, so_far: tuple[Outcome, str]
-    ) -> Verdict:
-        value, half = line.at(check.suite.rollout.start + forecast.at)
-        limit = forecast.expect
-        outcome, told = so_far
-        told = f"forecast {_pair(value, half)} {unit} at {_hours(forecast.at)}; {told}"
+    def _predict(self, check: Check, line: Line) -> ForecastFacts | None:
+        if self.forecast is None:
+            return None
+        time = check.suite.rollout.start + self.forecast.at
+        return ForecastFacts(time, *line.at(time))
+
+    def _judge_forecast(
+        self, slope: Dossier, forecast: Forecast, predicted: ForecastFacts, unit: str
+    ) -> Dossier:
+        """Decide about the forecast, in the place of a decision about the slope that did not fail."""
+        limit, value, half = forecast.expect, predicted.value, predicted.half
+        outcome, findings = slope.outcome, []
+        reason = f"forecast {_pair(value, half)} {unit} at {_hours(forecast.at)}; {slope.verdict.reason}"
         if not limit.holds(value):
             outcome = Outcome.FAIL
+            findings = [Finding("forecast.outside", outcome, self.trend.of, reason)]
         elif not (limit.holds(value - half) and limit.holds(value + half)) and outcome is Outcome.PASS:
-            outcome, told = Outcome.INCONCLUSIVE, f"the interval reaches over {limit.shown(unit)}: {told}"
-        return check.verdict(
-            outcome,
-            told,
+            outcome, reason = Outcome.INCONCLUSIVE, f"the interval reaches over {limit.shown(unit)}: {reason}"
+            findings = [Finding("forecast.uncertain", outcome, self.trend.of, reason)]
+        dossier = slope.revise(
+            findings=findings,
+            outcome=outcome,
+            reason=reason,
             value=value,
             unit=unit,
             limit=limit.shown(unit),
             margin=limit.margin(value),
-            source="suite",
         )
-
-
-def fit(times: Sequence[float], values: Sequence[float]) -> Line:
-    """Fit a line by ordinary least squares through at least three points at different times (seconds)."""
-    count = len(times)
-    mean_time, mean = math.fsum(times) / count, math.fsum(values) / count
-    days = [(time - mean_time) / _DAY for time in times]
-    spread = math.fsum(day * day for day in days)
-    slope = math.fsum(day * (value - mean) for day, value in zip(days, values, strict=True)) / spread
-    residuals = (value - mean - slope * day for day, value in zip(days, values, strict=True))
-    scatter = math.sqrt(math.fsum(residual * residual for residual in residuals) / (count - 2))
-    half = student_t(count - 2) * scatter / math.sqrt(spread)
-    return Line(slope, half, mean_time, mean, scatter, spread, count)
-
-
-def student_t(freedom: int) -> float:
-    """Return the 0.975 quantile of Student's t; beyond 30 degrees by Cornish and Fisher's expansion (1e-5)."""
-    if freedom <= len(_T):
-        return _T[freedom - 1]
-    z = 1.959963985
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        return dataclasses.replace(dossier, requirement=dataclasses.replace(slope.requirement, limit=limit))
 
 
 def _hours(seconds: float) -> str:
@@ -206,4 +191,4 @@ def _hours(seconds: float) -> str:
 
 
 def _pair(value: float, half: float) -> str:
-    return f"{signed(value)} ± {number(half)}"
+    return f"{format_change(value)} ± {format_number(half)}"

@@ -12,7 +12,7 @@ import numpy as np
 from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, common_presence
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.sums import SCALE, compensated, finished, kahan_added
+from pytest_telemetry_gate.promql.sums import SCALE, kahan_add, kahan_total, two_sum
 
 __all__ = ["Grouping", "aggregate"]
 
@@ -65,13 +65,13 @@ class _Fold:
         if groups <= len(self.count):
             return
         capacity = max(groups, 2 * len(self.count))
-        guard.room(capacity * self.steps * (1 + len(self.state)))
-        self.count = _grown(self.count, capacity, 0.0)
-        self.state = [_grown(array, capacity, self.initial) for array in self.state]
+        guard.check_memory(capacity * self.steps * (1 + len(self.state)))
+        self.count = _grow(self.count, capacity, 0.0)
+        self.state = [_grow(array, capacity, self.initial) for array in self.state]
 
     def add(self, segments: _Segments) -> None:
         """Take a block in."""
-        self.count[segments.groups] += segments.counted()
+        self.count[segments.groups] += segments.counts()
         self.fold(segments)
 
     def fold(self, segments: _Segments) -> None:
@@ -82,7 +82,7 @@ class _Fold:
         return self.count
 
 
-def _grown(array: Floats, capacity: int, initial: float) -> Floats:
+def _grow(array: Floats, capacity: int, initial: float) -> Floats:
     more = np.full((capacity - len(array), array.shape[1]), initial)
     return np.concatenate([array, more])
 
@@ -103,17 +103,17 @@ class _Segments:
         self.common = common
         self.there = frame.present.T[kept]
 
-    def counted(self) -> Floats:
+    def counts(self) -> Floats:
         """Return how many series of each group are there."""
         if self.common is not None:
             return self.sizes[:, None] * self.common.astype(np.float64)
         return np.add.reduceat(self.there, self.bounds, axis=0, dtype=np.float64)
 
-    def filled(self, value: float) -> Floats:
+    def values_or(self, value: float) -> Floats:
         """Return the rows with a value for what is absent."""
         return self.rows if self.everywhere else np.where(self.there, self.rows, value)
 
-    def rounds(self) -> Iterable[tuple[Ints, Floats, Bools]]:
+    def one_of_each(self) -> Iterable[tuple[Ints, Floats, Bools]]:
         """Yield the first series of each group, then the second ...: groups, values, whether they are there."""
         for number in range(int(self.sizes.max(initial=0))):
             more = self.sizes > number
@@ -130,7 +130,7 @@ class _Sum(_Fold):
         self.state = [np.zeros((0, steps)), np.zeros((0, steps))]
 
     def fold(self, segments: _Segments) -> None:
-        rows = segments.filled(0.0)
+        rows = segments.values_or(0.0)
         if self.scale != 1.0:
             rows = rows * self.scale
         elif rows is segments.rows and not rows.flags.owndata:
@@ -139,22 +139,22 @@ class _Sum(_Fold):
         sizes = segments.sizes
         while (sizes > 1).any():
             halves = (sizes + 1) // 2
-            for into, other in _pairs(segments.bounds, sizes, halves):
-                added, error = compensated(rows[into], rows[other])
+            for into, other in _halves(segments.bounds, sizes, halves):
+                added, error = two_sum(rows[into], rows[other])
                 error += lost[other]
                 lost[into] += error
                 rows[into] = added
             sizes = halves
         total, remainder = self.state
         groups, first = segments.groups, segments.bounds
-        total[groups], remainder[groups] = kahan_added(rows[first], total[groups], remainder[groups])
+        total[groups], remainder[groups] = kahan_add(rows[first], total[groups], remainder[groups])
         remainder[groups] += lost[first]
 
     def result(self) -> Floats:
-        return finished(*self.state)
+        return kahan_total(*self.state)
 
 
-def _pairs(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | Ints, slice | Ints]]:
+def _halves(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | Ints, slice | Ints]]:
     """Yield which rows take which in when each segment is folded to its first half."""
     if len(bounds) == 1:
         first, half, size = int(bounds[0]), int(halves[0]), int(sizes[0])
@@ -177,7 +177,7 @@ class _Extreme(_Fold):
         self.state = [np.zeros((0, steps))]
 
     def fold(self, segments: _Segments) -> None:
-        reduced = self.ufunc.reduceat(segments.filled(np.nan), segments.bounds, axis=0)
+        reduced = self.ufunc.reduceat(segments.values_or(np.nan), segments.bounds, axis=0)
         (best,) = self.state
         best[segments.groups] = self.ufunc(best[segments.groups], reduced)
 
@@ -202,7 +202,7 @@ class _Variance(_Fold):
 
     def add(self, segments: _Segments) -> None:
         mean, spread = self.state
-        for groups, values, there in segments.rounds():
+        for groups, values, there in segments.one_of_each():
             self.count[groups] += there
             count, old = self.count[groups], mean[groups]
             delta = values - old

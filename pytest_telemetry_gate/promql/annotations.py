@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pytest_telemetry_gate.promql.labels import quoted
+from pytest_telemetry_gate.promql.labels import quote
 
 __all__ = ["Notes", "go_number"]
 
@@ -47,20 +47,20 @@ class Notes:
 
     def bad_bucket(self, metric: str, bound: str) -> None:
         """Warn of a series whose ``le`` is no number."""
-        text = f'bucket label "le" is missing or has a malformed value of {quoted(bound)}'
-        self._warn(f"{text} for metric name {quoted(metric)}")
+        text = f'bucket label "le" is missing or has a malformed value of {quote(bound)}'
+        self._warn(f"{text} for metric name {quote(metric)}")
 
     def possible_non_counter(self, metric: str) -> None:
         """Say that a rate is taken of something whose name is not a counter's."""
         if metric and not metric.endswith(_COUNTER_ENDINGS):
             text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:"
-            self._info(f"{text} {quoted(metric)}")
+            self._info(f"{text} {quote(metric)}")
 
     def forced_monotonicity(self, metric: str) -> None:
         """Say that cumulative counts fell from one bucket to the next."""
         page = "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile"
         text = f"input to histogram_quantile needed to be fixed for monotonicity (see {page})"
-        self._info(f"{text} for metric name {quoted(metric)}")
+        self._info(f"{text} for metric name {quote(metric)}")
 
     def _warn(self, text: str) -> None:
         if not self._silent:

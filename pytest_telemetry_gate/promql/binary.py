@@ -9,10 +9,10 @@ import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Binary
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merged, without_name
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merge, without_name
 from pytest_telemetry_gate.promql.labels import Labels
 
-__all__ = ["COMPARISONS", "calculate", "set_operation", "with_scalar", "with_vector"]
+__all__ = ["COMPARISONS", "calculate", "combine_vectors", "combine_with_scalar", "set_operation"]
 
 Signature: TypeAlias = frozenset[tuple[str, str]]
 _Array = TypeVar("_Array", Floats, Bools)
@@ -43,7 +43,7 @@ def calculate(op: str, lhs: Floats, rhs: Floats) -> Floats:
     return _ARITHMETIC[op](lhs, rhs)
 
 
-def with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) -> Frame:
+def combine_with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) -> Frame:
     """Combine a vector with a scalar, which stands on the left if ``swapped``; names stay."""
     other = scalar[:, None]
     lhs, rhs = (other, frame.values) if swapped else (frame.values, other)
@@ -52,7 +52,7 @@ def with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) ->
     return Frame(frame.labels, calculate(node.op, lhs, rhs), frame.present)
 
 
-def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Frame:
+def combine_vectors(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Frame:
     """Combine two vectors, matched one to one or many to one; a second match at any step is an error."""
     keeps_name = not node.returns_bool and (keeps_name or node.op in COMPARISONS)
     swapped = node.card == "1:n"
@@ -63,8 +63,8 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
     if not mine:
         return Frame.empty(len(lhs.values))
     partners = [places[signatures[column]] for column in mine]
-    values, others = _some(many.values, mine), _some(ones.values, partners)
-    there = _some(many.present, mine) & _some(ones.present, partners)
+    values, others = _select_columns(many.values, mine), _select_columns(ones.values, partners)
+    there = _select_columns(many.present, mine) & _select_columns(ones.present, partners)
     left, right = (others, values) if swapped else (values, others)
     if node.op in COMPARISONS and not node.returns_bool:
         result = left
@@ -74,7 +74,7 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
     if node.card == "1:1":
         _check_one_to_one([signatures[column] for column in mine], there)
     if node.include and len(owners) > len(ones.labels):
-        matches, columns = _lent(owners, partners)
+        matches, columns = _split_by_lender(owners, partners)
         result, there = result[:, matches], there[:, matches] & single.present[:, columns]
         mine = [mine[match] for match in matches]
         lenders = [single.labels[column] for column in columns]
@@ -86,15 +86,15 @@ def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Fr
     ]
     frame = Frame(labels, result, there)
     if node.card == "1:1":
-        return merged(frame)
+        return merge(frame)
     try:
-        return merged(frame)
+        return merge(frame)
     except PromQLError:
         message = "multiple matches for labels: grouping labels must ensure unique matches"
         raise PromQLError(message) from None
 
 
-def _some(array: _Array, columns: Sequence[int]) -> _Array:
+def _select_columns(array: _Array, columns: Sequence[int]) -> _Array:
     """Return columns of an array, without copying where that is all of them in order."""
     return array if list(columns) == list(range(array.shape[1])) else array[:, columns]
 
@@ -146,7 +146,9 @@ def _single_side(
     return places, Frame(labels, np.column_stack(values), np.column_stack(present)), owners
 
 
-def _lent(owners: Sequence[tuple[int, int]], partners: Sequence[int]) -> tuple[list[int], list[int]]:
+def _split_by_lender(
+    owners: Sequence[tuple[int, int]], partners: Sequence[int]
+) -> tuple[list[int], list[int]]:
     """Part each match by which of several series lends its labels, where those follow one another."""
     lending: dict[int, list[int]] = {}
     for place, column in owners:
@@ -176,7 +178,7 @@ def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
         both = Frame(
             [*lhs.labels, *rhs.labels], np.hstack([lhs.values, rhs.values]), np.hstack([lhs.present, added])
         )
-        return merged(both)
+        return merge(both)
     matched = _matched(node, lhs, rhs)
     return Frame(lhs.labels, lhs.values, lhs.present & (matched if node.op == "and" else ~matched))
 

@@ -12,18 +12,18 @@ from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels
 
 __all__ = [
-    "LARGEST",
-    "SMALLEST",
+    "MAX_BLOCK",
+    "MIN_BLOCK",
     "Bools",
     "Floats",
     "Frame",
     "Ints",
-    "coalesced",
+    "coalesce",
     "common_presence",
-    "dropped",
+    "drop_name",
     "for_all",
-    "joined",
-    "merged",
+    "join",
+    "merge",
     "without_name",
 ]
 
@@ -34,8 +34,8 @@ Bools = NDArray[np.bool_]
 # Samples of a block of work. Wider groups are parted, since a block's few arrays should stay near the processor; groups
 # with fewer are set side by side, since numpy's calls should be worth their cost. Between the two, groups stay as they
 # are: parting and joining them costs more than it gains.
-LARGEST = 1 << 18
-SMALLEST = 1 << 15
+MAX_BLOCK = 1 << 18
+MIN_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def common_presence(present: Bools) -> Bools | None:
     return present[:, 0] if present.shape[1] and (present.strides[1] == 0 or present.shape[1] == 1) else None
 
 
-def joined(frames: Iterable[Frame], steps: int) -> Frame:
+def join(frames: Iterable[Frame], steps: int) -> Frame:
     """Return the series of several frames side by side; a list of frames is used up, to hold few of them twice."""
     many = [frame for frame in frames if frame.labels]
     if isinstance(frames, list):
@@ -94,21 +94,21 @@ def joined(frames: Iterable[Frame], steps: int) -> Frame:
     return Frame(labels, values, present)
 
 
-def coalesced(frames: Iterable[Frame], steps: int) -> Iterator[Frame]:
+def coalesce(frames: Iterable[Frame], steps: int) -> Iterator[Frame]:
     """Join small frames into blocks, so that what is done with them is done for many series at once."""
     small: list[Frame] = []
     size = 0
     for frame in frames:
-        if frame.values.size >= SMALLEST:
+        if frame.values.size >= MIN_BLOCK:
             yield frame
             continue
         small.append(frame)
         size += frame.values.size
-        if size >= SMALLEST:
-            yield joined(small, steps)
+        if size >= MIN_BLOCK:
+            yield join(small, steps)
             small, size = [], 0
     if small:
-        yield joined(small, steps)
+        yield join(small, steps)
 
 
 def without_name(labels: Labels) -> Labels:
@@ -120,22 +120,22 @@ def without_name(labels: Labels) -> Labels:
     return bare
 
 
-def dropped(frame: Frame, values: Floats | None = None, *, apart: bool = False) -> Frame:
+def drop_name(frame: Frame, values: Floats | None = None, *, strict: bool = False) -> Frame:
     """Return a frame, or other values in its place, without metric names; raises PromQLError where series coincide.
 
-    ``apart`` is as with :func:`merged`.
+    ``strict`` is as with :func:`merged`.
     """
     labels = [without_name(own) for own in frame.labels]
     bare = Frame(labels, frame.values if values is None else values, frame.present)
     if len({own.get("__name__") for own in frame.labels}) <= 1:
         return bare  # labels that differ still do without a name that they share
-    return merged(bare, apart=apart)
+    return merge(bare, strict=strict)
 
 
-def merged(frame: Frame, *, apart: bool = False) -> Frame:
+def merge(frame: Frame, *, strict: bool = False) -> Frame:
     """Join series with the same labels that are never there at once; raises PromQLError where they are.
 
-    With ``apart`` two series may not have the same labels even if they are there at different steps.
+    With ``strict`` two series may not have the same labels even if they are there at different steps.
     """
     places: dict[frozenset[tuple[str, str]], list[int]] = {}
     for column, labels in enumerate(frame.labels):
@@ -145,7 +145,7 @@ def merged(frame: Frame, *, apart: bool = False) -> Frame:
     values, present = [], []
     for columns in places.values():
         there = frame.present[:, columns]
-        together = there.any(axis=0).sum() if apart else there.sum(axis=1).max(initial=0)
+        together = there.any(axis=0).sum() if strict else there.sum(axis=1).max(initial=0)
         if together > 1:
             message = "vector cannot contain metrics with the same labelset"
             raise PromQLError(message)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pytest_telemetry_gate.promql.annotations import Notes
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, dropped
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, drop_name
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
 
@@ -42,7 +42,7 @@ def histogram_fraction(frame: Frame, lower: Floats, upper: Floats, notes: Notes,
         rows = zip(lower[steps].tolist(), upper[steps].tolist(), counts.tolist(), strict=True)
         found = []
         for low, high, row in rows:
-            guard.tick()
+            guard.check_time()
             found.append(_fraction(low, high, bounds, row))
         return np.array(found)
 
@@ -66,13 +66,13 @@ def _of_histograms(frame: Frame, notes: Notes, estimate: Estimate) -> Frame:
         there = frame.present[:, [column for _, column in buckets]]
         found.append(dict(rest))
         present.append(np.asarray(there.any(axis=1)))
-        values.append(_by_presence(frame, buckets, there, estimate, found[-1].get("__name__", "")))
+        values.append(_estimate_by_presence(frame, buckets, there, estimate, found[-1].get("__name__", "")))
     if not found:
         return Frame.empty(len(frame.values))
-    return dropped(Frame(found, np.column_stack(values), np.column_stack(present)))
+    return drop_name(Frame(found, np.column_stack(values), np.column_stack(present)))
 
 
-def _by_presence(
+def _estimate_by_presence(
     frame: Frame, buckets: Sequence[tuple[float, int]], there: Bools, estimate: Estimate, metric: str
 ) -> Floats:
     """Evaluate steps together that have the same buckets."""

@@ -37,7 +37,7 @@ class Guard:
         self._deadline = time.monotonic() + limits.timeout
         self._held = 0
 
-    def tick(self) -> None:
+    def check_time(self) -> None:
         """Hold the evaluation to its time; called between pieces of work that are bounded."""
         if time.monotonic() > self._deadline:
             message = (
@@ -45,9 +45,9 @@ class Guard:
             )
             raise PromQLError(message)
 
-    def room(self, samples: int) -> None:
+    def check_memory(self, samples: int) -> None:
         """Ask for memory before it is taken."""
-        self.tick()
+        self.check_time()
         if self._held + samples > self._limits.samples:
             message = (
                 "query processing would load too many samples into memory in query execution: "
@@ -56,29 +56,29 @@ class Guard:
             raise PromQLError(message)
 
     @contextmanager
-    def holding(self, samples: int) -> Iterator[None]:
+    def hold(self, samples: int) -> Iterator[None]:
         """Count samples that stay while other parts of the expression are evaluated."""
-        self.room(samples)
+        self.check_memory(samples)
         self._held += samples
         try:
             yield
         finally:
             self._held -= samples
 
-    def series(self, count: int) -> None:
+    def check_series(self, count: int) -> None:
         """Hold a selector to its number of series."""
-        self.tick()
+        self.check_time()
         if count > self._limits.series:
             message = f"the expression selects more than {self._limits.series:,} series"
             raise PromQLError(message)
 
-    def steps(self, count: int, what: str) -> None:
+    def check_steps(self, count: int, what: str) -> None:
         """Hold a grid of steps to its size."""
         if count > self._limits.steps:
             message = f"the {what} has more than {self._limits.steps:,} steps"
             raise PromQLError(message)
 
-    def depth(self, expression: ast.Expr) -> None:
+    def check_depth(self, expression: ast.Expr) -> None:
         """Hold subqueries to how deep they stand one in another."""
         if _subqueries(expression) > self._limits.subqueries:
             message = f"subqueries stand more than {self._limits.subqueries} deep one in another"

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.support.durations import MILLISECONDS
 
-__all__ = ["Literals", "check_numbers", "taken_out"]
+__all__ = ["Literals", "check_numbers", "extract_literals"]
 
 _TOKENS = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
@@ -20,7 +21,6 @@ _TOKENS = re.compile(
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _NUMBER = re.compile(
     r"(?<![\w.])(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?))"
     r"(?![\w.])",
@@ -45,7 +45,7 @@ class Literals:
             raise PromQLError(message)
         return self.strings[int(placeholder[1:])]
 
-    def filled(self, message: str) -> str:
+    def with_strings(self, message: str) -> str:
         """Return a message about the text without strings with the strings in it."""
         return re.sub(r"#([0-9]+)", lambda match: self.strings[int(match[1])], message)
 
@@ -60,14 +60,14 @@ class Literals:
         return name
 
 
-def taken_out(text: str, semantics: str | None) -> tuple[str, Literals]:
+def extract_literals(text: str, semantics: str | None) -> tuple[str, Literals]:
     """Replace each string and each time after ``@`` by its number, and leave comments out; raises PromQLError."""
-    found = Literals([], [], quotes=semantics != "2")
+    literals = Literals([], [], quotes=semantics != "2")
 
-    def numbered(match: re.Match[str]) -> str:
+    def number(match: re.Match[str]) -> str:
         if match["string"] is not None:
-            found.strings.append(_unquoted(match["string"]))
-            return f'"#{len(found.strings) - 1}"'
+            literals.strings.append(_unquote(match["string"]))
+            return f'"#{len(literals.strings) - 1}"'
         if match["comment"] is not None:
             return " "
         if match["duration"] is not None and semantics == "2":
@@ -81,10 +81,10 @@ def taken_out(text: str, semantics: str | None) -> tuple[str, Literals]:
         if not abs(milliseconds) < _LATEST:
             message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
             raise PromQLError(message)
-        found.times.append(_rounded(milliseconds))
-        return f"@ {len(found.times) - 1}"
+        literals.times.append(_round_half_away(milliseconds))
+        return f"@ {len(literals.times) - 1}"
 
-    return _TOKENS.sub(numbered, text), found
+    return _TOKENS.sub(number, text), literals
 
 
 def check_numbers(text: str, *, interchangeable: bool) -> None:
@@ -110,7 +110,7 @@ def check_numbers(text: str, *, interchangeable: bool) -> None:
             raise PromQLError(message)
 
 
-def _unquoted(literal: str) -> str:
+def _unquote(literal: str) -> str:
     """Read a string as ``strutil.Unquote`` does: nothing is special between backquotes."""
     quote, text = literal[0], literal[1:-1]
     if quote == "`" or "\\" not in text:
@@ -139,11 +139,12 @@ def _unquoted(literal: str) -> str:
 
 def _seconds(literal: str, *, duration: bool) -> float:
     if duration:
-        total = sum(int(count) * _UNITS[unit] for count, unit in _DURATION.findall(literal.lower()))
+        counts = _DURATION.findall(literal.lower())
+        total = sum(int(count) * MILLISECONDS[unit] for count, unit in counts) / 1000
         return -total if literal.startswith("-") else total
     return float(int(literal, 16)) if "0x" in literal.lower() else float(literal)
 
 
-def _rounded(value: float) -> int:
+def _round_half_away(value: float) -> int:
     """Round half away from zero, as Go's math.Round does."""
     return int(value + 0.5) if value >= 0 else -int(-value + 0.5)

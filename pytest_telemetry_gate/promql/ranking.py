@@ -10,13 +10,13 @@ import numpy as np
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.aggregate import Grouping
 from pytest_telemetry_gate.promql.annotations import go_number
-from pytest_telemetry_gate.promql.frame import LARGEST, Bools, Floats, Frame, Ints
-from pytest_telemetry_gate.promql.hashing import labels_hash
+from pytest_telemetry_gate.promql.frame import MAX_BLOCK, Bools, Floats, Frame, Ints
+from pytest_telemetry_gate.promql.hashing import hash_labels
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.quantile import quantiles
 
-__all__ = ["count_values", "quantile", "topmost"]
+__all__ = ["count_values", "quantile", "select_series"]
 
 _HASHES = float(2**64 - 1)
 
@@ -35,7 +35,7 @@ def quantile(frame: Frame, q: Floats, grouping: Grouping, guard: Guard) -> Frame
     """``quantile``: of the values present at each step."""
     labels, values, present = [], [], []
     for own, columns in _groups(frame, grouping):
-        guard.tick()
+        guard.check_time()
         there = frame.present[:, columns]
         labels.append(own)
         values.append(quantiles(q, np.where(there, frame.values[:, columns], np.nan), there.sum(axis=1)))
@@ -52,11 +52,11 @@ def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, 
     for own, columns in _groups(frame, grouping):
         for column in columns:
             for step in np.flatnonzero(frame.present[:, column]).tolist():
-                guard.tick()
-                text = value_text(float(frame.values[step, column]))
+                guard.check_time()
+                text = go_decimal(float(frame.values[step, column]))
                 key = frozenset((own if hidden else {**own, label: text}).items())
                 if key not in counts:
-                    guard.room(steps * (len(counts) + 1))
+                    guard.check_memory(steps * (len(counts) + 1))
                     counts[key] = np.zeros(steps)
                 counts[key][step] += 1
     if not counts:
@@ -65,7 +65,7 @@ def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, 
     return Frame([dict(key) for key in counts], values, values > 0)
 
 
-def value_text(value: float) -> str:
+def go_decimal(value: float) -> str:
     """Write a number as Go's ``FormatFloat(v, 'f', -1, 64)``: the shortest digits, never an exponent."""
     if math.isnan(value):
         return "NaN"
@@ -74,10 +74,10 @@ def value_text(value: float) -> str:
     return np.format_float_positional(value, trim="-")
 
 
-def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
+def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
     """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: keep series themselves, at each step those that are in."""
     if op == "limit_ratio":
-        return _sampled(frame, k)
+        return _limit_ratio(frame, k)
     for wanted in k.tolist():
         if not abs(wanted) < 2**63:
             message = f"Scalar value {go_number(wanted)} overflows int64"
@@ -86,7 +86,7 @@ def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) 
     kept = np.zeros(frame.present.shape, dtype=np.bool_)
     order: list[int] = []
     for _, columns in _groups(frame, grouping):
-        guard.tick()
+        guard.check_time()
         there = frame.present[:, columns]
         if op == "limitk":
             ranks = np.zeros(there.shape)
@@ -104,8 +104,8 @@ def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) 
 def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
     """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
     chosen = np.zeros(there.shape, dtype=np.bool_)
-    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (LARGEST)):
-        guard.tick()
+    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (MAX_BLOCK)):
+        guard.check_time()
         order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~there[some]), axis=1)
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
@@ -113,12 +113,12 @@ def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
     return chosen
 
 
-def _sampled(frame: Frame, ratio: Floats) -> Frame:
+def _limit_ratio(frame: Frame, ratio: Floats) -> Frame:
     """``limit_ratio``: the series whose hash is below the ratio, or, if that is negative, those which that leaves."""
     if np.isnan(ratio).any():
         message = "Ratio value NaN is NaN"
         raise PromQLError(message)
-    place = np.array([labels_hash(labels) / _HASHES for labels in frame.labels])[None, :]
+    place = np.array([hash_labels(labels) / _HASHES for labels in frame.labels])[None, :]
     limit = np.clip(ratio, -1, 1)[:, None]
     chosen = np.where(limit >= 0, place < limit, place >= 1 + limit)
     return Frame(frame.labels, frame.values, frame.present & chosen)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.promql.frame import Frame, Ints
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.storage import Group
+from pytest_telemetry_gate.promql.storage import SeriesGroup
 
-__all__ = ["Matrix", "Scalar", "Vector", "of_blocks", "of_samples"]
+__all__ = ["Matrix", "Scalar", "Vector", "matrix_of_blocks", "matrix_of_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Matrix:
     warnings: tuple[str, ...] = ()
 
 
-def of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
+def matrix_of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
     """Put blocks together in the order of their labels, leaving out series that are never there.
 
     Rows are added as blocks come and put in order where they are, so that nothing is held twice.
@@ -59,7 +59,7 @@ def of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
     for frame in blocks:
         there = np.flatnonzero(frame.present.any(axis=0))
         shape = len(labels) + len(there), len(steps)
-        guard.room(shape[0] * shape[1])
+        guard.check_memory(shape[0] * shape[1])
         for rows, columns in ((values, frame.values), (present, frame.present)):
             rows.resize(shape, refcheck=False)
             rows[len(labels) :] = columns.T[there]
@@ -85,7 +85,7 @@ def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]
         placed[place] = True
 
 
-def of_samples(groups: Sequence[Group], guard: Guard) -> Matrix:
+def matrix_of_samples(groups: Sequence[SeriesGroup], guard: Guard) -> Matrix:
     """Put raw samples on the union of their times."""
     series = sum(len(group.labels) for group in groups)
     distinct = {group.times.tobytes(): group.times for group in groups}
@@ -95,7 +95,7 @@ def of_samples(groups: Sequence[Group], guard: Guard) -> Matrix:
         every = np.concatenate([np.empty(0, dtype=np.int64), *distinct.values()])
         union = np.sort(every, kind="stable")  # of runs: merged, not hashed
         union = union[np.diff(union, prepend=union[:1] - 1) > 0]
-    guard.room(series * len(union))
+    guard.check_memory(series * len(union))
     matrix = np.full((series, len(union)), np.nan)
     present = np.zeros(matrix.shape, dtype=np.bool_)
     row = 0

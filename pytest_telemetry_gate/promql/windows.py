@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from pytest_telemetry_gate.promql.frame import (
-    LARGEST,
-    SMALLEST,
+    MAX_BLOCK,
+    MIN_BLOCK,
     Bools,
     Floats,
     Frame,
@@ -21,9 +21,9 @@ from pytest_telemetry_gate.promql.frame import (
 )
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.storage import Group, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.storage import SeriesGroup, is_stale, may_be_nan
 
-__all__ = ["Grid", "Windows", "from_frame", "narrowed", "rows_of", "windows_of", "within"]
+__all__ = ["Grid", "Windows", "crop", "rows_of", "samples_of_frame", "split_wide", "windows_of"]
 
 _Array = TypeVar("_Array", Floats, Ints)
 
@@ -69,7 +69,7 @@ class Windows:
         """Steps and series."""
         return len(self.lo), self.values.shape[1]
 
-    def having(self, least: int) -> Bools:
+    def present_with(self, least: int) -> Bools:
         """Tell which windows hold enough samples, for all series."""
         return for_all(self.counts >= least, self.values.shape[1])
 
@@ -82,16 +82,16 @@ class Windows:
         """Call a function with the step, the times and the values of every window that has enough samples."""
         result = np.full(self.shape, np.nan)
         for step in np.flatnonzero(self.counts >= least).tolist():
-            self.guard.tick()
+            self.guard.check_time()
             window = slice(self.lo[step], self.hi[step])
             result[step] = function(step, self.times[window], self.values[window])
         return result
 
-    def places(self, first: int = 0) -> Iterator[tuple[Ints | slice, Ints]]:
+    def sample_rounds(self, first: int = 0) -> Iterator[tuple[Ints | slice, Ints]]:
         """Go through the windows sample by sample: which steps have one more, and its row."""
         counts = self.counts
         for place in range(first, int(counts.max(initial=0))):
-            self.guard.tick()
+            self.guard.check_time()
             inside = counts > place
             if inside.all():
                 yield slice(None), self.lo + place
@@ -114,44 +114,46 @@ def rows_of(array: _Array, index: Ints) -> _Array:
     return array[index]
 
 
-def windows_of(groups: Iterable[Group], grid: Grid, guard: Guard) -> Iterator[Windows]:
+def windows_of(groups: Iterable[SeriesGroup], grid: Grid, guard: Guard) -> Iterator[Windows]:
     """Cut groups to the windows' extent and yield them in blocks; series without a sample in any are left out."""
-    return _in_blocks(
+    return _join_small(
         Windows(piece.labels, piece.times[:, None], piece.values, *grid.bounds(piece.times), grid, guard)
-        for group in within(groups, grid)
-        for piece in narrowed(group, len(grid.ends))
+        for group in crop(groups, grid)
+        for piece in split_wide(group, len(grid.ends))
     )
 
 
-def within(groups: Iterable[Group], grid: Grid) -> Iterator[Group]:
+def crop(groups: Iterable[SeriesGroup], grid: Grid) -> Iterator[SeriesGroup]:
     """Cut groups to the extent of all windows and take stale markers out."""
     for group in groups:
         first = int(group.times.searchsorted(grid.starts[0], "left" if grid.closed else "right"))
         last = int(group.times.searchsorted(grid.ends[-1], "right"))
         if first < last:
-            yield from _without_stale(Group(group.labels, group.times[first:last], group.values[first:last]))
+            yield from _without_stale(
+                SeriesGroup(group.labels, group.times[first:last], group.values[first:last])
+            )
 
 
-def from_frame(frame: Frame, grid: Ints) -> Iterator[Group]:
+def samples_of_frame(frame: Frame, grid: Ints) -> Iterator[SeriesGroup]:
     """Turn the steps of a subquery into samples."""
     common = common_presence(frame.present)
     if common is not None:
         if common.all():
-            yield Group(tuple(frame.labels), grid, frame.values)
+            yield SeriesGroup(tuple(frame.labels), grid, frame.values)
         elif common.any():
-            yield Group(tuple(frame.labels), grid[common], frame.values[common])
+            yield SeriesGroup(tuple(frame.labels), grid[common], frame.values[common])
     elif frame.labels:
-        yield from _by_presence(Group(tuple(frame.labels), grid, frame.values), frame.present)
+        yield from _split_by_presence(SeriesGroup(tuple(frame.labels), grid, frame.values), frame.present)
 
 
-def _without_stale(group: Group) -> Iterator[Group]:
+def _without_stale(group: SeriesGroup) -> Iterator[SeriesGroup]:
     if may_be_nan(group.values) and (stale := is_stale(group.values)).any():
-        yield from _by_presence(group, ~stale)
+        yield from _split_by_presence(group, ~stale)
     else:
         yield group
 
 
-def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
+def _split_by_presence(group: SeriesGroup, present: Bools) -> Iterator[SeriesGroup]:
     """Part series by the rows they have samples in, leaving out those without any."""
     columns: dict[bytes, list[int]] = defaultdict(list)
     for column, bits in enumerate(np.packbits(present, axis=0).T):
@@ -160,41 +162,41 @@ def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
         rows = present[:, several[0]]
         if rows.any():
             labels = tuple(group.labels[column] for column in several)
-            yield Group(labels, group.times[rows], group.values[rows][:, several])
+            yield SeriesGroup(labels, group.times[rows], group.values[rows][:, several])
 
 
-def narrowed(group: Group, steps: int) -> Iterator[Group]:
+def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
     """Part a wide group into blocks of series."""
-    width = max(1, LARGEST // max(steps, len(group.times)))
+    width = max(1, MAX_BLOCK // max(steps, len(group.times)))
     if width >= len(group.labels):
         yield group
         return
     for first in range(0, len(group.labels), width):
         some = slice(first, first + width)
-        yield Group(group.labels[some], group.times, group.values[:, some])
+        yield SeriesGroup(group.labels[some], group.times, group.values[:, some])
 
 
-def _in_blocks(pieces: Iterable[Windows]) -> Iterator[Windows]:
+def _join_small(pieces: Iterable[Windows]) -> Iterator[Windows]:
     """Set small groups side by side whose windows lie alike, whatever their times."""
     waiting: dict[tuple[int, bytes, bytes], list[Windows]] = defaultdict(list)
     held = 0
     for piece in pieces:
         size = max(piece.values.size, len(piece.lo) * len(piece.labels))
-        piece.guard.room(size)
-        if size >= SMALLEST:
+        piece.guard.check_memory(size)
+        if size >= MIN_BLOCK:
             yield piece
             continue
         alike = waiting[len(piece.values), piece.lo.tobytes(), piece.hi.tobytes()]
         alike.append(piece)
         held += size
-        if held >= SMALLEST:
-            yield from map(_side_by_side, waiting.values())
+        if held >= MIN_BLOCK:
+            yield from map(_stack, waiting.values())
             waiting.clear()
             held = 0
-    yield from map(_side_by_side, waiting.values())
+    yield from map(_stack, waiting.values())
 
 
-def _side_by_side(pieces: list[Windows]) -> Windows:
+def _stack(pieces: list[Windows]) -> Windows:
     first = pieces[0]
     if len(pieces) == 1:
         return first

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.promql import Group, Matcher
-from pytest_telemetry_gate.promql.storage import some_columns
+from pytest_telemetry_gate.promql import Matcher, SeriesGroup
+from pytest_telemetry_gate.promql.storage import select_columns
 from pytest_telemetry_gate.recording.writer import FORMAT
 
 __all__ = ["Recording"]
@@ -124,7 +124,7 @@ class Recording:
         """
         return cast("Mapping[str, Mapping[str, float]]", self._region(region).get("checkpoints", {}))
 
-    def pieces(self, region: str = "") -> Iterator[Group]:
+    def pieces(self, region: str = "") -> Iterator[SeriesGroup]:
         """Yield a region's samples in pieces of a few MiB, each series' own in the order of time."""
         for group in self._region(region)["groups"]:
             times = self.array(group["times"], np.int64, 1)
@@ -132,7 +132,7 @@ class Recording:
                 labels = _labels(metric)
                 first = 0
                 for values in self._rows(metric["member"], (len(times), len(labels))):
-                    yield Group(labels, times[first : first + len(values)], values)
+                    yield SeriesGroup(labels, times[first : first + len(values)], values)
                     first += len(values)
 
     def _rows(self, member: str, shape: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
@@ -255,7 +255,7 @@ class _RegionStorage:
                         raise RecordingError(message)
                     seen.add(series)
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[SeriesGroup]:
         """Yield the series that every matcher matches, reading their members one after another."""
         key = tuple(matchers)
         if key not in self._selections:
@@ -266,7 +266,7 @@ class _RegionStorage:
             if values.shape != (len(times), len(labels)):
                 message = f"{self._recording.path}: member {member} has the shape {values.shape}, not {(len(times), len(labels))}"
                 raise RecordingError(message)
-            yield some_columns(Group(labels, times, values), columns, start, end)
+            yield select_columns(SeriesGroup(labels, times, values), columns, start, end)
 
     def _selected(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]

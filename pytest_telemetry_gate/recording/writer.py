@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.promql import SeriesGroup
 from pytest_telemetry_gate.recording.files import locked, replacing
 from pytest_telemetry_gate.recording.merge import united_events
 from pytest_telemetry_gate.recording.spill import SpilledGroup
@@ -49,15 +49,15 @@ class RecordingWriter:
             "semantics": semantics,
             "suites": list(suites),
         }
-        self._groups: dict[str, list[Group | SpilledGroup]] = defaultdict(list)
+        self._groups: dict[str, list[SeriesGroup | SpilledGroup]] = defaultdict(list)
         self._intervals: dict[str, dict[str, float]] = defaultdict(dict)
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
         self._checkpoints: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         self._captures: list[Mapping[str, Any]] = []
 
-    def add(self, group: Group | SpilledGroup, *, region: str = "") -> None:
+    def add(self, group: SeriesGroup | SpilledGroup, *, region: str = "") -> None:
         """Add series that share one vector of timestamps (ms, rising)."""
-        if isinstance(group, Group) and (
+        if isinstance(group, SeriesGroup) and (
             len(group.times) != len(group.values) or (np.diff(group.times) <= 0).any()
         ):
             message = "a group's timestamps must rise and have one row of values each"
@@ -173,7 +173,7 @@ def put_captures(archive: Archive, captures: Iterable[Mapping[str, Any]], listed
     return listed
 
 
-def _order(group: Group | SpilledGroup) -> tuple[int, list[list[tuple[str, str]]]]:
+def _order(group: SeriesGroup | SpilledGroup) -> tuple[int, list[list[tuple[str, str]]]]:
     times = group.times
     return int(times[0]) if len(times) else 0, sorted(sorted(labels.items()) for labels in group.labels)
 
@@ -185,11 +185,13 @@ def _portions(columns: Sequence[int], rows: int) -> Iterator[Sequence[int]]:
         yield columns[first : first + most]
 
 
-def _pieces(group: Group | SpilledGroup, columns: Sequence[int], rows: int) -> Iterator[NDArray[np.float64]]:
+def _pieces(
+    group: SeriesGroup | SpilledGroup, columns: Sequence[int], rows: int
+) -> Iterator[NDArray[np.float64]]:
     most = max(1, _PIECE // (len(columns) * 8))
     for first in range(0, rows, most):
         last = min(rows, first + most)
-        if isinstance(group, Group):
+        if isinstance(group, SeriesGroup):
             yield np.asarray(group.values[first:last, columns], dtype=np.float64)
         else:
             yield group.rows(columns, first, last)

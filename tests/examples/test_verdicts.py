@@ -7,35 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from pytest_telemetry_gate import builtin, plan
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.config import load_environment
-from pytest_telemetry_gate.figures import figure, signed
-from pytest_telemetry_gate.registry import Registry
-from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.loader import load_suite
-from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.plugin import builtin_hooks
+from pytest_telemetry_gate.support.numbers import format_change, format_value
 
 GOLDEN = Path(__file__).parent / "golden"
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 
 
 def judged(folder: Path) -> list[Verdict]:
     environment = load_environment(folder / "telemetry.yaml", "recorded")
     registry = Registry(
-        builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), KINDS
+        builtin_hooks.pytest_telemetry_gate_sources(),
+        builtin_hooks.pytest_telemetry_gate_event_sources(),
+        KINDS,
     )
     session = GateSession(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
-    return [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
+    return [judge(check, session.answers(check)).verdict for check in plan.checks(suite, environment)]
 
 
 def row(verdict: Verdict) -> str:
-    variance = "" if verdict.variance is None else signed(verdict.variance, verdict.variance_unit)
+    variance = "" if verdict.variance is None else format_change(verdict.variance, verdict.variance_unit)
     cells = (
         f"{verdict.criterion}[{verdict.checkpoint}]",
         str(verdict.outcome),
-        figure(verdict.value, verdict.unit),
+        format_value(verdict.value, verdict.unit),
         verdict.limit,
         variance,
     )
@@ -56,7 +59,9 @@ def test_the_good_rollout_passes_everywhere(examples):
 
 
 def test_the_regressed_rollout_fails_by_its_four_faults_and_what_follows_from_them(examples):
-    closed = [one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.lets_through()]
+    closed = [
+        one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.keeps_gate_open()
+    ]
     caught = {(one.criterion, str(one.outcome)) for one in closed}
     assert caught == {
         ("parse_duration_p95", "fail"),

@@ -21,13 +21,12 @@ import servers
 from children import LIGHT
 
 # pytester forgets what a run inside has imported; what is here already need not be imported for each run anew.
-import pytest_telemetry_gate.collect
-import pytest_telemetry_gate.record
-import pytest_telemetry_gate.sources.connections
+import pytest_telemetry_gate.plugin.check_items
+import pytest_telemetry_gate.plugin.recording
 import pytest_telemetry_gate.sources.prometheus  # noqa: F401
 from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.recording import Recording
-from pytest_telemetry_gate.sources.recorded import RecordingSource
+from pytest_telemetry_gate.sources.recording import RecordingSource
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

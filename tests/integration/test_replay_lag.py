@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from counting import ALL, SLOT, Service, counting, source_of, suite_of, wait_for_scrapes
 
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.replay.capture import LiveReplay
+from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.suite.loader import load_replay
 
 pytestmark = pytest.mark.integration
 
@@ -46,7 +46,7 @@ def verdicts(
     suite = load_replay(suite_of(folder, service, numbers, counter=counter, lag=lag, isolation=isolation))
     live = LiveReplay(suite, lambda: source, 1, suite.cases)
     started = time.monotonic()
-    found = [judge_case(suite, case, live.capture(case)) for case in suite.cases]
+    found = [judge_case(suite, case, live.capture(case)).verdict for case in suite.cases]
     return found, time.monotonic() - started
 
 

@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from regions import LiveProject
 
-from pytest_telemetry_gate import builtin
-from pytest_telemetry_gate.config import Deadline, Environment, RegionSettings
 from pytest_telemetry_gate.errors import UnreachableError
-from pytest_telemetry_gate.fetch import joinable
+from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.fetch import joinable
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.answers import Answer, Value
+from pytest_telemetry_gate.model.environment import Deadline, Environment, Origin, RegionSettings
+from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
+from pytest_telemetry_gate.recorder.recorder import Wanted, record
 from pytest_telemetry_gate.recording import Recording
-from pytest_telemetry_gate.recording.recorder import Wanted, record
-from pytest_telemetry_gate.registry import Registry
-from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.sources.base import Answer, Instant, Value
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 pytestmark = pytest.mark.integration
@@ -86,13 +87,13 @@ def source(url: str, name: str = "eu", **options: object) -> PrometheusSource:
 
 
 def region(url: str, name: str = "eu", **options: object) -> RegionSettings:
-    return RegionSettings(name, "prometheus", {"url": url, **options}, {}, "telemetry.yaml:1", Path())
+    return RegionSettings(name, "prometheus", {"url": url, **options}, {}, Origin("telemetry.yaml"), Path())
 
 
 def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
     """Ask as a gate asks: ahead, in batches."""
     registry = Registry(
-        builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), {}
+        builtin_hooks.pytest_telemetry_gate_sources(), builtin_hooks.pytest_telemetry_gate_event_sources(), {}
     )
     gate = GateSession(
         Environment("live", Path("telemetry.yaml"), {"eu": region(url)}, deadline=Deadline(60.0)), registry
@@ -154,7 +155,7 @@ def test_a_bad_query_is_told_of_and_its_companions_are_answered(server: servers.
 def test_a_warning_belongs_to_the_query_that_caused_it(server: servers.Server):
     def warn(exchange: faults.Exchange) -> None:
         more = {"warnings": ["store is down"]} if "jobs_total" in exchange.asked.query else {}
-        faults.beside(exchange, **more)
+        faults.relative_to_folder(exchange, **more)
 
     with faults.serving(faults.relay(server.url)) as front:
         front.faults["warn"] = warn
@@ -284,7 +285,7 @@ def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged
 
 def test_a_recording_answers_as_its_server(server: servers.Server, tmp_path: Path):
     live = source(server.url)
-    live.know(live.probe())
+    live.restore_probe(live.probe())
     asked = [Instant("eu", promql, AT) for promql in [*QUERIES, "rate(jobs_total[7h])", "late[7h]"]]
     out = tmp_path / "a.telemetry.zip"
     assert record(out, {"eu": Wanted(live, asked)}, recorded_at=AT).failures == {}

@@ -8,7 +8,17 @@ import sys
 
 from children import LIGHT
 
-HEAVY = ("yaml", "numpy", "pydantic", "promql_parser", "re2", "tabulate", "requests", "prometheus_api_client")
+HEAVY = (
+    "yaml",
+    "numpy",
+    "pydantic",
+    "promql_parser",
+    "re2",
+    "tabulate",
+    "requests",
+    "prometheus_api_client",
+    "xxhash",
+)
 PROBE = """
 import json, sys
 import pytest

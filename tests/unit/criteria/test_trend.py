@@ -10,8 +10,8 @@ from gates import HEAD, START, UP, MemoryGate, grid, one, series
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.criteria.trend import fit, student_t
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.stats.line import fit, student_t
 
 SUITE = """groups:
   Telemetry:

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from memory_source import MemorySource
 
 from pytest_telemetry_gate.errors import RecordingError, SourceError
-from pytest_telemetry_gate.events.base import Episode, Events
-from pytest_telemetry_gate.events.recorded import RecordedEvents
-from pytest_telemetry_gate.promql import Engine, Group, Matcher, Vector
+from pytest_telemetry_gate.model.events import Episode, Events
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant
+from pytest_telemetry_gate.promql import Engine, Matcher, SeriesGroup, Vector
 from pytest_telemetry_gate.promql.storage import STALE
-from pytest_telemetry_gate.recording import Recording, RecordingWriter, samples
+from pytest_telemetry_gate.recorder import samples
+from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recording import Recording, RecordingWriter
 from pytest_telemetry_gate.recording.files import locked
-from pytest_telemetry_gate.recording.recorder import Wanted, record
-from pytest_telemetry_gate.sources.base import EventsQuestion, Instant
-from pytest_telemetry_gate.sources.recorded import RecordingSource
+from pytest_telemetry_gate.sources.recording import RecordingSource
+from pytest_telemetry_gate.sources.recording_events import RecordedEvents
 
 STEP = 15_000
 HOUR = 3600
@@ -174,9 +175,9 @@ def test_the_order_and_a_repetition_of_parts_do_not_matter(tmp_path_factory, par
 def test_a_file_keeps_its_other_regions_and_checkpoints(tmp_path):
     path = tmp_path / "a.telemetry.zip"
     writer = RecordingWriter(recorded_at=100.0, source="a test", suites=["old"])
-    writer.add(Group(({"__name__": "kept"},), np.array([1, 2]), np.ones((2, 1))), region="eu")
+    writer.add(SeriesGroup(({"__name__": "kept"},), np.array([1, 2]), np.ones((2, 1))), region="eu")
     writer.add(
-        Group(({"__name__": "cpu", "job": "a"},), np.array([0, 999_999]), np.ones((2, 1))), region="us"
+        SeriesGroup(({"__name__": "cpu", "job": "a"},), np.array([0, 999_999]), np.ones((2, 1))), region="us"
     )
     writer.interval("b", 30.0, region="us")
     writer.write(path)

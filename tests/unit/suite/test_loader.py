@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate import builtin
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.suite.loader import load_suite
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.plugin import builtin_hooks
 
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 HEAD = """\
 version: 1
 suite: small
@@ -88,9 +88,9 @@ WRONG = {
     ),
     "duplicate id": (
         f"{HEAD}{GROUP}    - {{id: a, query: up}}\n    - {{id: a, query: up}}\n",
-        "8: criterion 'a' is there already (line 7)",
+        "8: duplicate criterion 'a' (first at line 7)",
     ),
-    "duplicate key": (criterion("id: a, id: b, query: up"), "7: duplicate key 'id' (first in line 7)"),
+    "duplicate key": (criterion("id: a, id: b, query: up"), "7: duplicate key 'id' (first at line 7)"),
     "unknown checkpoint": (
         criterion("id: a, query: up, checkpoints: [13h]"),
         "7: criterion 'a': unknown checkpoint '13h' (did you mean '12h'?)",

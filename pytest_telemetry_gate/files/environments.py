@@ -1,0 +1,203 @@
+"""``telemetry.yaml``: the environments in which suites are judged, and the secrets that must never be shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from pytest_telemetry_gate.errors import ConfigError, SuiteError
+from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.files.environment_keys import (
+    EnvironmentKeys,
+    EnvironmentsFile,
+    RegionKeys,
+    ReplayKeys,
+)
+from pytest_telemetry_gate.files.validation import validated
+from pytest_telemetry_gate.model.environment import (
+    DEFAULT_INTERVAL,
+    Deadline,
+    Environment,
+    Origin,
+    RegionSettings,
+    ReplaySettings,
+)
+from pytest_telemetry_gate.support.places import Place, key_of, map_texts
+from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name
+from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.variables import expand_references
+
+__all__ = ["Deadline", "Environment", "RegionSettings", "ReplaySettings", "load_environment"]
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
+_PASSWORD = re.compile(r"://[^/@\s:]*:([^/\s]*)@")
+_DEFAULT_DEADLINE = 900.0  # seconds for all questions of a gate: well below the time limits of CI jobs
+
+
+def load_environment(path: Path, name: str | None = None, *, deadline: float | None = None) -> Environment:
+    """Read one environment: the named one, else ``$TELEMETRY_ENV``'s, else the file's default.
+
+    ``deadline`` (seconds) goes before the file's own. ``${VAR}``, ``${VAR:-default}`` and ``${file:PATH}`` are
+    expanded after parsing, in this environment only; ``$$`` is a dollar. Raises ConfigError, one line, for a missing
+    file, an unknown name or anything else that cannot be used.
+    """
+    if not path.is_file():
+        subject = f"environment {name!r}: " if name else ""
+        message = f"{subject}there is no {path.name} at {path.parent} (known environments: none); see telemetry_config"
+        raise ConfigError(message)
+    try:
+        document = Document(path, _relative(path))
+    except SuiteError as error:
+        raise ConfigError(str(error)) from None
+    return _Reader(document).environment(name, deadline)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the regions of an environment have in common: settings, their place in the file, and the deadline."""
+
+    options: Mapping[str, Any]
+    place: Place
+    deadline: Deadline
+
+
+class _Reader:
+    """Reads one environment, remembering every secret that it meets."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._folder = document.path.parent
+        self._secrets = Secrets()
+
+    def environment(self, name: str | None, deadline: float | None) -> Environment:
+        file = validated(EnvironmentsFile, self._document.value, self._error, ())
+        name = self._choose(name, file)
+        place = ("environments", name)
+        raw = self._mapping(file.environments[name], place)
+        keys = validated(
+            EnvironmentKeys,
+            map_texts(raw, self._expand, place),
+            self._error,
+            place,
+            f"environment {name!r}: ",
+        )
+        seconds = keys.deadline if deadline is None else deadline
+        shared = _Shared(
+            {**(keys.model_extra or {}), "scrape_interval": keys.scrape_interval},
+            place,
+            Deadline(_DEFAULT_DEADLINE if seconds is None else seconds),
+        )
+        return Environment(
+            name=name,
+            path=self._document.path,
+            regions={
+                region: self._region(region, shared, own)
+                for region, own in (keys.regions or {"": {}}).items()
+            },
+            scrape_interval=DEFAULT_INTERVAL if keys.scrape_interval is None else keys.scrape_interval,
+            deadline=shared.deadline,
+            secrets=self._secrets,
+        )
+
+    def _choose(self, name: str | None, file: EnvironmentsFile) -> str:
+        from_shell = os.environ.get("TELEMETRY_ENV")
+        known = ", ".join(file.environments) or "none"
+        if name:
+            chosen, origin = name, "--telemetry-env"
+        elif from_shell:
+            chosen, origin = from_shell, "$TELEMETRY_ENV"
+        elif file.default is not None:
+            chosen, origin = file.default, "default"
+        else:
+            raise self._error((), f"no environment chosen and no `default:`; known environments: {known}")
+        if chosen not in file.environments:
+            nearest = suggestion(chosen, file.environments) if file.environments else ""
+            hint = nearest if nearest.startswith(" (") else ""
+            message = f"{origin}: unknown environment {chosen!r}{hint}; known environments: {known}"
+            raise self._error(("environments",), message)
+        return chosen
+
+    def _region(self, name: str, shared: _Shared, own: object) -> RegionSettings:
+        place: Place = (*shared.place, "regions", name) if name else shared.place
+        if name and not _NAME.fullmatch(name):
+            raise self._error(place, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
+        own = self._mapping({} if own is None else own, place)
+        origin = self._origin(place, shared, own)
+        subject = f"region {name!r}" if name else f"environment {shared.place[-1]!r}"
+
+        def error(key: Place, message: str) -> ConfigError:
+            return ConfigError(f"{origin.at(key)}: {subject}: {message}")
+
+        keys = validated(RegionKeys, {**shared.options, **own}, error, ())
+        common: dict[str, Any] = {
+            "name": name,
+            "folder": self._folder,
+            "deadline": shared.deadline,
+            "secrets": self._secrets,
+        }
+        events = {
+            kind: RegionSettings(
+                source=stated.source,
+                options=stated.model_extra or {},
+                events={},
+                origin=origin.below(("events", kind)),
+                **common,
+            )
+            for kind, stated in keys.events
+            if stated is not None
+        }
+        return RegionSettings(
+            source=keys.source,
+            options=keys.model_extra or {},
+            events=events,
+            origin=origin,
+            accept_warnings=keys.accept_warnings,
+            scrape_interval=keys.scrape_interval,
+            concurrency=keys.concurrency,
+            own=frozenset(own),
+            replay=self._replay(keys.replay, origin.below(("replay",))),
+            **common,
+        )
+
+    def _replay(self, keys: ReplayKeys, origin: Origin) -> ReplaySettings:
+        recording = None if keys.recording is None else self._folder / keys.recording
+        return ReplaySettings(keys.variables, keys.capture, recording, origin)
+
+    def _origin(self, place: Place, shared: _Shared, own: Mapping[str, Any]) -> Origin:
+        """Return the lines of a region's settings: of its own keys, and of those that it shares."""
+        lines = {
+            key: line for key, line in self._document.lines(shared.place).items() if key and key[0] not in own
+        }
+        return Origin(self._document.shown, lines | self._document.lines(place))
+
+    def _expand(self, text: str, place: Place) -> str:
+        try:
+            expanded = expand_references(text, folder=self._folder, secrets=self._secrets)
+        except ValueError as error:
+            raise self._error(place, str(error)) from None
+        if is_secret_name(key_of(place)):
+            self._secrets.keep(expanded)
+        # By hand, since urlsplit raises on what is no address, which the source will say better.
+        if login := _PASSWORD.search(expanded):
+            self._secrets.keep(login[1], unquote(login[1]))
+        return expanded
+
+    def _mapping(self, value: object, place: Place) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._error(place, f"{'.'.join(map(str, place))}: must be a mapping of keys to values")
+        return value
+
+    def _error(self, place: Place, message: str) -> ConfigError:
+        return ConfigError(f"{self._document.shown}:{self._document.line(place)}: {message}")
+
+
+def _relative(path: Path) -> str:
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)

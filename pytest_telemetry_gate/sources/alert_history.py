@@ -1,0 +1,146 @@
+"""Alert episodes from Prometheus' own ``ALERTS`` series, and the proof that the rules were evaluated.
+
+Samples of ``ALERTS`` are exact rule evaluations, so that an alert is seen which fired for one evaluation only. A range
+query would miss it or, by the lookback, merge it with the next. Sources: ``rules/alerting.go`` (ALERTS) and
+``rules/group.go`` (the rule group's metrics) of Prometheus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_telemetry_gate.model.events import Episode, Evaluation, Events
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+
+__all__ = ["Metrics", "alert_events", "alert_reads"]
+
+_FIRING = 'ALERTS{alertstate="firing"}'
+_EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
+_FAILURES = "prometheus_rule_evaluation_failures_total"
+_DEFAULT_INTERVAL = 60.0  # Prometheus' own default of global.evaluation_interval
+_NOT_LABELS = frozenset({"__name__", "alertstate"})
+
+
+class Metrics(Protocol):
+    """What is needed of a metric source."""
+
+    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate at one time, in seconds."""
+        ...
+
+
+def alert_events(
+    metrics: Metrics, other: Events, start: float, end: float, *, accept_warnings: bool = False
+) -> Events:
+    """Return the alerts that ``ALERTS`` shows from start to end (seconds), beside the events of another source.
+
+    Resolved alerts are included; an episode that began at or before ``start`` was carried in. Of an alert that both
+    show at the same time, the episode from ``ALERTS`` stays. The history is incomplete where the metric source warns of
+    its answer, unless ``accept_warnings``.
+    """
+    warnings: list[str] = []
+    intervals = {rule.alert: rule.interval for rule in other.rules}
+    firing = _raw_samples(metrics, _FIRING, start - _margin(other), end, warnings)
+    recorded = tuple(_episodes(firing, intervals, start))
+    further = tuple(
+        episode for episode in other.episodes if not any(_is_same(episode, shown) for shown in recorded)
+    )
+    evaluations = tuple(_evaluations(metrics, other, start, end, warnings))
+    episodes = tuple(sorted(recorded + further, key=lambda episode: (episode.start, episode.name)))
+    events = replace(other, episodes=episodes, evaluations=evaluations)
+    if accept_warnings or not warnings:
+        return events
+    return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(warnings)}")
+
+
+def alert_reads(other: Events, start: float, end: float) -> Iterable[tuple[str, float, float]]:
+    """Yield the selectors that ``alert_events`` reads, and from when to when (seconds)."""
+    selectors = (_FIRING, _EVALUATED, _FAILURES) if other.rules else (_FIRING,)
+    for selector in selectors:
+        yield selector, start - _margin(other), end
+
+
+def _margin(events: Events) -> float:
+    """Return how far before the start evaluations are searched, in seconds."""
+    return 2 * max((rule.interval for rule in events.rules), default=_DEFAULT_INTERVAL)
+
+
+def _raw_samples(metrics: Metrics, selector: str, start: float, end: float, warnings: list[str]) -> Matrix:
+    """Return a selector's raw samples from start to end (seconds); new warnings are added to the list."""
+    milliseconds = round((end - start) * 1000)
+    result = metrics.instant(f"{selector}[{milliseconds}ms]", end)
+    if not isinstance(result, Matrix):
+        message = f"a range selector gave a {type(result).__name__}"
+        raise TypeError(message)
+    warnings.extend(text for text in result.warnings if text not in warnings)
+    return result
+
+
+def _episodes(matrix: Matrix, intervals: dict[str, float], start: float) -> Iterable[Episode]:
+    """Yield the stretches without a gap of more than two rule intervals that end after ``start`` (seconds)."""
+    for labels, present, values in zip(matrix.labels, matrix.present, matrix.values, strict=True):
+        times = matrix.times[present & (values == 1)]
+        if not len(times):
+            continue
+        name = labels.get("alertname", "")
+        interval = intervals.get(name) or _spacing(times)
+        own_labels = {key: value for key, value in labels.items() if key not in _NOT_LABELS}
+        gaps = np.flatnonzero(np.diff(times) > 2 * interval) + 1
+        for stretch in np.split(times, gaps):
+            end = float(stretch[-1]) + interval
+            if end > start:
+                yield Episode("alert", name, float(stretch[0]), end, own_labels)
+
+
+def _spacing(times: NDArray[np.float64]) -> float:
+    """Return the median of the seconds between samples."""
+    return float(np.median(np.diff(times))) if len(times) > 1 else _DEFAULT_INTERVAL
+
+
+def _is_same(left: Episode, right: Episode) -> bool:
+    """Tell whether two reports are of one episode: the same alert, labels that agree, times that touch."""
+    if left.name != right.name or any(right.labels.get(k, v) != v for k, v in left.labels.items()):
+        return False
+    return left.start <= (right.end or left.start) and right.start <= (left.end or right.start)
+
+
+def _evaluations(
+    metrics: Metrics, other: Events, start: float, end: float, warnings: list[str]
+) -> Iterable[Evaluation]:
+    """Yield one entry for each rule group that reported itself, over all servers that evaluate it.
+
+    The gauge holds the time of the newest evaluation at each scrape. Two scrapes in a row may therefore miss up to one
+    group interval and one scrape interval of evaluations in a healthy server; twice that is a gap.
+    """
+    groups = {rule.group: rule.interval for rule in other.rules}
+    if not groups:
+        return
+    begin = start - _margin(other)
+    evaluated = _raw_samples(metrics, _EVALUATED, begin, end, warnings)
+    failures = _raw_samples(metrics, _FAILURES, begin, end, warnings)
+    for group, interval in groups.items():
+        rows = [row for row, labels in enumerate(evaluated.labels) if labels.get("rule_group") == group]
+        if not rows:
+            continue
+        present = evaluated.present[rows]
+        moments = np.unique(evaluated.values[rows][present])
+        edges = np.concatenate(([start], moments[(moments > start) & (moments <= end)], [end]))
+        allowed_gap = 2 * (interval + max(_spacing(evaluated.times[series]) for series in present))
+        failed = math.fsum(
+            _increase(values[series])
+            for labels, values, series in zip(failures.labels, failures.values, failures.present, strict=True)
+            if labels.get("rule_group") == group
+        )
+        yield Evaluation(group, float(np.diff(edges).max()), allowed_gap, failed)
+
+
+def _increase(values: NDArray[np.float64]) -> float:
+    """Return by how much a counter rose, resets added."""
+    steps = np.diff(values)
+    return float(np.where(steps < 0, values[1:], steps).sum())

@@ -1,0 +1,79 @@
+"""The verdict itself: which outcomes let the gate through, and its way between processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_outcome
+
+VERDICT = Verdict(
+    suite="s", group="g", criterion="c", title="t", region="eu", checkpoint="24h", outcome=Outcome.WARN, reason="r",
+    level=Level.CRIT, severity=Level.INFO, value=84.5, unit="ms", limit="<= 90 ms", warnings=("a", "b"), named=False,
+)  # fmt: skip
+
+
+def test_only_three_outcomes_let_the_gate_through_under_strict() -> None:
+    through = {outcome for outcome in Outcome if outcome.keeps_gate_open(strict=True)}
+    assert through == {Outcome.PASS, Outcome.WAIVED, Outcome.PENDING}
+    assert {outcome for outcome in Outcome if outcome.keeps_gate_open()} == through | {Outcome.WARN}
+
+
+def test_only_pending_is_not_judged() -> None:
+    assert [outcome for outcome in Outcome if not outcome.judged] == [Outcome.PENDING]
+
+
+def test_the_wire_is_json_and_comes_back_the_same() -> None:
+    wire = VERDICT.to_wire()
+    assert Verdict.from_wire(json.loads(json.dumps(wire))) == VERDICT
+    assert {type(value) for value in wire.values()} <= {str, float, int, bool, list, type(None)}
+    assert all(type(item) is str for item in wire["warnings"])
+
+
+@given(
+    st.builds(
+        Verdict,
+        **{field.name: st.text() for field in dataclasses.fields(Verdict) if field.type == "str"},
+        outcome=st.sampled_from(list(Outcome)),
+        level=st.none() | st.sampled_from(list(Level)),
+        value=st.none() | st.floats(allow_nan=False),
+    )
+)
+def test_any_verdict_comes_back_the_same(verdict: Verdict) -> None:
+    assert Verdict.from_wire(verdict.to_wire()) == verdict
+
+
+@pytest.mark.parametrize("change", [{"outcome": "great"}, {"level": "loud"}])
+def test_a_wire_that_is_no_verdict_is_refused(change: dict[str, str]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Verdict.from_wire({**VERDICT.to_wire(), **change})
+
+
+def test_a_key_that_a_newer_version_wrote_is_ignored() -> None:
+    assert Verdict.from_wire({**VERDICT.to_wire(), "colour": "red"}) == VERDICT
+
+
+def test_a_wire_without_a_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="criterion"):
+        Verdict.from_wire({name: value for name, value in VERDICT.to_wire().items() if name != "criterion"})
+
+
+@pytest.mark.parametrize(
+    ("region", "checkpoint", "name"),
+    [("", "", "c"), ("eu", "", "c[eu]"), ("", "24h", "c[24h]"), ("eu", "24h", "c[eu-24h]")],
+)
+def test_the_name_is_that_of_the_test(region: str, checkpoint: str, name: str) -> None:
+    assert replace(VERDICT, region=region, checkpoint=checkpoint).name == name
+
+
+def test_the_outcome_of_several_is_the_worst() -> None:
+    some = [
+        replace(VERDICT, outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
+    ]
+    assert worst_outcome(some) is Outcome.INCONCLUSIVE
+    assert worst_outcome([]) is None
