@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,50 @@ hypothesis.settings.register_profile("explore", derandomize=False, deadline=None
 hypothesis.settings.load_profile("fixed")
 
 
+# The files that take longest, the longest first: whoever gets the last file of `--dist loadfile` should not get a long
+# one. A file that is not here comes after these, in the order of its folder.
+LONGEST_FIRST = (
+    "examples/test_qa_replay_faults.py",
+    "promql/test_differential.py",
+    "examples/test_qa_replay_live.py",
+    "integration/test_record_live.py",
+    "live/test_running.py",
+    "live/test_secrets.py",
+    "plugin/test_record.py",
+    "plugin/test_exit_codes.py",
+    "examples/test_qa_replay_javascript.py",
+    "plugin/test_distributed.py",
+    "live/test_faults.py",
+    "plugin/test_replay.py",
+    "plugin/test_waiting.py",
+    "plugin/test_fixtures.py",
+    "live/test_alerts.py",
+    "examples/test_qa_replay.py",
+    "integration/test_replay_lag.py",
+    "unit/replay/test_command.py",
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "integration: needs a real server; skipped with the command that installs it"
     )
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # pytest-xdist would put the files with most tests first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Keep no bytecode of the files that tests write: it knows seconds, and they are rewritten within one."""
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
