@@ -27,6 +27,16 @@ PASSING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 90'}\n
 FAILING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 200'}\n"
 HEAD = gates.HEAD
 TWO = HEAD.replace("[2h]", "[1h, 2h]")
+HOURS = HEAD.replace("[2h]", "[30m, 1h, 90m, 2h]")
+TREND = """
+groups:
+  Parser:
+    - {id: requests, query: requests, baseline: 99, tolerance: 5%}
+    - {id: cpu, query: cpu, unit: '%', expect: '< 60'}
+  Derived:
+    - {id: share, ratio: {of: [Parser]}, expect: '>= 50%'}
+    - {id: trend, trend: {of: requests, better: lower}}
+"""
 SERIES = (
     gates.UP,
     gates.series("cpu", 70),
