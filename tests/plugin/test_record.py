@@ -140,13 +140,15 @@ def files(project: Project) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    "jobs", [("-n0", "-n0", "-n0"), ("-n2", "-n0", "-n2")], ids=["one process", "workers"]
+)
 def test_the_jobs_of_a_pipeline_build_one_recording_with_the_same_verdicts(
-    company: Project, monkeypatch: pytest.MonkeyPatch, workers: str
+    company: Project, monkeypatch: pytest.MonkeyPatch, jobs: tuple[str, ...]
 ) -> None:
     company.file("test_by_hand.py", TEST)
     live = {}
-    for job in ("1h", "2h", "3h"):
+    for job, workers in zip(("1h", "2h", "3h"), jobs, strict=True):
         live |= verdicts(company, monkeypatch, workers, f"--telemetry-checkpoint={job}", OPTION)
     recorded = verdicts(company, monkeypatch, "-o", "telemetry_config=recorded.yaml")
     assert len(live) == 9 * 2 * 3 - 2 * 2 + 1
