@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import servers
 from counting import ALL, counting, source_of, suite_of
+from otlp_requests import encode_request
 
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.judge.contracts import judge_contract
-from pytest_telemetry_gate.replay.otlp.protobuf import serialised
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.contracts import SpanContract
@@ -95,7 +95,7 @@ def judging() -> float:
 def receiving() -> float:
     """Return spans per second that come from another process as encoded requests."""
     with Receiver() as receiver, tempfile.NamedTemporaryFile() as file:
-        file.write(serialised("traces", document(PER_REQUEST - 1)))
+        file.write(encode_request("traces", document(PER_REQUEST - 1)))
         file.flush()
         port = receiver.endpoint.rpartition(":")[2]
         command = [sys.executable, "-c", SENDER, port]

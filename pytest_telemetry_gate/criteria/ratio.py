@@ -19,7 +19,7 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -54,7 +54,7 @@ class Ratio(Criterion):
         yield from super().problems(suite)
         for group in self.ratio.of:
             if group not in suite.groups:
-                yield "ratio", f"unknown group {group!r}{suggestion(group, suite.groups)}"
+                yield "ratio", f"unknown group {group!r}{suggest(group, suite.groups)}"
             elif any(isinstance(one, Ratio) for one in suite.groups[group]):
                 yield "ratio", f"group {group!r} holds a ratio: a ratio of ratios has no fixed denominator"
 

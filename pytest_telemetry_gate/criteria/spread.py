@@ -16,7 +16,7 @@ from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.numbers import format_change
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -48,7 +48,7 @@ class Spread(Criterion):
         others = {one.id: one for criteria in suite.groups.values() for one in criteria if one is not self}
         other = others.get(self.spread.of)
         if other is None:
-            yield "spread", f"unknown criterion {self.spread.of!r}{suggestion(self.spread.of, others)}"
+            yield "spread", f"unknown criterion {self.spread.of!r}{suggest(self.spread.of, others)}"
         elif other.over_regions:
             yield "spread", f"criterion {other.id!r} is judged over all regions at once, so it has no spread"
 

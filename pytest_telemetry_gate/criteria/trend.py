@@ -21,7 +21,7 @@ from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.stats.line import Line, fit
 from pytest_telemetry_gate.support.numbers import format_change, format_number
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -78,7 +78,7 @@ class Trend(Criterion):
             if criterion is not self
         ]
         if self.trend.of not in ids:
-            yield "trend", f"unknown criterion {self.trend.of!r}{suggestion(self.trend.of, ids)}"
+            yield "trend", f"unknown criterion {self.trend.of!r}{suggest(self.trend.of, ids)}"
 
     def _forecast_problems(self, suite: Suite, forecast: Forecast) -> Iterable[tuple[str, str]]:
         if forecast.expect.unit not in _UNITS:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
-from pytest_telemetry_gate.model.fields import CountField, Model, ScalarField, SpanField
+from pytest_telemetry_gate.model.fields import CountField, Model, PositiveDurationField, ScalarField
 
 __all__ = ["EnvironmentKeys", "EnvironmentsFile", "EventSourceKeys", "EventsKeys", "RegionKeys", "ReplayKeys"]
 
@@ -56,7 +56,7 @@ class RegionKeys(Model):
     accept_warnings: StrictBool = Field(
         default=False, description="whether an answer with warnings, such as a partial one, may be judged"
     )
-    scrape_interval: SpanField | None = Field(
+    scrape_interval: PositiveDurationField | None = Field(
         default=None, description="for $__interval and $__rate_interval, 15s by default"
     )
     concurrency: CountField = Field(
@@ -75,8 +75,8 @@ class EnvironmentKeys(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    scrape_interval: SpanField | None = Field(default=None)
-    deadline: SpanField | None = Field(
+    scrape_interval: PositiveDurationField | None = Field(default=None)
+    deadline: PositiveDurationField | None = Field(
         default=None, description="how long all requests of the environment may take together, 15m by default"
     )
     regions: _Settings = Field(

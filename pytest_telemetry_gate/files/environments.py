@@ -18,7 +18,7 @@ from pytest_telemetry_gate.files.environment_keys import (
     RegionKeys,
     ReplayKeys,
 )
-from pytest_telemetry_gate.files.validation import validated
+from pytest_telemetry_gate.files.validation import validate_model
 from pytest_telemetry_gate.model.environment import (
     DEFAULT_INTERVAL,
     Deadline,
@@ -29,7 +29,7 @@ from pytest_telemetry_gate.model.environment import (
 )
 from pytest_telemetry_gate.support.places import Place, key_of, map_texts
 from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.variables import expand_references
 
 __all__ = ["Deadline", "Environment", "RegionSettings", "ReplaySettings", "load_environment"]
@@ -75,11 +75,11 @@ class _Reader:
         self._secrets = Secrets()
 
     def environment(self, name: str | None, deadline: float | None) -> Environment:
-        file = validated(EnvironmentsFile, self._document.value, self._error, ())
+        file = validate_model(EnvironmentsFile, self._document.value, self._error, ())
         name = self._choose(name, file)
         place = ("environments", name)
         raw = self._mapping(file.environments[name], place)
-        keys = validated(
+        keys = validate_model(
             EnvironmentKeys,
             map_texts(raw, self._expand, place),
             self._error,
@@ -116,7 +116,7 @@ class _Reader:
         else:
             raise self._error((), f"no environment chosen and no `default:`; known environments: {known}")
         if chosen not in file.environments:
-            nearest = suggestion(chosen, file.environments) if file.environments else ""
+            nearest = suggest(chosen, file.environments) if file.environments else ""
             hint = nearest if nearest.startswith(" (") else ""
             message = f"{origin}: unknown environment {chosen!r}{hint}; known environments: {known}"
             raise self._error(("environments",), message)
@@ -133,7 +133,7 @@ class _Reader:
         def error(key: Place, message: str) -> ConfigError:
             return ConfigError(f"{origin.at(key)}: {subject}: {message}")
 
-        keys = validated(RegionKeys, {**shared.options, **own}, error, ())
+        keys = validate_model(RegionKeys, {**shared.options, **own}, error, ())
         common: dict[str, Any] = {
             "name": name,
             "folder": self._folder,

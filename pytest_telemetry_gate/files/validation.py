@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.support.places import Key
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
-__all__ = ["hidden_of", "keys_of", "validated"]
+__all__ = ["hidden_of", "keys_of", "validate_model"]
 
 
 _PROBLEMS = {
@@ -31,14 +31,16 @@ _TAGS = frozenset({"number", "mapping", "[key]"})
 _M = TypeVar("_M", bound=BaseModel)
 
 
-def validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
+def validate_model(
+    model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = ""
+) -> _M:
     """Read a value into a model; raises SuiteError at the first thing that is wrong, in the words of the file.
 
     ``document`` is the file, or what makes an error from a place and a message.
     """
     error = document.error if isinstance(document, Document) else document
     for key in sorted(hidden_of(model).intersection(value)) if isinstance(value, dict) else ():
-        raise error((*where, key), f"{prefix}unknown key {key!r}{suggestion(key, keys_of(model))}")
+        raise error((*where, key), f"{prefix}unknown key {key!r}{suggest(key, keys_of(model))}")
     try:
         return model.model_validate(value)
     except ValidationError as failure:
@@ -68,7 +70,7 @@ def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
         if kind == "missing":
             return f"{before}needs {key!r}"
         inner = _model_at(model, keys[:-1])
-        return f"{before}unknown key {key!r}{suggestion(key, keys_of(inner) if inner is not None else ())}"
+        return f"{before}unknown key {key!r}{suggest(key, keys_of(inner) if inner is not None else ())}"
     where = _dotted(keys)
     if kind == "value_error":
         message = str(context.get("error", error["msg"]))

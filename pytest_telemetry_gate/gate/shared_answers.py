@@ -26,14 +26,17 @@ class SharedAnswers:
     Whoever claims a question first asks it and puts the answer; everybody else waits for that. In the folder a
     question has one file, named by its digest, and the claim is a file beside it that is created exclusively. The
     folder belongs to one run and is removed with it. Safe to use from several threads.
+
+    ``scrub`` takes secrets out of every answer as it comes in, the one place where that is done.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, scrub: Callable[[str], str] = str) -> None:
         if folder is not None:
             # One by one, since parents=True would leave the mode of the parent to the umask.
             for one in (folder.parent, folder):
                 one.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
+        self._scrub = scrub
         self._answers: dict[Question, Answer] = {}
         self._claimed: set[Question] = set()
         self._changed = threading.Condition()
@@ -58,6 +61,7 @@ class SharedAnswers:
 
     def put(self, question: Question, answer: Answer) -> None:
         """Give the answer to a claimed question to everybody who waits for it."""
+        answer = answer.scrubbed(self._scrub)
         if self._folder is not None:
             unfinished = self._file(question, f"{os.getpid()}.{threading.get_ident()}.tmp")
             # On a full disk the others ask for themselves in the end; this process has its answer.
@@ -91,7 +95,7 @@ class SharedAnswers:
         if self.claim(question):
             self.put(question, ask(question))
         known = self.get(question)
-        return ask(question) if known is None else known
+        return ask(question).scrubbed(self._scrub) if known is None else known
 
     def _file(self, question: Question, kind: str) -> Path:
         digest = hashlib.sha256(repr(question).encode()).hexdigest()

@@ -16,14 +16,14 @@ __all__ = [
     "CountField",
     "DurationField",
     "EndTimeField",
+    "FractionField",
     "IdField",
     "LimitField",
     "Model",
     "NumberField",
-    "PartField",
+    "PositiveDurationField",
     "ScalarField",
     "ShareField",
-    "SpanField",
     "TimeField",
 ]
 
@@ -44,7 +44,7 @@ def _seconds(value: object) -> float:
     return parse_duration(value if isinstance(value, str) else str(value))
 
 
-def _span(value: object) -> float:
+def _positive_duration(value: object) -> float:
     seconds = _seconds(value)
     if seconds <= 0:
         message = f"must be positive, not {value!r}"
@@ -52,10 +52,10 @@ def _span(value: object) -> float:
     return seconds
 
 
-def _part(value: object) -> float:
+def _fraction(value: object) -> float:
     share = parse_share(value)
     if share > 1:
-        message = f"{value!r} is more than the whole"
+        message = f"must be at most 100%, not {value!r}"
         raise ValueError(message)
     return share
 
@@ -112,8 +112,10 @@ def _text_schema(description: str, pattern: str) -> WithJsonSchema:
 DurationField = Annotated[
     float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
 ]
-SpanField = Annotated[
-    float, BeforeValidator(_read(_span, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+PositiveDurationField = Annotated[
+    float,
+    BeforeValidator(_read(_positive_duration, float)),
+    _text_schema("a duration: 90m, 1h30m", _DURATION),
 ]
 TimeField = Annotated[
     float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
@@ -126,8 +128,8 @@ EndTimeField = Annotated[
 ShareField = Annotated[
     float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")
 ]
-PartField = Annotated[
-    float, BeforeValidator(_read(_part, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
+FractionField = Annotated[
+    float, BeforeValidator(_read(_fraction, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
 ]
 LimitField = Annotated[
     Limit,

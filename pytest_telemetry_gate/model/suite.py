@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from pytest_telemetry_gate.model.fields import EndTimeField, IdField, Model, SpanField, TimeField
+from pytest_telemetry_gate.model.fields import EndTimeField, IdField, Model, PositiveDurationField, TimeField
 from pytest_telemetry_gate.model.terms import Baseline, Levels, Terms
 
 __all__ = [
@@ -41,9 +41,11 @@ class CheckpointEntry(Model):
 
     id: IdField | None = Field(default=None, description="the name, if it is not the time after the start")
     at: str | None = Field(default=None, description="a duration after rollout.start (+15m), or a time")
-    window: SpanField | None = Field(default=None, description="overrides the criteria's window")
-    every: SpanField | None = Field(default=None, description="a checkpoint after each such duration ...")
-    until: SpanField | None = Field(default=None, description="... up to and with this one")
+    window: PositiveDurationField | None = Field(default=None, description="overrides the criteria's window")
+    every: PositiveDurationField | None = Field(
+        default=None, description="a checkpoint after each such duration ..."
+    )
+    until: PositiveDurationField | None = Field(default=None, description="... up to and with this one")
 
 
 def _entry(value: Any) -> Any:

@@ -9,13 +9,13 @@ from pydantic.json_schema import SkipJsonSchema
 
 from pytest_telemetry_gate.model.fields import (
     EndTimeField,
+    FractionField,
     IdField,
     LimitField,
     Model,
     NumberField,
-    PartField,
+    PositiveDurationField,
     ShareField,
-    SpanField,
     TimeField,
 )
 from pytest_telemetry_gate.support.units import Limit, convert, dimension
@@ -63,10 +63,12 @@ class Baseline(Model):
 
     name: str = Field(default="", description="what it is called in tables")
     file: str | None = Field(default=None, description="a baseline file, beside the suite")
-    offset: SpanField | None = Field(default=None, description="the same query, this much earlier")
+    offset: PositiveDurationField | None = Field(
+        default=None, description="the same query, this much earlier"
+    )
     at: TimeField | None = Field(default=None, description="the same query, at this time")
     query: str | None = Field(default=None, description="another query, at the checkpoint")
-    window: SpanField | None = Field(default=None, description="the baseline's own $__window")
+    window: PositiveDurationField | None = Field(default=None, description="the baseline's own $__window")
     content: SkipJsonSchema[BaselineFile | None] = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
@@ -112,8 +114,8 @@ class Terms(Model):
     combine: Literal["all", "any", "sum", "max"] | None = Field(
         default=None, description="makes one verdict over all regions, instead of one for each"
     )
-    coverage: PartField = Field(default=0.9, description="share of the window that must hold data")
-    window: SpanField | None = Field(default=None, description="the length of $__window")
+    coverage: FractionField = Field(default=0.9, description="share of the window that must hold data")
+    window: PositiveDurationField | None = Field(default=None, description="the length of $__window")
     checkpoints: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="the only checkpoints it is judged at"
     )

@@ -1,6 +1,6 @@
-"""Aggregations over series, step by step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``.
+"""Aggregations over series at each step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``.
 
-Series come in blocks and are folded into the groups as they come, so that they need not be held all at once.
+Series arrive in blocks. Each block is folded into the groups at once, so that never all series are held.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Blocks = Iterable[Frame]
 
 
 class Grouping:
-    """``by`` or ``without`` some labels: which group a series belongs to, numbered as they are met."""
+    """Assigns series to groups, ``by`` or ``without`` some labels; groups are numbered as they appear."""
 
     def __init__(self, names: Sequence[str], *, without: bool) -> None:
         self._names = names
@@ -51,7 +51,7 @@ class Grouping:
 
 
 class _Fold:
-    """What is known of each group so far; [groups, steps], and more groups as they are met."""
+    """The aggregate of each group so far, [groups, steps]; more groups are added as they appear."""
 
     initial = 0.0
 
@@ -70,15 +70,15 @@ class _Fold:
         self.state = [_grow(array, capacity, self.initial) for array in self.state]
 
     def add(self, segments: _Segments) -> None:
-        """Take a block in."""
+        """Fold a block into the groups."""
         self.count[segments.groups] += segments.counts()
         self.fold(segments)
 
     def fold(self, segments: _Segments) -> None:
-        """Take the values of a block in."""
+        """Fold the values of a block into the groups' state."""
 
     def result(self) -> Floats:
-        """Return a value for each group and step; it means nothing where the count is 0."""
+        """Return the value of each group and step; undefined where the count is 0."""
         return self.count
 
 
@@ -88,7 +88,7 @@ def _grow(array: Floats, capacity: int, initial: float) -> Floats:
 
 
 class _Segments:
-    """A block as [series, steps], the series of a group together: from ``bounds`` on those of ``groups``."""
+    """A block as [series, steps], sorted by group: rows from ``bounds[n]`` on belong to ``groups[n]``."""
 
     def __init__(self, frame: Frame, owners: Ints) -> None:
         order = np.argsort(owners, kind="stable")
@@ -101,28 +101,28 @@ class _Segments:
         common = common_presence(frame.present)
         self.everywhere = common is not None and bool(common.all())
         self.common = common
-        self.there = frame.present.T[kept]
+        self.present = frame.present.T[kept]
 
     def counts(self) -> Floats:
-        """Return how many series of each group are there."""
+        """Return how many series of each group are present, [groups, steps]."""
         if self.common is not None:
             return self.sizes[:, None] * self.common.astype(np.float64)
-        return np.add.reduceat(self.there, self.bounds, axis=0, dtype=np.float64)
+        return np.add.reduceat(self.present, self.bounds, axis=0, dtype=np.float64)
 
     def values_or(self, value: float) -> Floats:
-        """Return the rows with a value for what is absent."""
-        return self.rows if self.everywhere else np.where(self.there, self.rows, value)
+        """Return the rows, with ``value`` where a series is absent."""
+        return self.rows if self.everywhere else np.where(self.present, self.rows, value)
 
     def one_of_each(self) -> Iterable[tuple[Ints, Floats, Bools]]:
-        """Yield the first series of each group, then the second ...: groups, values, whether they are there."""
+        """Yield the first series of each group, then the second and so on: groups, values, presence."""
         for number in range(int(self.sizes.max(initial=0))):
             more = self.sizes > number
             row = self.bounds[more] + number
-            yield self.groups[more], self.rows[row], self.there[row]
+            yield self.groups[more], self.rows[row], self.present[row]
 
 
 class _Sum(_Fold):
-    """Kahan's summation, in halves within a block."""
+    """Kahan summation; within a block by halves."""
 
     def __init__(self, steps: int, scale: float = 1.0) -> None:
         super().__init__(steps)
@@ -155,7 +155,7 @@ class _Sum(_Fold):
 
 
 def _halves(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | Ints, slice | Ints]]:
-    """Yield which rows take which in when each segment is folded to its first half."""
+    """Yield the rows to add to, and the rows to add, when each segment is folded to its first half."""
     if len(bounds) == 1:
         first, half, size = int(bounds[0]), int(halves[0]), int(sizes[0])
         yield slice(first, first + size - half), slice(first + half, first + size)
@@ -167,7 +167,7 @@ def _halves(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | I
 
 
 class _Extreme(_Fold):
-    """fmin or fmax, which ignore NaN unless there is nothing else."""
+    """``fmin`` or ``fmax``: NaN only where every value is NaN."""
 
     initial = np.nan
 
@@ -186,7 +186,7 @@ class _Extreme(_Fold):
 
 
 class _Group(_Fold):
-    """One, wherever there is something."""
+    """1 wherever a series is present."""
 
     def result(self) -> Floats:
         return np.ones_like(self.count)
@@ -202,17 +202,17 @@ class _Variance(_Fold):
 
     def add(self, segments: _Segments) -> None:
         mean, spread = self.state
-        for groups, values, there in segments.one_of_each():
-            self.count[groups] += there
+        for groups, values, present in segments.one_of_each():
+            self.count[groups] += present
             count, old = self.count[groups], mean[groups]
             delta = values - old
             new = old + delta / count
             more = delta * (values - new)
             if self.from_first:
-                first = there & (count == 1)
+                first = present & (count == 1)
                 new, more = np.where(first, values, new), np.where(first, 0.0, more)
-            mean[groups] = np.where(there, new, old)
-            spread[groups] += np.where(there, more, 0.0)
+            mean[groups] = np.where(present, new, old)
+            spread[groups] += np.where(present, more, 0.0)
 
     def result(self) -> Floats:
         return self.state[1] / self.count

@@ -1,4 +1,4 @@
-"""What Prometheus 3 says beside an answer: warnings and infos in its words, from ``util/annotations``.
+"""Warnings and infos beside an answer, in Prometheus 3's words, from ``util/annotations``.
 
 Prometheus adds the position within the expression; the engine has none to add.
 """
@@ -18,7 +18,7 @@ _COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
 
 
 class Notes:
-    """Collects each text once, in the order of their first appearance; silent where the profile has none."""
+    """Collects texts, each once, in the order of their first appearance; nothing if ``silent``."""
 
     def __init__(self, *, silent: bool) -> None:
         self._silent = silent
@@ -26,7 +26,7 @@ class Notes:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What has been noted so far."""
+        """The texts so far."""
         return tuple(self._texts)
 
     def invalid_quantiles(self, values: Iterable[float]) -> None:

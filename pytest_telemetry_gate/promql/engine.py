@@ -50,9 +50,9 @@ class Engine:
             match expression.type:
                 case "vector":
                     frame = run.vector(expression)
-                    there = np.flatnonzero(frame.present[0]).tolist()
-                    labels = [frame.labels[column] for column in there]
-                    return Vector(labels, frame.values[0, there], time, run.notes.texts)
+                    columns = np.flatnonzero(frame.present[0]).tolist()
+                    labels = [frame.labels[column] for column in columns]
+                    return Vector(labels, frame.values[0, columns], time, run.notes.texts)
                 case "scalar":
                     return Scalar(float(run.scalar(expression)[0]), time, run.notes.texts)
                 case "matrix":
@@ -99,7 +99,16 @@ class Engine:
         start = int(steps[0])
         last = start if end is None else end
         notes = Notes(silent=self._semantics == "2")
-        return Evaluator(self._storage, self._semantics, self._lookback, start, last, steps, notes, guard)
+        return Evaluator(
+            storage=self._storage,
+            semantics=self._semantics,
+            lookback=self._lookback,
+            start=start,
+            end=last,
+            steps=steps,
+            guard=guard,
+            notes=notes,
+        )
 
 
 def _milliseconds(seconds: float) -> int:

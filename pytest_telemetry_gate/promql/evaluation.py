@@ -1,11 +1,10 @@
-"""One evaluation of an expression over a storage: every node for all steps at once, block of series by block."""
+"""Evaluates an expression over a storage: each node for all steps at once, in blocks of series."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import TypeGuard
 
 import numpy as np
@@ -25,26 +24,22 @@ from pytest_telemetry_gate.promql.calls import PER_SERIES, WHOLE_VECTOR
 from pytest_telemetry_gate.promql.frame import (
     Floats,
     Frame,
-    Ints,
     coalesce,
     drop_name,
-    for_all,
     join,
     merge,
 )
 from pytest_telemetry_gate.promql.functions import CALENDAR
 from pytest_telemetry_gate.promql.labels import is_label_name, quote
-from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.over_time import KEEPS_NAME, WINDOW_FUNCTIONS
 from pytest_telemetry_gate.promql.ranking import count_values, quantile, select_series
-from pytest_telemetry_gate.promql.storage import SeriesGroup, Storage, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.selecting import SampleReader
+from pytest_telemetry_gate.promql.storage import SeriesGroup
 from pytest_telemetry_gate.promql.windows import (
     Grid,
     Windows,
     crop,
-    rows_of,
     samples_of_frame,
-    split_wide,
     windows_of,
 )
 
@@ -54,17 +49,10 @@ _SUBQUERY_STEP = 60_000  # ms; Prometheus' default of global.evaluation_interval
 
 
 @dataclass(slots=True)
-class Evaluator:
-    """``start`` and ``end`` are the outermost query's, ``steps`` those evaluated here; all int64 ms."""
+class Evaluator(SampleReader):
+    """Evaluates nodes at ``steps``; ``notes`` collects warnings and infos."""
 
-    storage: Storage
-    semantics: str
-    lookback: int
-    start: int
-    end: int
-    steps: Ints
     notes: Notes
-    guard: Guard
 
     def scalar(self, node: ast.Expr) -> Floats:
         """Evaluate an expression of type scalar: one number a step."""
@@ -101,14 +89,14 @@ class Evaluator:
         return self._join_blocks(self.blocks(node))
 
     def blocks(self, node: ast.Expr) -> Iterator[Frame]:
-        """Evaluate an expression of type vector, block by block where no series depends on another."""
+        """Evaluate an expression of type vector; in blocks where no series depends on another."""
         match node:
             case ast.Paren():
                 yield from self.blocks(node.expr)
             case ast.VectorSelector():
-                yield from coalesce(self._select(node), len(self.steps))
+                yield from coalesce(self.newest(node), len(self.steps))
             case ast.Call(func="timestamp") if (selector := _selector(node.args[0])) is not None:
-                times = coalesce(self._select(selector, times=True), len(self.steps))
+                times = coalesce(self.newest(selector, times=True), len(self.steps))
                 yield from self._drop_names(times, selector)
             case ast.Call() if node.func in WINDOW_FUNCTIONS:
                 yield from self._call_over_time(node)
@@ -154,7 +142,7 @@ class Evaluator:
             yield group
 
     def _scalar_of_vector(self, node: ast.Expr) -> Floats:
-        """``scalar()``: the value where there is one series, else NaN."""
+        """``scalar()``: the value of the only series, NaN where there is none or several."""
         frame = self.vector(node)
         if not frame.labels:
             return np.full(len(self.steps), np.nan)
@@ -163,7 +151,7 @@ class Evaluator:
         return np.where(frame.present.sum(axis=1) == 1, first, np.nan)
 
     def _series_change(self, node: ast.Call | ast.Unary | ast.Binary) -> _SeriesChange:
-        """Return what a node does with each series for itself."""
+        """Return how a node changes each series by itself."""
         match node:
             case ast.Unary():
                 return _SeriesChange(node.expr, _negated, strict=self.semantics == "2")
@@ -181,39 +169,9 @@ class Evaluator:
     def _drop_names(
         self, frames: Iterable[Frame], argument: ast.Expr, *, strict: bool = False
     ) -> Iterator[Frame]:
-        """Drop the names of what was made of an argument."""
+        """Drop the metric names of what an argument became."""
         for frame in frames if has_one_name(argument) else [self._join_blocks(frames)]:
             yield drop_name(frame, strict=strict)
-
-    def _select(self, node: ast.VectorSelector, *, times: bool = False) -> Iterator[Frame]:
-        """Take each series' newest sample in the lookback; with ``times`` the sample's time is the value."""
-        moments = self._moments(node.offset, node.at)
-        oldest = moments - self.lookback
-        groups = self._limit_series(self.storage.select(node.matchers, int(oldest[0]), int(moments[-1])))
-        for group in chain.from_iterable(split_wide(wide, len(moments)) for wide in groups):
-            self.guard.check_memory(len(moments) * len(group.labels))
-            at = group.times.searchsorted(moments, side="right") - 1
-            index = np.maximum(at, 0)
-            taken = group.times[index]
-            fresh = (at >= 0) & ((taken >= oldest) if self.semantics == "2" else (taken > oldest))
-            if not fresh.any():
-                continue
-            values = rows_of(group.values, index)
-            present = for_all(fresh, len(group.labels))
-            if may_be_nan(values):
-                present = present & ~is_stale(values)
-            if times:
-                values = np.repeat((taken / 1000)[:, None], len(group.labels), axis=1)
-            yield Frame(list(group.labels), values, present)
-
-    def _limit_series(self, groups: Iterable[SeriesGroup]) -> Iterator[SeriesGroup]:
-        """Hold a selector to the number of series it may have."""
-        series = 0
-        for group in groups:
-            series += len(group.labels)
-            self.guard.check_series(series)
-            if len(group.times):
-                yield group
 
     def _call_over_time(self, node: ast.Call) -> Iterator[Frame]:
         """Apply a function of samples to every window."""
@@ -236,20 +194,12 @@ class Evaluator:
         kernel = WINDOW_FUNCTIONS[func]
         for windows in self._windows(matrix):
             values, present = kernel(windows, parameters)
-            there = bool((windows.counts > 0).any())
-            if there and func == "quantile_over_time":
+            if func == "quantile_over_time" and (windows.counts > 0).any():
                 self.notes.invalid_quantiles(parameters[0])
             if func in {"rate", "increase"} and present[:, 0].any():
                 for labels in windows.labels:
                     self.notes.possible_non_counter(labels.get("__name__", ""))
             yield Frame(list(windows.labels), values, present)
-
-    def _moments(self, offset: int, at: ast.At) -> Ints:
-        """Return the times that a selector looks at: the steps, or the one of ``@``, less the offset."""
-        if at is None:
-            return self.steps - offset if offset else self.steps
-        fixed = {"start": self.start, "end": self.end}[at] if isinstance(at, str) else at
-        return np.full(len(self.steps), fixed - offset, dtype=np.int64)
 
     def _windows(self, node: ast.Expr) -> Iterator[Windows]:
         """Return what a range selector or subquery reads at each step."""
@@ -257,22 +207,15 @@ class Evaluator:
         return windows_of(groups, grid, self.guard)
 
     def _ranged(self, node: ast.Expr) -> tuple[Iterable[SeriesGroup], Grid]:
+        """Return the samples of a range selector or subquery, and the windows of the steps."""
         inner = ast.unwrapped(node)
         match inner:
             case ast.MatrixSelector():
-                grid = self._grid(inner.range, inner.selector.offset, inner.selector.at)
-                matchers = inner.selector.matchers
-                return self._limit_series(
-                    self.storage.select(matchers, int(grid.starts[0]), int(grid.ends[-1]))
-                ), grid
+                return self.in_windows(inner)
             case ast.Subquery():
-                grid = self._grid(inner.range, inner.offset, inner.at)
+                grid = self.grid(inner.range, inner.offset, inner.at)
                 return self._subquery(inner, int(grid.starts[0]), int(grid.ends[-1])), grid
         raise _unexpected(node, "matrix")
-
-    def _grid(self, length: int, offset: int, at: ast.At) -> Grid:
-        ends = self._moments(offset, at)
-        return Grid(ends - length, ends, self.steps, closed=self.semantics == "2")
 
     def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[SeriesGroup]:
         """Evaluate a subquery on its grid: the multiples of its step, whatever the time of the query."""
@@ -326,7 +269,7 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class _SeriesChange:
-    """What happens to each series of an argument; ``strict`` is as with ``frame.merged``."""
+    """A change of each series of an argument; ``strict`` is as in ``frame.merge``."""
 
     argument: ast.Expr
     function: Callable[[Frame], Frame]
@@ -348,7 +291,7 @@ def _negated(frame: Frame) -> Frame:
 
 
 def has_one_name(node: ast.Expr) -> bool:
-    """Tell whether all series of an answer surely have the same name or none, so that none coincide without it."""
+    """Tell whether all series surely have one name or none, so that dropping it makes no two labels equal."""
     match node:
         case ast.VectorSelector():
             return any(matcher.name == "__name__" and matcher.op == "=" for matcher in node.matchers)

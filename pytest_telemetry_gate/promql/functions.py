@@ -116,10 +116,10 @@ def clamp(frame: Frame, low: Floats | None, high: Floats | None) -> Frame:
     return Frame(frame.labels, values, present)
 
 
-def _go_extreme(ufunc: np.ufunc, wins: float, one: Floats, other: Floats) -> Floats:
+def _go_extreme(ufunc: np.ufunc, wins: float, left: Floats, right: Floats) -> Floats:
     """Go's math.Min and math.Max: the infinity in question wins even against NaN."""
-    extreme: Floats = ufunc(one, other)
-    return np.where((one == wins) | (other == wins), wins, extreme)
+    extreme: Floats = ufunc(left, right)
+    return np.where((left == wins) | (right == wins), wins, extreme)
 
 
 def round_to(frame: Frame, to: Floats) -> Frame:
@@ -180,8 +180,8 @@ def label_replace(
 def label_join(frame: Frame, target: str, separator: str, sources: Sequence[str]) -> Frame:
     """``label_join``: set a label to the values of others, joined."""
     labels = [
-        _with_label(one, target, separator.join(one.get(source, "") for source in sources))
-        for one in frame.labels
+        _with_label(own, target, separator.join(own.get(source, "") for source in sources))
+        for own in frame.labels
     ]
     return merge(replace(frame, labels=labels))
 

@@ -41,9 +41,9 @@ def compile_regex(pattern: str, newlines: bool = True) -> Any:
         try:
             return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
         except re2.error as error:
-            told = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-            told = told.partition(": ")[0]  # what follows cites the pattern with our anchors
-            reason = _REASONS.get(told, told)
+            text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+            text = text.partition(": ")[0]  # what follows cites the pattern with our anchors
+            reason = _REASONS.get(text, text)
     message = f"error parsing regexp: {reason}: `{pattern}`"
     raise PromQLError(message)
 
@@ -82,8 +82,8 @@ class Matcher:
             return text == self.value
         if self.op == "!=":
             return text != self.value
-        found = compile_regex(self.value, self.newlines).fullmatch(text) is not None
-        return found == (self.op == "=~")
+        matched = compile_regex(self.value, self.newlines).fullmatch(text) is not None
+        return matched == (self.op == "=~")
 
     def __str__(self) -> str:
         return f"{label_name(self.name)}{self.op}{quote(self.value)}"

@@ -1,4 +1,4 @@
-"""What of an expression is read here and not by the grammar's parser: strings, and times after ``@``."""
+"""The parts of an expression that promql-parser must not read: strings, and times after ``@``."""
 
 from __future__ import annotations
 
@@ -27,30 +27,33 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _OFFSET = re.compile(r"\boffset\s*[-+]?\s*$", re.IGNORECASE)
-_LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
+_MAX_TIME = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
 
 
 @dataclass(slots=True)
 class Literals:
-    """What stands in an expression for the grammar's parser to leave alone: strings, and times of ``@`` in ms."""
+    """The strings of an expression, and its times of ``@`` in ms; numbers stand in their place in the text.
+
+    ``quotes`` says whether names may be in quotes.
+    """
 
     strings: list[str]
     times: list[int]
     quotes: bool
 
     def string(self, placeholder: str) -> str:
-        """Return the string that a placeholder stands for."""
+        """Return the string of a placeholder."""
         if not placeholder.startswith("#"):
             message = "parse error: unterminated quoted string"
             raise PromQLError(message)
         return self.strings[int(placeholder[1:])]
 
     def with_strings(self, message: str) -> str:
-        """Return a message about the text without strings with the strings in it."""
+        """Return a message with the strings in the place of their placeholders."""
         return re.sub(r"#([0-9]+)", lambda match: self.strings[int(match[1])], message)
 
     def name(self, text: str) -> str:
-        """Return a name, which may have been written in quotes where ``quotes`` says so."""
+        """Return a name; raises PromQLError where it is in quotes and may not be."""
         if not text.startswith("#"):
             return text
         name = self.string(text)
@@ -78,7 +81,7 @@ def extract_literals(text: str, semantics: str | None) -> tuple[str, Literals]:
             raise PromQLError(message)
         literal = "".join(match["at"].split())
         milliseconds = _seconds(literal, duration=match["duration"] is not None) * 1000
-        if not abs(milliseconds) < _LATEST:
+        if not abs(milliseconds) < _MAX_TIME:
             message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
             raise PromQLError(message)
         literals.times.append(_round_half_away(milliseconds))

@@ -18,7 +18,7 @@ from pytest_telemetry_gate.promql.windows import Windows, rows_of
 __all__ = ["KEEPS_NAME", "WINDOW_FUNCTIONS"]
 
 KEEPS_NAME = frozenset({"last_over_time"})
-_CHUNK = 1 << 20  # samples that windows are spread out to at once
+_MAX_SPREAD = 1 << 20  # samples that windows are spread out to at once
 
 # what of a window is summed: its samples and their times, for steps of a block
 _Term = Callable[[Ints | slice, Ints, Floats], Floats]
@@ -35,19 +35,19 @@ def _count(windows: Windows) -> tuple[Floats, Bools]:
 
 
 def _count_pairs(windows: Windows, differs: Callable[[Floats, Floats], Bools]) -> tuple[Floats, Bools]:
-    """Count neighbouring samples within each window that differ in some way."""
+    """Count the pairs of neighbouring samples within each window that differ."""
     marks = np.zeros(windows.values.shape, dtype=np.int64)
     marks[1:] = differs(windows.values[:-1], windows.values[1:])
     before: Ints = np.cumsum(marks, axis=0)
     first, last = windows.edges(1)
-    found = np.asarray(before[last] - before[first], dtype=np.float64)
-    return found, windows.present_with(1)
+    counts = np.asarray(before[last] - before[first], dtype=np.float64)
+    return counts, windows.present_with(1)
 
 
 def _sums(windows: Windows, term: _Term, series: int | None = None) -> Floats:
-    """Sum something over each window with Kahan's summation: window by window, or all windows sample by sample.
+    """Return the Kahan sum of a term over each window, [steps, series].
 
-    ``series`` is for how many the terms differ, if not for all.
+    ``series`` is the number of columns of the terms, where it is not that of the values.
     """
     if windows.few:
         return windows.each(
@@ -152,7 +152,7 @@ def _spread_out(windows: Windows, function: Callable[[Ints, Floats], Floats]) ->
     counts, columns = windows.counts, np.ascontiguousarray(windows.values.T)
     for count in np.unique(counts[counts > 0]).tolist():
         every = np.flatnonzero(counts == count)
-        for few in np.array_split(every, 1 + len(every) * windows.shape[1] * count // _CHUNK):
+        for few in np.array_split(every, 1 + len(every) * windows.shape[1] * count // _MAX_SPREAD):
             windows.guard.check_time()
             index = windows.lo[few][:, None] + np.arange(count)
             result[few] = function(few, np.swapaxes(columns[:, index], 0, 1))

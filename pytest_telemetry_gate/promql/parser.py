@@ -1,8 +1,8 @@
-"""Text to our own tree, by way of promql-parser, whose gaps are closed here.
+"""Parses text to our own tree, with promql-parser, and closes its gaps.
 
-promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings, has
-other regular expressions than RE2, ends the process when an expression is too deep and knows functions that this engine
-does not have; none of that may get past this module. Strings and times of ``@`` are therefore taken from the text.
+promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings and has
+other regular expressions than RE2. It ends the process when an expression is too deep, and knows functions that this
+engine does not have. None of that may get past this module; strings and times of ``@`` are therefore read by ``literals``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _OPS = {
     "MatchOp.Re": "=~",
     "MatchOp.NotRe": "!~",
 }
-_CARDS = {
+_CARDINALITIES = {
     "VectorMatchCardinality.OneToOne": "1:1",
     "VectorMatchCardinality.ManyToOne": "n:1",
     "VectorMatchCardinality.OneToMany": "1:n",
     "VectorMatchCardinality.ManyToMany": "n:m",
 }
-_LONGEST = timedelta(microseconds=2**63 // 1000)  # that Go's time.Duration can hold
+_MAX_DURATION = timedelta(microseconds=2**63 // 1000)  # that Go's time.Duration can hold
 _MAX_LENGTH = 1_000_000
 _MAX_DEPTH = 100
 _OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
@@ -103,7 +103,7 @@ def for_profile(expression: ast.Expr, semantics: str) -> ast.Expr:
 
 
 def _as_prometheus_says(message: str) -> str:
-    """Say what promql-parser says as Prometheus does."""
+    """Return promql-parser's message in Prometheus' words."""
     message = re.sub(r"'([^']*)'", r'"\1"', message)
     for kind, name in (("vector", "instant vector"), ("matrix", "range vector")):
         message = re.sub(rf"(expected type |, got:? ){kind}\b(?! instead)", rf"\1{name}", message)
@@ -111,7 +111,7 @@ def _as_prometheus_says(message: str) -> str:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse what would exhaust the stack of the grammar's parser, which cannot be caught."""
+    """Refuse what would exhaust promql-parser's stack, which ends the process."""
     depth = deepest = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
@@ -224,8 +224,8 @@ class _Adapter:
             raise PromQLError(message)
         returns_bool = modifier is not None and bool(modifier.return_bool)
         matching = None if modifier is None else modifier.matching
-        card = "1:1" if modifier is None else _CARDS[str(modifier.card)]
-        if op in _SETS:
+        card = "1:1" if modifier is None else _CARDINALITIES[str(modifier.card)]
+        if op in _SET_OPERATORS:
             card = "n:m"
         on = matching is not None and str(matching.type).endswith("Include")
         labels = () if matching is None else self._names(matching.labels)
@@ -248,7 +248,7 @@ class _Adapter:
         return self._literals.times[number]
 
 
-_SETS = frozenset({"and", "or", "unless"})
+_SET_OPERATORS = frozenset({"and", "or", "unless"})
 
 
 def _matcher(name: str, op: str, value: str, newlines: bool) -> Matcher:
@@ -269,7 +269,7 @@ promql_parser.register_extra_functions([_declaration(FUNCTIONS["holt_winters"])]
 def _milliseconds(length: timedelta | None) -> int:
     if length is None:
         return 0
-    if abs(length) > _LONGEST:
+    if abs(length) > _MAX_DURATION:
         message = "parse error: duration out of range"
         raise PromQLError(message)
     return round(length / timedelta(milliseconds=1))

@@ -1,4 +1,4 @@
-"""Aggregations that keep series or look at their values one by one: topk and its like, quantile, count_values."""
+"""Aggregations of single series and values: topk, bottomk, limitk, limit_ratio, quantile, count_values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_telemetry_gate.promql.quantile import quantiles
 
 __all__ = ["count_values", "quantile", "select_series"]
 
-_HASHES = float(2**64 - 1)
+_MAX_HASH = float(2**64 - 1)
 
 
 def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int]]]:
@@ -33,16 +33,16 @@ def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int
 
 def quantile(frame: Frame, q: Floats, grouping: Grouping, guard: Guard) -> Frame:
     """``quantile``: of the values present at each step."""
-    labels, values, present = [], [], []
+    labels, values, presences = [], [], []
     for own, columns in _groups(frame, grouping):
         guard.check_time()
-        there = frame.present[:, columns]
+        present = frame.present[:, columns]
         labels.append(own)
-        values.append(quantiles(q, np.where(there, frame.values[:, columns], np.nan), there.sum(axis=1)))
-        present.append(there.any(axis=1))
+        values.append(quantiles(q, np.where(present, frame.values[:, columns], np.nan), present.sum(axis=1)))
+        presences.append(present.any(axis=1))
     if not labels:
         return Frame.empty(len(q))
-    return Frame(labels, np.column_stack(values), np.column_stack(present))
+    return Frame(labels, np.column_stack(values), np.column_stack(presences))
 
 
 def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, hidden: bool) -> Frame:
@@ -75,41 +75,41 @@ def go_decimal(value: float) -> str:
 
 
 def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
-    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: keep series themselves, at each step those that are in."""
+    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: select series at each step."""
     if op == "limit_ratio":
         return _limit_ratio(frame, k)
-    for wanted in k.tolist():
-        if not abs(wanted) < 2**63:
-            message = f"Scalar value {go_number(wanted)} overflows int64"
+    for count in k.tolist():
+        if not abs(count) < 2**63:
+            message = f"Scalar value {go_number(count)} overflows int64"
             raise PromQLError(message)
     limit = np.clip(np.trunc(k), 0, len(frame.labels)).astype(np.int64)
     kept = np.zeros(frame.present.shape, dtype=np.bool_)
     order: list[int] = []
     for _, columns in _groups(frame, grouping):
         guard.check_time()
-        there = frame.present[:, columns]
+        present = frame.present[:, columns]
         if op == "limitk":
-            ranks = np.zeros(there.shape)
+            ranks = np.zeros(present.shape)
         else:
             ranks = frame.values[:, columns] * (-1.0 if op == "topk" else 1.0)
-        chosen = _lowest(ranks, there, limit, guard)
+        chosen = _lowest(ranks, present, limit, guard)
         kept[:, columns] = chosen
         if len(k) == 1:  # an instant query's answer is in the order of the values
-            mine = np.flatnonzero(chosen[0])
-            order += [columns[place] for place in mine[np.argsort(ranks[0, mine], kind="stable")]]
+            places = np.flatnonzero(chosen[0])
+            order += [columns[place] for place in places[np.argsort(ranks[0, places], kind="stable")]]
     columns = order if len(k) == 1 else np.flatnonzero(kept.any(axis=0)).tolist()
     return Frame(frame.labels, frame.values, kept).columns(columns)
 
 
-def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
-    """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
-    chosen = np.zeros(there.shape, dtype=np.bool_)
+def _lowest(ranks: Floats, present: Bools, limit: Ints, guard: Guard) -> Bools:
+    """Mark the lowest present values of each row, as many as its limit; NaN comes last."""
+    chosen = np.zeros(present.shape, dtype=np.bool_)
     for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (MAX_BLOCK)):
         guard.check_time()
-        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~there[some]), axis=1)
+        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~present[some]), axis=1)
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
-        chosen[some] = there[some] & (place < limit[some, None])
+        chosen[some] = present[some] & (place < limit[some, None])
     return chosen
 
 
@@ -118,7 +118,7 @@ def _limit_ratio(frame: Frame, ratio: Floats) -> Frame:
     if np.isnan(ratio).any():
         message = "Ratio value NaN is NaN"
         raise PromQLError(message)
-    place = np.array([hash_labels(labels) / _HASHES for labels in frame.labels])[None, :]
+    place = np.array([hash_labels(labels) / _MAX_HASH for labels in frame.labels])[None, :]
     limit = np.clip(ratio, -1, 1)[:, None]
     chosen = np.where(limit >= 0, place < limit, place >= 1 + limit)
     return Frame(frame.labels, frame.values, frame.present & chosen)

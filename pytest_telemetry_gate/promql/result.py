@@ -1,4 +1,4 @@
-"""What an evaluation gives: Prometheus' result types as numpy arrays."""
+"""Prometheus' result types as numpy arrays."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Matrix:
 
 
 def matrix_of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
-    """Put blocks together in the order of their labels, leaving out series that are never there.
+    """Return all series of the blocks, sorted by labels, without those that are never present.
 
-    Rows are added as blocks come and put in order where they are, so that nothing is held twice.
+    Rows are appended block by block and then sorted in place, so that nothing is held twice.
     """
     values, present = np.empty((0, len(steps))), np.empty((0, len(steps)), dtype=np.bool_)
     labels: list[Labels] = []
     for frame in blocks:
-        there = np.flatnonzero(frame.present.any(axis=0))
-        shape = len(labels) + len(there), len(steps)
+        seen = np.flatnonzero(frame.present.any(axis=0))
+        shape = len(labels) + len(seen), len(steps)
         guard.check_memory(shape[0] * shape[1])
         for rows, columns in ((values, frame.values), (present, frame.present)):
             rows.resize(shape, refcheck=False)
-            rows[len(labels) :] = columns.T[there]
-        labels += [frame.labels[column] for column in there.tolist()]
+            rows[len(labels) :] = columns.T[seen]
+        labels += [frame.labels[column] for column in seen.tolist()]
     order = sorted(range(len(labels)), key=lambda row: sorted(labels[row].items()))
     _reorder(values, order)
     _reorder(present, order)
@@ -71,7 +71,7 @@ def matrix_of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matr
 
 
 def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]) -> None:
-    """Put the row ``order[n]`` into place n, going round each cycle of the permutation."""
+    """Move row ``order[n]`` to place n, in place, cycle by cycle of the permutation."""
     placed = [row == source for row, source in enumerate(order)]
     for start in range(len(order)):
         if placed[start]:
@@ -86,7 +86,7 @@ def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]
 
 
 def matrix_of_samples(groups: Sequence[SeriesGroup], guard: Guard) -> Matrix:
-    """Put raw samples on the union of their times."""
+    """Return raw samples over the union of their times."""
     series = sum(len(group.labels) for group in groups)
     distinct = {group.times.tobytes(): group.times for group in groups}
     if len(distinct) == 1:

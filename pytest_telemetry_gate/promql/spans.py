@@ -1,4 +1,4 @@
-"""Which samples an expression reads: the selectors in it, each with the stretch of time it looks at."""
+"""The samples that an expression reads: its selectors, each with a stretch of time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["SelectorSpan", "spans"]
 
 @dataclass(frozen=True, slots=True)
 class SelectorSpan:
-    """What one selector reads: it looks at every moment of the ``length`` ms up to ``end`` (ms since the epoch).
+    """What one selector reads: all of the ``length`` ms up to ``end`` (ms since the epoch).
 
-    With ``instant`` it looks back from each of these moments as far as the server's lookback reaches; otherwise the
-    range that it was written with is part of ``length``. ``selector`` is without its offset and ``@``.
+    With ``instant`` the server's lookback comes before each of these moments. Otherwise the selector's own range is part of
+    ``length``. ``selector`` is without its offset and ``@``.
     """
 
     selector: str
@@ -66,7 +66,7 @@ class _Walk:
         return SelectorSpan(selector.selector, moved, looked + reach, instant)
 
     def _moved(self, end: int, length: int, offset: int, at: ast.At) -> tuple[int, int]:
-        """Return end and length after ``offset`` and ``@``, which makes one moment of all."""
+        """Return end and length after ``offset`` and ``@``; with ``@`` all moments become one."""
         if at is None:
             return end - offset, length
         fixed = at if isinstance(at, int) else {"start": self.start, "end": self.end}[at]

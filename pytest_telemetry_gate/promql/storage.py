@@ -1,10 +1,11 @@
-"""Where samples come from: groups of series that were scraped together."""
+"""Storage of samples: groups of series that were scraped together."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -23,8 +24,8 @@ STALE = float(np.uint64(0x7FF0000000000002).view(np.float64))
 class SeriesGroup:
     """Series that share one vector of timestamps: ``times`` int64[n] in ms and rising, ``values`` float64[n, series].
 
-    Series with other timestamps are another group, so there are no absent samples within one; a stale marker is the
-    NaN with the bits 0x7ff0000000000002.
+    Series with other timestamps are another group, so that no sample is absent within a group. A stale marker is the NaN
+    with the bits 0x7ff0000000000002.
     """
 
     labels: tuple[Labels, ...]
@@ -66,7 +67,7 @@ class MemoryStorage:
         """Yield the series that every matcher matches."""
         exact = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), None)
         candidates = self._groups.values() if exact is None else [self._groups.get(exact, [])]
-        for group in (one for groups in candidates for one in groups):
+        for group in chain.from_iterable(candidates):
             kept = [
                 column
                 for column, labels in enumerate(group.labels)
@@ -83,7 +84,7 @@ def _stack(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]
 
 
 def select_columns(group: SeriesGroup, kept: Sequence[int], start: int, end: int) -> SeriesGroup:
-    """Return some of the series; where they must be copied, only the samples from start to end (ms) are."""
+    """Return some of the series. A copy holds only the samples from start to end (ms)."""
     if len(kept) == len(group.labels):
         return group
     first, last = group.times.searchsorted((start, end + 1))
@@ -99,5 +100,5 @@ def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def may_be_nan(values: NDArray[np.float64]) -> bool:
-    """Tell whether there can be a NaN among the values: a sum without one has none in it, and is soon taken."""
+    """Tell whether a NaN may be among the values. One sum answers that: it is NaN if any value is."""
     return bool(np.isnan(np.add.reduce(values, axis=None)))

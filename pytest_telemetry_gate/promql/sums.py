@@ -1,4 +1,4 @@
-"""Sums that lose nothing to rounding: Kahan's summation, and the same over many numbers at once."""
+"""Kahan summation, for many sums at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCALE = 2.0**-64
 
 
 def two_sum(total: Floats, more: Floats) -> tuple[Floats, Floats]:
-    """Return a sum and what it rounds off, exactly (Knuth's TwoSum, the error term of Neumaier's summation).
+    """Return a sum and its exact rounding error (Knuth's TwoSum, the error term of Neumaier's summation).
 
     The error is NaN where the sum is not finite.
     """
@@ -27,14 +27,14 @@ def two_sum(total: Floats, more: Floats) -> tuple[Floats, Floats]:
 
 
 def kahan_add(more: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floats]:
-    """``kahanSumInc``: add to a total, and what the addition rounds off to ``lost``."""
+    """``kahanSumInc``: add to a total, and the rounding error to ``lost``; return both."""
     after, error = two_sum(total, more)
     error += lost
     return after, error
 
 
 class RunningSum:
-    """Kahan sums of many numbers at once, which take no more memory as they go on."""
+    """Kahan sums of many numbers at once, in constant memory."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._total, self._lost = np.zeros(shape), np.zeros(shape)
@@ -66,12 +66,12 @@ class RunningSum:
 
 
 def kahan_total(total: Floats, lost: Floats) -> Floats:
-    """Return the sum with what it had rounded off; infinities and NaN are as the plain sum has them."""
+    """Return total plus rounding error; infinities and NaN stay as the plain sum has them."""
     return np.where(np.isfinite(total), total + lost, total)
 
 
 def tree_sum(rows: Floats) -> Floats:
-    """Sum over the first axis as exactly as Kahan's summation does, in halves; ``rows`` is used up."""
+    """Sum over the first axis as exactly as Kahan summation does, by halves; overwrites ``rows``."""
     if not len(rows):
         return np.zeros(rows.shape[1:])
     total, lost = rows, np.zeros_like(rows)

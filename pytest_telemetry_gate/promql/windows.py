@@ -1,4 +1,4 @@
-"""The windows of range functions: which samples of a group each step sees, in blocks that are worth numpy's while."""
+"""The windows of range functions: the samples that each step sees, in blocks of series."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class Windows:
         return len(self.lo), self.values.shape[1]
 
     def present_with(self, least: int) -> Bools:
-        """Tell which windows hold enough samples, for all series."""
+        """Tell which windows have at least ``least`` samples, [steps, series]."""
         return for_all(self.counts >= least, self.values.shape[1])
 
     def edges(self, least: int) -> tuple[Ints, Ints]:
-        """Return the rows of the first and the last sample of each window; anything where there are too few."""
+        """Return the rows of each window's first and last sample; undefined where it has fewer than ``least``."""
         enough = self.counts >= least
         return np.where(enough, self.lo, 0), np.where(enough, self.hi - 1, min(least, len(self.values)) - 1)
 
@@ -88,7 +88,7 @@ class Windows:
         return result
 
     def sample_rounds(self, first: int = 0) -> Iterator[tuple[Ints | slice, Ints]]:
-        """Go through the windows sample by sample: which steps have one more, and its row."""
+        """Yield the first sample of all windows, then the second and so on: the steps that have one, and its row."""
         counts = self.counts
         for place in range(first, int(counts.max(initial=0))):
             self.guard.check_time()
@@ -101,12 +101,12 @@ class Windows:
 
     @property
     def few(self) -> bool:
-        """Whether to go window by window, since there are fewer steps than samples in one."""
+        """Whether to loop over windows: their number is small beside the samples of one."""
         return len(self.lo) * 8 < int(self.counts.max(initial=0))
 
 
 def rows_of(array: _Array, index: Ints) -> _Array:
-    """Return rows of an array; a view where they lie evenly, so that nothing is copied."""
+    """Return rows of an array; a view where their distances are equal."""
     if len(index) > 1:
         step = int(index[1] - index[0])
         if step > 0 and (np.diff(index) == step).all():
@@ -115,7 +115,7 @@ def rows_of(array: _Array, index: Ints) -> _Array:
 
 
 def windows_of(groups: Iterable[SeriesGroup], grid: Grid, guard: Guard) -> Iterator[Windows]:
-    """Cut groups to the windows' extent and yield them in blocks; series without a sample in any are left out."""
+    """Yield the windows of groups in blocks, without series that have no sample in any window."""
     return _join_small(
         Windows(piece.labels, piece.times[:, None], piece.values, *grid.bounds(piece.times), grid, guard)
         for group in crop(groups, grid)
@@ -124,7 +124,7 @@ def windows_of(groups: Iterable[SeriesGroup], grid: Grid, guard: Guard) -> Itera
 
 
 def crop(groups: Iterable[SeriesGroup], grid: Grid) -> Iterator[SeriesGroup]:
-    """Cut groups to the extent of all windows and take stale markers out."""
+    """Yield the samples of groups within the extent of all windows, without stale markers."""
     for group in groups:
         first = int(group.times.searchsorted(grid.starts[0], "left" if grid.closed else "right"))
         last = int(group.times.searchsorted(grid.ends[-1], "right"))
@@ -135,7 +135,7 @@ def crop(groups: Iterable[SeriesGroup], grid: Grid) -> Iterator[SeriesGroup]:
 
 
 def samples_of_frame(frame: Frame, grid: Ints) -> Iterator[SeriesGroup]:
-    """Turn the steps of a subquery into samples."""
+    """Yield the steps of a subquery as samples."""
     common = common_presence(frame.present)
     if common is not None:
         if common.all():
@@ -154,7 +154,7 @@ def _without_stale(group: SeriesGroup) -> Iterator[SeriesGroup]:
 
 
 def _split_by_presence(group: SeriesGroup, present: Bools) -> Iterator[SeriesGroup]:
-    """Part series by the rows they have samples in, leaving out those without any."""
+    """Split series by the rows in which they have samples, without those that have none."""
     columns: dict[bytes, list[int]] = defaultdict(list)
     for column, bits in enumerate(np.packbits(present, axis=0).T):
         columns[bits.tobytes()].append(column)
@@ -166,7 +166,7 @@ def _split_by_presence(group: SeriesGroup, present: Bools) -> Iterator[SeriesGro
 
 
 def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
-    """Part a wide group into blocks of series."""
+    """Split a wide group into blocks of series."""
     width = max(1, MAX_BLOCK // max(steps, len(group.times)))
     if width >= len(group.labels):
         yield group
@@ -177,7 +177,7 @@ def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
 
 
 def _join_small(pieces: Iterable[Windows]) -> Iterator[Windows]:
-    """Set small groups side by side whose windows lie alike, whatever their times."""
+    """Join small groups whose windows have the same rows, whatever their times."""
     waiting: dict[tuple[int, bytes, bytes], list[Windows]] = defaultdict(list)
     held = 0
     for piece in pieces:

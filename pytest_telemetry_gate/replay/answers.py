@@ -14,10 +14,10 @@ from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci
-from pytest_telemetry_gate.replay.redaction import redacted
+from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
-from pytest_telemetry_gate.support.secrets import scrubbed
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment, RegionSettings
@@ -123,7 +123,7 @@ class Replays:
                 rest = "only of other cases"
             told = f"{path.name} holds no capture of it at {question.checkpoint}{where}; {rest}"
             return Answer(None, extent=told, source=source)
-        self._taken.append(redacted({**found, "region": question.region}, suite))
+        self._taken.append(redact_capture({**found, "region": question.region}, suite))
         return Answer(Capture(found), source=source)
 
     def _driven(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
@@ -153,7 +153,7 @@ class Replays:
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         # Before anybody judges it, so that a recording gives the same verdicts.
-        wire = redacted(scrubbed(wire, self._environment.scrub), suite)
+        wire = redact_capture(scrub_texts(wire, self._environment.scrub), suite)
         self._taken.append(wire)
         return Answer(Capture(wire), source="replay")
 

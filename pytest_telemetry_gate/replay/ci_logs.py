@@ -19,7 +19,7 @@ from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
 from pytest_telemetry_gate.replay.drive.client import ask
-from pytest_telemetry_gate.replay.drive.drivers import resolved
+from pytest_telemetry_gate.replay.drive.drivers import resolve
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
 from pytest_telemetry_gate.sources.http.addresses import shown_url
 from pytest_telemetry_gate.support.records import from_known
@@ -112,7 +112,7 @@ def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
     An address may have several pages, as its ``Link`` header says. Raises CorpusError with the place of what cannot be read,
     and for a list that is not whole.
     """
-    secrets = Secrets.of_environment()
+    secrets = Secrets.from_environ()
     secrets.mask_logs()
     try:
         return _counted(_entries(*_texts(origin, folder, secrets)))
@@ -122,9 +122,9 @@ def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
 
 def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
     """Return the texts of a file or address, and its name."""
-    headers = {} if isinstance(origin, str) else {key: resolved(one) for key, one in origin.headers.items()}
+    headers = {} if isinstance(origin, str) else {key: resolve(one) for key, one in origin.headers.items()}
     secrets.keep_named(headers)
-    place = resolved(origin if isinstance(origin, str) else origin.url)
+    place = resolve(origin if isinstance(origin, str) else origin.url)
     if not place.startswith(("http://", "https://")):
         return [_read(folder / place, place)], place
     return _pages(place, headers), shown_url(place)

@@ -37,9 +37,9 @@ def _lines(dossier: Dossier) -> Iterator[tuple[str, str]]:
     if len(dossier.asked) > _MAX_QUESTIONS:
         yield "asked", f"and {len(dossier.asked) - _MAX_QUESTIONS} more questions"
     for step in dossier.steps:
-        yield "step", text.without_password(step.message)
+        yield "step", text.strip_passwords(step.message)
     if dossier.verdict.link:
-        yield "graph", text.without_password(dossier.verdict.link)
+        yield "graph", text.strip_passwords(dossier.verdict.link)
 
 
 def _question(asked: Asked) -> Iterator[tuple[str, str]]:
@@ -48,7 +48,7 @@ def _question(asked: Asked) -> Iterator[tuple[str, str]]:
     yield "asked", asked.text
     yield "", f"{_when(asked)}{source}{profile}"
     for line in asked.result:
-        yield "", f"= {text.without_password(line)}"
+        yield "", f"= {text.strip_passwords(line)}"
     for warning in asked.warnings:
         yield "", f"warning: {warning}"
 

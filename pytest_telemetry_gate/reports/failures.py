@@ -75,7 +75,7 @@ def list_verdicts(
         for name, verdict in zip(names, shown, strict=True):
             padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
             where = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
-            reason = plain(text.without_password(verdict.reason) + where)
+            reason = plain(text.strip_passwords(verdict.reason) + where)
             yield from wrap(verdict.outcome.upper(), f"{padded}  {reason}")
             if verbosity > 0:
                 for line in describe(dossier_of[id(verdict)]):
@@ -108,13 +108,13 @@ def _headline(verdict: Verdict) -> str:
     if verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR} and verdict.limit:
         content += f" (limit {verdict.limit})"
     query = f"; query: {verdict.query}" if verdict.query else ""
-    return text.one_line(text.without_password(f"{verdict.outcome.upper()} {verdict.name}: {content}{query}"))
+    return text.one_line(text.strip_passwords(f"{verdict.outcome.upper()} {verdict.name}: {content}{query}"))
 
 
 def _details(dossier: Dossier) -> Iterator[str]:
     verdict = dossier.verdict
-    if format_figures(verdict) != text.plain(text.without_password(verdict.reason)):
-        yield text.without_password(verdict.reason)
+    if format_figures(verdict) != text.plain(text.strip_passwords(verdict.reason)):
+        yield text.strip_passwords(verdict.reason)
     yield from describe_evidence(dossier)
     where = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
     parts = [verdict.suite, verdict.group, verdict.title.replace("`", "")]
@@ -169,7 +169,7 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
     for name in ("query", "source", "link"):
         content = getattr(verdict, name)
         if content:
-            yield f"{name} {text.without_password(content)}"
+            yield f"{name} {text.strip_passwords(content)}"
     for warning in verdict.warnings:
         yield f"warning {warning}"
 

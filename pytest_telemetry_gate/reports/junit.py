@@ -11,9 +11,11 @@ from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_value
 
-__all__ = ["is_property", "list_properties", "verdict_properties"]
+__all__ = ["FORMAT_PROPERTY", "is_property", "list_properties", "verdict_properties"]
 
 _PREFIX = "telemetry."
+FORMAT_PROPERTY = (f"{_PREFIX}format", "1")
+"""The version of the properties' names and values, which the first test of a run states for all."""
 _TEXTS = (
     "suite", "group", "criterion", "title", "region", "checkpoint", "environment", "reason", "unit", "limit",
     "baseline_name", "variance_unit", "query", "source", "semantics", "link", "digest",
@@ -50,7 +52,9 @@ def verdict_properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[st
         texts[name] = "" if number is None else _number(number)
     if verdict.variance is None and verdict.tolerance is None:
         del texts["variance_unit"]
-    safe = {name: text.for_xml(text.without_password(texts[name])) for name in _ORDER if texts.get(name)}
+    safe = {
+        name: text.escape_for_xml(text.strip_passwords(texts[name])) for name in _ORDER if texts.get(name)
+    }
     return [(prefix + name, content) for name, content in safe.items()]
 
 

@@ -50,7 +50,7 @@ def format_figures(verdict: Verdict) -> str:
     """Return the figures of a verdict in few words, ``84.5 ms (<= 90 ms)``; its reason where it has none."""
     unit = verdict.unit
     if verdict.outcome in {Outcome.PENDING, Outcome.WAIVED, Outcome.INCONCLUSIVE, Outcome.ERROR}:
-        return text.one_line(text.plain(text.without_password(verdict.reason)))
+        return text.one_line(text.plain(text.strip_passwords(verdict.reason)))
     parts = []
     if verdict.value is not None:
         limit = value_limit(verdict)
@@ -60,4 +60,4 @@ def format_figures(verdict: Verdict) -> str:
             f" (±{verdict.tolerance:g} {verdict.variance_unit})" if verdict.tolerance is not None else ""
         )
         parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)
-    return text.plain(", ".join(parts) or text.without_password(verdict.reason))
+    return text.plain(", ".join(parts) or text.strip_passwords(verdict.reason))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Episode, Events, Silence
+from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
@@ -19,14 +20,13 @@ from pytest_telemetry_gate.support.durations import parse_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["Alertmanager"]
 
-_ALERTS = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+_EVERY_STATE = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
 
 
-class Alertmanager:
+class Alertmanager(EventSource):
     """Asks one Alertmanager beside the region's own server."""
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
@@ -46,7 +46,7 @@ class Alertmanager:
         """Return the alerts and silences that touch the time from start to end."""
         if kind != "alerts":
             return self._history.events(kind, start, end)
-        alerts, silences = self._get("/api/v2/alerts", _ALERTS), self._get("/api/v2/silences")
+        alerts, silences = self._get("/api/v2/alerts", _EVERY_STATE), self._get("/api/v2/silences")
         try:
             firing = [_episode(alert) for alert in alerts]
             muted = [

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.model.events import Episode, Events, Rule, Silence
+from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.sources.alert_history import alert_events
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["PrometheusAlerts"]
 
 
-class PrometheusAlerts:
+class PrometheusAlerts(EventSource):
     """Reads alerts from the server's rules API and its ``ALERTS`` series."""
 
     def __init__(self, source: PrometheusSource) -> None:

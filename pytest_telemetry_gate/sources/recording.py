@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.recording import Recording
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordingSource"]
 
 
-class RecordingSource:
+class RecordingSource(Source):
     """Answers from one region of a recording, with the semantics profile that the recording was made under."""
 
     def __init__(self, recording: Recording, region: str) -> None:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.recording.merge import covering
+from pytest_telemetry_gate.model.sources import EventSource, Source
+from pytest_telemetry_gate.recording.merge import find_complete_stretch
 from pytest_telemetry_gate.sources.alert_history import alert_events
 from pytest_telemetry_gate.sources.recording import RecordingSource
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["RecordedEvents"]
 
 
-class RecordedEvents:
+class RecordedEvents(EventSource):
     """Reads the events of the recording's index, and alerts from its ``ALERTS`` series as well."""
 
     def __init__(self, source: RecordingSource) -> None:
@@ -54,7 +54,7 @@ class RecordedEvents:
 def _recorded(wire: Mapping[str, Any], start: float, end: float) -> Events:
     """Return recorded events, complete where one recorded stretch of time covers start to end."""
     events = Events.from_wire(wire)
-    span = covering(wire, start, end)
+    span = find_complete_stretch(wire, start, end)
     if span is None:
         return events
     return replace(events, start=span[0], end=span[1], complete=True, reason="")

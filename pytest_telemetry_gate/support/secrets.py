@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from pytest_telemetry_gate.support.places import map_texts
 
-__all__ = ["MASK", "Secrets", "is_secret_name", "scrubbed"]
+__all__ = ["MASK", "Secrets", "is_secret_name", "scrub_texts"]
 
 MASK = "**********"
 _NAME = re.compile(
@@ -38,7 +38,7 @@ class Secrets:
         self._longest_first: tuple[str, ...] = ()
 
     @classmethod
-    def of_environment(cls) -> Secrets:
+    def from_environ(cls) -> Secrets:
         """Return what environment variables with secret names hold."""
         secrets = cls()
         secrets.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
@@ -82,7 +82,7 @@ class Secrets:
             logging.getLogger(name).addFilter(_mask_record)
 
 
-def scrubbed(wire: Any, scrub: Callable[[str], str]) -> Any:
+def scrub_texts(wire: Any, scrub: Callable[[str], str]) -> Any:
     """Return builtins with every text in them scrubbed."""
     return map_texts(wire, lambda text, _: scrub(text))
 

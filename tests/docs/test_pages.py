@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from children import LIGHT
-from memory_source import MemorySource
 
 from pytest_telemetry_gate import hookspec
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.testing import MemorySource
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

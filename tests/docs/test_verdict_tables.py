@@ -15,7 +15,7 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events, Rule
 from pytest_telemetry_gate.model.outcome import decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
-from pytest_telemetry_gate.plugin.session import conclude
+from pytest_telemetry_gate.plugin.hooks import conclude
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
 AT = START + 7200

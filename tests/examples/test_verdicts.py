@@ -10,8 +10,8 @@ import pytest
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
-from pytest_telemetry_gate.gate import plan
-from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks
@@ -28,9 +28,9 @@ def judged(folder: Path) -> list[Verdict]:
         builtin_hooks.pytest_telemetry_gate_event_sources(),
         KINDS,
     )
-    session = GateSession(environment, registry)
+    session = Gate(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
-    return [judge(check, session.answers(check)).verdict for check in plan.checks(suite, environment)]
+    return [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
 
 
 def row(verdict: Verdict) -> str:

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from regions import LiveProject
 
 from pytest_telemetry_gate.errors import UnreachableError
-from pytest_telemetry_gate.gate.asker import GateSession
 from pytest_telemetry_gate.gate.fetch import joinable
+from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.answers import Answer, Value
 from pytest_telemetry_gate.model.environment import Deadline, Environment, Origin, RegionSettings
 from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
-from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
@@ -95,10 +95,10 @@ def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
     registry = Registry(
         builtin_hooks.pytest_telemetry_gate_sources(), builtin_hooks.pytest_telemetry_gate_event_sources(), {}
     )
-    gate = GateSession(
+    gate = Gate(
         Environment("live", Path("telemetry.yaml"), {"eu": region(url)}, deadline=Deadline(60.0)), registry
     )
-    gate._fetch(asked)
+    gate._asker.fetch(asked)
     return {question: gate.ask(question) for question in asked}
 
 
@@ -155,7 +155,7 @@ def test_a_bad_query_is_told_of_and_its_companions_are_answered(server: servers.
 def test_a_warning_belongs_to_the_query_that_caused_it(server: servers.Server):
     def warn(exchange: faults.Exchange) -> None:
         more = {"warnings": ["store is down"]} if "jobs_total" in exchange.asked.query else {}
-        faults.relative_to_folder(exchange, **more)
+        faults.beside(exchange, **more)
 
     with faults.serving(faults.relay(server.url)) as front:
         front.faults["warn"] = warn
@@ -288,7 +288,7 @@ def test_a_recording_answers_as_its_server(server: servers.Server, tmp_path: Pat
     live.restore_probe(live.probe())
     asked = [Instant("eu", promql, AT) for promql in [*QUERIES, "rate(jobs_total[7h])", "late[7h]"]]
     out = tmp_path / "a.telemetry.zip"
-    assert record(out, {"eu": Wanted(live, asked)}, recorded_at=AT).failures == {}
+    assert record(out, {"eu": RegionRequest(live, asked)}, recorded_at=AT).failures == {}
     recording = Recording.open(out)
     engine = Engine(recording.storage("eu"), semantics=recording.semantics)
     for question in asked:

@@ -17,6 +17,8 @@ from projects import CONFIG, Project
 
 builtin_hooks.pytest_telemetry_gate_criteria()
 
+collect_ignore = ["golden"]  # holds suites, which are for the projects of tests
+
 
 @pytest.fixture
 def bare(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:

@@ -182,7 +182,7 @@ SUITES = {
     "baseline-query-in-another-unit": (
         HEAD + GROUPS.replace("expect", "unit: ms, baseline: {query: lag_seconds}, expect"), "small.gate.yaml:8", "contradicts the name of 'lag_seconds'"
     ),
-    "coverage-of-more-than-all": (HEAD + GROUPS.replace("query", "coverage: 950%, query"), "small.gate.yaml:8", "'950%' is more than the whole"),
+    "coverage-of-more-than-all": (HEAD + GROUPS.replace("query", "coverage: 950%, query"), "small.gate.yaml:8", "coverage: must be at most 100%, not '950%'"),
     "floor-negative": (HEAD + GROUPS.replace("expect", "tolerance: 5%, baseline: 0, floor: -1, expect"), "small.gate.yaml:8", "not negative"),
     "floor-of-no-tolerance": (HEAD + GROUPS.replace("expect", "floor: 1, expect"), "small.gate.yaml:8", "replaces the tolerance"),
     "criterion-never-judged": (HEAD + GROUPS.replace("expect", "checkpoints: [], expect"), "small.gate.yaml:8", "checkpoints: must not be empty"),

@@ -70,7 +70,7 @@ class Flaky(RecordingSource):
         return super().instant(promql, time)
 
 def pytest_telemetry_gate_sources():
-    return {"flaky": Flaky.of}
+    return {"flaky": Flaky.from_settings}
 """
 GONE = """
 from pytest_telemetry_gate.errors import SourceError
@@ -265,7 +265,7 @@ def test_a_file_system_that_takes_no_more_leaves_the_earlier_recording(company: 
 
 
 KILLS = {
-    "counting": "recording.samples.RawSamples.count",
+    "counting": "recorder.samples.RawSamples.count",
     "fetching": "recording.spill.Spill.add_matrix",
     "uniting": "recording.spill.Spill.groups",
     "writing": "recording.writer.Archive.array",
@@ -282,7 +282,7 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
     company.file("conftest.py", f"""
         import os, signal
         from unittest import mock
-        import pytest_telemetry_gate.record
+        import pytest_telemetry_gate.plugin.recording
 
         def die(*arguments, **keywords):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -17,7 +17,7 @@ from pytest_telemetry_gate.replay.captured import DriveResult
 from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.command import run_command
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
 from pytest_telemetry_gate.replay.suite.drives import (
     CliDrive,
     FileReference,
@@ -31,7 +31,7 @@ from pytest_telemetry_gate.support.places import map_texts
 from pytest_telemetry_gate.support.secrets import Secrets
 from pytest_telemetry_gate.support.variables import expand_references
 
-__all__ = ["DriveContext", "drive", "resolved"]
+__all__ = ["DriveContext", "drive", "resolve"]
 
 _MAX_RESPONSE = 2**20
 _MAX_TEXT = 500  # characters of what is told about a drive
@@ -75,7 +75,7 @@ class DriveContext:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-def resolved(text: str, environ: Mapping[str, str] | None = None) -> str:
+def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
     """Put environment variables in the place of ``${VAR}`` and ``${VAR:-default}``; raises DriveError."""
     try:
         return expand_references(text, environ=environ)
@@ -93,7 +93,7 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
         "python": _python,
     }
     result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
-    settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
+    settings, secrets = getattr(case.drive, kind), Secrets.from_environ()
     secrets.mask_logs()
     started = time.monotonic()
     try:
@@ -111,8 +111,8 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
 def _keep(settings: Any, secrets: Secrets) -> None:
     """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
     for given in ("headers", "env"):
-        secrets.keep_named({key: resolved(value) for key, value in getattr(settings, given, {}).items()})
-    login = login_of(resolved(getattr(settings, "url", "")))
+        secrets.keep_named({key: resolve(value) for key, value in getattr(settings, given, {}).items()})
+    login = login_of(resolve(getattr(settings, "url", "")))
     secrets.keep(*login.split(":", 1)[1:])
 
 
@@ -122,9 +122,9 @@ def _short(text: str) -> str:
 
 
 def _http(settings: HttpDrive, context: DriveContext, result: DriveResult) -> None:
-    url = resolved(settings.url)
+    url = resolve(settings.url)
     result.summary = f"{settings.method} {shown_url(url)}"
-    headers = {key: resolved(value) for key, value in settings.headers.items()}
+    headers = {key: resolve(value) for key, value in settings.headers.items()}
     body = _body(settings.body, context.folder)
     headers.setdefault("traceparent", context.traceparent)
     result.code = _request(settings.method, url, headers, body, settings.timeout)
@@ -139,7 +139,7 @@ def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | No
 
 def _body(body: FileReference | str | None, folder: Path) -> bytes | None:
     if body is None or isinstance(body, str):
-        return None if body is None else resolved(body).encode()
+        return None if body is None else resolve(body).encode()
     return _content(folder / body.file)
 
 
@@ -152,9 +152,9 @@ def _content(path: Path) -> bytes:
 
 
 def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None:
-    argv = [resolved(part) for part in settings.argv]
+    argv = [resolve(part) for part in settings.argv]
     result.summary = " ".join(argv)
-    environ = {**os.environ, **{key: resolved(value) for key, value in settings.env.items()}}
+    environ = {**os.environ, **{key: resolve(value) for key, value in settings.env.items()}}
     marks = f"telemetry.replay.suite={context.suite},telemetry.replay.case={context.case}"
     environ["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(
         part for part in (environ.get("OTEL_RESOURCE_ATTRIBUTES", ""), marks) if part
@@ -165,7 +165,7 @@ def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None
     stdin = _content(context.folder / settings.stdin.file) if settings.stdin is not None else b""
     done = run_command(
         argv,
-        cwd=context.folder / resolved(settings.cwd),
+        cwd=context.folder / resolve(settings.cwd),
         environ=environ,
         stdin=stdin,
         timeout=settings.timeout,
@@ -186,12 +186,12 @@ def _otlp(settings: OtlpDrive, context: DriveContext, result: DriveResult) -> No
     source = settings.from_ if isinstance(settings.from_, str) else settings.from_.file
     documents = read_corpus(context.folder / source, source)
     now = time.time_ns() if settings.time == "now" else None
-    documents = rewritten(documents, seed=context.seed, now=now, ids=settings.ids)
+    documents = rewrite_documents(documents, seed=context.seed, now=now, ids=settings.ids)
     result.trace_ids = sorted({span.trace_id for span in telemetry_of(documents).spans})
     result.span_id = ""
-    base = resolved(settings.url).rstrip("/")
+    base = resolve(settings.url).rstrip("/")
     result.summary = f"OTLP {source} -> {shown_url(base)} (tests the pipeline, not the instrumentation)"
-    headers = {key: resolved(value) for key, value in settings.headers.items()}
+    headers = {key: resolve(value) for key, value in settings.headers.items()}
     headers["Content-Type"] = "application/json"
     for document in documents:
         for key, signal in _SIGNALS.items():
@@ -213,7 +213,7 @@ def _python(settings: PythonDrive, context: DriveContext, result: DriveResult) -
     except (ImportError, AttributeError) as error:
         message = f"drive.python: {settings.call}: {error}"
         raise DriveError(message) from None
-    arguments = map_texts(settings.arguments, lambda text, _: resolved(text))
+    arguments = map_texts(settings.arguments, lambda text, _: resolve(text))
     try:
         function(context, **arguments)
     except Exception as error:  # noqa: BLE001 - whatever the user's function raises is the case's failure

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import ExportRequest
-from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_of, parse
+from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_class, parse_message
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 
@@ -42,7 +42,7 @@ class Receiver:
         mailbox: Mailbox | None = None,
     ) -> None:
         for signal in SIGNALS:
-            message_of(signal)  # now, rather than in the middle of the first request
+            message_class(signal)  # now, rather than in the middle of the first request
         self.mailbox = Mailbox() if mailbox is None else mailbox
         try:
             self._server = _Server((host, port), _Handler)
@@ -164,7 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, signal: str, kind: str, wire: int, body: bytes) -> None:
         try:
             if kind == _PROTOBUF:
-                request, message = ExportRequest(signal, wire, len(body), "protobuf"), parse(signal, body)
+                request, message = (
+                    ExportRequest(signal, wire, len(body), "protobuf"),
+                    parse_message(signal, body),
+                )
             else:
                 document = json.loads(body)
                 read_document(document)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.files.document import Document
-from pytest_telemetry_gate.files.validation import validated
+from pytest_telemetry_gate.files.validation import validate_model
 from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract
 from pytest_telemetry_gate.replay.suite.model import (
     CI_LOGS,
@@ -20,7 +20,7 @@ from pytest_telemetry_gate.replay.suite.model import (
     ReplaySuiteFile,
 )
 from pytest_telemetry_gate.support.places import Key
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.variables import expand
 
 if TYPE_CHECKING:
@@ -66,14 +66,16 @@ def _loaded(
     rest = {**raw, "contracts": {}, "variables": {}}
     if isinstance(entries, list) and entries:
         rest["cases"] = placeholder
-    file = validated(ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ())
+    file = validate_model(
+        ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ()
+    )
     if settings is not None and settings.capture is not None:
 
         def error(where: Sequence[Key], message: str) -> Exception:
             return settings.error(("capture", *where), f"replay.capture: {message}")
 
         file = file.model_copy(
-            update={"capture": validated(CaptureSettings, dict(settings.capture), error, ())}
+            update={"capture": validate_model(CaptureSettings, dict(settings.capture), error, ())}
         )
     cases: list[ReplayCase] = []
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -116,7 +118,7 @@ def _overridden(known: Mapping[str, Any], settings: ReplaySettings) -> Mapping[s
     """Return what telemetry.yaml says of variables; a misspelt one would leave cases to drive something else."""
     for name in settings.variables:
         if name not in known:
-            message = f"replay.variables: the suite has no variable {name!r}{suggestion(name, known)}"
+            message = f"replay.variables: the suite has no variable {name!r}{suggest(name, known)}"
             raise settings.error(("variables", name), message)
     return settings.variables
 
@@ -132,10 +134,10 @@ def _contracts(document: Document, variables: Mapping[str, Any]) -> dict[str, Co
             raise document.error(where, f"contract {name!r}: must be a mapping of keys to values")
         signal = entry.get("signal", "spans")
         if signal not in CONTRACTS:
-            message = f"contract {name!r}: signal: {signal!r}{suggestion(signal, CONTRACTS)}"
+            message = f"contract {name!r}: signal: {signal!r}{suggest(signal, CONTRACTS)}"
             raise document.error((*where, "signal"), message)
         expanded = _expanded(entry, variables, document, where)
-        found[name] = validated(CONTRACTS[signal], expanded, document, where, f"contract {name!r}: ")
+        found[name] = validate_model(CONTRACTS[signal], expanded, document, where, f"contract {name!r}: ")
     return found
 
 
@@ -167,7 +169,7 @@ def _cases(
         body = {key: value for key, value in entry.items() if key != "matrix"}
         name = entry.get("id")
         expanded = _expanded(body, known, document, where)
-        case = validated(CaseEntry, expanded, document, where, f"case {name!r}: ")
+        case = validate_model(CaseEntry, expanded, document, where, f"case {name!r}: ")
         identity = _identity(str(name), case, row)
         if not _ID.fullmatch(identity):
             message = f"case {identity!r}: a name has letters, digits, '_', '.' and '-'"
@@ -199,7 +201,9 @@ def _check(
 ) -> None:
     for checkpoint in case.checkpoints:
         if checkpoint not in file.checkpoints:
-            message = f"case {case.id!r}: unknown checkpoint {checkpoint!r}{suggestion(checkpoint, file.checkpoints)}"
+            message = (
+                f"case {case.id!r}: unknown checkpoint {checkpoint!r}{suggest(checkpoint, file.checkpoints)}"
+            )
             raise document.error((*where, "checkpoints"), message)
     for signal in ("spans", "metrics", "logs"):
         for index, expected in enumerate(getattr(case.expect, signal)):
@@ -210,7 +214,7 @@ def _check(
             known = [one for one, contract in contracts.items() if contract.signal == signal]
             if name not in known:
                 other = f"contract {name!r} is about {contracts[name].signal}" if name in contracts else ""
-                message = other or f"unknown contract {name!r}{suggestion(name, known)}"
+                message = other or f"unknown contract {name!r}{suggest(name, known)}"
                 raise document.error(at, f"case {case.id!r}: {message}")
     folder = document.path.parent
     for key, name in _files(case):
@@ -253,7 +257,7 @@ def _denominators(document: Document, suite: ReplaySuite) -> None:
     if suite.file.ci_logs is not None:
         for name in suite.file.ci_logs.checkpoints:
             if name not in suite.file.checkpoints:
-                message = f"ci_logs: unknown checkpoint {name!r}{suggestion(name, suite.file.checkpoints)}"
+                message = f"ci_logs: unknown checkpoint {name!r}{suggest(name, suite.file.checkpoints)}"
                 raise document.error(("ci_logs", "checkpoints"), message)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from pytest_telemetry_gate.model.fields import IdField, Model, SpanField
+from pytest_telemetry_gate.model.fields import IdField, Model, PositiveDurationField
 from pytest_telemetry_gate.replay.suite.contracts import Contract, CountBounds, ScalarValue
 from pytest_telemetry_gate.replay.suite.drives import DriveSettings
 from pytest_telemetry_gate.replay.suite.expectations import CaseExpectation, ContractExpectation
@@ -47,8 +47,8 @@ class OtlpSettings(Model):
 class CompletionSettings(Model):
     """When a capture is complete: every required selector matched, then nothing new for a while."""
 
-    timeout: SpanField = Field(default=30.0, description="how long to wait at most")
-    quiet: SpanField = Field(default=1.0, description="how long nothing new must have come")
+    timeout: PositiveDurationField = Field(default=30.0, description="how long to wait at most")
+    quiet: PositiveDurationField = Field(default=1.0, description="how long nothing new must have come")
 
 
 class CaptureSettings(Model):

@@ -1,4 +1,4 @@
-"""How a server is reached, in the words of Prometheus' own HTTP client configuration.
+"""How a server is reached: options of telemetry.yaml, named as in Prometheus' own HTTP client configuration.
 
 https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config: what Prometheus calls
 ``basic_auth``, ``authorization``, ``tls_config``, ``proxy_url`` and ``http_headers`` (here ``headers``).
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pytest_telemetry_gate.support.durations import parse_duration
 from pytest_telemetry_gate.support.secrets import is_secret_name
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -27,7 +27,7 @@ HTTP_KEYS = (
     "timeout",
 )  # fmt: skip
 _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
-_TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
+_TLS_KEYS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
 _VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
 _SCHEMES = ("http", "https")
 _MIN_TOKEN = 8  # characters, more than the name of any scheme
@@ -74,7 +74,7 @@ class _Reader:
     def read(self, allowed: list[str]) -> HttpSettings:
         for key in self._options:
             if key not in allowed:
-                raise self._settings.error((key,), f"unknown key {key!r}{suggestion(key, allowed)}")
+                raise self._settings.error((key,), f"unknown key {key!r}{suggest(key, allowed)}")
         url, login = self._url()
         basic = self._basic_auth() or login
         authorization = self._authorization()
@@ -84,7 +84,7 @@ class _Reader:
         for pair in (basic, _login(proxy)):
             if pair is not None:
                 self._settings.secrets.keep(pair[1], base64.b64encode(":".join(pair).encode()).decode())
-        tls = self._mapping("tls_config", _TLS)
+        tls = self._mapping("tls_config", _TLS_KEYS)
         version = self._text(("tls_config", "min_version"), tls.get("min_version", ""))
         if version and version not in _VERSIONS:
             raise self._settings.error(
@@ -186,7 +186,7 @@ class _Reader:
             raise self._settings.error((key,), f"{key}: must be a mapping of keys to values")
         for name in value:
             if allowed is not None and name not in allowed:
-                message = f"{key}: unknown key {name!r}{suggestion(name, allowed)}"
+                message = f"{key}: unknown key {name!r}{suggest(name, allowed)}"
                 raise self._settings.error((key, name), message)
         return value
 

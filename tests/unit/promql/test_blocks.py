@@ -69,7 +69,7 @@ def test_small_blocks_and_large_ones_have_the_same_answer(storage, promql, seman
             for module in (frame, windows):
                 patch.setattr(module, "MIN_BLOCK", size)
             patch.setattr(windows, "MAX_BLOCK", 2 * size)
-            patch.setattr(over_time, "_CHUNK", 4 * size)
+            patch.setattr(over_time, "_MAX_SPREAD", 4 * size)
             answers.append(answer(Engine(storage, semantics), promql, step))
     assert answers[0] == answers[1] == answers[2]
 

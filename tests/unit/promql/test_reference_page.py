@@ -19,12 +19,12 @@ from pytest_telemetry_gate.promql.over_time import WINDOW_FUNCTIONS
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "promql.md"
 HEAD = """# PromQL
 
-A recording is asked in PromQL, evaluated in the process. Answers agree with a server's: the profile `"2"` is held to
-Prometheus 2.42, `"3"` to Prometheus 3.0, by their own test scripts and by questions put to a live server.
-A recording knows the profile of the server it was made from. What is not on this page is refused by name.
+A recording is queried in PromQL, evaluated in the process. Answers agree with a server's: profile `"2"` with Prometheus 2.42,
+profile `"3"` with Prometheus 3.0, tested by their own test scripts and against live servers. A recording stores the profile of
+the server it was made from. What is not on this page is refused by name.
 
-Samples are numbers; native histograms are refused. Steps are whole milliseconds. [What a query may cost](../explanation/engine.md#what-a-query-may-cost)
-is limited.
+Samples are numbers; native histograms are refused. Steps are whole milliseconds. A query has
+[limits](../explanation/engine.md#limits-of-a-query).
 """
 OPERATORS = {
     "arithmetic": ["+", "-", "*", "/", "%", "^", "atan2"],

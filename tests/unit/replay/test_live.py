@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from arrivals import requests_in
 from memory import within
+from otlp_requests import encode_request
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
@@ -18,7 +20,6 @@ from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext
 from pytest_telemetry_gate.replay.judge.cases import judge_case
-from pytest_telemetry_gate.replay.otlp.protobuf import serialised
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
@@ -112,7 +113,7 @@ def test_a_collectors_file_is_tailed(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write(line[40:] + "\nnonsense\n")
     tail.poll()
-    assert [bool(one.trouble) for one in mailbox.since(0)] == [False, False, True]
+    assert [bool(one.trouble) for one in requests_in(mailbox)] == [False, False, True]
     path.unlink()
     path.write_text(line + "\n")  # rotated
     tail.poll()
@@ -135,14 +136,14 @@ def test_grpc_is_received() -> None:
     with GrpcReceiver("127.0.0.1", 0, max_body=10_000, mailbox=mailbox) as receiver:
         with grpc.insecure_channel(receiver.endpoint) as channel:
             export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-            assert export(serialised("traces", document()), timeout=5) == b""
+            assert export(encode_request("traces", document()), timeout=5) == b""
             for body, code in ((b"\xff\xff", "INVALID_ARGUMENT"), (b"x" * 20_000, "RESOURCE_EXHAUSTED")):
                 with pytest.raises(grpc.RpcError) as error:
                     export(body, timeout=5)
                 assert error.value.code().name == code
         with pytest.raises(DriveError, match="cannot listen at"):
             GrpcReceiver("127.0.0.1", int(receiver.endpoint.split(":")[1]), max_body=1, mailbox=mailbox)
-    (request,) = mailbox.since(0)
+    (request,) = requests_in(mailbox)
     assert read_document(request.document).spans == read_document(document()).spans
 
 
