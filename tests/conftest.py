@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,50 @@ hypothesis.settings.register_profile("explore", derandomize=False, deadline=None
 hypothesis.settings.load_profile("fixed")
 
 
+# The files that take longest, the longest first: whoever gets the last file of `--dist loadfile` should not get a long
+# one. A file that is not here comes after these, in the order of its folder.
+LONGEST_FIRST = (
+    "examples/test_qa_replay_faults.py",
+    "promql/test_differential.py",
+    "examples/test_qa_replay_live.py",
+    "integration/test_record_live.py",
+    "live/test_running.py",
+    "live/test_secrets.py",
+    "plugin/test_record.py",
+    "plugin/test_exit_codes.py",
+    "examples/test_qa_replay_javascript.py",
+    "plugin/test_distributed.py",
+    "live/test_faults.py",
+    "plugin/test_replay.py",
+    "plugin/test_waiting.py",
+    "plugin/test_fixtures.py",
+    "live/test_alerts.py",
+    "examples/test_qa_replay.py",
+    "integration/test_replay_lag.py",
+    "unit/replay/test_command.py",
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "integration: needs a real server; skipped with the command that installs it"
     )
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # pytest-xdist would put the files with most tests first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Keep no bytecode of the files that tests write: it knows seconds, and they are rewritten within one."""
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +104,12 @@ def _servers() -> Iterator[contextlib.ExitStack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def _servers_of_a_module() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
 def _factory(
     start: Callable[..., contextlib.AbstractContextManager[servers.Server]],
     stack: contextlib.ExitStack,
@@ -78,11 +124,14 @@ def _factory(
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prometheus_server(
-    _servers: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory
+    _servers_of_a_module: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory
 ) -> ServerFactory:
-    """Start a Prometheus: `prometheus_server(openmetrics=PATH or text, scrape=[...], rules={...}, ...)`."""
+    """Start a Prometheus: `prometheus_server(openmetrics=PATH or text, scrape=[...], rules={...}, ...)`.
+
+    It ends with the module, so that it does not go on scraping beside all that is tested afterwards.
+    """
     numbers = itertools.count()
 
     def run(*, openmetrics: Path | str | None = None, **keywords: Any) -> servers.Server:
@@ -92,7 +141,7 @@ def prometheus_server(
             openmetrics = path
         return start(openmetrics=openmetrics, **keywords)
 
-    start = _factory(servers.prometheus, _servers, tmp_path_factory)
+    start = _factory(servers.prometheus, _servers_of_a_module, tmp_path_factory)
     return run
 
 

@@ -10,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import prometheus_client
+from children import until
 from servers import Server
 
 from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 JOB = "parser"
@@ -91,14 +93,26 @@ def source_of(server: Server, folder: Path) -> PrometheusSource:
         f"default: a\nenvironments: {{a: {{source: prometheus, url: '{server.url}'}}}}\n", "utf-8"
     )
     found = PrometheusSource(load_environment(path).regions[""])
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def interval() -> object:
         found.restore_probe(found.probe())
-        if found.scrape_intervals.get(JOB):
-            break
-        time.sleep(0.2)
-    time.sleep(3)
+        return found.scrape_intervals.get(JOB)
+
+    until(interval)
+    wait_for_scrapes(found, 3)
     return found
+
+
+def wait_for_scrapes(source: PrometheusSource, number: int) -> None:
+    """Return when the service has been scraped so many times more."""
+
+    def scrapes() -> float:
+        answer = source.instant(f'count_over_time(up{{job="{JOB}"}}[1h])', time.time())
+        assert isinstance(answer, Vector)
+        return float(answer.values[0]) if len(answer.values) else 0.0
+
+    before = scrapes()
+    until(lambda: scrapes() >= before + number)
 
 
 def suite_of(

@@ -15,11 +15,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +57,54 @@ def binary(name: str) -> str:
     return found
 
 
+class Connections:
+    """Idle connections to one address, which are used again: thousands of questions need no thousands of handshakes.
+
+    Any proxy is passed by.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], *, timeout: float
+    ) -> tuple[int, bytes]:
+        """Return status and body; an idle connection that the server has closed meanwhile is replaced once."""
+        request = (method, path, body, dict(headers))
+        with self._lock:
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None:
+            with contextlib.suppress(ConnectionError):
+                return self._exchange(idle, timeout, *request)
+        return self._exchange(http.client.HTTPConnection(self._address), timeout, *request)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, timeout: float, *request: Any
+    ) -> tuple[int, bytes]:
+        try:
+            connection.timeout = timeout
+            if connection.sock is not None:
+                connection.sock.settimeout(timeout)
+            connection.request(*request)
+            response = connection.getresponse()
+            content = response.read()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.sock is not None:
+            with self._lock:
+                self._idle.append(connection)
+        return response.status, content
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server: its base URL, its directory and its log."""
@@ -67,6 +114,10 @@ class Server:
     directory: Path
     log: Path
     process: subprocess.Popen[bytes]
+    connections: Connections = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "connections", Connections(self.address))
 
     @property
     def address(self) -> str:
@@ -78,7 +129,7 @@ class Server:
     ) -> tuple[int, bytes]:
         """Return status and body of a GET; an HTTP error status is an answer, not an exception."""
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
-        return self._open(urllib.request.Request(f"{self.url}{path}{query}"), timeout)
+        return self.connections.request("GET", f"{path}{query}", None, {}, timeout=timeout)
 
     def post(
         self,
@@ -90,34 +141,21 @@ class Server:
     ) -> tuple[int, bytes]:
         """Return status and body of a POST of raw bytes or of form fields."""
         data = body if isinstance(body, bytes) else urllib.parse.urlencode(body).encode()
-        request = urllib.request.Request(
-            f"{self.url}{path}", data=data, headers={"Content-Type": content_type}
-        )
-        return self._open(request, timeout)
+        return self.connections.request("POST", path, data, {"Content-Type": content_type}, timeout=timeout)
 
     def query(self, promql: str, time: float) -> dict[str, Any]:
         """Return the decoded answer of an instant query, `status` included (an error is an answer too)."""
-        return self._decode(self.post("/api/v1/query", {"query": promql, "time": repr(time)}))
+        return self._decode(self.get("/api/v1/query", {"query": promql, "time": repr(time)}))
 
     def query_range(self, promql: str, start: float, end: float, step: float) -> dict[str, Any]:
         """Return the decoded answer of a range query, `status` included."""
         fields = {"query": promql, "start": repr(start), "end": repr(end), "step": repr(step)}
-        return self._decode(self.post("/api/v1/query_range", fields))
+        return self._decode(self.get("/api/v1/query_range", fields))
 
     def log_tail(self, lines: int = 30) -> str:
         """Return the last lines of the log, for a failure's message."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
-
-    @staticmethod
-    def _open(request: urllib.request.Request, timeout: float) -> tuple[int, bytes]:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=timeout) as response:
-                return response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
 
     def _decode(self, answer: tuple[int, bytes]) -> dict[str, Any]:
         status, body = answer
@@ -172,6 +210,7 @@ def running(name: str, arguments: Sequence[str], directory: Path, ready: str) ->
             yield server
             return
         finally:
+            server.connections.close()
             stop(process)
     raise ServerError(f"{name}: no free port in five attempts\n{server.log_tail()}")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ALL, SERVICE, COMMAND = "*", "parse-* reject", "cli-*"
 CASES = 15
-AT_ONCE = 5  # replays mostly wait
+AT_ONCE = 10  # replays mostly wait
 
 
 @dataclass(frozen=True)

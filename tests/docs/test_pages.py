@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from children import LIGHT
 
 from pytest_telemetry_gate import hookspec
 from pytest_telemetry_gate.files.environments import load_environment
@@ -81,7 +82,7 @@ def test_suites_and_environments_shown_can_be_read(page, tmp_path):
 
 
 def test_the_options_page_is_complete(pytester):
-    shown = pytester.runpytest("--help", "-p", "no:cacheprovider").stdout.str()
+    shown = pytester.runpytest("--help", *LIGHT).stdout.str()
     wanted = set(re.findall(r"--telemetry-[a-z-]+", shown))
     listed = {
         re.match(r"`(--telemetry-[a-z-]+)", cell)[1]
@@ -135,15 +136,15 @@ def test_the_tutorial_does_what_it_says(pytester):
     )
     file = gates / "parser.gate.yaml"
     file.write_text(suite, encoding="utf-8")
-    result = pytester.runpytest("gates", "-p", "no:cacheprovider")
+    result = pytester.runpytest("gates", *LIGHT)
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["*84.6*84.5*"])
     file.write_text(suite.replace('"<= 90"', '"<= 84.55"'), encoding="utf-8")
-    pytester.runpytest("gates", "-p", "no:cacheprovider").assert_outcomes(passed=3, failed=1)
+    pytester.runpytest("gates", *LIGHT).assert_outcomes(passed=3, failed=1)
     file.write_text(suite.replace("_ms_bucket", "_sec_bucket"), encoding="utf-8")
-    pytester.runpytest("gates", "-p", "no:cacheprovider").assert_outcomes(passed=2, failed=2)
+    pytester.runpytest("gates", *LIGHT).assert_outcomes(passed=2, failed=2)
     file.write_text(suite.replace('expect: "<= 90"', "treshold: 90"), encoding="utf-8")
-    result = pytester.runpytest("gates", "-p", "no:cacheprovider")
+    result = pytester.runpytest("gates", *LIGHT)
     result.stdout.fnmatch_lines(["*parser.gate.yaml:11: criterion 'p95': unknown key 'treshold'*"])
 
 
@@ -156,7 +157,7 @@ def test_the_tutorial_of_replays_does_what_it_says(pytester, monkeypatch):
         (folder / name).write_text(text, encoding="utf-8")
 
     def run(*arguments):
-        return pytester.runpytest("replays", "-p", "no:cacheprovider", *arguments)
+        return pytester.runpytest("replays", *LIGHT, *arguments)
 
     assert run("--telemetry-record=replays/greet.telemetry.zip").parseoutcomes() == {"passed": 2}
     assert run("--telemetry-env=recorded").parseoutcomes() == {"passed": 2}
@@ -185,9 +186,7 @@ def test_python_tests_shown_pass_against_the_example(page, pytester):
     (baselines / "sprint1.yaml").write_bytes((STEP2 / "baselines" / "sprint1.yaml").read_bytes())
     (code,) = blocks(DOCS / page, "python")
     tests = pytester.makepyfile(test_shown=code)
-    result = pytester.runpytest(
-        tests, "-p", "no:cacheprovider", "--telemetry-env=recorded", "--telemetry-partial"
-    )
+    result = pytester.runpytest(tests, *LIGHT, "--telemetry-env=recorded", "--telemetry-partial")
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] == code.count('"24h"') + 1 if "24h" in code else 1
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import servers
 
 from pytest_telemetry_gate.promql import Engine
 from pytest_telemetry_gate.recording import Recording
@@ -46,3 +48,18 @@ def good_engine(request: pytest.FixtureRequest, good: Recording) -> Engine:
 @pytest.fixture(scope="session")
 def regressed_engine(regressed: Recording) -> Engine:
     return Engine(regressed.storage())
+
+
+@pytest.fixture
+def copy(examples: Path, tmp_path: Path) -> Path:
+    """The example as somebody has copied it, with no project around it."""
+    ignored = shutil.ignore_patterns("__pycache__", ".pytest_cache")
+    return Path(shutil.copytree(examples / "qa_replay", tmp_path / "qa_replay", ignore=ignored))
+
+
+@pytest.fixture
+def prometheus_installed() -> None:
+    try:
+        servers.binary("prometheus")
+    except servers.MissingServerError as missing:
+        pytest.skip(str(missing))

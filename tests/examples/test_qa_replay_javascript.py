@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import servers
+from children import PYTEST
 
 from pytest_telemetry_gate.recording.captures import Captures
 
@@ -43,10 +44,9 @@ def gate(
     folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder as a user does."""
-    program = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "PYTEST_"))}
     return subprocess.run(
-        [*program, f"--junitxml={folder / 'junit.xml'}", *arguments],
+        [*PYTEST, f"--junitxml={folder / 'junit.xml'}", *arguments],
         cwd=folder,
         env={**clean, "COLUMNS": "160", **(environ or {})},
         capture_output=True,

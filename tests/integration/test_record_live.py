@@ -15,16 +15,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import servers
+from children import LIGHT
 
+# pytester forgets what a run inside has imported; what is here already need not be imported for each run anew.
+import pytest_telemetry_gate.plugin.check_items
+import pytest_telemetry_gate.plugin.recording
+import pytest_telemetry_gate.sources.prometheus  # noqa: F401
 from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.sources.recording import RecordingSource
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-CHECKPOINTS = (8, 14, 22)  # seconds after the start of the rollout
+INTERVAL = 0.5  # seconds between two scrapes
+CHECKPOINTS = (4, 7.5, 11)  # seconds after the start of the rollout
 CONFTEST = """\
 import json
 import os
@@ -40,13 +47,13 @@ rollout: {{start: {start}, end: {end}}}
 checkpoints: [{checkpoints}]
 groups:
   Targets:
-    - {{id: cpu, query: 'avg(cpu)', window: 5s, unit: '%', expect: '< 80'}}
-    - {{id: vanishing, query: 'count(vanishing)', window: 4s, expect: '> 0', coverage: 1%}}
-    - {{id: absent, query: 'absent(vanishing)', window: 4s, expect: '== 1', coverage: 1%}}
-    - {{id: rate, query: 'sum(rate(requests_total[$__window]))', window: 5s, expect: '> 0', coverage: 50%}}
-    - {{id: latest, query: 'max_over_time(cpu[4s] offset 2s)', window: 4s, expect: '> 0', coverage: 50%}}
-    - {{id: over, query: 'avg_over_time(sum(cpu)[5s:1s])', window: 5s, expect: '> 0', coverage: 50%}}
-    - {{id: before, query: 'sum(cpu)', window: 4s, baseline: {{offset: 4s}}, tolerance: 50%, coverage: 50%}}
+    - {{id: cpu, query: 'avg(cpu)', window: 2500ms, unit: '%', expect: '< 80'}}
+    - {{id: vanishing, query: 'count(vanishing)', window: 2s, expect: '> 0', coverage: 1%}}
+    - {{id: absent, query: 'absent(vanishing)', window: 2s, expect: '== 1', coverage: 1%}}
+    - {{id: rate, query: 'sum(rate(requests_total[$__window]))', window: 2500ms, expect: '> 0', coverage: 50%}}
+    - {{id: latest, query: 'max_over_time(cpu[2s] offset 1s)', window: 2s, expect: '> 0', coverage: 50%}}
+    - {{id: over, query: 'avg_over_time(sum(cpu)[2500ms:500ms])', window: 2500ms, expect: '> 0', coverage: 50%}}
+    - {{id: before, query: 'sum(cpu)', window: 2s, baseline: {{offset: 2s}}, tolerance: 50%, coverage: 50%}}
     - {{id: growth, count: 'failures_total', expect: '<= 3', coverage: 50%}}
   Alerts:
     - {{id: none, alerts: {{match: {{alertname: Quiet}}}}, expect: '== 0'}}
@@ -94,10 +101,10 @@ class Target:
 
     def metrics(self) -> str:
         age = time.time() - self.begun
-        lines = [f"cpu {60 + math.sin(age)}", f"requests_total {int(age * 7)}", f"loud {int(8 < age < 10)}"]
-        if not 6 < age < 12 and age < 18:
+        lines = [f"cpu {60 + math.sin(age)}", f"requests_total {int(age * 7)}", f"loud {int(4 < age < 6)}"]
+        if not 2.5 < age < 6 and age < 9:
             lines.append("vanishing 1")
-        if age > 9:
+        if age > 4.5:
             lines.append("failures_total 2")
         return "\n".join(lines) + "\n"
 
@@ -122,14 +129,15 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
             {"job_name": "prometheus", "static_configs": [{"targets": ["SELF"]}]},
         ],
         rules=RULES,
+        interval=f"{INTERVAL * 1000:g}ms",
     )
     config = server.directory / "prometheus.yml"
     config.write_text(config.read_text().replace("SELF", server.address))
     assert server.post("/-/reload", b"")[0] == 200
     monkeypatch.delenv("TELEMETRY_ENV", raising=False)
-    target.begun = begun = math.ceil(time.time()) + 5.0
+    target.begun = begun = math.ceil(time.time()) + 3.0
     write(pytester.path, server, begun)
-    time.sleep(max(0.0, begun + CHECKPOINTS[-1] + 3 - time.time()))
+    time.sleep(max(0.0, begun + CHECKPOINTS[-1] + 3 * INTERVAL - time.time()))
 
     live = verdicts(pytester, "live", "--telemetry-checkpoint=c0", "--telemetry-record=a.telemetry.zip")
     live |= verdicts(
@@ -147,11 +155,11 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
     assert live["vanishing", "c1"]["value"] == 1
     assert live["vanishing", "c2"]["value"] is None
     assert live["none", "c2"]["outcome"] == "pass"
-    same_at_every_second(server, pytester.path / "a.telemetry.zip", begun)
+    same_at_every_scrape(server, pytester.path / "a.telemetry.zip", begun)
 
 
 def write(folder: Path, server: servers.Server, begun: float) -> None:
-    shared = "environments:\n  same:\n    scrape_interval: 1s\n"
+    shared = f"environments:\n  same:\n    scrape_interval: {INTERVAL * 1000:g}ms\n"
     (folder / "live.yaml").write_text(
         f"default: same\n{shared}    source: prometheus\n    url: {server.url}\n"
     )
@@ -159,8 +167,10 @@ def write(folder: Path, server: servers.Server, begun: float) -> None:
         f"default: same\n{shared}    source: recording\n    path: a.telemetry.zip\n"
     )
     (folder / "conftest.py").write_text(CONFTEST)
-    start, end = (datetime.fromtimestamp(begun + more, UTC).isoformat() for more in (0, 2))
-    points = ", ".join(f"{{id: c{number}, at: +{after}s}}" for number, after in enumerate(CHECKPOINTS))
+    start, end = (datetime.fromtimestamp(begun + more, UTC).isoformat() for more in (0, 1))
+    points = ", ".join(
+        f"{{id: c{number}, at: +{after * 1000:g}ms}}" for number, after in enumerate(CHECKPOINTS)
+    )
     (folder / "live.gate.yaml").write_text(SUITE.format(start=start, end=end, checkpoints=points))
 
 
@@ -168,7 +178,7 @@ def verdicts(pytester: pytest.Pytester, config: str, *options: str) -> dict[tupl
     path = pytester.path / f"{config}-{len(options)}.jsonl"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERDICTS", str(path))
-        done = pytester.runpytest_subprocess("-o", f"telemetry_config={config}.yaml", *options)
+        done = pytester.runpytest(*LIGHT, "-o", f"telemetry_config={config}.yaml", *options)
     assert "not recorded" not in done.stdout.str(), done.stdout.str()
     assert done.ret in {0, 1}
     found = [json.loads(line) for line in path.read_text().splitlines()]
@@ -181,10 +191,10 @@ def comparable(verdict: Mapping[str, Any]) -> dict[str, Any]:
     return {key: float(f"{value:.9g}") if isinstance(value, float) else value for key, value in rest.items()}
 
 
-def same_at_every_second(server: servers.Server, path: Path, begun: float) -> None:
+def same_at_every_scrape(server: servers.Server, path: Path, begun: float) -> None:
     """The recorded series are there exactly when the server says so, staleness included."""
     source = RecordingSource(Recording.open(path), "")
-    for after in range(3, CHECKPOINTS[-1]):
+    for after in np.arange(1.5, CHECKPOINTS[-1], INTERVAL).tolist():
         for name in ("vanishing", "cpu"):
             answer = server.query(f"count({name})", begun + after)
             recorded = source.instant(f"count({name})", begun + after)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import ALL, SLOT, Service, counting, source_of, suite_of
+from counting import ALL, SLOT, Service, counting, source_of, suite_of, wait_for_scrapes
 
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.replay.capture import LiveReplay
@@ -19,10 +19,19 @@ from pytest_telemetry_gate.support.secrets import Secrets
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def service() -> Iterator[Service]:
+INTERVAL = 0.2  # seconds between two scrapes
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Service]:
     with counting() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def scraped(shared: Service, prometheus_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    server = prometheus_server(scrape=shared.scrape, interval=f"{INTERVAL * 1000:g}ms")
+    return source_of(server, tmp_path_factory.mktemp("source"))
 
 
 def verdicts(
@@ -43,20 +52,29 @@ def verdicts(
 
 
 @pytest.fixture
-def source(service: Service, prometheus_server: Any, tmp_path: Path) -> Any:
-    return source_of(prometheus_server(scrape=service.scrape), tmp_path)
+def service(shared: Service) -> Service:
+    """The service that all these tests share, with nothing lost and nobody else; each test has slots of its own."""
+    shared.lost = shared.foreign = ""
+    return shared
+
+
+@pytest.fixture
+def source(scraped: Any) -> Any:
+    """The server's source when it has seen the counters at rest."""
+    wait_for_scrapes(scraped, 4)
+    return scraped
 
 
 def test_a_batch_counts_exactly(service: Service, source: Any, tmp_path: Path) -> None:
     found, seconds = verdicts(tmp_path, service, source)
     assert [str(one.outcome) for one in found] == ["pass"] * 15, found[0].reason
-    assert seconds < 1.5 + 5  # the slowest lag at a scrape interval of 1 s, and 5 s
+    assert seconds < 2 * INTERVAL + 0.5 + 5  # the slowest lag at this scrape interval, and 5 s
     service.lost = "/run/7"
-    time.sleep(4)
+    wait_for_scrapes(source, 4)
     found, _ = verdicts(tmp_path, service, source, lag="2s")
     assert {str(one.outcome) for one in found} == {"fail"}
     assert "rose by 14, expected 15 (all cases driven together: +15) within 2 s" in found[0].reason
-    found, _ = verdicts(tmp_path, service, source, lag="1s")
+    found, _ = verdicts(tmp_path, service, source, lag="400ms")
     assert {str(one.outcome) for one in found} == {"error"}
     assert "cannot be proven" in found[0].reason
 
@@ -66,24 +84,24 @@ def test_with_labels_of_its_own_a_case_is_not_disturbed_by_others(
 ) -> None:
     service.foreign = "somebody"
     found, _ = verdicts(
-        tmp_path, service, source, numbers=range(3), counter=SLOT, lag="4s", isolation="label"
+        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="4s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass"] * 3, found
-    service.foreign = "1"
+    service.foreign = "101"
     found, _ = verdicts(
-        tmp_path, service, source, numbers=range(3), counter=SLOT, lag="4s", isolation="label"
+        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="4s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
-    assert 'slot="1"}: rose by 4, expected exactly 1: counted twice, or foreign traffic' in found[1].reason
-    service.foreign, service.lost = "somebody", "/run/2"
+    assert 'slot="101"}: rose by 4, expected exactly 1: counted twice, or foreign traffic' in found[1].reason
+    service.foreign, service.lost = "somebody", "/run/102"
     found, _ = verdicts(
-        tmp_path, service, source, numbers=range(3), counter=SLOT, lag="2s", isolation="label"
+        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="2s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass", "pass", "fail"], found
 
 
 def test_serial_cases_count_one_after_the_other(service: Service, source: Any, tmp_path: Path) -> None:
-    service.lost = "/run/1"
-    found, _ = verdicts(tmp_path, service, source, numbers=range(3), lag="2s", isolation="serial")
+    service.lost = "/run/201"
+    found, _ = verdicts(tmp_path, service, source, numbers=range(200, 203), lag="2s", isolation="serial")
     assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
     assert "rose by 0, expected 1 within 2 s" in found[1].reason

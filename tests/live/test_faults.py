@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,9 +118,8 @@ def test_each_fault_ends_in_the_line_that_the_page_shows(
     names[f"{prefix}refused"] = f"http://127.0.0.1:{servers.free_port()}"
     project.suite()
     project.regions(names)
-    began = time.monotonic()
     found = project.verdicts("-q", workers)
-    assert time.monotonic() - began < 20
+    assert ill.since_first() < 20
     assert found == expected(ill, elsewhere, names)
     assert project.result.ret == 1
     assert "Traceback" not in project.result.stdout.str() + project.result.stderr.str()
@@ -182,9 +180,9 @@ def test_the_deadline_holds_whatever_the_servers_do(project: LiveProject, faulty
     slow = [name for name in faulty.faults if name.startswith(("hang", "drip"))]
     for prefix in ("", faults.LATE):
         project.regions({name: faulty.url(f"{prefix}{name}") for name in slow}, timeout="30s")
-        began = time.monotonic()
+        faulty.forget()
         found = project.verdicts("--telemetry-deadline=1s")
-        assert time.monotonic() - began < 4
+        assert faulty.since_first() < 4
         assert {verdict for verdict, _ in found.values()} == {"error"}
         assert len(found) == len(slow)
         assert all(

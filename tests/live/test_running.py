@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 import faults
 import pytest
 import servers
+from children import PATIENCE, PYTEST, started, until
 from gates import HEAD
 from regions import LiveProject
 
@@ -126,29 +126,15 @@ def test_an_interrupt_ends_pytest_at_once(
 ):
     project.suite(MANY)
     project.regions({f"r{number}": faulty.url(place) for number in range(regions)}, timeout="60s")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
-    pytest_process = subprocess.Popen(
-        command,
-        cwd=project.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        wanted = "POST" if place.startswith(faults.LATE) else "GET"
-        give_up = time.monotonic() + 20
-        while not any(one.method == wanted for one in faulty.asked_at(place)):
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+    wanted = "POST" if place.startswith(faults.LATE) else "GET"
+    with started(project.path) as process:
+        until(lambda: any(one.method == wanted for one in faulty.asked_at(place)))
         time.sleep(0.1)
         began = time.monotonic()
-        os.kill(pytest_process.pid, signal.SIGINT)
-        output, _ = pytest_process.communicate(timeout=20)
-        assert time.monotonic() - began < 3
-    finally:
-        pytest_process.kill()
-    assert pytest_process.returncode == 2
+        os.kill(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert time.monotonic() - began < faults.LONGEST / 10, "none of the requests is waited for"
+    assert process.returncode == 2
     assert "KeyboardInterrupt" in output
     assert "Traceback" not in output
     assert "Exception ignored" not in output
@@ -158,10 +144,11 @@ def test_an_interrupt_ends_pytest_at_once(
 def test_a_process_ends_although_a_thread_hangs(project: LiveProject, faulty: faults.FaultServer):
     project.suite()
     project.regions({"hung": faulty.url("late-hang"), "well": faulty.url()}, timeout="60s")
-    began = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--telemetry-deadline=1s"]
-    done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=30, check=False)
-    assert time.monotonic() - began < 8
+    command = [*PYTEST, "--telemetry-deadline=1s"]
+    done = subprocess.run(
+        command, cwd=project.path, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+    )
+    assert faulty.since_first() < 8
     assert done.returncode == 1
     assert re.search(r"no answer within|deadline of 1s", done.stdout)
     assert "1 failed, 1 passed" in done.stdout
@@ -173,16 +160,10 @@ def test_workers_that_are_interrupted_leave_nothing_behind(
 ):
     project.suite(MANY)
     project.regions({"eu": faulty.url("late-hang")}, timeout="60s")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n2"]
-    process = subprocess.Popen(
-        command, cwd=project.path, stdout=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True
-    )  # fmt: skip
-    give_up = time.monotonic() + 20
-    while not any(one.method == "POST" for one in faulty.asked):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
-    process.wait(20)
+    with started(project.path, "-n2", environ={"TMPDIR": str(tmp_path)}) as process:
+        until(lambda: any(one.method == "POST" for one in faulty.asked))
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith("pytest-telemetry")] == []
 
 

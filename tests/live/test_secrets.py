@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import stat
-import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -18,6 +16,7 @@ from urllib.parse import quote
 import faults
 import pytest
 import servers
+from children import PATIENCE, started, until
 from regions import LiveProject
 
 from pytest_telemetry_gate.files.environments import load_environment
@@ -174,25 +173,11 @@ def test_an_interrupt_shows_no_settings(canaries: LiveProject, faulty: faults.Fa
     canaries.regions(
         {name: at(place, faulty.url("late-hang")) for name, place in PLACES.items()}, timeout="60s"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *LOUD]
-    process = subprocess.Popen(
-        command,
-        cwd=canaries.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        give_up = time.monotonic() + 20
-        while not any(one.method == "POST" for one in faulty.asked):
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+    with started(canaries.path, *LOUD) as process:
+        until(lambda: any(one.method == "POST" for one in faulty.asked))
         time.sleep(0.3)
         os.kill(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-    finally:
-        process.kill()
+        output, _ = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in output
     assert "self = <pytest_telemetry_gate.gate.asker.Asker" in output, "the variables are shown"
     assert leaks(output) == set()

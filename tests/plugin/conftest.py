@@ -15,6 +15,7 @@ from pytest_telemetry_gate.plugin import builtin_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import replay_worlds
 from projects import CONFIG, Project
 
 builtin_hooks.pytest_telemetry_gate_criteria()
@@ -38,3 +39,11 @@ def project(bare: Project) -> Project:
     bare.file("telemetry.yaml", CONFIG)
     bare.recording()
     return bare
+
+
+@pytest.fixture
+def replays(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that judges figures of replays; its recording holds no captures yet."""
+    monkeypatch.setenv("PYTHON", sys.executable)
+    replay_worlds.write(project)
+    return project

@@ -11,6 +11,7 @@ from textwrap import dedent, indent
 import gates
 import numpy as np
 import pytest
+from children import LIGHT
 
 from pytest_telemetry_gate.model.events import Evaluation, Events, Rule
 from pytest_telemetry_gate.promql import MemoryStorage
@@ -26,6 +27,16 @@ PASSING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 90'}\n
 FAILING = "- {id: requests, query: 'requests{job=\"parser\"}', expect: '> 200'}\n"
 HEAD = gates.HEAD
 TWO = HEAD.replace("[2h]", "[1h, 2h]")
+HOURS = HEAD.replace("[2h]", "[30m, 1h, 90m, 2h]")
+TREND = """
+groups:
+  Parser:
+    - {id: requests, query: requests, baseline: 99, tolerance: 5%}
+    - {id: cpu, query: cpu, unit: '%', expect: '< 60'}
+  Derived:
+    - {id: share, ratio: {of: [Parser]}, expect: '>= 50%'}
+    - {id: trend, trend: {of: requests, better: lower}}
+"""
 SERIES = (
     gates.UP,
     gates.series("cpu", 70),
@@ -44,14 +55,10 @@ EVENTS = Events(
 
 
 @dataclass
-class Project:
-    """Writes the files of a project below pytester's folder and runs pytest there."""
+class Files:
+    """Writes the files of a project below a folder."""
 
-    pytester: pytest.Pytester
-
-    @property
-    def path(self) -> Path:
-        return self.pytester.path
+    path: Path
 
     def file(self, name: str, text: str) -> Path:
         path = self.path / name
@@ -103,9 +110,17 @@ class Project:
             """,
         )
 
+
+class Project(Files):
+    """Writes the files of a project below pytester's folder and runs pytest there."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        super().__init__(pytester.path)
+        self.pytester = pytester
+
     def run(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in this process; Hypothesis' plugin takes seconds there, being imported anew each time."""
-        return self.pytester.runpytest("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
+        return self.pytester.runpytest(*LIGHT, *arguments)
 
     def junit(self, *arguments: str | Path) -> list[ET.Element]:
         """Run pytest and return the test cases of its JUnit file."""

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+from children import LIGHT
+
 HEAVY = (
     "yaml",
     "numpy",
@@ -27,12 +29,12 @@ class Probe:
         heavy = [name for name in {heavy!r} if name in sys.modules]
         print("\\nLOADED " + json.dumps([ours, heavy]))
 
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *{arguments!r}], plugins=[Probe()]))
+sys.exit(pytest.main(["-q", *{arguments!r}], plugins=[Probe()]))
 """
 
 
 def loaded(folder, *arguments):
-    program = PROBE.format(heavy=HEAVY, arguments=[str(folder), *arguments])
+    program = PROBE.format(heavy=HEAVY, arguments=[*LIGHT, str(folder), *arguments])
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
     )

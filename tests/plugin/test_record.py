@@ -12,6 +12,7 @@ from typing import Any
 
 import gates
 import pytest
+from children import LIGHT, PYTEST
 from projects import EVENTS, HEAD, SERIES, Project
 
 from pytest_telemetry_gate.model.events import Episode, Events
@@ -139,13 +140,15 @@ def files(project: Project) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    "jobs", [("-n0", "-n0", "-n0"), ("-n2", "-n0", "-n2")], ids=["one process", "workers"]
+)
 def test_the_jobs_of_a_pipeline_build_one_recording_with_the_same_verdicts(
-    company: Project, monkeypatch: pytest.MonkeyPatch, workers: str
+    company: Project, monkeypatch: pytest.MonkeyPatch, jobs: tuple[str, ...]
 ) -> None:
     company.file("test_by_hand.py", TEST)
     live = {}
-    for job in ("1h", "2h", "3h"):
+    for job, workers in zip(("1h", "2h", "3h"), jobs, strict=True):
         live |= verdicts(company, monkeypatch, workers, f"--telemetry-checkpoint={job}", OPTION)
     recorded = verdicts(company, monkeypatch, "-o", "telemetry_config=recorded.yaml")
     assert len(live) == 9 * 2 * 3 - 2 * 2 + 1
@@ -228,7 +231,7 @@ def test_an_interrupt_leaves_the_earlier_recording(company: Project) -> None:
         "def disturb(region, promql):\n    if promql.startswith('cpu['):\n        raise KeyboardInterrupt\n"
     )
     disturbed(company, interrupt)
-    result = company.pytester.runpytest(OPTION, "-p", "no:cacheprovider", no_reraise_ctrlc=True)
+    result = company.pytester.runpytest(*LIGHT, OPTION, no_reraise_ctrlc=True)
     assert result.ret == 2
     result.stdout.fnmatch_lines([f"telemetry recording: {OUT}: not written: the session was stopped"])
     assert (company.path / OUT).read_bytes() == before
@@ -297,7 +300,7 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
 
 
 def outside(project: Project) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", OPTION]
+    command = [*PYTEST, OPTION]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         command, cwd=project.path, env=environment, capture_output=True, text=True, check=False

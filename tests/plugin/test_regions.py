@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import gates
 import pytest
-
-CONFIG = """\
-default: two
-environments:
-  two:
-    source: recording
-    path: small.telemetry.zip
-    regions: {eu: {}, us: {}}
-  one: {source: recording, path: small.telemetry.zip, regions: {eu: {}}}
-  gone:
-    source: recording
-    path: small.telemetry.zip
-    regions: {eu: {}, us: {}, ap: {path: nowhere.telemetry.zip}}
-  all: {source: recording, path: small.telemetry.zip, regions: {all: {}, eu: {}}}
-"""
-LOAD = "- {id: load, query: load, unit: '%', baseline: 50, "
+import region_worlds
+from region_worlds import LOAD, SPREAD
 
 
 @pytest.fixture
 def world(bare):
-    bare.file("telemetry.yaml", CONFIG)
-    bare.recording(
-        {
-            "eu": [gates.UP, gates.series("load", 50), gates.series("eu_only", 1)],
-            "us": [gates.UP, gates.series("load", 60)],
-        }
-    )
+    region_worlds.write(bare)
     return bare
 
 
@@ -85,12 +65,6 @@ def test_the_baseline_of_a_sum(world):
     verdict, reason = judged(world, asked)["c[all-2h]"]
     assert verdict == "pass"
     assert "+0.0 % against 110 requests" in reason
-
-
-SPREAD = """
-- {id: load, query: load, unit: requests, baseline: 50, tolerance: 50%}
-- {id: apart, spread: {of: load}, expect: "<= LIMIT"}
-"""
 
 
 @pytest.mark.parametrize(
@@ -159,15 +133,6 @@ def test_a_test_looks_at_one_region(world):
     result = world.run()
     assert result.ret == 1
     assert "a test looks at one region" in result.stdout.str()
-
-
-def test_the_same_on_several_processes(world):
-    criteria = (
-        SPREAD.replace("LIMIT", "20 pp")
-        + LOAD.replace("load,", "total,", 1)
-        + "expect: '> 0', combine: sum}\n"
-    )
-    assert judged(world, criteria, "-n2") == judged(world, criteria, "-n0")
 
 
 def test_a_recording_without_regions_is_not_taken_for_each_of_them(world):

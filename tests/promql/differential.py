@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +14,14 @@ import numpy as np
 from pytest_telemetry_gate.promql import Engine, Matrix, PromQLError, Scalar, Vector, ast, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from promql.questions import Question
     from promql.server_engine import ServerEngine
 
 TOLERANCE = 1e-9
+_AT_ONCE = 8  # requests under way
+_AHEAD = 500  # answers that may be there before they are compared
 
 
 @dataclass
@@ -28,7 +34,19 @@ class Differential:
 
     def disagreement(self, question: Question) -> str:
         """Return how the two answers differ, or nothing."""
-        ours, theirs = ask(self.ours, question), ask(self.theirs, question)
+        return self._difference(question, ask(self.theirs, question))
+
+    def disagreements(self, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+        """Yield every question and how its answers differ; the server is asked ahead while the engine evaluates."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for begin in range(0, len(questions), _AHEAD):
+                part = questions[begin : begin + _AHEAD]
+                answers = pool.map(partial(ask, self.theirs), part)
+                for question, theirs in zip(part, answers, strict=True):
+                    yield question, self._difference(question, theirs)
+
+    def _difference(self, question: Question, theirs: Any) -> str:
+        ours = ask(self.ours, question)
         refused = isinstance(ours, PromQLError), isinstance(theirs, PromQLError)
         self.counts["refused by both" if all(refused) else "answered"] += 1
         if all(refused):

@@ -6,10 +6,11 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import servers
+from children import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,10 +70,7 @@ def test_the_process_group_is_gone_after_a_failure(tmp_path: Path, monkeypatch: 
     ):
         raise RuntimeError("the test failed")
     assert server.process.returncode is not None
-    deadline = time.monotonic() + 5
-    while _alive(int((tmp_path / "child").read_text())):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not _alive(int((tmp_path / "child").read_text())), patience=5)
 
 
 def _alive(pid: int) -> bool:
@@ -128,12 +126,3 @@ def test_victoria_metrics_answers_what_was_imported(victoria_metrics: servers.Se
     answer = until(lambda: victoria_metrics.query("imported", now)["data"]["result"])
     assert answer[0]["metric"] == {"__name__": "imported", "kind": "a"}
     assert answer[0]["value"][1] == "3"
-
-
-def until(ask: Callable[[], Any], patience: float = 20) -> Any:
-    """Return the first true answer, or fail after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, "no answer in time"
-        time.sleep(0.1)
-    return answer

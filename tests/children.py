@@ -1,0 +1,59 @@
+"""pytest in a process of its own, and waiting for what another process does.
+
+Hypothesis' plugin is left out of every such session: it costs a second of processor time in each process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+LIGHT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+PYTEST = (sys.executable, "-m", "pytest", *LIGHT)
+PATIENCE = 60.0  # seconds until something is said never to happen, however busy the machine is
+
+T = TypeVar("T")
+
+
+def until(ask: Callable[[], T], patience: float = PATIENCE, *, every: float = 0.02) -> T:
+    """Return the first true answer; raise AssertionError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"no answer within {patience:g} s"
+        time.sleep(every)
+    return answer
+
+
+@contextlib.contextmanager
+def started(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Start pytest in a folder; its whole process group is killed when the context ends.
+
+    An interrupt reaches it even where the tests run in the background of a script, whose children ignore interrupts.
+    """
+    process = subprocess.Popen(
+        [*PYTEST, *arguments],
+        cwd=folder,
+        env={**os.environ, **(environ or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - calls nothing that locks
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

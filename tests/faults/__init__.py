@@ -1,0 +1,19 @@
+"""A server that misbehaves on request, on loopback: whatever a Prometheus, or what stands before it, can do wrong.
+
+The first part of a path says what is done, so that one server has an address for each fault: below ``/hang`` every
+request hangs, below ``/late-hang`` only queries do, since those are POSTs and whatever probes a server is a GET.
+Everything else is answered by a healthy server: a real one, or the embedded engine over series in memory.
+"""
+
+from __future__ import annotations
+
+from faults.exchange import LONGEST, Asked, Exchange
+from faults.healthy import EngineServer, engine, relay
+from faults.kinds import FAULTS, fine, refused, told
+from faults.server import LATE, FaultServer, serving
+from faults.shapes import SHAPES, data, one
+
+__all__ = [
+    "FAULTS", "LATE", "LONGEST", "SHAPES", "Asked", "EngineServer", "Exchange", "FaultServer", "data", "engine", "fine",
+    "one", "refused", "relay", "serving", "told",
+]  # fmt: skip

@@ -1,0 +1,159 @@
+"""Criteria about replays whose cases are driven in the run: once for their own item and the criterion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gates
+import pytest
+from projects import Project
+from replay_worlds import TWO, everything
+
+from pytest_telemetry_gate.recording.captures import Captures, store_captures
+
+# Live: a source in memory stands for the servers, and a tool with one span for the system.
+CONFTEST = """\
+import sys
+import pytest
+sys.path.append("$TESTS")
+from pytest_telemetry_gate.testing import MemorySource
+
+@pytest.hookimpl
+def pytest_telemetry_gate_sources():
+    return {"memory": lambda settings: MemorySource([({"__name__": "up"}, [0], [1.0])])}
+"""
+TOOL = """\
+import os, pathlib, sys
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+pathlib.Path(f"ran-{os.getpid()}").touch()
+with provider.get_tracer("tool").start_as_current_span("parse") as span:
+    span.set_attribute("language", sys.argv[1])
+"""
+LIVE = """\
+default: live
+environments:
+  live: {source: memory, replay: {recording: small.telemetry.zip}}
+  bare: {source: memory}
+  two: {source: memory, regions: {eu: {}, us: {replay: {variables: {language: go}}}}}
+"""
+LATER = """\
+  recorded:
+    source: recording
+    path: two.telemetry.zip
+    regions: {eu: {}, us: {replay: {variables: {language: go}}}}
+"""
+
+
+@pytest.fixture
+def live(replays: Project) -> Project:
+    replays.file("conftest.py", CONFTEST.replace("$TESTS", Path(__file__).parents[1].as_posix()))
+    replays.file("tool.py", TOOL)
+    replays.file("telemetry.yaml", LIVE)
+    path = replays.path / "qa.replay.yaml"
+    text = path.read_text("utf-8").replace(', metrics: [{counter: runs_total, lag: "<= 10s"}]', "")
+    path.write_text(text.replace("ci_logs: ", "# "), "utf-8")
+    replays.suite("- {id: qa, replay: {suite: qa.replay.yaml}, expect: '== 100%'}\n", head=TWO)
+    return replays
+
+
+def runs(live: Project) -> int:
+    """Return how often the tool ran, and forget it."""
+    marks = list(live.path.glob("ran-*"))
+    for mark in marks:
+        mark.unlink()
+    return len(marks)
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_case_is_driven_once_for_its_own_item_and_the_criterion(live: Project, workers: str) -> None:
+    result = live.run("--telemetry-checkpoint=2h", workers, "--telemetry-record=new.telemetry.zip")
+    result.stdout.fnmatch_lines(["*4 pass*"])
+    assert result.ret == 0
+    assert runs(live) == 3
+    assert len(list(Captures(live.path / "new.telemetry.zip").all())) == 3
+
+
+def test_a_criterion_alone_drives_and_records_all_cases(live: Project) -> None:
+    result = live.run("small.gate.yaml", "--telemetry-checkpoint=2h", "--telemetry-record=new.telemetry.zip")
+    result.stdout.fnmatch_lines(["*telemetry replay: seed *", "*3 captures stored in new.telemetry.zip*"])
+    assert result.ret == 0
+    assert runs(live) == 3
+
+
+def test_selecting_one_case_leaves_the_criterion_all_of_them(live: Project) -> None:
+    result = live.run("--telemetry-checkpoint=2h", "--telemetry-partial", "-k", "qa and 2h and not python")
+    assert result.ret == 0
+    assert runs(live) == 3
+
+
+def test_a_checkpoint_that_is_over_is_judged_from_the_recording_that_is_named(live: Project) -> None:
+    store_captures(live.path / "small.telemetry.zip", everything(), recorded_at=0.0)
+    assert live.run("small.gate.yaml").ret == 0
+    assert runs(live) == 3
+    result = live.run("small.gate.yaml", "--telemetry-env=bare")
+    told = "1h is not driven in this run (2h is), and replay.recording in telemetry.yaml names no recording*"
+    result.stdout.fnmatch_lines([f"*qa[[]1h[]]*{told}"])
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_nothing_is_driven_before_its_time(live: Project) -> None:
+    result = live.run("small.gate.yaml", f"--telemetry-now={gates.START + 5400}", "--telemetry-checkpoint=2h")
+    result.assert_outcomes(skipped=1)
+    assert runs(live) == 0
+
+
+def test_regions_have_items_of_their_own(live: Project) -> None:
+    live.file("one.replay.yaml", """\
+        version: 1
+        suite: one
+        variables: {python: "${PYTHON}", language: python}
+        checkpoints: {2h: {cases: 1}}
+        capture: {complete: {timeout: 5s, quiet: 100ms}}
+        contracts:
+          parse: {select: {name: parse}, attributes: {language: {equals: $language}}, resource: {region: {equals: $region}}}
+        cases:
+          - id: run
+            drive: {cli: {argv: [$python, tool.py, $language], env: {OTEL_RESOURCE_ATTRIBUTES: "region=$region"}}}
+            expect: {spans: [{contract: parse}]}
+        """)  # fmt: skip
+    live.suite("- {id: one, replay: {suite: one.replay.yaml}, expect: '== 100%'}\n", head=gates.HEAD)
+    arguments = (
+        "one.replay.yaml",
+        "small.gate.yaml",
+        "--telemetry-env=two",
+        "--telemetry-record=two.telemetry.zip",
+    )
+    result = live.run(*arguments, "-v")
+    for name in ("run[[]eu-2h[]]", "run[[]us-2h[]]", "*one[[]eu-2h[]]", "*one[[]us-2h[]]"):
+        result.stdout.fnmatch_lines([f"*::{name} PASS*"])
+    assert result.ret == 0
+    assert runs(live) == 2
+    live.file("telemetry.yaml", LIVE + LATER)
+    assert live.run(*arguments[:2], "--telemetry-env=recorded").ret == 0
+    result = live.run("one.replay.yaml", "--telemetry-env=recorded", "--telemetry-region=us", "-v")
+    result.assert_outcomes(passed=1)
+    assert runs(live) == 0
+
+
+@pytest.mark.parametrize(
+    ("replay", "told"),
+    [
+        ("{variables: {langauge: go}}", "*telemetry.yaml:3: replay.variables: the suite has no variable 'langauge' (did you mean 'language'?)*"),
+        ("{captures: x}", "*telemetry.yaml:3: environment 'live': replay: unknown key 'captures' (did you mean 'capture'?)*"),
+        ("{capture: {otlp: {htp: x}}}", "*telemetry.yaml:3: replay.capture: otlp: unknown key 'htp' (did you mean 'http'?)*"),
+        ("{recording: nowhere.zip}", "*nowhere.zip: there is no such recording*"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_what_telemetry_yaml_says_of_replays(live: Project, replay: str, told: str) -> None:
+    live.file(
+        "telemetry.yaml", f"default: live\nenvironments:\n  live: {{source: memory, replay: {replay}}}\n"
+    )
+    result = live.run("small.gate.yaml")
+    shown = result.stderr if "unknown key 'captures'" in told else result.stdout
+    shown.fnmatch_lines([told])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    assert result.ret != 0
