@@ -28,9 +28,9 @@ PROGRAM = """\
 import resource, sys, time
 from pathlib import Path
 from pytest_telemetry_gate import builtin
-from pytest_telemetry_gate.config import load_environment
-from pytest_telemetry_gate.recording.recorder import Wanted, record
-from pytest_telemetry_gate.sources.base import Instant
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.model.questions import Instant
 
 folder, series, end = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 environment = load_environment(folder / "telemetry.yaml")

@@ -15,13 +15,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import servers
 from counting import ALL, counting, source_of, suite_of
 
-from pytest_telemetry_gate.replay.contracts import SpanContract
-from pytest_telemetry_gate.replay.judging import judge_contract
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.protobuf import serialised
-from pytest_telemetry_gate.replay.receiver import Receiver
-from pytest_telemetry_gate.replay.telemetry import read_document
+from pytest_telemetry_gate.replay.capture import LiveReplay
+from pytest_telemetry_gate.replay.judge.contracts import judge_contract
+from pytest_telemetry_gate.replay.otlp.protobuf import serialised
+from pytest_telemetry_gate.replay.otlp.telemetry import read_document
+from pytest_telemetry_gate.replay.receive.receiver import Receiver
+from pytest_telemetry_gate.replay.suite.contracts import SpanContract
+from pytest_telemetry_gate.replay.suite.loader import load_replay
 
 ROUNDS = 7
 SPANS, PER_REQUEST, REQUESTS = 1000, 500, 200

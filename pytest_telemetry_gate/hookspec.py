@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.config import RegionSettings
-    from pytest_telemetry_gate.events.base import EventSource
-    from pytest_telemetry_gate.sources.base import Source
-    from pytest_telemetry_gate.suite.model import Criterion
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.check import Criterion
+    from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.sources import EventSource, Source
+    from pytest_telemetry_gate.model.verdict import Verdict
 
 
 @pytest.hookspec

@@ -12,7 +12,7 @@ from pathlib import Path
 import prometheus_client
 from servers import Server
 
-from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 JOB = "parser"

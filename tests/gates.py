@@ -9,16 +9,19 @@ from textwrap import dedent, indent
 
 import numpy as np
 
-from pytest_telemetry_gate import builtin, plan
-from pytest_telemetry_gate.check import Check, judge
-from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.errors import TelemetryGateError
-from pytest_telemetry_gate.events.alerts import alert_events
-from pytest_telemetry_gate.events.base import Events
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.questions import EventsQuestion, Range
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, MemoryStorage
-from pytest_telemetry_gate.sources.base import Answer, Answers, EventsQuestion, Range, RegionFacts
-from pytest_telemetry_gate.suite.loader import load_suite
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.sources.alert_history import alert_events
 
 START = 1_737_583_200.0  # 2025-01-22T14:00:00-08:00
 END = START + 5400
@@ -30,7 +33,7 @@ rollout: {start: 2025-01-22T14:00:00-08:00, end: 2025-01-22T15:30:00-08:00}
 checkpoints: [2h]
 levels: {info: 3%, warn: 4%, crit: 6%}
 """
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 
 Series = tuple[Mapping[str, str], np.ndarray, np.ndarray]
 

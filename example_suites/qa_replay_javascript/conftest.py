@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_telemetry_gate.config import Environment
+from pytest_telemetry_gate.model.environment import Environment
 
 HERE = Path(__file__).parent
 LOCK = HERE / "package-lock.json"

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.coverage import Coverage, coverage_of, coverage_questions
 from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
-from pytest_telemetry_gate.figures import figure
-from pytest_telemetry_gate.sources.base import Instant
-from pytest_telemetry_gate.suite.duration import format_time
-from pytest_telemetry_gate.suite.units import convert, dimension
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.support.durations import format_time
+from pytest_telemetry_gate.support.numbers import format_value
+from pytest_telemetry_gate.support.units import convert, dimension
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.suite.model import Baseline
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.terms import Baseline
 
 __all__ = ["Reference", "baseline_questions", "is_stated", "reference_of", "stated_reference"]
 
@@ -64,7 +65,7 @@ def reference_of(check: Check, query: str, answers: Answers) -> Reference | None
     if len(values) != 1:
         return Reference(name, problem=f"baseline: {promql} gave {len(values)} series, not one")
     if not math.isfinite(values[0]):
-        return Reference(name, problem=f"baseline: {promql} is {figure(values[0])}")
+        return Reference(name, problem=f"baseline: {promql} is {format_value(values[0])}")
     return Reference(name, values[0])
 
 

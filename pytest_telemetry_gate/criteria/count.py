@@ -23,18 +23,19 @@ from pytest_telemetry_gate.criteria.coverage import (
     up_questions,
     up_selector,
 )
+from pytest_telemetry_gate.criteria.decide import weigh
 from pytest_telemetry_gate.criteria.evidence import evidence_of
 from pytest_telemetry_gate.criteria.queries import SELECTOR, Wanted
-from pytest_telemetry_gate.criteria.weigh import weigh
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.promql import Matrix
-from pytest_telemetry_gate.sources.base import Instant
-from pytest_telemetry_gate.suite.duration import format_duration
-from pytest_telemetry_gate.suite.model import Criterion
+from pytest_telemetry_gate.support.durations import format_duration
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Count", "growth"]
 

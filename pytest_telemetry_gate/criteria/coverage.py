@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.figures import duration, percent
+from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.promql import Vector, ast, parse
 from pytest_telemetry_gate.promql.spans import spans
-from pytest_telemetry_gate.sources.base import Instant
-from pytest_telemetry_gate.suite.duration import format_duration
+from pytest_telemetry_gate.support.durations import format_duration, format_short_duration
+from pytest_telemetry_gate.support.numbers import format_percent
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
 
 __all__ = [
     "Coverage",
@@ -127,7 +127,7 @@ def up_coverage(check: Check, up: str, window: float, answers: Answers) -> Cover
         return Coverage(None, error=answer.error)
     shares = answer.value.values.tolist() if isinstance(answer.value, Vector) else []
     share = scraped.share * min(shares, default=0.0)
-    return Coverage(share, f"targets {up} were up {percent(share)} of {duration(window)}")
+    return Coverage(share, f"targets {up} were up {format_percent(share)} of {format_short_duration(window)}")
 
 
 def _up_share(check: Check, up: str, window: float) -> Instant:
@@ -142,7 +142,7 @@ def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
     if error:
         return Coverage(None, error=error)
     counted, filled = _by_job(samples.value), _by_job(slots.value)
-    told = f"{span.selector} over {duration(span.window)}"
+    told = f"{span.selector} over {format_short_duration(span.window)}"
     if not counted:
         return Coverage(0.0, f"no samples of {told}")
     shares = []

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_telemetry_gate.criteria.coverage import Coverage
-from pytest_telemetry_gate.figures import percent
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Scalar, Vector
-from pytest_telemetry_gate.suite.duration import format_time
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.support.durations import format_time
+from pytest_telemetry_gate.support.numbers import format_percent
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answer
+    from pytest_telemetry_gate.model.answers import Answer
+    from pytest_telemetry_gate.model.check import Check
 
 __all__ = ["Evidence", "Problem", "evidence_of", "series_of"]
 
@@ -93,8 +93,9 @@ def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None
     if coverage.share is None:
         return Problem(Outcome.INCONCLUSIVE, coverage.reason)
     if coverage.share < check.criterion.coverage:
-        wanted = percent(check.criterion.coverage)
+        wanted = format_percent(check.criterion.coverage)
         return Problem(
-            Outcome.INCONCLUSIVE, f"coverage {percent(coverage.share)}, below {wanted}: {coverage.reason}"
+            Outcome.INCONCLUSIVE,
+            f"coverage {format_percent(coverage.share)}, below {wanted}: {coverage.reason}",
         )
     return None

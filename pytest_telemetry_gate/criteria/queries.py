@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast, parse
-from pytest_telemetry_gate.suite.units import dimension, suffix_unit
+from pytest_telemetry_gate.support.units import dimension, suffix_unit
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
+    from pytest_telemetry_gate.model.check import Check
 
 __all__ = ["SELECTOR", "VALUES", "Wanted", "check_queries"]
 

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.check import judge
+from pytest_telemetry_gate.criteria.decide import weigh
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
-from pytest_telemetry_gate.criteria.weigh import weigh
-from pytest_telemetry_gate.suite.loader import suggestion
-from pytest_telemetry_gate.suite.model import Criterion, Model
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.fields import Model
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.suite.model import Suite
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.suite import Suite
+    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Ratio"]
 

@@ -10,16 +10,16 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.baseline import Reference, is_stated
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
-from pytest_telemetry_gate.criteria.weigh import decide
-from pytest_telemetry_gate.figures import figure
-from pytest_telemetry_gate.verdict import Outcome, Verdict, worst
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
+from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
 
 __all__ = ["combined"]
 
@@ -85,5 +85,5 @@ def _sum(check: Check, verdicts: Sequence[Verdict]) -> Verdict:
         }
     )
     verdict = decide(check, math.fsum(values), evidence, reference)
-    parts = ", ".join(f"{one.region} {figure(one.value, one.unit)}" for one in verdicts)
+    parts = ", ".join(f"{one.region} {format_value(one.value, one.unit)}" for one in verdicts)
     return verdict.replaced(reason=f"{verdict.reason}; sum of {parts}")

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from pytest_telemetry_gate.criteria.decide import weigh
 from pytest_telemetry_gate.criteria.evidence import Evidence
-from pytest_telemetry_gate.criteria.weigh import weigh
-from pytest_telemetry_gate.suite.duration import format_time
-from pytest_telemetry_gate.suite.model import Criterion
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["RolloutDuration"]
 

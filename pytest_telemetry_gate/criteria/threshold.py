@@ -9,16 +9,17 @@ from pydantic import Field
 
 from pytest_telemetry_gate.criteria.baseline import baseline_questions, reference_of
 from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
+from pytest_telemetry_gate.criteria.decide import weigh
 from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
 from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
-from pytest_telemetry_gate.criteria.weigh import weigh
-from pytest_telemetry_gate.sources.base import Instant
-from pytest_telemetry_gate.suite.model import Criterion
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.questions import Instant
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Threshold"]
 

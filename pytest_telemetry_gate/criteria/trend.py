@@ -7,38 +7,30 @@ The variances come from windows of their own, so their errors are taken as indep
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.figures import number, signed
-from pytest_telemetry_gate.suite.fields import DurationField, LimitField
-from pytest_telemetry_gate.suite.loader import suggestion
-from pytest_telemetry_gate.suite.model import Criterion, Model
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.stats.line import Line, fit
+from pytest_telemetry_gate.support.numbers import format_change, format_number
+from pytest_telemetry_gate.support.suggestions import suggestion
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.check import Check
-    from pytest_telemetry_gate.sources.base import Answers, Question
-    from pytest_telemetry_gate.suite.model import Suite
-    from pytest_telemetry_gate.verdict import Verdict
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.suite import Suite
+    from pytest_telemetry_gate.model.verdict import Verdict
 
-__all__ = ["Line", "Trend", "fit"]
+__all__ = ["Trend"]
 
-_DAY = 86400.0
 _UNITS = ("", "%", "pp")  # of a variance; `5%` of a ratio means percentage points
 _LEAST = 3  # points: with two the line is exact and its interval infinite
-
-# Student's t at 0.975 for 1 to 30 degrees of freedom, as every table has it
-_T = (
-    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
-    2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
-    2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423,
-)  # fmt: skip
 
 
 class TrendOf(Model):
@@ -55,25 +47,6 @@ class Forecast(Model):
 
     at: DurationField = Field(description="the moment, after rollout.start")
     expect: LimitField = Field(description="the limit on the forecast variance")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A fitted line; ``slope`` is per day with half of its 95 % interval, times are seconds since the epoch."""
-
-    slope: float
-    slope_half: float
-    _mean_time: float
-    _mean: float
-    _scatter: float
-    _spread: float
-    _points: int
-
-    def at(self, time: float) -> tuple[float, float]:
-        """Return the forecast at a time, and half of its 95 % prediction interval."""
-        days = (time - self._mean_time) / _DAY
-        factor = math.sqrt(1 + 1 / self._points + days * days / self._spread)
-        return self._mean + self.slope * days, student_t(self._points - 2) * self._scatter * factor
 
 
 class Trend(Criterion):
@@ -180,30 +153,9 @@ class Trend(Criterion):
         )
 
 
-def fit(times: Sequence[float], values: Sequence[float]) -> Line:
-    """Fit a line by ordinary least squares through at least three points at different times (seconds)."""
-    count = len(times)
-    mean_time, mean = math.fsum(times) / count, math.fsum(values) / count
-    days = [(time - mean_time) / _DAY for time in times]
-    spread = math.fsum(day * day for day in days)
-    slope = math.fsum(day * (value - mean) for day, value in zip(days, values, strict=True)) / spread
-    residuals = (value - mean - slope * day for day, value in zip(days, values, strict=True))
-    scatter = math.sqrt(math.fsum(residual * residual for residual in residuals) / (count - 2))
-    half = student_t(count - 2) * scatter / math.sqrt(spread)
-    return Line(slope, half, mean_time, mean, scatter, spread, count)
-
-
-def student_t(freedom: int) -> float:
-    """Return the 0.975 quantile of Student's t; beyond 30 degrees by Cornish and Fisher's expansion (1e-5)."""
-    if freedom <= len(_T):
-        return _T[freedom - 1]
-    z = 1.959963985
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-
-
 def _hours(seconds: float) -> str:
     return f"{seconds / 3600:g}h"
 
 
 def _pair(value: float, half: float) -> str:
-    return f"{signed(value)} ± {number(half)}"
+    return f"{format_change(value)} ± {format_number(half)}"

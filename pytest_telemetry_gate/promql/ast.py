@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pytest_telemetry_gate.promql.labels import Matcher, label_name, quoted
+from pytest_telemetry_gate.support.durations import format_milliseconds
 
 __all__ = [
     "Aggregate",
@@ -34,7 +35,6 @@ _METRIC = re.compile(
     r"(?!(?:and|or|unless|atan2|fill|fill_left|fill_right|bool|on|ignoring|group_left|group_right|by|without|offset|inf|nan|start|end)$)[a-zA-Z_:][a-zA-Z0-9_:]*",
     re.IGNORECASE,
 )
-_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class MatrixSelector:
 
     def __str__(self) -> str:
         inner = self.selector
-        return f"{inner.selector}[{_duration(self.range)}]{_modifiers(inner.offset, inner.at)}"
+        return f"{inner.selector}[{format_milliseconds(self.range)}]{_modifiers(inner.offset, inner.at)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class Subquery:
     type = "matrix"
 
     def __str__(self) -> str:
-        step = "" if self.step is None else _duration(self.step)
-        return f"{self.expr}[{_duration(self.range)}:{step}]{_modifiers(self.offset, self.at)}"
+        step = "" if self.step is None else format_milliseconds(self.step)
+        return f"{self.expr}[{format_milliseconds(self.range)}:{step}]{_modifiers(self.offset, self.at)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,17 +227,6 @@ def _names(labels: tuple[str, ...]) -> str:
     return ", ".join(map(label_name, labels))
 
 
-def _duration(milliseconds: int) -> str:
-    if milliseconds == 0:
-        return "0s"
-    parts, rest = [], milliseconds
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts)
-
-
 def _modifiers(offset: int, at: At) -> str:
     text = ""
     if isinstance(at, str):
@@ -246,5 +235,5 @@ def _modifiers(offset: int, at: At) -> str:
         whole, rest = divmod(abs(at), 1000)
         text += f" @ {'-' if at < 0 else ''}{whole}.{rest:03}"
     if offset:
-        text += f" offset {'-' if offset < 0 else ''}{_duration(abs(offset))}"
+        text += f" offset {format_milliseconds(offset)}"
     return text

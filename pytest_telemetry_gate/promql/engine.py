@@ -12,9 +12,9 @@ from pytest_telemetry_gate.promql.annotations import Notes
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.promql.evaluation import Evaluation, has_one_name
 from pytest_telemetry_gate.promql.frame import Frame, Ints, merged
+from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.promql.limits import Guard, Limits
 from pytest_telemetry_gate.promql.parser import parse
-from pytest_telemetry_gate.promql.registry import PROFILES
 from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector, of_blocks, of_samples
 from pytest_telemetry_gate.promql.storage import Storage
 

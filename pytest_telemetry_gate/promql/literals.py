@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.support.durations import MILLISECONDS
 
 __all__ = ["Literals", "check_numbers", "taken_out"]
 
@@ -20,7 +21,6 @@ _TOKENS = re.compile(
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _NUMBER = re.compile(
     r"(?<![\w.])(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?))"
     r"(?![\w.])",
@@ -139,7 +139,8 @@ def _unquoted(literal: str) -> str:
 
 def _seconds(literal: str, *, duration: bool) -> float:
     if duration:
-        total = sum(int(count) * _UNITS[unit] for count, unit in _DURATION.findall(literal.lower()))
+        counts = _DURATION.findall(literal.lower())
+        total = sum(int(count) * MILLISECONDS[unit] for count, unit in counts) / 1000
         return -total if literal.startswith("-") else total
     return float(int(literal, 16)) if "0x" in literal.lower() else float(literal)
 

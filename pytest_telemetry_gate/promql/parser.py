@@ -17,9 +17,9 @@ import promql_parser
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
+from pytest_telemetry_gate.promql.function_table import AGGREGATIONS, FUNCTIONS, NATIVE, Function
 from pytest_telemetry_gate.promql.labels import Matcher, compiled
 from pytest_telemetry_gate.promql.literals import Literals, check_numbers, taken_out
-from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, Function
 
 __all__ = ["parse"]
 

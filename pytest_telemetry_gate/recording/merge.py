@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_telemetry_gate.events.base import Events
+from pytest_telemetry_gate.model.events import Events
 
 __all__ = ["check_events", "covering", "recorded_events", "united_events"]
 

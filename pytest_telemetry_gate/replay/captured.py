@@ -8,13 +8,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError
-from pytest_telemetry_gate.replay.telemetry import Telemetry
+from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData
+from pytest_telemetry_gate.support.records import from_known
 
-__all__ = ["Captured", "Driven", "Lag", "Request"]
+__all__ = [
+    "CAPTURE_VERSION",
+    "CapturedCase",
+    "CounterLag",
+    "DriveResult",
+    "ExportRequest",
+    "require_known_version",
+]
+
+CAPTURE_VERSION = 1  # of the wire; a capture without one is of version 1
+
+
+def require_known_version(wire: Mapping[str, Any]) -> None:
+    """Raise CorpusError for a capture whose version is newer than this package reads."""
+    version = wire.get("capture", CAPTURE_VERSION)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        message = f"not a capture: version {version!r} is not a positive integer"
+        raise CorpusError(message)
+    if version > CAPTURE_VERSION:
+        message = f"capture version {version} is newer than {CAPTURE_VERSION}, the newest that is read: update pytest-telemetry-gate"
+        raise CorpusError(message)
 
 
 @dataclass(slots=True)
-class Request:
+class ExportRequest:
     """One export request: bytes as sent and as decompressed, and the OTLP document that it held.
 
     ``trouble`` says why it was refused; it then has no document. ``arrival`` is in seconds after the end of the drive whose
@@ -31,7 +52,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Driven:
+class DriveResult:
     """How a drive went: ``failure`` is what the system did wrong, ``error`` why it could not be driven.
 
     ``span_id`` is the parent that the case itself gave the trace, which is captured by nobody.
@@ -49,7 +70,7 @@ class Driven:
 
 
 @dataclass(slots=True)
-class Lag:
+class CounterLag:
     """How long a counter's rise took: more than ``low`` and at most ``high`` seconds after the drive ended.
 
     ``wanted`` is the rise that everything driven since ``baseline`` was read should bring, ``seen`` the one that came. ``interval``
@@ -71,7 +92,7 @@ class Lag:
 
 
 @dataclass(slots=True)
-class Captured:
+class CapturedCase:
     """Everything that is known of one case at one checkpoint; contracts are judged from it alone.
 
     ``waited`` is in seconds from the end of its drive: to the last of its requests, or as long as more was waited for in vain.
@@ -80,21 +101,21 @@ class Captured:
     suite: str
     case: str
     checkpoint: str
-    driven: Driven
-    requests: list[Request] = field(default_factory=list)
-    lags: list[Lag] = field(default_factory=list)
+    driven: DriveResult
+    requests: list[ExportRequest] = field(default_factory=list)
+    lags: list[CounterLag] = field(default_factory=list)
     complete: bool = True
     waited: float = 0.0
     at: float = 0.0
     region: str = ""
 
-    def telemetry(self) -> Telemetry:
+    def telemetry(self) -> TelemetryData:
         """Return the case's own telemetry; raises CorpusError where a document is none.
 
         What was driven with a trace of its own is told from foreign traffic by that trace's id; the span that the
         case itself pretended to be is no orphan's parent, so that a span below it is a root.
         """
-        found = Telemetry()
+        found = TelemetryData()
         for request in self.requests:
             if not request.trouble:
                 found.add(request.document)
@@ -110,17 +131,22 @@ class Captured:
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON can carry."""
-        return dataclasses.asdict(self)
+        return {"capture": CAPTURE_VERSION, **dataclasses.asdict(self)}
 
     @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> Captured:
-        """Rebuild from ``to_wire()``; raises CorpusError for anything else."""
+    def from_wire(cls, wire: Mapping[str, Any]) -> CapturedCase:
+        """Rebuild from ``to_wire()``; keys that are not known are ignored.
+
+        Raises CorpusError for a newer version and for what is no capture.
+        """
         try:
-            fields = dict(wire)
-            fields["driven"] = Driven(**fields["driven"])
-            fields["requests"] = [Request(**one) for one in fields["requests"]]
-            fields["lags"] = [Lag(**one) for one in fields["lags"]]
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
+            require_known_version(wire)
+            parts = {
+                "driven": from_known(DriveResult, wire["driven"]),
+                "requests": [from_known(ExportRequest, request) for request in wire["requests"]],
+                "lags": [from_known(CounterLag, lag) for lag in wire["lags"]],
+            }
+            return from_known(cls, {**wire, **parts})
+        except (AttributeError, KeyError, TypeError) as error:
             message = f"not a capture: {error}"
             raise CorpusError(message) from None

@@ -16,13 +16,16 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
-from pytest_telemetry_gate.replay.client import ask, shown_url
-from pytest_telemetry_gate.replay.drivers import resolved
-from pytest_telemetry_gate.replay.model import Address, CiLogs
-from pytest_telemetry_gate.secrets import Secrets
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
+from pytest_telemetry_gate.replay.drive.client import ask
+from pytest_telemetry_gate.replay.drive.drivers import resolved
+from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
+from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.support.records import from_known
+from pytest_telemetry_gate.support.secrets import Secrets
 
-__all__ = ["Rates", "judge_ci", "rates_of", "read_ci", "undecided_ci"]
+__all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci", "undecided_ci"]
 
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
@@ -32,7 +35,7 @@ _KEYS = ("run", "stage", "result", "attempt")
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class CiRates:
     """What the logs of some runs hold: a stage that was run again counts once as executed, and its further attempts as retries."""
 
     runs: int
@@ -49,7 +52,32 @@ class Rates:
         return asdict(self)
 
 
-def judge_ci(settings: CiLogs, before: Rates, after: Rates) -> tuple[Outcome, str]:
+@dataclass(frozen=True, slots=True)
+class CiComparison:
+    """The rates before a rollout and after it, as a recording keeps them beside the captures of cases."""
+
+    before: CiRates
+    after: CiRates
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins."""
+        return {"capture": CAPTURE_VERSION, "before": self.before.to_wire(), "after": self.after.to_wire()}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> CiComparison:
+        """Rebuild from ``to_wire()``; keys that are not known are ignored.
+
+        Raises CorpusError for a newer version and for what is no comparison.
+        """
+        require_known_version(wire)
+        try:
+            return cls(*(from_known(CiRates, wire.get(side) or {}) for side in ("before", "after")))
+        except TypeError as error:
+            message = f"not the figures of CI logs: {error}"
+            raise CorpusError(message) from None
+
+
+def judge_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> tuple[Outcome, str]:
     """Decide whether skipped stages or retries have become more frequent; too few runs decide nothing."""
     undecided = undecided_ci(settings, before, after)
     if undecided:
@@ -68,7 +96,7 @@ def judge_ci(settings: CiLogs, before: Rates, after: Rates) -> tuple[Outcome, st
     return outcome, f"{'; '.join(parts)} ({before.runs} runs before, {after.runs} after)"
 
 
-def undecided_ci(settings: CiLogs, before: Rates, after: Rates) -> str:
+def undecided_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> str:
     """Return why the logs decide nothing, or an empty string."""
     for name, rates in (("before", before), ("after", after)):
         if rates.runs < settings.min_runs:
@@ -78,7 +106,7 @@ def undecided_ci(settings: CiLogs, before: Rates, after: Rates) -> str:
     return ""
 
 
-def read_ci(origin: Address | str, folder: Path) -> Rates:
+def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
     """Read a file or address: JSON Lines of ``{run, stage, result, attempt}``, or GitHub Actions' lists of jobs.
 
     An address may have several pages, as its ``Link`` header says. Raises CorpusError with the place of what cannot be read,
@@ -91,7 +119,7 @@ def read_ci(origin: Address | str, folder: Path) -> Rates:
         raise CorpusError(secrets.scrub(str(error))) from None
 
 
-def _texts(origin: Address | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
+def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
     """Return the texts of a file or address, and its name."""
     headers = {} if isinstance(origin, str) else {key: resolved(one) for key, one in origin.headers.items()}
     secrets.keep_named(headers)
@@ -101,7 +129,7 @@ def _texts(origin: Address | str, folder: Path, secrets: Secrets) -> tuple[Itera
     return _pages(place, headers), shown_url(place)
 
 
-def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> Rates:
+def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
     stages: dict[tuple[str, str], list[tuple[int, bool]]] = {}
     runs: set[str] = set()
     for run, stage, attempt, skipped in entries:
@@ -116,7 +144,7 @@ def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> Rates:
             retries += max(*ran, len(ran)) - 1
         else:
             skips += 1
-    return Rates(len(runs), executed, skips, retries)
+    return CiRates(len(runs), executed, skips, retries)
 
 
 def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int, bool]]:
@@ -199,15 +227,15 @@ def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
             message = f"{shown}: no whole answer within {_TIMEOUT:g} s"
             raise CorpusError(message)
         answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=left + 1)
-        if answer.status != 200:
-            message = f"{shown}: HTTP {answer.status}"
+        if answer.status_code != 200:
+            message = f"{shown}: HTTP {answer.status_code}"
             raise CorpusError(message)
         left -= len(answer.content)
         if left < 0:
             message = f"{shown}: larger than {_MAX_BYTES // 2**20} MiB"
             raise CorpusError(message)
         yield answer.content.decode("utf-8", "replace")
-        url = _next(url, answer.following, shown)
+        url = _next(url, answer.next_page, shown)
 
 
 def _next(url: str, following: str, shown: str) -> str:
@@ -224,12 +252,3 @@ def _next(url: str, following: str, shown: str) -> str:
 
 def _at(shown: str, line: int, message: str) -> CorpusError:
     return CorpusError(f"{shown}:{line}: {message}")
-
-
-def rates_of(wire: Mapping[str, Any]) -> Rates:
-    """Rebuild from ``to_wire()``; raises CorpusError."""
-    try:
-        return Rates(**wire)
-    except TypeError as error:
-        message = f"not the figures of CI logs: {error}"
-        raise CorpusError(message) from None

@@ -15,11 +15,11 @@ import numpy as np
 
 from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.promql import Matrix
-from pytest_telemetry_gate.replay.captured import Lag
-from pytest_telemetry_gate.replay.model import CounterExpectation
-from pytest_telemetry_gate.suite.duration import format_duration
+from pytest_telemetry_gate.replay.captured import CounterLag
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
+from pytest_telemetry_gate.support.durations import format_duration
 
-__all__ = ["Watch", "follow", "unprovable"]
+__all__ = ["CounterWatch", "follow", "unprovable"]
 
 _FIRST, _GROWTH, _LONGEST = (
     0.02,
@@ -58,19 +58,19 @@ def unprovable(budget: float, interval: float | None) -> str:
 
 
 @dataclass
-class Watch:
+class CounterWatch:
     """One counter before and after a drive; ``quiet_since`` is when our own last rise of it was seen (epoch)."""
 
     source: Samples
     expectation: CounterExpectation
     wanted: float
     quiet_since: float = 0.0
-    lag: Lag = field(init=False)
+    lag: CounterLag = field(init=False)
     _before: dict[tuple[tuple[str, str], ...], tuple[float, float]] = field(default_factory=dict, init=False)
     _settled: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.lag = Lag(self.expectation.selector, self.wanted)
+        self.lag = CounterLag(self.expectation.selector, self.wanted)
 
     @property
     def done(self) -> bool:
@@ -163,7 +163,9 @@ class Watch:
         return None if None in stated else max(one for one in stated if one is not None)
 
 
-def follow(watches: Sequence[Watch], ended: float, pause: Callable[[float], None] = time.sleep) -> None:
+def follow(
+    watches: Sequence[CounterWatch], ended: float, pause: Callable[[float], None] = time.sleep
+) -> None:
     """Poll some counters until each has risen, gone wrong or been given up; ``ended`` is monotonic."""
     open_ = [watch for watch in watches if not watch.done]
     previous = dict.fromkeys(map(id, open_), ended)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from pytest_telemetry_gate.replay.contracts import Rule, SpanContract
-from pytest_telemetry_gate.replay.model import ReplaySuite
-from pytest_telemetry_gate.secrets import MASK
+from pytest_telemetry_gate.replay.suite.contracts import AttributeRule, SpanContract
+from pytest_telemetry_gate.replay.suite.model import ReplaySuite
+from pytest_telemetry_gate.support.secrets import MASK
 
 __all__ = ["redacted"]
 
@@ -35,7 +35,7 @@ def redacted(wire: Mapping[str, Any], suite: ReplaySuite) -> dict[str, Any]:
     return {**wire, "requests": requests}
 
 
-def _rules(suite: ReplaySuite) -> Iterator[Mapping[str, Rule]]:
+def _rules(suite: ReplaySuite) -> Iterator[Mapping[str, AttributeRule]]:
     for contract in suite.contracts.values():
         yield contract.attributes
         yield contract.resource

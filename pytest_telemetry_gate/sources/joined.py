@@ -12,12 +12,12 @@ import numpy as np
 
 from pytest_telemetry_gate.promql import Vector
 
-__all__ = ["INDEX", "joined", "separated"]
+__all__ = ["INDEX", "join", "separate"]
 
 INDEX = "__telemetry_gate_query__"
 
 
-def joined(queries: Sequence[str]) -> str:
+def join(queries: Sequence[str]) -> str:
     """Return one expression for several that each yield a vector."""
     # A line of its own, since a query may end in a comment.
     return " or ".join(
@@ -25,7 +25,7 @@ def joined(queries: Sequence[str]) -> str:
     )
 
 
-def separated(answer: Vector, count: int) -> list[Vector]:
+def separate(answer: Vector, count: int) -> list[Vector]:
     """Return the result of each of ``count`` joined queries; raises ValueError for a series of none of them."""
     rows: list[list[int]] = [[] for _ in range(count)]
     for row, labels in enumerate(answer.labels):

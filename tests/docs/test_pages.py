@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from memory_source import MemorySource
 
-from pytest_telemetry_gate import builtin, hookspec
-from pytest_telemetry_gate.config import load_environment
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.suite.loader import load_suite
+from pytest_telemetry_gate import hookspec
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.plugin import builtin_hooks
+from pytest_telemetry_gate.replay.suite.loader import load_replay
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 STEP2 = ROOT / "example_suites" / "telemetry_step2"
 HEAD = "version: 1\nsuite: page\nrollout: {start: 2025-01-22T14:00:00-08:00, end: 2025-01-22T15:30:00-08:00}\ncheckpoints: [24h]\n"
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
 
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.events.base import Episode, Events, Rule
-from pytest_telemetry_gate.outcome import gate_outcome
-from pytest_telemetry_gate.run import conclude
-from pytest_telemetry_gate.sources.base import Answer, Answers, RegionFacts
-from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.model.events import Episode, Events, Rule
+from pytest_telemetry_gate.model.outcome import gate_outcome
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.plugin.session import conclude
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
 AT = START + 7200

@@ -7,23 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from pytest_telemetry_gate import builtin, plan
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.config import load_environment
-from pytest_telemetry_gate.figures import figure, signed
-from pytest_telemetry_gate.registry import Registry
-from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.loader import load_suite
-from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.plugin import builtin_hooks
+from pytest_telemetry_gate.support.numbers import format_change, format_value
 
 GOLDEN = Path(__file__).parent / "golden"
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 
 
 def judged(folder: Path) -> list[Verdict]:
     environment = load_environment(folder / "telemetry.yaml", "recorded")
     registry = Registry(
-        builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), KINDS
+        builtin_hooks.pytest_telemetry_gate_sources(),
+        builtin_hooks.pytest_telemetry_gate_event_sources(),
+        KINDS,
     )
     session = GateSession(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
@@ -31,11 +34,11 @@ def judged(folder: Path) -> list[Verdict]:
 
 
 def row(verdict: Verdict) -> str:
-    variance = "" if verdict.variance is None else signed(verdict.variance, verdict.variance_unit)
+    variance = "" if verdict.variance is None else format_change(verdict.variance, verdict.variance_unit)
     cells = (
         f"{verdict.criterion}[{verdict.checkpoint}]",
         str(verdict.outcome),
-        figure(verdict.value, verdict.unit),
+        format_value(verdict.value, verdict.unit),
         verdict.limit,
         variance,
     )

@@ -12,19 +12,20 @@ import pytest
 import servers
 from promql.server_engine import ServerEngine
 
-from pytest_telemetry_gate import builtin, plan
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.recording import import_openmetrics
-from pytest_telemetry_gate.registry import Registry
-from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.loader import load_suite
-from pytest_telemetry_gate.verdict import Outcome
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 CAPTURE = Path(__file__).parents[3] / "shared" / "data" / "host-prometheus-90min-5s.om.gz"
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 SUITE = """\
 version: 1
 suite: host
@@ -69,7 +70,9 @@ def test_the_gate_has_the_values_of_a_real_prometheus(
     (tmp_path / "host.gate.yaml").write_text(SUITE)
     environment = load_environment(tmp_path / "telemetry.yaml")
     registry = Registry(
-        builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), KINDS
+        builtin_hooks.pytest_telemetry_gate_sources(),
+        builtin_hooks.pytest_telemetry_gate_event_sources(),
+        KINDS,
     )
     session = GateSession(environment, registry)
     suite = load_suite(tmp_path / "host.gate.yaml", KINDS)

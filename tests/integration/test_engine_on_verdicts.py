@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 import gates
 import numpy as np
 
-from pytest_telemetry_gate import builtin, plan
-from pytest_telemetry_gate.check import judge
-from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import MemoryStorage
 from pytest_telemetry_gate.recording import RecordingWriter
-from pytest_telemetry_gate.registry import Registry
-from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.suite.loader import load_suite
-from pytest_telemetry_gate.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 SUITE = (
     gates.HEAD
     + """\
@@ -58,7 +59,10 @@ def judged(folder: Path, semantics: str) -> dict[str, Verdict]:
     )
     (folder / "small.gate.yaml").write_text(SUITE)
     environment = load_environment(folder / "telemetry.yaml")
-    sources, events = builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources()
+    sources, events = (
+        builtin_hooks.pytest_telemetry_gate_sources(),
+        builtin_hooks.pytest_telemetry_gate_event_sources(),
+    )
     session = GateSession(environment, Registry(sources, events, KINDS))
     suite = load_suite(folder / "small.gate.yaml", KINDS, display_path="small.gate.yaml")
     verdicts = [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]

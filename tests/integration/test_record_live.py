@@ -20,7 +20,7 @@ import servers
 
 from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.recording import Recording
-from pytest_telemetry_gate.sources.recorded import RecordingSource
+from pytest_telemetry_gate.sources.recording import RecordingSource
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

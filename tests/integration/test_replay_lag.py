@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from counting import ALL, SLOT, Service, counting, source_of, suite_of
 
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.replay.capture import LiveReplay
+from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.suite.loader import load_replay
 
 pytestmark = pytest.mark.integration
 

@@ -10,9 +10,9 @@ from gates import UP, series
 from regions import LiveProject
 
 # pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
-import pytest_telemetry_gate.collect
-import pytest_telemetry_gate.events.alertmanager
-import pytest_telemetry_gate.fixtures
+import pytest_telemetry_gate.plugin.check_items
+import pytest_telemetry_gate.plugin.fixtures
+import pytest_telemetry_gate.sources.alertmanager
 import pytest_telemetry_gate.sources.prometheus  # noqa: F401
 
 

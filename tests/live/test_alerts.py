@@ -17,7 +17,7 @@ import servers
 import yaml
 from regions import LiveProject
 
-from pytest_telemetry_gate.config import RegionSettings
+from pytest_telemetry_gate.model.environment import RegionSettings
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 pytestmark = pytest.mark.integration

@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from regions import LiveProject
 
-from pytest_telemetry_gate import builtin
-from pytest_telemetry_gate.config import Deadline, Environment, RegionSettings
 from pytest_telemetry_gate.errors import UnreachableError
-from pytest_telemetry_gate.fetch import joinable
+from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.fetch import joinable
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.answers import Answer, Value
+from pytest_telemetry_gate.model.environment import Deadline, Environment, RegionSettings
+from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
+from pytest_telemetry_gate.recorder.recorder import Wanted, record
 from pytest_telemetry_gate.recording import Recording
-from pytest_telemetry_gate.recording.recorder import Wanted, record
-from pytest_telemetry_gate.registry import Registry
-from pytest_telemetry_gate.session import GateSession
-from pytest_telemetry_gate.sources.base import Answer, Instant, Value
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 pytestmark = pytest.mark.integration
@@ -92,7 +93,7 @@ def region(url: str, name: str = "eu", **options: object) -> RegionSettings:
 def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
     """Ask as a gate asks: ahead, in batches."""
     registry = Registry(
-        builtin.pytest_telemetry_gate_sources(), builtin.pytest_telemetry_gate_event_sources(), {}
+        builtin_hooks.pytest_telemetry_gate_sources(), builtin_hooks.pytest_telemetry_gate_event_sources(), {}
     )
     gate = GateSession(
         Environment("live", Path("telemetry.yaml"), {"eu": region(url)}, deadline=Deadline(60.0)), registry

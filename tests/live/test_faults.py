@@ -158,7 +158,7 @@ def test_a_huge_answer_takes_bounded_memory(ill: faults.FaultServer, tmp_path: P
 HUGE = """
 import json, sys
 from pathlib import Path
-from pytest_telemetry_gate.config import RegionSettings
+from pytest_telemetry_gate.model.environment import RegionSettings
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 

@@ -20,7 +20,7 @@ import pytest
 import servers
 from regions import LiveProject
 
-from pytest_telemetry_gate.config import load_environment
+from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 LOUD = ("-vv", "--tb=long", "-l", "--full-trace", "--log-level=DEBUG", "-rA", "--telemetry-explain", "-s")
@@ -194,7 +194,7 @@ def test_an_interrupt_shows_no_settings(canaries: LiveProject, faulty: faults.Fa
     finally:
         process.kill()
     assert "KeyboardInterrupt" in output
-    assert "self = <pytest_telemetry_gate.session.GateSession" in output, "the variables are shown"
+    assert "self = <pytest_telemetry_gate.gate.asker.GateSession" in output, "the variables are shown"
     assert leaks(output) == set()
 
 

@@ -8,20 +8,13 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
-import pytest_telemetry_gate.collect
-import pytest_telemetry_gate.commands
-import pytest_telemetry_gate.events.recorded
-import pytest_telemetry_gate.fixtures
-import pytest_telemetry_gate.record
-import pytest_telemetry_gate.sources.connections
-import pytest_telemetry_gate.sources.recorded  # noqa: F401
-from pytest_telemetry_gate import builtin
+from pytest_telemetry_gate.plugin import builtin_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from projects import CONFIG, Project
 
-builtin.pytest_telemetry_gate_criteria()
+builtin_hooks.pytest_telemetry_gate_criteria()
 
 
 @pytest.fixture

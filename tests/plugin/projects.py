@@ -12,7 +12,7 @@ import gates
 import numpy as np
 import pytest
 
-from pytest_telemetry_gate.events.base import Evaluation, Events, Rule
+from pytest_telemetry_gate.model.events import Evaluation, Events, Rule
 from pytest_telemetry_gate.promql import MemoryStorage
 from pytest_telemetry_gate.recording import RecordingWriter
 

@@ -13,7 +13,7 @@ from gates import START
 from projects import CONFIG, CPU, EVENTS, HEAD, PASSING, SERIES
 from test_bad_input import assert_refused
 
-from pytest_telemetry_gate.events.base import Events
+from pytest_telemetry_gate.model.events import Events
 
 CONFIGS = {
     "not-yaml": ("environments: {", 4, "telemetry.yaml:2", "not YAML"),

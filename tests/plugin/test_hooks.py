@@ -53,7 +53,7 @@ def test_event_sources_incidents_of_a_conftest_are_counted(project):
     project.file(
         "conftest.py",
         """
-from pytest_telemetry_gate.events.base import Episode, Events
+from pytest_telemetry_gate.model.events import Episode, Events
 
 class Pager:
     description = "a pager"
@@ -87,9 +87,9 @@ def test_criteria_a_kind_of_a_conftest_has_its_own_key(project):
 from typing import ClassVar
 from pydantic import Field
 from pytest_telemetry_gate.criteria.evidence import evidence_of
-from pytest_telemetry_gate.criteria.weigh import weigh
-from pytest_telemetry_gate.sources.base import Instant
-from pytest_telemetry_gate.suite.model import Criterion
+from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.model.check import Criterion
 
 class SeriesCount(Criterion):
     key: ClassVar[str] = "series"

@@ -14,7 +14,7 @@ import gates
 import pytest
 from projects import EVENTS, HEAD, SERIES, Project
 
-from pytest_telemetry_gate.events.base import Episode, Events
+from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.recording import Recording
 
 OUT = "out.telemetry.zip"
@@ -61,7 +61,7 @@ def pytest_telemetry_gate_verdict(verdict, config):
             file.write(json.dumps(verdict.to_wire()) + "\\n")
 """
 SOURCE = """
-from pytest_telemetry_gate.sources.recorded import RecordingSource
+from pytest_telemetry_gate.sources.recording import RecordingSource
 
 class Flaky(RecordingSource):
     def instant(self, promql, time):
@@ -305,7 +305,7 @@ def outside(project: Project) -> subprocess.CompletedProcess[str]:
 
 
 def test_progress_is_a_line_now_and_then_in_a_log(company: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_telemetry_gate import record
+    from pytest_telemetry_gate.plugin import recording as record
 
     monkeypatch.setattr(record, "_WRITTEN", 0.0)
     result = company.run(OPTION)

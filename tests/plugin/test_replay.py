@@ -194,8 +194,8 @@ def test_a_pass_on_a_retry_is_none(replay: Project, monkeypatch: pytest.MonkeyPa
 
 def capture_of(replay: Project, tmp: Path) -> dict[str, object]:
     """Run the suite in this process and return what it captured for one case."""
-    from pytest_telemetry_gate.replay.live import LiveReplay
-    from pytest_telemetry_gate.replay.loader import load_replay
+    from pytest_telemetry_gate.replay.capture import LiveReplay
+    from pytest_telemetry_gate.replay.suite.loader import load_replay
 
     suite = load_replay(replay.path / "qa.replay.yaml")
     live = LiveReplay(suite, lambda: None, 7, suite.cases)

@@ -115,12 +115,12 @@ CASES = {
     ),
     "unreachable": (
         '{http: {url: "http://127.0.0.1:9/"}}',
-        "drive POST http://127.0.0.1:9/: cannot be reached: Connection refused",
+        "drive POST http://127.0.0.1:9/: connection refused",
     ),
-    "unknown host": ('{http: {url: "http://replay.invalid/"}}', "drive POST http://replay.invalid/: cannot be reached: *"),
+    "unknown host": ('{http: {url: "http://replay.invalid/"}}', "drive POST http://replay.invalid/: the host's name cannot be resolved *"),
     "silent": (
         '{http: {url: "http://127.0.0.1:$port/", timeout: 1s}}',
-        "drive POST http://127.0.0.1:*/: no answer within 1 s",
+        "drive POST http://127.0.0.1:*/: no answer within 1s",
     ),
     "hangs and forks": (
         f'{{cli: {{argv: [$python, -c, "{HANG}"], timeout: 1s}}}}',

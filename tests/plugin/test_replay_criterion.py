@@ -12,7 +12,7 @@ import pytest
 from projects import Project
 
 from pytest_telemetry_gate.recording.captures import Captures, store_captures
-from pytest_telemetry_gate.replay.captured import Captured, Driven, Lag, Request
+from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
 
 REPLAY = """\
 version: 1
@@ -51,13 +51,13 @@ def capture(case: str, checkpoint: str, **changes: Any) -> dict[str, Any]:
     span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "parse", "kind": 1, "attributes": [attribute]}
     span |= {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
-    lag = Lag("runs_total", 1.0, seen=1.0, low=0.5, high=0.75, interval=1.0)
-    found = Captured(
+    lag = CounterLag("runs_total", 1.0, seen=1.0, low=0.5, high=0.75, interval=1.0)
+    found = CapturedCase(
         "qa",
         case,
         checkpoint,
-        Driven("cli", "parse", code=0),
-        [Request("traces", 2_000, 4_000, document=document)],
+        DriveResult("cli", "parse", code=0),
+        [ExportRequest("traces", 2_000, 4_000, document=document)],
         [lag] if case == "counted" else [],
         at=gates.START + 7200,
     )
@@ -123,11 +123,11 @@ def test_every_figure_from_the_recording(world: Project, workers: str) -> None:
     }
 
 
-SPANLESS = Request("traces", 10, 10, document={"resourceSpans": []})
-LOST = Lag("runs_total", 1.0, seen=0.0, low=15.0, interval=1.0)
-RESTARTED = Lag("runs_total", 1.0, interval=1.0, problem="the counter restarted meanwhile")
-LATE = Lag("runs_total", 1.0, seen=1.0, low=11.0, high=11.25, interval=1.0)
-UNREACHABLE = Driven("cli", error="cannot run 'parse': No such file or directory")
+SPANLESS = ExportRequest("traces", 10, 10, document={"resourceSpans": []})
+LOST = CounterLag("runs_total", 1.0, seen=0.0, low=15.0, interval=1.0)
+RESTARTED = CounterLag("runs_total", 1.0, interval=1.0, problem="the counter restarted meanwhile")
+LATE = CounterLag("runs_total", 1.0, seen=1.0, low=11.0, high=11.25, interval=1.0)
+UNREACHABLE = DriveResult("cli", error="cannot run 'parse': No such file or directory")
 SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "a case fails": (
         {"parse_go_2h": capture("parse-go", "2h", requests=[SPANLESS])},
@@ -154,7 +154,7 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "1 of 2 cases passed; not: parse-go error; parse-go: drive cannot run 'parse': No such file or directory",
     ),
     "an export request is too large": (
-        {"parse_go_1h": capture("parse-go", "1h", requests=[Request("traces", 9, 600_000)])},
+        {"parse_go_1h": capture("parse-go", "1h", requests=[ExportRequest("traces", 9, 600_000)])},
         "payload[1h]",
         "fail",
         "600 KB is outside the limit < 512 KB; case parse-go",
@@ -166,7 +166,7 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "case parse-go: no export request was captured",
     ),
     "an export request was refused": (
-        {"parse_go_1h": capture("parse-go", "1h", requests=[Request("traces", 9, 9, trouble="is larger than 64 MiB")])},
+        {"parse_go_1h": capture("parse-go", "1h", requests=[ExportRequest("traces", 9, 9, trouble="is larger than 64 MiB")])},
         "payload[1h]",
         "fail",
         "case parse-go: export request is larger than 64 MiB",

@@ -14,7 +14,7 @@ import pytest
 from projects import Project
 
 from pytest_telemetry_gate.recording.captures import store_captures
-from pytest_telemetry_gate.replay.captured import Captured, Driven, Lag, Request
+from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
 
 GOLDEN = Path(__file__).parent / "golden"
 SUITE = """\
@@ -106,13 +106,13 @@ def faulty(project: Project) -> Project:
     )
     project.file("parser.replay.yaml", SUITE)
     project.file("like.jsonl", json.dumps(LIKE))
-    captured = Captured(
+    captured = CapturedCase(
         "parser-telemetry",
         "parse-go",
         "comprehensive",
-        Driven("http", "POST http://127.0.0.1:8080/parse/go -> 200", 0.21, trace_ids=[TRACE], span_id=f"{9:016x}", seed=8127, code=200),
-        [Request("traces", 700, 1900, "protobuf", FAULTY, arrival=6.204), Request("traces", 100, 120, "protobuf", {}, arrival=0.1)],
-        [Lag('parser_runs_total{language="go"}', 1, baseline=41, seen=1, low=11.4, high=11.6, interval=5, baseline_at=AT + 3.1, seen_at=AT + 14.5)],
+        DriveResult("http", "POST http://127.0.0.1:8080/parse/go -> 200", 0.21, trace_ids=[TRACE], span_id=f"{9:016x}", seed=8127, code=200),
+        [ExportRequest("traces", 700, 1900, "protobuf", FAULTY, arrival=6.204), ExportRequest("traces", 100, 120, "protobuf", {}, arrival=0.1)],
+        [CounterLag('parser_runs_total{language="go"}', 1, baseline=41, seen=1, low=11.4, high=11.6, interval=5, baseline_at=AT + 3.1, seen_at=AT + 14.5)],
         complete=False,
         waited=30.0,
         at=AT,

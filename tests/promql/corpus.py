@@ -17,15 +17,7 @@ import numpy as np
 from promql.expectations import compare, shown, unexpected_annotations
 from promql.promqltest import NAME, Clear, Eval, Histogram, Load, read
 
-from pytest_telemetry_gate.promql import (
-    Engine,
-    MemoryStorage,
-    PromQLError,
-    Scalar,
-    Vector,
-    ast,
-    parse,
-)
+from pytest_telemetry_gate.promql import Engine, MemoryStorage, PromQLError, Scalar, Vector, ast, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

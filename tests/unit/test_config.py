@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate.config import load_environment
 from pytest_telemetry_gate.errors import ConfigError
-from pytest_telemetry_gate.secrets import Secrets
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.support.secrets import Secrets
 
 
 @pytest.fixture

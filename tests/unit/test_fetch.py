@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from pytest_telemetry_gate.fetch import Batch, Fetcher, batches, joinable
+from pytest_telemetry_gate.gate.fetch import Batch, Fetcher, batches, joinable
+from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
+from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Range
 from pytest_telemetry_gate.promql import Scalar
-from pytest_telemetry_gate.sources.base import Answer, EventsQuestion, Instant, Range
-from pytest_telemetry_gate.spool import Spool
 
 LIMITS = {"eu": 16, "us": 16}
 
@@ -60,7 +61,7 @@ def test_every_question_is_answered_once_in_order_and_by_several_threads():
         time.sleep(0.01)
         return [answer(one) for one in questions]
 
-    spool = Spool()
+    spool = SharedAnswers()
     asked = [Instant("eu", f"m{n}[5m]", 100.0) for n in range(40)]
     fetcher = Fetcher(ask, spool, threads=4, limits=LIMITS)
     fetcher.ahead(batches(asked))
@@ -85,7 +86,7 @@ def test_no_more_than_allowed_are_under_way(threads, limits, most):
             running[region] -= 1
         return [answer(one) for one in questions]
 
-    spool = Spool()
+    spool = SharedAnswers()
     asked = [Instant(region, f"m{n}[5m]", 100.0) for n in range(15) for region in ("eu", "us")]
     Fetcher(ask, spool, threads=threads, limits=limits).ahead(batches(asked))
     assert all(spool.get(one, 5.0) is not None for one in asked)
@@ -102,7 +103,7 @@ def test_a_slow_region_does_not_hold_up_the_other():
             release.wait(5.0)
         return [answer(one) for one in questions]
 
-    spool = Spool()
+    spool = SharedAnswers()
     slow = [Instant("us", f"m{n}[5m]", 100.0) for n in range(10)]
     quick = [Instant("eu", f"m{n}[5m]", 100.0) for n in range(10)]
     Fetcher(ask, spool, threads=4, limits={"us": 2, "eu": 2}).ahead(batches([*slow, *quick]))
@@ -119,7 +120,7 @@ def test_what_cannot_be_asked_together_is_asked_one_by_one():
         sizes.append(len(questions))
         return None if len(questions) > 1 else [answer(questions[0])]
 
-    spool, asked = Spool(), instants(5)
+    spool, asked = SharedAnswers(), instants(5)
     Fetcher(ask, spool, threads=1, limits=LIMITS).ahead(batches(asked))
     assert [spool.get(one, 5.0).source for one in asked] == [one.promql for one in asked]
     assert sizes == [5, 1, 1, 1, 1, 1]
@@ -131,14 +132,14 @@ def test_a_defect_is_an_error_of_the_question_and_the_thread_lives_on():
             raise ZeroDivisionError
         return [answer(one) for one in questions]
 
-    spool, bad, good = Spool(), Instant("eu", "bad[5m]", 1.0), Instant("eu", "good[5m]", 1.0)
+    spool, bad, good = SharedAnswers(), Instant("eu", "bad[5m]", 1.0), Instant("eu", "good[5m]", 1.0)
     Fetcher(ask, spool, threads=1, limits=LIMITS).ahead([Batch("eu", (bad,)), Batch("eu", (good,))])
     assert "ZeroDivisionError" in spool.get(bad, 5.0).error
     assert not spool.get(good, 5.0).error
 
 
 def test_what_another_process_has_claimed_is_left_to_it(tmp_path):
-    other, mine = Spool(tmp_path), Spool(tmp_path)
+    other, mine = SharedAnswers(tmp_path), SharedAnswers(tmp_path)
     first, second = Instant("eu", "a[5m]", 1.0), Instant("eu", "b[5m]", 1.0)
     assert other.claim(first)
     seen = []
@@ -156,7 +157,7 @@ def test_what_another_process_has_claimed_is_left_to_it(tmp_path):
 
 
 def test_no_thread_stays_when_everything_is_answered():
-    spool, asked = Spool(), instants(200)
+    spool, asked = SharedAnswers(), instants(200)
     fetcher = Fetcher(lambda questions: [answer(one) for one in questions], spool, threads=4, limits=LIMITS)
     before = threading.active_count()
     for part in (asked[:100], asked[100:]):

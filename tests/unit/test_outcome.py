@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
-from pytest_telemetry_gate.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 
 
 def outcome(

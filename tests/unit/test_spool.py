@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.events.base import Episode, Evaluation, Events, Rule
+from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
+from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Rule
+from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.sources.base import Answer, Instant
-from pytest_telemetry_gate.spool import Spool
 
 QUESTION = Instant("eu", "up", 1.0)
 numbers = st.floats(allow_nan=True, allow_infinity=True)
@@ -27,7 +28,7 @@ def ask_slowly(folder, asked):
         time.sleep(0.2)
         return Answer(Scalar(42.0, 1.0), source="slow")
 
-    answer = Spool(folder).answer(QUESTION, ask)
+    answer = SharedAnswers(folder).answer(QUESTION, ask)
     assert answer.value.value == 42.0
 
 
@@ -45,19 +46,19 @@ def test_several_processes_ask_a_question_once(tmp_path):
 
 def test_one_process_asks_a_question_once():
     asked = []
-    spool = Spool()
+    spool = SharedAnswers()
     for _ in range(3):
         spool.answer(QUESTION, lambda question: asked.append(question) or Answer(Scalar(1.0, 1.0)))
     assert asked == [QUESTION]
 
 
 def test_different_questions_have_different_answers(tmp_path):
-    spool = Spool(tmp_path)
+    spool = SharedAnswers(tmp_path)
     for time_ in (1.0, 2.0):
         spool.answer(
             Instant("eu", "up", time_), lambda question: Answer(Scalar(question.time, question.time))
         )
-    again = Spool(tmp_path)
+    again = SharedAnswers(tmp_path)
     assert again.answer(Instant("eu", "up", 2.0), pytest.fail).value.value == 2.0
 
 
@@ -73,8 +74,8 @@ def test_vectors_read_back_bit_by_bit(tmp_path_factory, samples, scalar):
     for number, value in enumerate((vector, Scalar(scalar, 1.0), "text")):
         question = Instant("", f"q{number}", 1.0)
         given_answer = Answer(value, warnings=("w",), extent="e")
-        Spool(folder).answer(question, lambda _, answer=given_answer: answer)
-        read = Spool(folder).answer(question, pytest.fail)
+        SharedAnswers(folder).answer(question, lambda _, answer=given_answer: answer)
+        read = SharedAnswers(folder).answer(question, pytest.fail)
         assert read.digest == given_answer.digest
         assert (read.warnings, read.extent) == (("w",), "e")
         if isinstance(value, Vector):
@@ -95,8 +96,8 @@ def test_matrices_and_events_read_back(tmp_path):
     )  # fmt: skip
     for number, value in enumerate((matrix, events)):
         question = Instant("", f"q{number}", 1.0)
-        Spool(tmp_path).answer(question, lambda _, value=value: Answer(value))
-        read = Spool(tmp_path).answer(question, pytest.fail)
+        SharedAnswers(tmp_path).answer(question, lambda _, value=value: Answer(value))
+        read = SharedAnswers(tmp_path).answer(question, pytest.fail)
         assert read.digest == Answer(value).digest
     assert read.value == events
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.verdict import Level, Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, outcome_of
 
 VERDICT = Verdict(
     suite="s", group="g", criterion="c", title="t", region="eu", checkpoint="24h", outcome=Outcome.WARN, reason="r",
@@ -47,10 +47,19 @@ def test_any_verdict_comes_back_the_same(verdict: Verdict) -> None:
     assert Verdict.from_wire(verdict.to_wire()) == verdict
 
 
-@pytest.mark.parametrize("change", [{"outcome": "great"}, {"level": "loud"}, {"colour": "red"}])
+@pytest.mark.parametrize("change", [{"outcome": "great"}, {"level": "loud"}])
 def test_a_wire_that_is_no_verdict_is_refused(change: dict[str, str]) -> None:
     with pytest.raises((TypeError, ValueError)):
         Verdict.from_wire({**VERDICT.to_wire(), **change})
+
+
+def test_a_key_that_a_newer_version_wrote_is_ignored() -> None:
+    assert Verdict.from_wire({**VERDICT.to_wire(), "colour": "red"}) == VERDICT
+
+
+def test_a_wire_without_a_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="criterion"):
+        Verdict.from_wire({name: value for name, value in VERDICT.to_wire().items() if name != "criterion"})
 
 
 @pytest.mark.parametrize(

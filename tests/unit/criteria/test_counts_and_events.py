@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.criteria.count import growth
-from pytest_telemetry_gate.events.base import Episode, Events, Rule
+from pytest_telemetry_gate.model.events import Episode, Events, Rule
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Matrix
-from pytest_telemetry_gate.verdict import Outcome
 
 AT = START + 7200
 GROUP = "rules.yml;telemetry"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.criteria.trend import fit, student_t
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome
 
 SUITE = """groups:
   Telemetry:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gates import END, HEAD, START, UP, MemoryGate, grid, one, series
 
-from pytest_telemetry_gate.verdict import Level, Outcome
+from pytest_telemetry_gate.model.verdict import Level, Outcome
 
 CPU = "{id: cpu, query: 'avg_over_time(cpu[$__window])', window: 1h, expect: '< 75'"
 

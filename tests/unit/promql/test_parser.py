@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pytest_telemetry_gate.promql import Engine, Matcher, MemoryStorage, PromQLError, ast, parse
-from pytest_telemetry_gate.promql.registry import FUNCTIONS, NATIVE, NEWER
+from pytest_telemetry_gate.promql.function_table import FUNCTIONS, NATIVE, NEWER
 
 
 @pytest.mark.parametrize(

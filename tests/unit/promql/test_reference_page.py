@@ -6,8 +6,15 @@ import os
 from pathlib import Path
 
 from pytest_telemetry_gate.promql.calls import CALLS, EACH
+from pytest_telemetry_gate.promql.function_table import (
+    AGGREGATIONS,
+    FUNCTIONS,
+    NATIVE,
+    NEWER,
+    NOTES,
+    PROFILES,
+)
 from pytest_telemetry_gate.promql.over_time import WINDOW_FUNCTIONS
-from pytest_telemetry_gate.promql.registry import AGGREGATIONS, FUNCTIONS, NATIVE, NEWER, NOTES, PROFILES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "promql.md"
 HEAD = """# PromQL

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_telemetry_gate.errors import PromQLError
-from pytest_telemetry_gate.events.base import Events, Rule
-from pytest_telemetry_gate.recording.needs import Stretch, stretches
-from pytest_telemetry_gate.sources.base import EventsQuestion, Instant, Range
+from pytest_telemetry_gate.model.events import Events, Rule
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Range
+from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 
 
 def needed(*questions: tuple[str, float]) -> list[Stretch]:

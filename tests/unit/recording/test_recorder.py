@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from memory_source import MemorySource
 
 from pytest_telemetry_gate.errors import RecordingError, SourceError
-from pytest_telemetry_gate.events.base import Episode, Events
-from pytest_telemetry_gate.events.recorded import RecordedEvents
+from pytest_telemetry_gate.model.events import Episode, Events
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant
 from pytest_telemetry_gate.promql import Engine, Group, Matcher, Vector
 from pytest_telemetry_gate.promql.storage import STALE
-from pytest_telemetry_gate.recording import Recording, RecordingWriter, samples
+from pytest_telemetry_gate.recorder import samples
+from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recording import Recording, RecordingWriter
 from pytest_telemetry_gate.recording.files import locked
-from pytest_telemetry_gate.recording.recorder import Wanted, record
-from pytest_telemetry_gate.sources.base import EventsQuestion, Instant
-from pytest_telemetry_gate.sources.recorded import RecordingSource
+from pytest_telemetry_gate.sources.recording import RecordingSource
+from pytest_telemetry_gate.sources.recording_events import RecordedEvents
 
 STEP = 15_000
 HOUR = 3600

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay import ci_logs
-from pytest_telemetry_gate.replay.ci_logs import Rates, read_ci
-from pytest_telemetry_gate.replay.model import Address
+from pytest_telemetry_gate.replay.ci_logs import CiRates, read_ci
+from pytest_telemetry_gate.replay.suite.model import HttpAddress
 
 LINES = "\n".join(
     json.dumps({"run": run, "stage": stage, "result": "success", "attempt": attempt})
@@ -96,14 +96,14 @@ def site() -> Iterator[str]:
 
 
 def test_lines_are_fetched(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read_ci(f"http://{site}/lines", tmp_path) == Rates(2, 3, 0, 1)
+    assert read_ci(f"http://{site}/lines", tmp_path) == CiRates(2, 3, 0, 1)
     monkeypatch.setenv("CI_TOKEN", TOKEN)
-    address = Address(url=f"http://{site}/token", headers={"Authorization": "Bearer ${CI_TOKEN}"})
-    assert read_ci(address, tmp_path) == Rates(2, 3, 0, 1)
+    address = HttpAddress(url=f"http://{site}/token", headers={"Authorization": "Bearer ${CI_TOKEN}"})
+    assert read_ci(address, tmp_path) == CiRates(2, 3, 0, 1)
 
 
 def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
-    assert read_ci(f"http://{site}/runs", tmp_path) == Rates(1, 57, 0, 0)
+    assert read_ci(f"http://{site}/runs", tmp_path) == CiRates(1, 57, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
         ("moved", "HTTP 302"),
         ("large", "larger than 1 MiB"),
         ("round", "no whole answer within 1 s"),
-        ("drip", "no whole answer within 1 s"),
+        ("drip", "no answer within 1s"),
     ],
 )
 def test_whatever_else_is_answered_is_one_line(
@@ -126,7 +126,7 @@ def test_whatever_else_is_answered_is_one_line(
     monkeypatch.setattr(ci_logs, "_TIMEOUT", 1.0)
     monkeypatch.setattr(ci_logs, "_MAX_BYTES", 2**20)
     monkeypatch.setenv("CI_TOKEN", TOKEN)
-    address = Address(
+    address = HttpAddress(
         url=f"http://somebody:swordfish@{site}/{path}?key={TOKEN}", headers={"X-Api-Key": "${CI_TOKEN}"}
     )
     started = time.monotonic()
@@ -141,24 +141,22 @@ def test_whatever_else_is_answered_is_one_line(
 
 
 def test_nobody_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(
-        CorpusError, match=r"^GET http://127.0.0.1:9/x: cannot be reached: Connection refused$"
-    ):
+    with pytest.raises(CorpusError, match=r"^GET http://127.0.0.1:9/x: connection refused$"):
         read_ci("http://u:p@127.0.0.1:9/x", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (jobs(1, 0, 2, 2) + "\n" + jobs(2, 0, 3, 3), Rates(2, 5, 0, 0)),
-        (jobs(1, 0, 2, 3) + jobs(1, 2, 3, 3), Rates(1, 3, 0, 0)),
-        (f"[{jobs(1, 0, 2, 2)}, {jobs(2, 0, 1, 1, conclusion='skipped')}]", Rates(2, 2, 1, 0)),
-        (jobs(1, 0, 2, 2, run_attempt=3), Rates(1, 2, 0, 4)),
-        (jobs(1, 0, 2, 2, conclusion=None), Rates(0, 0, 0, 0)),
+        (jobs(1, 0, 2, 2) + "\n" + jobs(2, 0, 3, 3), CiRates(2, 5, 0, 0)),
+        (jobs(1, 0, 2, 3) + jobs(1, 2, 3, 3), CiRates(1, 3, 0, 0)),
+        (f"[{jobs(1, 0, 2, 2)}, {jobs(2, 0, 1, 1, conclusion='skipped')}]", CiRates(2, 2, 1, 0)),
+        (jobs(1, 0, 2, 2, run_attempt=3), CiRates(1, 2, 0, 4)),
+        (jobs(1, 0, 2, 2, conclusion=None), CiRates(0, 0, 0, 0)),
     ],
     ids=["a document per line", "one after the other", "an array", "run again", "still running"],
 )
-def test_every_form_of_lists_is_read(tmp_path: Path, text: str, expected: Rates) -> None:
+def test_every_form_of_lists_is_read(tmp_path: Path, text: str, expected: CiRates) -> None:
     (tmp_path / "runs.json").write_text(text)
     assert read_ci("runs.json", tmp_path) == expected
 

@@ -11,7 +11,7 @@ import pytest
 from memory import within
 
 from pytest_telemetry_gate.errors import DriveError
-from pytest_telemetry_gate.replay.command import Done, run_command
+from pytest_telemetry_gate.replay.drive.command import Done, run_command
 
 
 def run(code: str, folder: Path, *, timeout: float = 20.0) -> Done:

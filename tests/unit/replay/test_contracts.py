@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.replay.contracts import LogContract, MetricContract, SpanContract
-from pytest_telemetry_gate.replay.judging import fields_of, judge_contract
-from pytest_telemetry_gate.replay.telemetry import Telemetry, read_document
-from pytest_telemetry_gate.replay.tree import judge_tree, missing_below, outline
+from pytest_telemetry_gate.replay.judge.contracts import fields_of, judge_contract
+from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
+from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData, read_document
+from pytest_telemetry_gate.replay.suite.contracts import LogContract, MetricContract, SpanContract
 
 RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "parser"}}]}
 IDS = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "00f067aa0ba902b7")
@@ -34,13 +34,13 @@ def span(name: str = "parser.parse", number: int = 1, parent: int = 0, **fields:
     }
 
 
-def spans(*entries: dict[str, Any]) -> Telemetry:
+def spans(*entries: dict[str, Any]) -> TelemetryData:
     return read_document(
         {"resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"spans": list(entries)}]}]}
     )
 
 
-def findings(contract: dict[str, Any], telemetry: Telemetry) -> list[str]:
+def findings(contract: dict[str, Any], telemetry: TelemetryData) -> list[str]:
     model = SpanContract.model_validate({"select": {"name": "parser.parse"}, **contract})
     return [str(one) for one in judge_contract(model, telemetry, name="c").findings]
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from memory import within
 
 from pytest_telemetry_gate.errors import CorpusError
-from pytest_telemetry_gate.replay.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.protobuf import document_of, parse, serialised
-from pytest_telemetry_gate.replay.rewrite import rewritten
-from pytest_telemetry_gate.replay.telemetry import Value, read_document
+from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
+from pytest_telemetry_gate.replay.otlp.protobuf import document_of, parse, serialised
+from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.telemetry import AttributeValue, read_document
 
 TRACE, SPAN, PARENT = "0AF7651916CD43DD8448EB211C80319C", "b7ad6b7169203331", "00f067aa0ba902b7"
 
@@ -66,8 +66,8 @@ def test_every_form_is_read(tmp_path: Path, text: str) -> None:
         "parser.parse", "internal", "error", TRACE.lower(),
     )  # fmt: skip
     assert span.end - span.start == 250_000_003
-    assert span.attributes["n"] == span.attributes["m"] == Value("int", 12)
-    assert span.attributes["many"] == Value("array", (Value("string", "a"),))
+    assert span.attributes["n"] == span.attributes["m"] == AttributeValue("int", 12)
+    assert span.attributes["many"] == AttributeValue("array", (AttributeValue("string", "a"),))
 
 
 BASE64 = base64.b64encode(bytes.fromhex(TRACE)).decode()
@@ -134,7 +134,7 @@ def test_jaeger_and_tempo_are_imported(tmp_path: Path) -> None:
         "error",
     )
     assert span.duration == 250e-6
-    assert span.attributes == {"n": Value("int", 4)}
+    assert span.attributes == {"n": AttributeValue("int", 4)}
 
     def to_base64(text: str) -> str:
         return base64.b64encode(bytes.fromhex(text)).decode()

@@ -17,13 +17,13 @@ from test_corpus import document
 from test_lag import Server
 
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.replay.captured import Captured, Driven, Request
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.model import ReplaySuite
-from pytest_telemetry_gate.replay.receiver import Receiver
-from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.replay.capture import LiveReplay
+from pytest_telemetry_gate.replay.captured import CapturedCase, DriveResult, ExportRequest
+from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.receive.receiver import Receiver
+from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 
 SUITE = """\
 version: 1
@@ -41,18 +41,22 @@ def suite(folder: Path, expect: str) -> ReplaySuite:
     return load_replay(path)
 
 
-def judged(folder: Path, expect: str, *requests: Request, complete: bool = True) -> Verdict:
+def judged(folder: Path, expect: str, *requests: ExportRequest, complete: bool = True) -> Verdict:
     found = suite(folder, expect)
-    captured = Captured("s", "one", "48h", Driven("cli"), list(requests), complete=complete, waited=3.0)
-    return judge_case(found, found.cases[0], Captured.from_wire(json.loads(json.dumps(captured.to_wire()))))
+    captured = CapturedCase(
+        "s", "one", "48h", DriveResult("cli"), list(requests), complete=complete, waited=3.0
+    )
+    return judge_case(
+        found, found.cases[0], CapturedCase.from_wire(json.loads(json.dumps(captured.to_wire())))
+    )
 
 
-def spans(arrival: float | None) -> Request:
-    return Request("traces", 10, 10, "json", document(parentSpanId=""), arrival=arrival)
+def spans(arrival: float | None) -> ExportRequest:
+    return ExportRequest("traces", 10, 10, "json", document(parentSpanId=""), arrival=arrival)
 
 
 METRIC = {"name": "m", "gauge": {"dataPoints": [{}]}}
-METRICS = Request("metrics", 1, 1, "json", {"resourceMetrics": [{"scopeMetrics": [{"metrics": [METRIC]}]}]}, arrival=9.0)  # fmt: skip
+METRICS = ExportRequest("metrics", 1, 1, "json", {"resourceMetrics": [{"scopeMetrics": [{"metrics": [METRIC]}]}]}, arrival=9.0)  # fmt: skip
 BOTH = 'spans: [{contract: parse}], lag: "<= 5s"'
 
 
@@ -73,7 +77,7 @@ BOTH = 'spans: [{contract: parse}], lag: "<= 5s"'
     ],
 )  # fmt: skip
 def test_every_end(
-    tmp_path: Path, *, expect: str, taken: list[Request], complete: bool, outcome: str, told: str
+    tmp_path: Path, *, expect: str, taken: list[ExportRequest], complete: bool, outcome: str, told: str
 ) -> None:
     found = judged(tmp_path, expect, *taken, complete=complete)
     assert str(found.outcome) == outcome, found

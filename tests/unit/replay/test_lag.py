@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pytest_telemetry_gate.promql import Matrix
-from pytest_telemetry_gate.replay.lag import Watch, follow, unprovable
-from pytest_telemetry_gate.replay.model import CounterExpectation
-from pytest_telemetry_gate.replay.verdicts import judge_lag
+from pytest_telemetry_gate.replay.judge.cases import judge_lag
+from pytest_telemetry_gate.replay.lag import CounterWatch, follow, unprovable
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 
 EXPECTATION = CounterExpectation.model_validate(
     {"counter": "runs_total", "match": {"language": "go"}, "lag": "<= 2s"}
@@ -47,7 +47,7 @@ class Server:
 
 
 def judged(server: Server, wanted: float = 1.0) -> tuple[str, str]:
-    watch = Watch(server, EXPECTATION, wanted)
+    watch = CounterWatch(server, EXPECTATION, wanted)
     watch.begin()
     follow([watch], time.monotonic())
     outcome, told = judge_lag(EXPECTATION, watch.lag)
@@ -57,7 +57,7 @@ def judged(server: Server, wanted: float = 1.0) -> tuple[str, str]:
 @pytest.mark.parametrize("start", [41.0, None], ids=["rising", "born at 1"])
 def test_a_rise_is_bracketed(start: float | None) -> None:
     server = Server(start, (0.5, 1.0))
-    watch = Watch(server, EXPECTATION, 1.0)
+    watch = CounterWatch(server, EXPECTATION, 1.0)
     watch.begin()
     follow([watch], time.monotonic())
     assert watch.lag.low is not None
@@ -91,6 +91,6 @@ def test_what_cannot_be_proven_is_an_error_before_anything_is_driven() -> None:
     assert "does not tell its scrape interval" in unprovable(10.0, None)
     server = Server(1.0)
     server.scrape_intervals = {"": 15.0}
-    watch = Watch(server, EXPECTATION, 1.0)
+    watch = CounterWatch(server, EXPECTATION, 1.0)
     watch.begin()
     assert str(judge_lag(EXPECTATION, watch.lag)[0]) == "error"

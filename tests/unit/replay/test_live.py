@@ -12,18 +12,18 @@ from memory import within
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
-from pytest_telemetry_gate.replay.ci_logs import Rates, judge_ci, read_ci
-from pytest_telemetry_gate.replay.drivers import Context
-from pytest_telemetry_gate.replay.grpc import GrpcReceiver
-from pytest_telemetry_gate.replay.live import LiveReplay
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.mailbox import Mailbox
-from pytest_telemetry_gate.replay.model import CiLogs
-from pytest_telemetry_gate.replay.protobuf import serialised
-from pytest_telemetry_gate.replay.tail import Tail
-from pytest_telemetry_gate.replay.telemetry import read_document
-from pytest_telemetry_gate.replay.verdicts import judge_case
-from pytest_telemetry_gate.verdict import Verdict
+from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.replay.capture import LiveReplay
+from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci
+from pytest_telemetry_gate.replay.drive.drivers import DriveContext
+from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.otlp.protobuf import serialised
+from pytest_telemetry_gate.replay.otlp.telemetry import read_document
+from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
+from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
+from pytest_telemetry_gate.replay.receive.tail import Tail
+from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.replay.suite.model import CiLogSettings
 
 SUITE = """\
 version: 1
@@ -74,7 +74,7 @@ def test_recorded_telemetry_is_sent_with_fresh_ids(tmp_path: Path, port: int) ->
 def test_a_target_that_is_not_there_is_one_line(tmp_path: Path, port: int) -> None:
     found = verdict(tmp_path, '{http: {url: "http://127.0.0.1:9/parse"}}')
     assert str(found.outcome) == "error"
-    assert found.reason == "drive POST http://127.0.0.1:9/parse: cannot be reached: Connection refused"
+    assert found.reason == "drive POST http://127.0.0.1:9/parse: connection refused"
 
 
 def test_a_callable_is_driven(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +141,8 @@ def test_grpc_is_received() -> None:
 
 
 def test_ids_come_from_the_seed(tmp_path: Path) -> None:
-    def context(seed: int, case: str = "a") -> Context:
-        return Context("s", case, "48h", tmp_path, seed)
+    def context(seed: int, case: str = "a") -> DriveContext:
+        return DriveContext("s", case, "48h", tmp_path, seed)
 
     assert context(1).traceparent == context(1).traceparent
     assert context(1).traceparent != context(2).traceparent
@@ -150,7 +150,7 @@ def test_ids_come_from_the_seed(tmp_path: Path) -> None:
     assert context(1).traceparent.endswith("-01")
 
 
-SETTINGS = CiLogs(before="b", after="a", min_runs=2)
+SETTINGS = CiLogSettings(before="b", after="a", min_runs=2)
 
 
 def test_ci_logs_of_both_shapes(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_ci_logs_of_both_shapes(tmp_path: Path) -> None:
         for one in lines
     ]  # fmt: skip
     (tmp_path / "github.json").write_text(json.dumps({"total_count": 4, "jobs": jobs}, indent=1))
-    expected = Rates(runs=2, executed=2, skipped=1, retries=1)
+    expected = CiRates(runs=2, executed=2, skipped=1, retries=1)
     assert read_ci("lines.jsonl", tmp_path) == read_ci("github.json", tmp_path) == expected
     (tmp_path / "bad.jsonl").write_text('{"run": 1, "stage": "a"}\n')
     with pytest.raises(
@@ -178,13 +178,13 @@ def test_ci_logs_of_both_shapes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("after", "outcome"),
     [
-        (Rates(10, 100, 2, 1), "pass"),
-        (Rates(20, 200, 4, 2), "pass"),
-        (Rates(10, 100, 3, 1), "fail"),
-        (Rates(10, 100, 2, 2), "fail"),
-        (Rates(1, 100, 0, 0), "inconclusive"),
-        (Rates(10, 0, 0, 0), "inconclusive"),
+        (CiRates(10, 100, 2, 1), "pass"),
+        (CiRates(20, 200, 4, 2), "pass"),
+        (CiRates(10, 100, 3, 1), "fail"),
+        (CiRates(10, 100, 2, 2), "fail"),
+        (CiRates(1, 100, 0, 0), "inconclusive"),
+        (CiRates(10, 0, 0, 0), "inconclusive"),
     ],
 )
-def test_rates_are_per_executed_stage(after: Rates, outcome: str) -> None:
-    assert str(judge_ci(SETTINGS, Rates(10, 100, 2, 1), after)[0]) == outcome
+def test_rates_are_per_executed_stage(after: CiRates, outcome: str) -> None:
+    assert str(judge_ci(SETTINGS, CiRates(10, 100, 2, 1), after)[0]) == outcome

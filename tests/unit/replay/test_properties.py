@@ -8,9 +8,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.replay.protobuf import document_of, message_of, parse, serialised
-from pytest_telemetry_gate.replay.rewrite import rewritten
-from pytest_telemetry_gate.replay.telemetry import Span, Telemetry, Value, read_document
+from pytest_telemetry_gate.replay.otlp.protobuf import document_of, message_of, parse, serialised
+from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.telemetry import (
+    AttributeValue,
+    SpanRecord,
+    TelemetryData,
+    read_document,
+)
 
 OTHER = ("f" * 32, "f" * 16)  # a trace that is not among the documents
 MOMENTS = st.integers(1, 2**62) | st.just(0)
@@ -45,14 +50,14 @@ def forests(draw: st.DrawFn) -> list[dict[str, Any]]:
     return found
 
 
-def spans(documents: list[dict[str, Any]]) -> list[Span]:
-    found = Telemetry()
+def spans(documents: list[dict[str, Any]]) -> list[SpanRecord]:
+    found = TelemetryData()
     for document in documents:
         found.add(document)
     return found.spans
 
 
-def moments(found: list[Span]) -> list[int]:
+def moments(found: list[SpanRecord]) -> list[int]:
     return [
         moment for span in found for moment in (span.start, span.end, *(event.time for event in span.events))
     ]
@@ -182,4 +187,4 @@ def test_bytes_are_the_same_in_both(content: bytes) -> None:
     assert log.body.type == "bytes"
     again = serialised("logs", document_of(message))
     assert parse("logs", again).resource_logs[0].scope_logs[0].log_records[0].body.bytes_value == content
-    assert isinstance(log.body, Value)
+    assert isinstance(log.body, AttributeValue)

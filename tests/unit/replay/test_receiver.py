@@ -16,9 +16,9 @@ from memory import within
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import DriveError
-from pytest_telemetry_gate.replay.protobuf import serialised
-from pytest_telemetry_gate.replay.receiver import Receiver, address
-from pytest_telemetry_gate.replay.telemetry import read_document
+from pytest_telemetry_gate.replay.otlp.protobuf import serialised
+from pytest_telemetry_gate.replay.otlp.telemetry import read_document
+from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
 
 BODY = json.dumps(document()).encode()
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from test_corpus import document
 
-from pytest_telemetry_gate.replay.captured import Captured, Driven, Request
-from pytest_telemetry_gate.replay.drivers import Context, drive
-from pytest_telemetry_gate.replay.loader import load_replay
-from pytest_telemetry_gate.replay.model import ReplaySuite
+from pytest_telemetry_gate.replay.captured import CapturedCase, DriveResult, ExportRequest
+from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
+from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.redaction import redacted
-from pytest_telemetry_gate.replay.verdicts import judge_case
+from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 
 SUITE = """\
 version: 1
@@ -61,11 +61,11 @@ SAYS = "import os, sys; sys.exit(f'no access with {os.environ[sys.argv[2]]} (' +
 @pytest.mark.parametrize(
     ("drive_", "told"),
     [
-        ('{http: {url: "$target/$token"}}', "cannot be reached"),
-        ('{http: {url: "http://127.0.0.1:9/?key=$token"}}', "cannot be reached"),
+        ('{http: {url: "$target/$token"}}', "connection refused"),
+        ('{http: {url: "http://127.0.0.1:9/?key=$token"}}', "connection refused"),
         ('{http: {url: "http://[$token"}}', "cannot be sent"),
         ('{http: {url: "http://127.0.0.1:9", headers: {X: "$token\\n"}}}', "InvalidHeader"),
-        ('{otlp: {url: "$target/$token", from: old.jsonl}}', "cannot be reached"),
+        ('{otlp: {url: "$target/$token", from: old.jsonl}}', "connection refused"),
         (f'{{cli: {{argv: [$python, -c, "{SAYS}", $token, API_TOKEN]}}}}', "exit code: expected 0, got 1 (no access with **********"),
         (f'{{cli: {{argv: [$python, -c, "{SAYS}", "https://u:$token@h/", MY_KEY], env: {{MY_KEY: x, PASSWORD: swordfish}}}}}}', "exit code"),
         ('{cli: {argv: ["$token"]}}', "cannot run '**********'"),
@@ -80,8 +80,8 @@ def test_a_drive_tells_no_secret(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MY_KEY", "nothing")
     found = suite(tmp_path, drive_)
-    driven = drive(found.cases[0], Context("s", "one", "48h", tmp_path, 1))
-    stored = json.dumps(Captured("s", "one", "48h", driven).to_wire())
+    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1))
+    stored = json.dumps(CapturedCase("s", "one", "48h", driven).to_wire())
     assert told in f"{driven.error} {driven.failure}"
     for secret in (TOKEN, "hunter2", "swordfish", "ironment"):
         assert secret not in stored
@@ -91,25 +91,25 @@ def test_headers_and_variables_with_secret_names_are_secrets(tmp_path: Path) -> 
     """Their values may be written in the suite itself, or come from variables with other names."""
     code = "import os, sys; sys.exit('sent ' + os.environ['DB_PASSWORD'])"
     found = suite(tmp_path, f'{{cli: {{argv: [$python, -c, "{code}"], env: {{DB_PASSWORD: swordfish}}}}}}')
-    driven = drive(found.cases[0], Context("s", "one", "48h", tmp_path, 1))
+    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1))
     assert driven.failure == "exit code: expected 0, got 1 (sent **********)"
     headers = "{Authorization: 'Bearer swordfish'}"
     found = suite(tmp_path, f'{{http: {{url: "http://127.0.0.1:9/swordfish", headers: {headers}}}}}')
-    driven = drive(found.cases[0], Context("s", "one", "48h", tmp_path, 1))
-    assert driven.error == "POST http://127.0.0.1:9/**********: cannot be reached: Connection refused"
+    driven = drive(found.cases[0], DriveContext("s", "one", "48h", tmp_path, 1))
+    assert driven.error == "POST http://127.0.0.1:9/**********: connection refused"
 
 
 def test_what_a_drive_tells_is_one_short_line(tmp_path: Path) -> None:
     code = "import sys; print('a'); sys.exit('x' * 100000 + 'end')"
     driven = drive(
         suite(tmp_path, f'{{cli: {{argv: [$python, -c, "{code}"]}}}}').cases[0],
-        Context("s", "one", "48h", tmp_path, 1),
+        DriveContext("s", "one", "48h", tmp_path, 1),
     )
     assert len(driven.failure) < 600
     assert driven.failure.endswith("end)")
     driven = drive(
         suite(tmp_path, '{cli: {argv: [$python, -c, "import sys\\n\\nsys.exit(0)"]}}').cases[0],
-        Context("s", "one", "48h", tmp_path, 1),
+        DriveContext("s", "one", "48h", tmp_path, 1),
     )
     assert "\n" not in driven.summary
 
@@ -157,15 +157,15 @@ LEAKS = [
 
 def test_what_a_contract_forbids_is_not_stored_and_judged_the_same(tmp_path: Path) -> None:
     found = suite(tmp_path, '{http: {url: "$target"}}')
-    requests = [Request("traces", 1, 1, "json", one, arrival=0.0) for one in LEAKS]
-    captured = Captured("s", "one", "48h", Driven("python"), requests)
+    requests = [ExportRequest("traces", 1, 1, "json", one, arrival=0.0) for one in LEAKS]
+    captured = CapturedCase("s", "one", "48h", DriveResult("python"), requests)
     wire = redacted(captured.to_wire(), found)
     stored = json.dumps(wire)
     assert PERSON not in stored
     assert "4711" not in stored
     assert '"go"' in stored
     before = judge_case(found, found.cases[0], captured)
-    after = judge_case(found, found.cases[0], Captured.from_wire(json.loads(stored)))
+    after = judge_case(found, found.cases[0], CapturedCase.from_wire(json.loads(stored)))
     assert before == after
     assert len([line for line in before.details if "forbidden" in line]) == 7
     assert PERSON in json.dumps(captured.to_wire())  # the capture itself is judged as it came
@@ -175,7 +175,9 @@ def test_nothing_forbidden_leaves_a_capture_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "t.replay.yaml"
     plain = "contracts: {parse: {select: {name: p}}}\ncases: [{id: a, drive: {cli: {argv: [a]}}, expect: {spans: [{contract: parse}]}}]"
     path.write_text(f"version: 1\nsuite: s\ncheckpoints: {{48h: {{cases: 1}}}}\n{plain}\n")
-    wire = Captured("s", "a", "48h", Driven("cli"), [Request("traces", 1, 1, "json", LEAKS[0])]).to_wire()
+    wire = CapturedCase(
+        "s", "a", "48h", DriveResult("cli"), [ExportRequest("traces", 1, 1, "json", LEAKS[0])]
+    ).to_wire()
     assert redacted(wire, load_replay(path)) == wire
     figures = {"suite": "s", "case": "ci_logs", "before": {}, "after": {}}
     assert redacted(figures, suite(tmp_path, '{http: {url: "x"}}')) == figures

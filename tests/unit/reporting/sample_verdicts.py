@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 
 START = datetime.fromisoformat("2025-01-22T14:00:00-08:00").timestamp()
 NOW = START + 48 * 3600 + 600

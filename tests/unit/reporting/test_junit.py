@@ -9,8 +9,8 @@ import sample_verdicts as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.reporting.junit import failure_text, properties, properties_of
-from pytest_telemetry_gate.verdict import Level, Outcome
+from pytest_telemetry_gate.model.verdict import Level, Outcome
+from pytest_telemetry_gate.reports.junit import failure_text, properties, properties_of
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
 FAILED = sample.verdict(

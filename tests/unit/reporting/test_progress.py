@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate.reporting.progress import progress_text
+from pytest_telemetry_gate.reports.progress import progress_text
 
 
 @pytest.mark.parametrize(

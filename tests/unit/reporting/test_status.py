@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sample_verdicts as sample
 
-from pytest_telemetry_gate.reporting.status import status
-from pytest_telemetry_gate.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.reports.status import status
 
 
 @pytest.mark.parametrize(

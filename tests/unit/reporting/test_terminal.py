@@ -16,12 +16,12 @@ import sample_verdicts as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.outcome import GateOutcome, gate_outcome
-from pytest_telemetry_gate.reporting.rows import suites
-from pytest_telemetry_gate.reporting.table import table
-from pytest_telemetry_gate.reporting.terminal import Line, summary, write
-from pytest_telemetry_gate.reporting.text import width_of
-from pytest_telemetry_gate.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.reports.rows import suites
+from pytest_telemetry_gate.reports.table import table
+from pytest_telemetry_gate.reports.terminal import Line, summary, write
+from pytest_telemetry_gate.support.text import width_of
 
 GOLDEN = Path(__file__).parent / "golden"
 VERDICTS = {

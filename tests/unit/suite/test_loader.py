@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate import builtin
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.suite.loader import load_suite
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.plugin import builtin_hooks
 
-KINDS = {kind.key: kind for kind in builtin.pytest_telemetry_gate_criteria()}
+KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 HEAD = """\
 version: 1
 suite: small

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.suite.duration import format_duration, format_time, parse_duration, parse_time
-from pytest_telemetry_gate.suite.fields import expand
-from pytest_telemetry_gate.suite.units import Limit, convert, parse_share, suffix_unit
+from pytest_telemetry_gate.support.durations import format_duration, format_time, parse_duration, parse_time
+from pytest_telemetry_gate.support.units import Limit, convert, parse_share, suffix_unit
+from pytest_telemetry_gate.support.variables import expand
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""``alerts:`` and ``incidents:`` - how often something happened since the rollout, with proof that it would be known.
+
+Zero occurrences mean nothing where nobody was looking; so a limit that is broken is broken, but one that is kept
+needs a history without holes and, for alerts, rules that were evaluated all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions, shortest_window
+from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.episodes import count_episodes, holes_in
+from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
+from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.events import Events, Rule, Silence
+from pytest_telemetry_gate.model.fields import Model
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+from pytest_telemetry_gate.support.numbers import format_value
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.verdict import Verdict
+
+__all__ = ["Alerts"]
+
+
+class AlertMatch(Model):
+    """Which alerts are meant, and what stands in for the proof that their rules were evaluated."""
+
+    match: dict[str, str] = Field(
+        default_factory=dict, description="labels that an alert must have, `alertname` too"
+    )
+    proof: str | None = Field(
+        default=None,
+        description="PromQL that is non-zero while the rules were evaluated, where the rules themselves are unknown",
+    )
+
+
+class Alerts(Criterion):
+    """The number of alerts that started firing since the rollout, resolved ones included."""
+
+    key: ClassVar[str] = "alerts"
+
+    alerts: AlertMatch = Field(description="which alerts are counted")
+
+    def expressions(self) -> Mapping[str, tuple[str, Wanted]]:
+        """Return the proof."""
+        return {} if self.alerts.proof is None else {"alerts": (self.alerts.proof, VALUES)}
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield the alert history and, where the suite gives one, the proof."""
+        yield EventsQuestion(check.region, "alerts", check.start, check.time)
+        if self.alerts.proof is not None:
+            proof = check.expand(self.alerts.proof)
+            yield Instant(check.region, proof, check.time)
+            yield from coverage_questions(check, proof, check.time)
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Weigh the number of episodes; a number inside the limit needs proof of evaluation."""
+        match = self.alerts.match
+        answer = answers[EventsQuestion(check.region, "alerts", check.start, check.time)]
+        query = _alerts_query(match)
+        if not isinstance(answer.value, Events):
+            return weigh(check, (), evidence_of(check, answer, query=query))
+        events = answer.value
+        matching = [one for one in events.episodes if _matches({**one.labels, "alertname": one.name}, match)]
+        rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
+        doubt = holes_in(check, events) or self._unproven(check, events, rules, answers)
+        verdict = count_episodes(
+            check, matching, evidence_of(check, answer, query=query, doubt=doubt), "alert"
+        )
+        hidden = [_muted(one) for one in events.silences if one.may_hide(match)]
+        if not hidden:
+            return verdict
+        # Whoever was to be told was not: the count is right all the same, but somebody should know.
+        outcome = Outcome.WARN if verdict.outcome is Outcome.PASS else verdict.outcome
+        return verdict.replaced(outcome=outcome, reason=f"{verdict.reason}; {'; '.join(hidden)}")
+
+    def _unproven(self, check: Check, events: Events, rules: Sequence[Rule], answers: Answers) -> str:
+        if self.alerts.proof is not None:
+            return self._unproven_by_query(check, answers)
+        if not rules:
+            known = ", ".join(sorted({rule.alert for rule in events.rules})) or "none"
+            return f"no alerting rule matches {_alerts_query(self.alerts.match)} (rules known: {known})"
+        evaluations = {one.group: one for one in events.evaluations}
+        for group in sorted({rule.group for rule in rules}):
+            evaluation = evaluations.get(group)
+            if evaluation is None:
+                return f"nothing proves that rule group {group!r} was evaluated"
+            if evaluation.longest_gap > evaluation.allowed_gap:
+                gap, allowed = (
+                    format_short_duration(evaluation.longest_gap),
+                    format_short_duration(evaluation.allowed_gap),
+                )
+                return f"rule group {group!r} was not evaluated for {gap} (allowed {allowed})"
+            if evaluation.failures:
+                return f"rule group {group!r} had {evaluation.failures:g} failed evaluations"
+        return ""
+
+    def _unproven_by_query(self, check: Check, answers: Answers) -> str:
+        proof = check.expand(self.alerts.proof or "")
+        answer = answers[Instant(check.region, proof, check.time)]
+        coverage = coverage_of(check, proof, check.time, answers)
+        problem = evidence_of(check, answer, query=proof, coverage=coverage).problem
+        if problem is not None:
+            return f"proof: {problem.reason}"
+        _, values = series_of(answer)
+        if any(not value > 0 for value in values):
+            return (
+                f"proof: {proof} is {format_value(min(values))}, so the rules were not evaluated all the time"
+            )
+        seen = shortest_window(check, proof, check.time)
+        if seen < check.range:
+            return f"proof: {proof} looks at {format_short_duration(seen)} of {format_short_duration(check.range)}: say min_over_time(...[$__range])"
+        return ""
+
+
+def _muted(silence: Silence) -> str:
+    matchers = ", ".join(f'{name}{op}"{value}"' for name, op, value in silence.matchers)
+    told = f" ({silence.comment})" if silence.comment else ""
+    span = f"{format_time(silence.start)} to {format_time(silence.end)}"
+    return f"silenced by {silence.author or 'somebody'}{told}: {{{matchers}}} from {span}"
+
+
+def _matches(labels: Mapping[str, str], match: Mapping[str, str]) -> bool:
+    return all(labels.get(key) == value for key, value in match.items())
+
+
+def _alerts_query(match: Mapping[str, str]) -> str:
+    labels = ", ".join(f'{key}="{value}"' for key, value in match.items())
+    return f'ALERTS{{alertstate="firing"{", " if labels else ""}{labels}}}'

@@ -1,0 +1,185 @@
+"""A YAML file as plain values that remember their lines, read the way people expect and no further.
+
+Only null, true, false and numbers are anything but text (YAML 1.2's core schema), so ``12h``, dates and ``no`` stay
+what they look like. Duplicate keys, several documents and aliases that multiply are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.support.places import Key
+
+__all__ = ["Document"]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Composes nodes only; which scalars are numbers is decided here, so nothing need be resolved."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+    _depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:
+        """Refuse what is nested so deeply that composing it would overflow the C stack."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            mark = None if parent is None else parent.start_mark
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+
+    def ascend_resolver(self) -> None:
+        """Come back from a node."""
+        self._depth -= 1
+
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    ".nan": float("nan"),
+    ".inf": float("inf"),
+    "-.inf": float("-inf"),
+}
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}  # of whatever has no tag of its own
+_MAX_BYTES = 16 * 2**20
+_MAX_NODES = 1_000_000
+_MAX_EXPANSION = 100  # times the nodes that are written out
+_MAX_DEPTH = 100
+
+
+class Document:
+    """The content of one YAML file: ``value`` is the top mapping, ``line()`` tells where a part of it stands."""
+
+    def __init__(self, path: Path, shown: str = "") -> None:
+        self.path = path
+        self.shown = shown or str(path)
+        self._root = self._compose()
+        reader = _Reader(self.shown)
+        self.value: dict[str, Any] = reader.mapping(self._root, 0)
+
+    def line(self, where: Sequence[Key]) -> int:
+        """Return the 1-based line of a key or item, or of its nearest ancestor that exists."""
+        node, line = self._root, 1
+        for key in where:
+            found = _child(node, key)
+            if found is None:
+                break
+            line, node = found
+        return line
+
+    def error(self, where: Sequence[Key], message: str) -> SuiteError:
+        """Return an error at a part of the file."""
+        return SuiteError(self.shown, self.line(where), message)
+
+    def _compose(self) -> yaml.Node:
+        try:
+            if self.path.stat().st_size > _MAX_BYTES:
+                raise SuiteError(self.shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise SuiteError(self.shown, 1, f"cannot be read: {error.strerror}") from None
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            raise SuiteError(self.shown, line, f"not UTF-8: byte 0x{content[error.start]:02x}") from None
+        try:
+            root = yaml.compose(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            what = " ".join(part for part in (error.context, error.problem) if part)
+            if mark and "".join(text.split("\n")[mark.line : mark.line + 1])[mark.column :].startswith("\t"):
+                what = "a tab, where YAML wants blanks"
+            raise SuiteError(self.shown, mark.line + 1 if mark else 1, f"not YAML: {what}") from None
+        except yaml.YAMLError as error:
+            line = text[: getattr(error, "position", 0) or 0].count("\n") + 1
+            raise SuiteError(self.shown, line, f"not YAML: {' '.join(str(error).split())}") from None
+        except RecursionError:
+            raise SuiteError(self.shown, 1, "not YAML that can be read: nested too deeply") from None
+        if root is None:
+            raise SuiteError(self.shown, 1, "the file is empty")
+        if not isinstance(root, yaml.MappingNode):
+            raise SuiteError(
+                self.shown, root.start_mark.line + 1, "the file must be a mapping of keys to values"
+            )
+        return root
+
+
+class _Reader:
+    """Turns nodes into values, counting so that aliases cannot multiply."""
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+        self._written: set[int] = set()
+        self._read = 0
+
+    def mapping(self, node: yaml.Node, depth: int) -> dict[str, Any]:
+        value = self._value(node, depth)
+        if not isinstance(value, dict):
+            raise self._error(node, "must be a mapping")
+        return value
+
+    def _value(self, node: yaml.Node, depth: int) -> Any:
+        self._written.add(id(node))
+        self._read += 1
+        if depth > _MAX_DEPTH:
+            raise self._error(node, "nested too deeply, or an alias inside itself")
+        if self._read > _MAX_NODES or self._read > 1000 + _MAX_EXPANSION * len(self._written):
+            raise self._error(node, "aliases that multiply beyond reason")
+        if node.tag not in _TAGS:
+            raise self._error(node, f"the tag {node.tag!r} means nothing here")
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(child, depth + 1) for child in node.value]
+        return self._mapping(node, depth) if isinstance(node, yaml.MappingNode) else None
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key_node, child in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(key_node, "a key must be text")
+            key = key_node.value
+            if key == "<<" and not key_node.style:
+                for part in child.value if isinstance(child, yaml.SequenceNode) else [child]:
+                    merged = {**self.mapping(part, depth + 1), **merged}
+                continue
+            if key in lines:
+                raise self._error(key_node, f"duplicate key {key!r} (first in line {lines[key]})")
+            lines[key] = key_node.start_mark.line + 1
+            result[key] = self._value(child, depth + 1)
+        return {**merged, **result}
+
+    def _error(self, node: yaml.Node, message: str) -> SuiteError:
+        return SuiteError(self._shown, node.start_mark.line + 1, message)
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text: str = node.value
+    if node.style:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text) if len(text) < 300 else float(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _child(node: yaml.Node, key: Key) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child = node.value[key]
+        return child.start_mark.line + 1, child
+    if isinstance(node, yaml.MappingNode):
+        for key_node, child in node.value:
+            if key_node.value == key:
+                return key_node.start_mark.line + 1, child
+    return None

@@ -1,0 +1,186 @@
+"""Suite files into models; whatever is wrong becomes one line with file, line, what, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.files.checkpoints import CheckpointError, points_of
+from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.files.validation import keys_of, validated
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.suite import Suite
+from pytest_telemetry_gate.model.terms import Baseline, BaselineFile
+from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.units import dimension
+
+__all__ = ["load_criterion", "load_suite"]
+
+
+_B = TypeVar("_B", Baseline, Baseline | None)
+
+
+def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: str = "") -> Suite:
+    """Read a ``*.gate.yaml`` file; ``kinds`` are the kinds of criteria by the key that tells them.
+
+    Raises SuiteError for anything in it, or in its baseline file, that cannot be used.
+    """
+    document = Document(path, display_path)
+    suite = validated(Suite, document.value, document, ())
+    try:
+        points = points_of(suite)
+    except CheckpointError as error:
+        raise document.error(("checkpoints", error.index), str(error)) from None
+    if suite.rollout.end < suite.rollout.start:
+        raise document.error(("rollout", "end"), "rollout.end lies before rollout.start")
+    groups = _groups(document, suite, kinds)
+    baseline = _with_content(
+        suite.baseline, document.path.parent, document.shown, ("baseline", "file"), document.error
+    )
+    suite = suite.model_copy(
+        update={"groups": groups, "points": points, "baseline": baseline, "path": document.shown}
+    )
+    _cross_check(suite, document)
+    return suite
+
+
+def load_criterion(
+    keys: Mapping[str, Any], kinds: Mapping[str, type[Criterion]], *, path: str, line: int, folder: Path
+) -> Criterion:
+    """Read one criterion from keys that do not stand in a file; raises SuiteError at the path and line given.
+
+    ``folder`` is what the path of a baseline file counts from.
+    """
+
+    def error(_: Sequence[Key], message: str) -> SuiteError:
+        return SuiteError(path, line, message)
+
+    criterion = _criterion(dict(keys), kinds, (), error, line).beside(folder)
+    return _with_own_baseline(criterion, folder, path, (), error)
+
+
+def _groups(
+    document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]]
+) -> dict[str, tuple[Criterion, ...]]:
+    groups: dict[str, tuple[Criterion, ...]] = {}
+    seen: dict[str, int] = {}
+    for group, entries in document.value["groups"].items():
+        if "::" in group or not group.strip():
+            raise document.error(("groups", group), f"group {group!r}: a group needs a name without '::'")
+        criteria = []
+        if not entries:
+            raise document.error(("groups", group), f"group {group!r} has no criteria")
+        for index, entry in enumerate(entries):
+            where = ("groups", group, index)
+            line = document.line(where)
+            criterion = _criterion(entry, kinds, where, document.error, line).beside(document.path.parent)
+            if criterion.id in seen:
+                first = seen[criterion.id]
+                raise SuiteError(
+                    document.shown, line, f"criterion {criterion.id!r} is there already (line {first})"
+                )
+            seen[criterion.id] = line
+            criteria.append(
+                _with_own_baseline(criterion, document.path.parent, document.shown, where, document.error)
+            )
+        groups[group] = tuple(criteria)
+    return groups
+
+
+def _criterion(
+    entry: object, kinds: Mapping[str, type[Criterion]], where: Sequence[Key], error: Any, line: int
+) -> Criterion:
+    if not isinstance(entry, dict):
+        raise error(where, "a criterion must be a mapping of keys to values")
+    name = f"criterion {entry.get('id', '?')!r}"
+    own = [key for key in kinds if key in entry]
+    if len(own) != 1:
+        unknown = next((key for key in entry if key not in kinds and key not in Criterion.model_fields), None)
+        if unknown is not None and not own:
+            raise error(
+                (*where, unknown),
+                f"{name}: unknown key {unknown!r}{suggestion(unknown, keys_of(Criterion) | set(kinds))}",
+            )
+        has = " and ".join(own) or "none"
+        raise error(where, f"{name}: needs exactly one of {', '.join(kinds)}, has {has}")
+    criterion = validated(kinds[own[0]], entry, error, where, f"{name}: ")
+    _check_units(criterion, where, error, name)
+    return criterion.model_copy(update={"line": line})
+
+
+def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: str) -> None:
+    limit = criterion.expect
+    if limit is None or not limit.unit:
+        return
+    if not criterion.yielded_unit:
+        raise error(
+            (*where, "expect"), f"{name}: the limit {limit.shown()!r} has a unit, so the query needs `unit:`"
+        )
+    if dimension(limit.unit) != dimension(criterion.yielded_unit):
+        units = f"{limit.unit!r} of the limit and {criterion.yielded_unit!r} of the query"
+        raise error((*where, "expect"), f"{name}: the units {units} do not measure the same")
+
+
+def _with_own_baseline(
+    criterion: Criterion, folder: Path, shown: str, where: Sequence[Key], error: Any
+) -> Criterion:
+    if not isinstance(criterion.baseline, Baseline):
+        return criterion
+    baseline = _with_content(criterion.baseline, folder, shown, (*where, "baseline", "file"), error)
+    return criterion.model_copy(update={"baseline": baseline})
+
+
+def _with_content(baseline: _B, folder: Path, shown: str, where: Sequence[Key], error: Any) -> _B:
+    """Read the file of a baseline that has one; ``shown`` is what the file that names it is called."""
+    if baseline is None or baseline.file is None:
+        return baseline
+    path = folder / baseline.file
+    if not path.is_file():
+        raise error(where, f"there is no baseline file {baseline.file!r}")
+    shown = str(Path(shown).parent / baseline.file)
+    file = Document(path, shown)
+    content = validated(BaselineFile, file.value, file, ())
+    return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})
+
+
+def _cross_check(suite: Suite, document: Document) -> None:
+    ids = [criterion.id for criteria in suite.groups.values() for criterion in criteria]
+    points = [point.id for point in suite.points]
+    for group, criteria in suite.groups.items():
+        for index, criterion in enumerate(criteria):
+            where = ("groups", group, index)
+            for name in criterion.checkpoints or ():
+                if name not in points:
+                    hint = suggestion(name, points)
+                    message = f"criterion {criterion.id!r}: unknown checkpoint {name!r}{hint}"
+                    raise document.error((*where, "checkpoints"), message)
+            baseline = suite.baseline if criterion.baseline is None else criterion.baseline
+            if isinstance(baseline, Baseline) and baseline.content is not None:
+                _check_baseline_unit(criterion, baseline.content, document, where)
+            for key, message in criterion.problems(suite):
+                raise document.error((*where, key), f"criterion {criterion.id!r}: {message}")
+    for index, waiver in enumerate(suite.waivers):
+        if waiver.criterion not in ids:
+            hint = suggestion(waiver.criterion, ids)
+            raise document.error(
+                ("waivers", index, "criterion"), f"unknown criterion {waiver.criterion!r}{hint}"
+            )
+        if waiver.checkpoint is not None and waiver.checkpoint not in points:
+            hint = suggestion(waiver.checkpoint, points)
+            raise document.error(
+                ("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}"
+            )
+
+
+def _check_baseline_unit(
+    criterion: Criterion, content: BaselineFile, document: Document, where: Sequence[Key]
+) -> None:
+    entry = content.values.get(criterion.id)
+    if entry is None or not entry.unit or dimension(entry.unit) == dimension(criterion.yielded_unit):
+        return
+    unit = repr(criterion.yielded_unit) if criterion.yielded_unit else "no unit"
+    message = f"the baseline's unit {entry.unit!r} and the query's, {unit}, do not measure the same"
+    raise document.error(where, f"criterion {criterion.id!r}: {message}")

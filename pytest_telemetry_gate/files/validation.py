@@ -1,0 +1,101 @@
+"""Values of a YAML file into models; what is wrong becomes one line in the words of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.suggestions import suggestion
+
+__all__ = ["HIDDEN", "keys_of", "validated"]
+
+
+_PROBLEMS = {
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "model_type": "must be a mapping of keys to values",
+    "bool_type": "must be true or false",
+}
+
+
+_TAGS = frozenset({"number", "mapping", "[key]"})
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+HIDDEN = {"line", "points", "path", "content"}  # fields of models that no file has
+
+
+def validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
+    """Read a value into a model; raises SuiteError at the first thing that is wrong, in the words of the file.
+
+    ``document`` is the file, or what makes an error from a place and a message.
+    """
+    error = document.error if isinstance(document, Document) else document
+    hidden = next((key for key in value if key in HIDDEN), None) if isinstance(value, dict) else None
+    if hidden is not None:
+        raise error((*where, hidden), f"{prefix}unknown key {hidden!r}{suggestion(hidden, keys_of(model))}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as failure:
+        found = failure.errors(include_url=False)
+        # Unknown keys before anything else, since a misspelt key often causes the other errors.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+        raise error((*where, *first["loc"]), prefix + _sentence(model, first)) from None
+
+
+def keys_of(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields) - HIDDEN
+
+
+def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """Say in the words of the file what pydantic has found."""
+    keys = [key for key in error["loc"] if key not in _TAGS]
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in {"missing", "extra_forbidden"}:
+        inside, key = _dotted(keys[:-1]), str(keys[-1])
+        before = f"{inside}: " if inside else ""
+        if kind == "missing":
+            return f"{before}needs {key!r}"
+        inner = _model_at(model, keys[:-1])
+        return f"{before}unknown key {key!r}{suggestion(key, keys_of(inner) if inner is not None else ())}"
+    where = _dotted(keys)
+    if kind == "value_error":
+        message = str(context.get("error", error["msg"]))
+        return f"{where}: {message}" if where else message
+    if kind in {"literal_error", "enum"}:
+        return f"{where}: {error['input']!r} is not {context['expected']}"
+    what = _PROBLEMS.get(kind, error["msg"][0].lower() + error["msg"][1:])
+    return f"{where}: {what}" if where else what
+
+
+def _dotted(keys: Iterable[Key]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
+
+
+def _model_at(model: type[BaseModel], where: Sequence[Key]) -> type[BaseModel] | None:
+    """Return the model that a path inside another one leads to."""
+    current: Any = model
+    for key in where:
+        if isinstance(key, int):
+            continue
+        if isinstance(current, type) and issubclass(current, BaseModel) and key in current.model_fields:
+            current = next(_models(current.model_fields[key].annotation), None)
+        if current is None:
+            return None
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

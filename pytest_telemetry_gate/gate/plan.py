@@ -1,0 +1,94 @@
+"""The plan: criteria x regions x checkpoints as checks, each with its queries expanded and parsed.
+
+Pure: files only, no network and no clock, so that every process of a run plans the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.criteria.queries import check_queries
+from pytest_telemetry_gate.errors import ConfigError
+from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.model.suite import Suite
+
+__all__ = ["checks", "chosen", "known"]
+
+
+def checks(suite: Suite, environment: Environment) -> list[Check]:
+    """Return every check of a suite in the order of the file, then of regions and checkpoints.
+
+    Raises SuiteError at the criterion for an unknown variable, a query that Prometheus would refuse, or a
+    checkpoint that lies before the time it counts from.
+    """
+    planned: list[Check] = []
+    everywhere = tuple(environment.regions)
+    replays = {name: settings.replay for name, settings in environment.regions.items()}
+    for group, criteria in suite.groups.items():
+        for criterion in criteria:
+            own = [
+                Check(
+                    suite=suite,
+                    group=group,
+                    criterion=criterion,
+                    checkpoint=checkpoint,
+                    region=region,
+                    everywhere=everywhere,
+                    environment=environment.name,
+                    scrape_interval=environment.scrape_interval,
+                    path=suite.path,
+                    sequence=sequence,
+                    replays=replays,
+                )
+                for region in (
+                    [ALL_REGIONS] if criterion.over_regions and len(everywhere) > 1 else everywhere
+                )
+                for sequence, checkpoint in enumerate(suite.points)
+                if suite.applies(criterion, checkpoint)
+            ]
+            if criterion.over_regions and ALL_REGIONS in everywhere and own:
+                raise own[0].error(
+                    f"a region is called {ALL_REGIONS!r}, as is what is judged over all regions"
+                )
+            for check in own:
+                if check.range <= 0:
+                    start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"
+                    raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
+            if own:
+                check_queries(own[-1])
+            for check in own:
+                criterion.verify(check)
+            planned.extend(own)
+    return planned
+
+
+def chosen(planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Iterable[str]) -> list[Check]:
+    """Return the checks at the named checkpoints and regions, all of them where none is named.
+
+    Raises ConfigError with the known names for a name that the suite and environment do not have.
+    """
+    wanted_checkpoints, wanted_regions = set(checkpoints), set(regions)
+    known_checkpoints = dict.fromkeys(point.id for check in planned for point in check.suite.points)
+    known("--telemetry-checkpoint", wanted_checkpoints, known_checkpoints)
+    known("--telemetry-region", wanted_regions, dict.fromkeys(check.region for check in planned))
+    return [
+        check
+        for check in planned
+        if (not wanted_checkpoints or check.checkpoint.id in wanted_checkpoints)
+        and (not wanted_regions or check.region in wanted_regions)
+    ]
+
+
+def known(option: str, wanted: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise ConfigError, with the names that there are, for a name that an option gives and nothing has."""
+    names = [name for name in allowed if name]
+    for name in sorted(set(wanted) - set(names)):
+        near = get_close_matches(name, names, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        message = f"{option}: unknown name {name!r}{hint}; known: {', '.join(names) or 'none'}"
+        raise ConfigError(message)

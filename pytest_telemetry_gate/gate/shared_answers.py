@@ -1,0 +1,98 @@
+"""The answers of one run: a question is asked once, however many checks, threads or processes need it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.questions import Question
+
+__all__ = ["SharedAnswers"]
+
+_POLL = 0.005  # seconds between two looks for another process's answer
+_PATIENCE = 120.0  # seconds after which a claim without an answer is taken for a dead process's
+
+
+class SharedAnswers:
+    """Keeps answers in memory and, where a folder is given, shares them with the other processes of the run.
+
+    Whoever claims a question first asks it and puts the answer; everybody else waits for that. In the folder a
+    question has one file, named by its digest, and the claim is a file beside it that is created exclusively. The
+    folder belongs to one run and is removed with it. Safe to use from several threads.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            # One by one, since parents=True would leave the mode of the parent to the umask.
+            for one in (folder.parent, folder):
+                one.mkdir(mode=0o700, exist_ok=True)
+        self._folder = folder
+        self._answers: dict[Question, Answer] = {}
+        self._claimed: set[Question] = set()
+        self._changed = threading.Condition()
+
+    def claim(self, question: Question) -> bool:
+        """Tell whether the caller is the first in the run to want the answer, and so has to ask and put it."""
+        with self._changed:
+            if question in self._claimed or question in self._answers:
+                return False
+            if self._folder is not None:
+                try:
+                    self._file(question, "claim").touch(exist_ok=False)
+                except FileExistsError:
+                    return False
+            self._claimed.add(question)
+            return True
+
+    def known(self, question: Question) -> bool:
+        """Tell whether this process has the answer already, or has taken it upon itself to get it."""
+        with self._changed:
+            return question in self._answers or question in self._claimed
+
+    def put(self, question: Question, answer: Answer) -> None:
+        """Give the answer to a claimed question to everybody who waits for it."""
+        if self._folder is not None:
+            unfinished = self._file(question, f"{os.getpid()}.{threading.get_ident()}.tmp")
+            # On a full disk the others ask for themselves in the end; this process has its answer.
+            with contextlib.suppress(OSError):
+                unfinished.write_text(json.dumps(answer.to_wire()), encoding="utf-8")
+                unfinished.replace(self._file(question, "json"))
+        with self._changed:
+            self._answers[question] = answer
+            self._changed.notify_all()
+
+    def get(self, question: Question, patience: float = _PATIENCE) -> Answer | None:
+        """Return the answer as soon as it is there, or None if it is not after ``patience`` seconds."""
+        give_up = time.monotonic() + min(patience, threading.TIMEOUT_MAX / 2)
+        while True:
+            with self._changed:
+                left = give_up - time.monotonic()
+                known = self._answers.get(question)
+                if known is None and question in self._claimed and left > 0:
+                    self._changed.wait(left)
+                    continue
+            if known is None and self._folder is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    text = self._file(question, "json").read_text(encoding="utf-8")
+                    known = self._answers[question] = Answer.from_wire(json.loads(text))
+            if known is not None or left <= 0:
+                return known
+            time.sleep(min(_POLL, max(left, 0.0)))
+
+    def answer(self, question: Question, ask: Callable[[Question], Answer]) -> Answer:
+        """Return the run's answer to a question, calling ``ask`` if nobody has asked it yet."""
+        if self.claim(question):
+            self.put(question, ask(question))
+        known = self.get(question)
+        return ask(question) if known is None else known
+
+    def _file(self, question: Question, kind: str) -> Path:
+        digest = hashlib.sha256(repr(question).encode()).hexdigest()
+        return (self._folder or Path()) / f"{digest}.{kind}"

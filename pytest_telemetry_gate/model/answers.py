@@ -1,0 +1,248 @@
+"""What a check asks and what it gets: questions are values, answers are canonical, sources only carry them.
+
+A question names its region and is pinned in time, so that equal questions can be asked once for the whole run
+and a digest of the answer says what was judged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.questions import Question
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.support.secrets import scrubbed
+
+__all__ = [
+    "Answer",
+    "AnswerStore",
+    "Answers",
+    "Capture",
+    "Probed",
+    "RegionFacts",
+    "Value",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a case of a replay captured, as builtins: the content of one member of a recording."""
+
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a live source says about itself, as builtins that the same source reads in any process."""
+
+    facts: Mapping[str, Any]
+
+
+# A plain text is the string that PromQL can yield.
+Value: TypeAlias = Scalar | Vector | Matrix | str | Events | Capture | Probed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A source's answer to one question: a value, or the reason in one line why there is none.
+
+    ``partial`` says that the server itself calls the answer incomplete; ``extent`` says for people what span of
+    time the source holds, where it knows.
+    """
+
+    value: Value | None
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    partial: bool = False
+    extent: str = ""
+    source: str = ""
+    semantics: str = ""
+    link: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the value in a canonical form: series in the order of their labels, samples bit by bit."""
+        value, digest = self.value, hashlib.sha256()
+        if value is None:
+            return ""
+        if not isinstance(value, Vector | Matrix):
+            return hashlib.sha256(json.dumps(value_to_wire(value), sort_keys=True).encode()).hexdigest()
+        order = sorted(range(len(value.labels)), key=lambda one: sorted(value.labels[one].items()))
+        digest.update(json.dumps([value.labels[one] for one in order], sort_keys=True).encode())
+        values = value.values
+        if isinstance(value, Matrix):
+            digest.update(value.times.tobytes())
+            digest.update(value.present[order].tobytes())
+            values = np.where(value.present, values, np.nan)
+        # All NaNs are one, whatever their bits.
+        digest.update(np.where(np.isnan(values), np.nan, values)[order].tobytes())
+        return digest.hexdigest()
+
+    def scrubbed(self, scrub: Callable[[str], str]) -> Answer:
+        """Return the answer with every text in it scrubbed, since servers may send back what they were sent."""
+        value = self.value if self.value is None else _scrubbed(self.value, scrub)
+        return dataclasses.replace(
+            self,
+            value=value,
+            error=scrub(self.error),
+            warnings=tuple(map(scrub, self.warnings)),
+            extent=scrub(self.extent),
+            source=scrub(self.source),
+            link=scrub(self.link),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins for other processes; floats keep every bit that judging depends on."""
+        wire = dataclasses.asdict(dataclasses.replace(self, value=None))
+        return {**wire, "value": None if self.value is None else value_to_wire(self.value)}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Answer:
+        """Rebuild an answer from ``to_wire()``."""
+        value = None if wire["value"] is None else value_from_wire(wire["value"])
+        return cls(**{**wire, "value": value, "warnings": tuple(wire["warnings"])})
+
+
+class AnswerStore(Protocol):
+    """Keeps the answers of one run; whoever claims a question first asks it, and everybody else waits for its answer."""
+
+    def claim(self, question: Question) -> bool:
+        """Tell whether the caller is the first who wants the answer, and so has to put it."""
+        ...
+
+    def put(self, question: Question, answer: Answer) -> None:
+        """Give the answer to a claimed question to everybody who waits for it."""
+        ...
+
+    def get(self, question: Question, patience: float) -> Answer | None:
+        """Return the answer as soon as it is there, or None if it is not after ``patience`` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFacts:
+    """What judging may know of a region: seconds between scrapes by job, and why it could not be asked, if so."""
+
+    scrape_intervals: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+
+_UNKNOWN = RegionFacts()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All that judging may look at: the answers to a check's questions, the clock and what is known of its regions.
+
+    ``now`` is in seconds since the epoch.
+    """
+
+    now: float
+    answers: Mapping[Question, Answer]
+    regions: Mapping[str, RegionFacts] = field(default_factory=dict)
+
+    def __getitem__(self, question: Question) -> Answer:
+        """Return the answer; a question that was never asked is an error, not an absence of data."""
+        try:
+            return self.answers[question]
+        except KeyError:
+            failure = self.failure((question.region,))
+            return Answer(None, error=failure or f"was not asked: {question}")
+
+    def interval(self, region: str, job: str) -> float | None:
+        """Return the scrape interval of a job in seconds, or None where nobody knows it."""
+        intervals = self.regions.get(region, _UNKNOWN).scrape_intervals
+        return intervals.get(job, intervals.get(""))
+
+    def longest_interval(self, regions: Iterable[str]) -> float:
+        """Return the longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""
+        known = (self.regions.get(region, _UNKNOWN).scrape_intervals.values() for region in regions)
+        return max((seconds for intervals in known for seconds in intervals), default=0.0)
+
+    def failure(self, regions: Iterable[str]) -> str:
+        """Return the one line why one of these regions could not be asked, or nothing."""
+        return next(
+            (facts.failure for name in regions if (facts := self.regions.get(name, _UNKNOWN)).failure), ""
+        )
+
+
+class _Kind(NamedTuple):
+    """How one type of value crosses to other processes, as builtins."""
+
+    type: type
+    to_wire: Callable[[Any], dict[str, Any]]
+    from_wire: Callable[[Mapping[str, Any]], Value]
+
+
+def _vector_to_wire(value: Vector) -> dict[str, Any]:
+    return {"time": value.time, "metrics": value.labels, "result": value.values.tolist()}
+
+
+def _vector_from_wire(wire: Mapping[str, Any]) -> Vector:
+    return Vector(wire["metrics"], np.array(wire["result"], dtype=np.float64), wire["time"])
+
+
+def _matrix_to_wire(value: Matrix) -> dict[str, Any]:
+    return {
+        "times": value.times.tolist(),
+        "metrics": value.labels,
+        "present": value.present.tolist(),
+        "result": value.values.tolist(),
+    }
+
+
+def _matrix_from_wire(wire: Mapping[str, Any]) -> Matrix:
+    times = np.array(wire["times"], dtype=np.float64)
+    shape = (len(wire["metrics"]), len(times))
+    values = np.array(wire["result"], dtype=np.float64).reshape(shape)
+    return Matrix(wire["metrics"], times, values, np.array(wire["present"], dtype=np.bool_).reshape(shape))
+
+
+_KINDS = {
+    "string": _Kind(str, lambda text: {"result": text}, lambda wire: str(wire["result"])),
+    "scalar": _Kind(
+        Scalar,
+        lambda value: {"time": value.time, "result": value.value},
+        lambda wire: Scalar(wire["result"], wire["time"]),
+    ),
+    "vector": _Kind(Vector, _vector_to_wire, _vector_from_wire),
+    "matrix": _Kind(Matrix, _matrix_to_wire, _matrix_from_wire),
+    "events": _Kind(
+        Events, lambda value: {"result": value.to_wire()}, lambda wire: Events.from_wire(wire["result"])
+    ),
+    "capture": _Kind(Capture, lambda value: {"result": value.content}, lambda wire: Capture(wire["result"])),
+    "probed": _Kind(Probed, lambda value: {"result": value.facts}, lambda wire: Probed(wire["result"])),
+}
+
+
+def value_to_wire(value: Value) -> dict[str, Any]:
+    """Return builtins; floats keep every bit, as JSON of Python writes them."""
+    name, kind = next((name, kind) for name, kind in _KINDS.items() if isinstance(value, kind.type))
+    return {"resultType": name, **kind.to_wire(value)}
+
+
+def value_from_wire(wire: Mapping[str, Any]) -> Value:
+    """Read ``value_to_wire()`` back; raises SourceError for a kind of result that there is not."""
+    kind = _KINDS.get(wire["resultType"])
+    if kind is None:
+        message = f"unknown result type {wire['resultType']!r}"
+        raise SourceError(message)
+    return kind.from_wire(wire)
+
+
+def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
+    if isinstance(value, Scalar):
+        return dataclasses.replace(value, warnings=tuple(map(scrub, value.warnings)))
+    if isinstance(value, Vector | Matrix):
+        # Not by way of the wire, which holds each number as an object.
+        labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
+        return dataclasses.replace(value, labels=labels, warnings=tuple(map(scrub, value.warnings)))
+    return value_from_wire(scrubbed(value_to_wire(value), scrub))

@@ -1,0 +1,218 @@
+"""A check: one criterion in one region at one checkpoint, which becomes one pytest item; and how it is judged.
+
+``judge(check, answers)`` is pure: the same answers give the same verdict in any process, live or recorded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.model.suite import Checkpoint, Suite, Waiver
+from pytest_telemetry_gate.model.terms import Terms
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.support.durations import format_duration
+from pytest_telemetry_gate.support.variables import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.environment import ReplaySettings
+    from pytest_telemetry_gate.model.questions import Question
+
+__all__ = ["ALL_REGIONS", "Check", "Criterion"]
+
+ALL_REGIONS = "all"
+
+
+class Criterion(Terms):
+    """A kind of criterion: what it asks about a check and how it decides from the answers.
+
+    A kind implements ``questions(check)`` and ``judge(check, answers)``; ``judge`` must be pure and must never let
+    the gate through because something is missing.
+    """
+
+    def expressions(self) -> Mapping[str, tuple[str, frozenset[str]]]:
+        """Return the PromQL of this criterion by key, before variables are expanded, with the types it may have."""
+        return {}
+
+    def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield key and message for whatever does not fit together, here or with the rest of the suite.
+
+        A criterion without any limit would pass whatever it finds, so there is none.
+        """
+        if self.expect is None and self.tolerance is None:
+            yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
+        if self.tolerance is not None and self.baseline is None and suite.baseline is None:
+            yield "tolerance", "a tolerance needs a `baseline`, here or of the suite"
+        if self.floor is not None and (self.tolerance is None or self.floor < 0):
+            yield (
+                "floor",
+                "a size that replaces the tolerance where the baseline is zero: not negative, and with one",
+            )
+
+    def beside(self, folder: Path) -> Criterion:
+        """Return the criterion as it stands in a suite file of this folder, which its paths count from."""
+        return self
+
+    def verify(self, check: Check) -> None:
+        """Raise SuiteError or ConfigError where something that a check of this criterion refers to cannot be used."""
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield what must be asked to judge a check of this criterion."""
+        raise TypeError(type(self))
+
+    def judge(self, check: Check, answers: Answers) -> Verdict:
+        """Decide about a check from the answers; must be pure."""
+        raise TypeError(type(self))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One criterion of a suite in one region at one checkpoint, with everything that its text may refer to.
+
+    ``scrape_interval`` is the environment's, in seconds; ``everywhere`` are all regions of the environment, which are
+    looked at together where the criterion is judged over regions: the check's own region is then ``ALL_REGIONS``.
+    ``replays`` is what telemetry.yaml says of replays, by region.
+    """
+
+    suite: Suite
+    group: str
+    criterion: Criterion
+    checkpoint: Checkpoint
+    region: str = ""
+    everywhere: tuple[str, ...] = ("",)
+    environment: str = ""
+    scrape_interval: float = 15.0
+    path: str = ""
+    sequence: int = 0
+    replays: Mapping[str, ReplaySettings] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions whose data is looked at."""
+        return self.everywhere if self.region == ALL_REGIONS else (self.region,)
+
+    @property
+    def time(self) -> float:
+        """The moment that is judged, in seconds since the epoch."""
+        return self.checkpoint.at
+
+    @property
+    def window(self) -> float | None:
+        """The length of ``$__window`` in seconds: the checkpoint's where it has one, else the criterion's."""
+        return self.criterion.window if self.checkpoint.window is None else self.checkpoint.window
+
+    @property
+    def start(self) -> float:
+        """The moment from which ``$__range`` counts: the start of the rollout, or its end with ``since``."""
+        rollout = self.suite.rollout
+        return rollout.end if self.criterion.since == "rollout_end" else rollout.start
+
+    @property
+    def range(self) -> float:
+        """The length of ``$__range`` in seconds."""
+        return self.time - self.start
+
+    def due(self, longest_interval: float) -> float:
+        """Return from when on it can be judged: two scrape intervals after its time, which are the longest known."""
+        return self.time + 2 * (longest_interval or self.scrape_interval)
+
+    @property
+    def waiver(self) -> Waiver | None:
+        """The waiver that names this check, of several the one that holds longest, or None."""
+        naming = [
+            waiver
+            for waiver in self.suite.waivers
+            if waiver.criterion == self.criterion.id
+            and waiver.region in (None, self.region)
+            and waiver.checkpoint in (None, self.checkpoint.id)
+        ]
+        return max(naming, key=lambda waiver: waiver.until, default=None)
+
+    def expand(self, text: str, *, window: float | None = None) -> str:
+        """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
+
+        ``window`` (seconds) is used for ``$__window`` instead of the check's own.
+        """
+        if "$" not in text:
+            return text
+        window = self.window if window is None else window
+        values = {
+            **self.suite.variables,
+            "region": self.region,
+            "__interval": format_duration(self.scrape_interval),
+            # Grafana's rule for its Prometheus data source: room for one lost scrape on either side.
+            "__rate_interval": format_duration(4 * self.scrape_interval),
+        }
+        if self.range > 0:
+            values["__range"] = format_duration(self.range)
+        if window is not None:
+            values["__window"] = format_duration(window)
+        try:
+            return expand(text, values)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+    def sibling(self, group: str, criterion: Criterion, checkpoint: Checkpoint | None = None) -> Check:
+        """Return the check of another criterion of the suite in the same region, here or at another checkpoint."""
+        there = self.checkpoint if checkpoint is None else checkpoint
+        other = dataclasses.replace(self, group=group, criterion=criterion, checkpoint=there)
+        return other.within(ALL_REGIONS) if criterion.over_regions and len(self.everywhere) > 1 else other
+
+    def within(self, region: str) -> Check:
+        """Return the same check in another region."""
+        return dataclasses.replace(self, region=region)
+
+    def error(self, message: str) -> SuiteError:
+        """Return an error that points at the criterion's line."""
+        where = f"criterion {self.criterion.id!r}"
+        return SuiteError(self.path, self.criterion.line, f"{where}: {message}")
+
+    def questions(self) -> tuple[Question, ...]:
+        """Return everything that must be asked before ``judge`` can decide, derived checks included."""
+        return self._questions
+
+    @cached_property
+    def _questions(self) -> tuple[Question, ...]:
+        """The questions once found: they are wanted ahead, when judging, and when recording."""
+        if not self.is_combined:
+            return tuple(dict.fromkeys(self.criterion.questions(self)))
+        parts = (self.criterion.questions(self.within(region)) for region in self.regions)
+        return tuple(dict.fromkeys(question for part in parts for question in part))
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether it makes one verdict of those of all regions."""
+        return self.region == ALL_REGIONS and self.criterion.combine is not None
+
+    def verdict(self, outcome: Outcome, reason: str, **found: object) -> Verdict:
+        """Return a verdict about this check; ``found`` are further fields of the verdict."""
+        criterion = self.criterion
+        fields: dict[str, object] = {
+            "suite": self.suite.suite,
+            "suite_title": self.suite.title,
+            "group": self.group,
+            "criterion": criterion.id,
+            "title": criterion.title or criterion.id,
+            "region": self.region,
+            "checkpoint": self.checkpoint.id,
+            "time": self.time,
+            "severity": Level(criterion.level) if criterion.level else None,
+            "environment": self.environment,
+            "named": self.checkpoint.named,
+            "path": self.path,
+            "line": criterion.line,
+            "sequence": self.sequence,
+            "unit": criterion.shown_unit,
+            "limit": criterion.limit_text,
+            "tolerance": None if criterion.tolerance is None else criterion.tolerance * 100,
+            "variance_unit": criterion.variance_unit,
+        }
+        return Verdict(outcome=outcome, reason=reason, **{**fields, **found})  # type: ignore[arg-type]

@@ -1,0 +1,115 @@
+"""An environment: where a suite is judged, with the settings of each region and the secrets that must never be shown."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_telemetry_gate.errors import ConfigError, SourceError
+from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.secrets import Secrets
+
+__all__ = [
+    "DEFAULT_CONCURRENCY",
+    "DEFAULT_INTERVAL",
+    "Deadline",
+    "Environment",
+    "RegionSettings",
+    "ReplaySettings",
+]
+
+
+DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data source
+
+
+DEFAULT_CONCURRENCY = 16
+
+
+class Deadline:
+    """The time that all questions of a gate may take together, in seconds from the first one on."""
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self.seconds = seconds
+        self._started: float | None = None
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; the first call starts the clock."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        return self._started + self.seconds - now
+
+    def restart(self) -> None:
+        """Give the whole time again, as after waiting for a checkpoint."""
+        self._started = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ReplaySettings:
+    """What telemetry.yaml says about the replays of a region: what goes before the keys of a replay suite.
+
+    ``recording`` holds the captures of checkpoints that are over, which nothing can drive again.
+    """
+
+    variables: Mapping[str, str | bool | int | float] = field(default_factory=dict, repr=False)
+    capture: Mapping[str, Any] | None = None
+    recording: Path | None = None
+    locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False)
+
+    def error(self, key: tuple[Key, ...], message: str) -> ConfigError:
+        """Return an error at the line of one of the keys."""
+        return ConfigError(f"{self.locate(key) if self.locate else 'replay'}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSettings:
+    """What telemetry.yaml says about one region: its source, that source's own options, and its event sources.
+
+    ``where`` names the place in the file for messages; ``folder`` is what relative paths count from. The name is
+    empty where the environment has no regions. ``events`` are settings of the same form by kind of event;
+    ``scrape_interval`` is in seconds, None where the file does not say it; ``concurrency`` is how many questions the
+    source may be asked at once; ``own`` are the keys that stand below the region itself.
+    """
+
+    name: str
+    source: str
+    options: Mapping[str, Any] = field(repr=False)
+    events: Mapping[str, RegionSettings] = field(repr=False)
+    where: str
+    folder: Path
+    accept_warnings: bool = False
+    scrape_interval: float | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    deadline: Deadline = field(default_factory=Deadline, repr=False, compare=False)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+    locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False, compare=False)
+    own: frozenset[str] = frozenset()
+    replay: ReplaySettings = field(default_factory=ReplaySettings, repr=False, compare=False)
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the file as one that can be opened."""
+        return self.folder / path
+
+    def error(self, key: tuple[Key, ...], message: str) -> SourceError:
+        """Return an error at the line of one of the options."""
+        return SourceError(f"{self.where if self.locate is None else self.locate(key)}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like."""
+
+    name: str
+    path: Path
+    regions: Mapping[str, RegionSettings]
+    scrape_interval: float = DEFAULT_INTERVAL
+    deadline: Deadline = field(default_factory=Deadline, compare=False)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+
+    def scrub(self, text: str) -> str:
+        """Return a text for people without any secret of this environment, and without user names in addresses."""
+        return self.secrets.scrub(text)

@@ -1,0 +1,154 @@
+"""What happened besides metrics: alerts and incidents, with the proof that somebody was looking."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_telemetry_gate.promql import Matcher
+from pytest_telemetry_gate.support.records import from_known
+
+__all__ = ["Episode", "Evaluation", "Events", "Rule", "Silence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alerting rule that was known to be loaded; ``group`` is ``FILE;GROUP`` and ``interval`` is in seconds."""
+
+    alert: str
+    group: str
+    interval: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    expr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One stretch of firing, or one incident, from ``start`` to ``end`` in seconds; None is an end not seen yet."""
+
+    kind: str
+    name: str
+    start: float
+    end: float | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a rule group was evaluated: the longest time without an evaluation (seconds) and the failures counted."""
+
+    group: str
+    longest_gap: float
+    allowed_gap: float
+    failures: float
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A time (seconds) in which nobody was told of alerts that satisfy every matcher: name, operator, value."""
+
+    start: float
+    end: float
+    matchers: tuple[tuple[str, str, str], ...]
+    author: str = ""
+    comment: str = ""
+
+    def may_hide(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether alerts with these labels, and perhaps others, could have been silenced."""
+        return all(Matcher(*one).matches(labels[one[0]]) for one in self.matchers if one[0] in labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Everything known about one kind of event from ``start`` to ``end`` (seconds).
+
+    ``complete`` says that nothing within those bounds can be missing; where it is False ``reason`` says why.
+    """
+
+    start: float
+    end: float
+    complete: bool
+    episodes: tuple[Episode, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    reason: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins only, in the shape that recordings hold."""
+        return {
+            "from": self.start,
+            "to": self.end,
+            "complete": self.complete,
+            "episodes": [_fields(one) for one in self.episodes],
+            "rules": [_fields(one) for one in self.rules],
+            "evaluations": [_fields(one) for one in self.evaluations],
+            "silences": [
+                {**_fields(one), "matchers": [list(part) for part in one.matchers]} for one in self.silences
+            ],
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Events:
+        """Rebuild events from ``to_wire()`` or from a recording's index; raises KeyError, TypeError or ValueError."""
+        return cls(
+            start=_moment(wire["from"]),
+            end=_moment(wire["to"]),
+            complete=wire["complete"] is True,
+            episodes=tuple(_episode(one) for one in wire.get("episodes", ())),
+            rules=tuple(_rule(one) for one in wire.get("rules", ())),
+            evaluations=tuple(from_known(Evaluation, one) for one in wire.get("evaluations", ())),
+            silences=tuple(_silence(one) for one in wire.get("silences", ())),
+            reason=str(wire.get("reason", "")),
+        )
+
+
+def _fields(one: Episode | Rule | Evaluation | Silence) -> dict[str, Any]:
+    return {name: (dict(v) if isinstance(v := getattr(one, name), Mapping) else v) for name in one.__slots__}
+
+
+def _moment(value: Any) -> float:
+    if not math.isfinite(value):
+        message = f"{value!r} is not a time"
+        raise ValueError(message)
+    return float(value)
+
+
+def _labels(value: Any) -> dict[str, str]:
+    labels = dict(value)
+    if not all(isinstance(text, str) for pair in labels.items() for text in pair):
+        message = f"{labels!r} are not labels"
+        raise ValueError(message)
+    return labels
+
+
+def _episode(wire: Mapping[str, Any]) -> Episode:
+    end = wire["end"]
+    return Episode(
+        kind=str(wire["kind"]),
+        name=str(wire["name"]),
+        start=_moment(wire["start"]),
+        end=None if end is None else _moment(end),
+        labels=_labels(wire.get("labels", {})),
+    )
+
+
+def _silence(wire: Mapping[str, Any]) -> Silence:
+    matchers = tuple((str(name), str(op), str(value)) for name, op, value in wire["matchers"])
+    return from_known(Silence, {**wire, "matchers": matchers})
+
+
+def _rule(wire: Mapping[str, Any]) -> Rule:
+    """Read a rule as a recording's index holds it: ``file`` and ``group`` apart, as Prometheus' rules API has them."""
+    file = wire.get("file")
+    group = f"{file};{wire['group']}" if file else str(wire["group"])
+    return Rule(
+        alert=str(wire["alert"]),
+        group=group,
+        interval=_moment(wire["interval"]),
+        labels=_labels(wire.get("labels", {})),
+        expr=str(wire.get("expr", "")),
+    )

@@ -1,0 +1,130 @@
+"""The types of values in suite files: text that is read once, with a JSON Schema that says what may be written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+from pytest_telemetry_gate.support.durations import parse_duration, parse_time
+from pytest_telemetry_gate.support.units import Limit, parse_share
+
+__all__ = [
+    "DurationField",
+    "EndTimeField",
+    "IdField",
+    "LimitField",
+    "Model",
+    "NumberField",
+    "PartField",
+    "ShareField",
+    "SpanField",
+    "TimeField",
+]
+
+_DURATION = r"^[+-]?([0-9]+(y|w|d|h|ms|m|s))+$"
+_DAY = 86400.0
+
+_T = TypeVar("_T")
+
+
+def _read(reader: Callable[[Any], _T], kind: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        return value if isinstance(value, kind) and not isinstance(value, str) else reader(value)
+
+    return read
+
+
+def _seconds(value: object) -> float:
+    return parse_duration(value if isinstance(value, str) else str(value))
+
+
+def _span(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds <= 0:
+        message = f"{value!r} is not longer than nothing"
+        raise ValueError(message)
+    return seconds
+
+
+def _part(value: object) -> float:
+    share = parse_share(value)
+    if share > 1:
+        message = f"{value!r} is more than the whole"
+        raise ValueError(message)
+    return share
+
+
+def _moment(value: object) -> float:
+    if not isinstance(value, str):
+        message = f"{value!r} is not a time such as '2025-01-22T14:00:00-08:00'"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
+    return parse_time(value)
+
+
+def _end(value: object) -> float:
+    """Read a moment; a date alone means the end of that day in UTC."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return parse_time(f"{value}T00:00:00Z") + _DAY
+    return _moment(value)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        message = f"{value!r} is not a number"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
+    if not math.isfinite(value):
+        message = f"{value!r} is not a finite number"
+        raise ValueError(message)
+    return float(value)
+
+
+def _id(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
+        message = f"{value!r} is not a name of letters, digits, '_', '.' and '-'"
+        raise ValueError(message)
+    return value
+
+
+def _text_schema(description: str, pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
+
+
+DurationField = Annotated[
+    float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+]
+SpanField = Annotated[
+    float, BeforeValidator(_read(_span, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+]
+TimeField = Annotated[
+    float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
+]
+EndTimeField = Annotated[
+    float,
+    BeforeValidator(_read(_end, float)),
+    _text_schema("ISO 8601 with a zone, or a date, which lasts to its end in UTC", r"^\d{4}-\d\d-\d\d"),
+]
+ShareField = Annotated[
+    float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")
+]
+PartField = Annotated[
+    float, BeforeValidator(_read(_part, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
+]
+LimitField = Annotated[
+    Limit,
+    BeforeValidator(_read(Limit.parse, Limit)),
+    _text_schema("an operator and a number (<= 90 ms), or a range (60 .. 90)", r"^\s*(<=?|>=?|==|!=)|\.\."),
+]
+NumberField = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+IdField = Annotated[
+    str, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"})
+]
+
+
+class Model(BaseModel):
+    """The base of everything that stands in a suite file: unknown keys are refused, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)

@@ -1,0 +1,62 @@
+"""The outcome of the whole gate: one decision from all verdicts, over a denominator that selection cannot shrink.
+
+Standard library only, like the verdicts it is made from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, outcome_of
+
+__all__ = ["GateOutcome", "gate_outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """What the gate as a whole says; ``opens`` is what the exit code follows, ``strict`` that warnings close it."""
+
+    outcome: Outcome
+    opens: bool
+    reason: str
+    strict: bool = False
+
+
+def gate_outcome(
+    verdicts: Sequence[Verdict],
+    *,
+    selected: int,
+    collected: int,
+    strict: bool = False,
+    partial: bool = False,
+    asked: Collection[str] = (),
+) -> GateOutcome:
+    """Decide for the gate: it opens when something was judged, all of it was, and every verdict lets it through.
+
+    ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
+    ``partial`` says that it is meant. A run that judged nothing is inconclusive, and so is one where a checkpoint
+    that was ``asked`` for by name is pending.
+    """
+    worst = outcome_of(verdicts) or Outcome.INCONCLUSIVE
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
+    if not any(verdict.outcome.judged for verdict in verdicts):
+        why = f"nothing was judged ({tally})" if verdicts else "nothing was judged"
+        worst = max(worst, Outcome.INCONCLUSIVE, key=list(Outcome).index)
+        return GateOutcome(worst, opens=False, reason=why, strict=strict)
+    closed = [outcome for outcome in counts if not outcome.lets_through(strict=strict)]
+    if closed:
+        return GateOutcome(worst, opens=False, reason=tally, strict=strict)
+    early = {one.checkpoint for one in verdicts if one.outcome is Outcome.PENDING}.intersection(asked)
+    if early:
+        why = f"pending though asked for: {', '.join(sorted(early))} ({tally})"
+        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=why, strict=strict)
+    if selected < collected and not partial:
+        why = f"{selected} of {collected} selected; --telemetry-partial says that is meant"
+        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=f"{why} ({tally})", strict=strict)
+    if worst is Outcome.PENDING or worst is Outcome.WAIVED:
+        worst = Outcome.WARN if counts[Outcome.WARN] else Outcome.PASS
+    part = f", {selected} of {collected} selected" if selected < collected else ""
+    return GateOutcome(worst, opens=True, reason=f"{tally}{part}", strict=strict)

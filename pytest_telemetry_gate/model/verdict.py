@@ -1,0 +1,138 @@
+"""The currency of the gate: what was decided about one check, as builtins that may cross processes.
+
+Everything that people or machines read (terminal, JUnit, reports) is a function of verdicts alone. Standard
+library only, so that any process can read one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pytest_telemetry_gate.support.records import from_known
+
+__all__ = ["Level", "Outcome", "Verdict", "outcome_of", "worst"]
+
+
+class Outcome(StrEnum):
+    """What was decided about a check; the order of definition is from best to worst for a reader."""
+
+    PASS = "pass"  # noqa: S105 - the word of the verdict table, not a password
+    WARN = "warn"
+    WAIVED = "waived"
+    PENDING = "pending"
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "fail"
+    ERROR = "error"
+
+    def lets_through(self, *, strict: bool = False) -> bool:
+        """Tell whether the gate stays open; ``strict`` closes it on a warning as well."""
+        if self is Outcome.WARN:
+            return not strict
+        return self in {Outcome.PASS, Outcome.WAIVED, Outcome.PENDING}
+
+    @property
+    def judged(self) -> bool:
+        """Whether data was looked at and a decision made: a run needs at least one of these."""
+        return self is not Outcome.PENDING
+
+
+class Level(StrEnum):
+    """How far a variance has moved, apart from whether it is inside its tolerance."""
+
+    INFO = "info"
+    WARN = "warn"
+    CRIT = "crit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The decision about one criterion in one region at one checkpoint, with everything a reader needs.
+
+    ``value``, ``baseline``, ``margin`` and the limit are in ``unit``; ``variance`` and ``tolerance`` are in
+    ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
+    ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
+    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line. ``details``
+    are lines of evidence that a failure shows.
+    """
+
+    suite: str
+    group: str
+    criterion: str
+    title: str
+    region: str
+    checkpoint: str
+    outcome: Outcome
+    reason: str
+    level: Level | None = None
+    query: str = ""
+    time: float | None = None
+    value: float | None = None
+    unit: str = ""
+    limit: str = ""
+    margin: float | None = None
+    baseline: float | None = None
+    baseline_name: str = ""
+    variance: float | None = None
+    variance_unit: str = "%"
+    tolerance: float | None = None
+    coverage: float | None = None
+    warnings: tuple[str, ...] = ()
+    severity: Level | None = None
+    environment: str = ""
+    source: str = ""
+    semantics: str = ""
+    link: str = ""
+    digest: str = ""
+    named: bool = True
+    path: str = ""
+    line: int = 0
+    sequence: int = 0
+    suite_title: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The criterion with its region and checkpoint, as the test's name shows them."""
+        where = "-".join(part for part in (self.region, self.checkpoint) if part)
+        return f"{self.criterion}[{where}]" if where else self.criterion
+
+    def replaced(self, **changes: Any) -> Verdict:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins only, such as JSON and test reports of another process can carry."""
+        wire = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("outcome", "level", "severity"):
+            wire[name] = None if wire[name] is None else str(wire[name])
+        for name in ("warnings", "details"):
+            wire[name] = list(wire[name])
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Verdict:
+        """Rebuild a verdict from ``to_wire()``; raises TypeError or ValueError for anything else."""
+        fields = dict(wire)
+        fields["outcome"] = Outcome(fields["outcome"])
+        for name in ("level", "severity"):
+            fields[name] = None if fields[name] is None else Level(fields[name])
+        for name in ("warnings", "details"):
+            fields[name] = tuple(fields[name])
+        return from_known(cls, fields)
+
+
+def outcome_of(verdicts: Iterable[Verdict]) -> Outcome | None:
+    """Return the worst outcome, which is the outcome of them all together; None where there is none."""
+    order = list(Outcome)
+    return max((verdict.outcome for verdict in verdicts), key=order.index, default=None)
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
+    outcome = outcome_of(verdicts)
+    equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
+    return min(equals, key=lambda one: float("inf") if one.margin is None else one.margin)

@@ -1,0 +1,249 @@
+"""The pytest plugin: options, ini, marker, fixtures, and hooks that delegate.
+
+This module is all that a session without telemetry items loads, so it imports nothing but the standard library and
+pytest; everything else is imported by the hook that first needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.plugin.fixtures import Telemetry
+    from pytest_telemetry_gate.plugin.session import GateRun
+    from pytest_telemetry_gate.recording import Recording
+
+_SUFFIXES = (".gate.yaml", ".gate.yml")
+_REPLAYS = (".replay.yaml", ".replay.yml")
+_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
+_HOOK_PREFIX = "pytest_telemetry_gate_"
+_RUN: pytest.StashKey[GateRun] = pytest.StashKey()
+_MARKER = (
+    "telemetry(env=None, region=None, checkpoint=None, level=None, suite=None): run the test for every region and "
+    "checkpoint named (one name or a list), with the `telemetry` fixture bound to them; its verdicts have the level."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("telemetry-gate", "telemetry gate")
+    group.addoption("--telemetry-env", metavar="NAME", help="the environment of telemetry.yaml to judge")
+    group.addoption(
+        "--telemetry-checkpoint",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="judge only this checkpoint; repeatable",
+    )
+    group.addoption(
+        "--telemetry-region",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="judge only this region; repeatable",
+    )
+    group.addoption(
+        "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
+    )
+    group.addoption(
+        "--telemetry-wait",
+        metavar="MAX",
+        nargs="?",
+        const="",
+        help="wait until the next checkpoint is due, at most this long (such as 13h)",
+    )
+    group.addoption(
+        "--telemetry-concurrency",
+        metavar="N",
+        help="how many requests to live sources may be under way at once (16)",
+    )
+    group.addoption(
+        "--telemetry-deadline",
+        metavar="DURATION",
+        help="how long all requests to live sources may take together (15m)",
+    )
+    group.addoption(
+        "--telemetry-explain",
+        action="store_true",
+        help="show how each verdict came about: queries, times, raw values and every step",
+    )
+    group.addoption(
+        "--telemetry-replay-seed", metavar="N", help="make the ids of replays from this seed again"
+    )
+    group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
+    group.addoption(
+        "--telemetry-partial",
+        action="store_true",
+        help="selecting only some of the checks is meant, so the gate may open",
+    )
+    group.addoption(
+        "--telemetry-junit-properties",
+        choices=("all", "none"),
+        default="all",
+        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
+    )
+    group.addoption(
+        "--telemetry-schema",
+        nargs="?",
+        const="gate",
+        choices=("gate", "replay"),
+        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit",
+    )
+    group.addoption(
+        "--telemetry-import",
+        metavar="FILE",
+        help="import OpenMetrics text into --telemetry-recording and exit",
+    )
+    group.addoption(
+        "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
+    )
+    group.addoption(
+        "--telemetry-record",
+        metavar="FILE",
+        help="record what the judged checks need into a recording, new or existing",
+    )
+    parser.addini("telemetry_config", "path of telemetry.yaml, relative to the rootdir", default="")
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Add the hook specifications as soon as anybody implements one, so that nobody else pays for them."""
+    if any(name.startswith(_HOOK_PREFIX) for name in getattr(plugin, "__dict__", ())):
+        from pytest_telemetry_gate import hookspec
+
+        caller = getattr(manager.hook, "pytest_telemetry_gate_verdict", None)
+        if caller is None or not caller.has_spec():
+            manager.add_hookspecs(hookspec)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import") is not None:
+        from pytest_telemetry_gate.plugin.commands import main
+
+        return main(config, _run(config))
+    return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARKER)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
+    # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
+    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
+        _run(config)
+    if config.getoption("--telemetry-record") is not None and not hasattr(config, "workerinput"):
+        from pytest_telemetry_gate.plugin.recording import RecordRun
+
+        config.pluginmanager.register(RecordRun(config, _run(config)), "telemetry_gate_record")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name.endswith(_REPLAYS):
+        from pytest_telemetry_gate.plugin.replay_items import ReplayFile
+
+        return ReplayFile.of(parent, file_path, _run(parent.config))
+    if not file_path.name.endswith(_SUFFIXES):
+        return None
+    from pytest_telemetry_gate.plugin.check_items import GateFile
+
+    return GateFile.of(parent, file_path, _run(parent.config))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "telemetry_point" in metafunc.fixturenames:
+        from pytest_telemetry_gate.plugin.fixtures import parametrise
+
+        parametrise(metafunc, _run(metafunc.config))
+
+
+class _Listener:
+    """Hears verdicts arrive on reports, in the one process that reports; it costs others an attribute look-up."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._spool: Path | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        from pytest_telemetry_gate.plugin.shared_folder import shared_folder
+
+        self._spool = shared_folder(node.workerinput["testrunuid"])
+
+    def pytest_unconfigure(self) -> None:
+        # Here and not in the workers, which may be interrupted or die.
+        if self._spool is not None:
+            import shutil
+
+            shutil.rmtree(self._spool, ignore_errors=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "telemetry_verdicts"):
+            _run(self._config).take(report)
+        if hasattr(report, "telemetry_replayed"):
+            from pytest_telemetry_gate.plugin.replay_items import ReplayRun
+
+            ReplayRun.of(self._config, _run(self._config)).take(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        counts = getattr(node, "workeroutput", {}).get("telemetry_counts")
+        if counts is not None:
+            _run(self._config).take_counts(counts)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        result = yield
+        run = self._config.stash.get(_RUN, None)
+        if run is not None and run.must_fail(session):
+            # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
+            # summaries of other plugins saying that all is well.
+            session.testsfailed += 1
+        replay = self._config.pluginmanager.get_plugin("telemetry_gate_replay")
+        if replay is not None:
+            replay.store(session)
+        return result
+
+
+def _run(config: pytest.Config) -> GateRun:
+    if _RUN not in config.stash:
+        from pytest_telemetry_gate.plugin.session import GateRun
+
+        run = config.stash[_RUN] = GateRun(config)
+        config.pluginmanager.register(run, "telemetry_gate_run")
+    return config.stash[_RUN]
+
+
+@pytest.fixture
+def telemetry_point(request: pytest.FixtureRequest) -> Any:
+    """The region and checkpoint that a test is parametrised with; of use to the fixtures below only."""
+    from pytest_telemetry_gate.plugin.fixtures import NOWHERE
+
+    return getattr(request, "param", NOWHERE)
+
+
+@pytest.fixture
+def telemetry(request: pytest.FixtureRequest, telemetry_point: Any) -> Telemetry:
+    """Ask and check metrics at the test's region and checkpoint; failing checks are soft until the test ends."""
+    from pytest_telemetry_gate.plugin.fixtures import telemetry_of
+
+    return telemetry_of(request.node, _run(request.config), telemetry_point)
+
+
+@pytest.fixture
+def telemetry_environment(request: pytest.FixtureRequest) -> Environment:
+    """The environment of telemetry.yaml that the test is judged in."""
+    from pytest_telemetry_gate.plugin.fixtures import environment_of
+
+    return environment_of(request.node, _run(request.config))
+
+
+@pytest.fixture
+def telemetry_recording(request: pytest.FixtureRequest, telemetry_environment: Environment) -> Recording:
+    """The recording behind the environment; the test fails where the environment is live."""
+    from pytest_telemetry_gate.plugin.fixtures import recording_of
+
+    return recording_of(_run(request.config), telemetry_environment)

@@ -1,0 +1,311 @@
+"""What hand-written tests get: the gate's questions and checks, bound to a region and a checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_telemetry_gate.criteria.queries import check_queries
+from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
+from pytest_telemetry_gate.files.suites import load_criterion
+from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.check import Check, Criterion
+from pytest_telemetry_gate.model.events import Episode, Events
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Range
+from pytest_telemetry_gate.model.suite import Checkpoint, Rollout, Suite
+from pytest_telemetry_gate.plugin.session import ENVIRONMENT, NOT_CHOSEN, VERDICTS
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.model.verdict import Verdict
+    from pytest_telemetry_gate.plugin.session import GateRun
+    from pytest_telemetry_gate.recording import Recording
+
+__all__ = ["NOWHERE", "Point", "Telemetry", "environment_of", "parametrise", "recording_of", "telemetry_of"]
+
+_MARKER_KEYS = ("env", "region", "checkpoint", "level", "suite")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a test looks: a region and a checkpoint, None where the marker leaves them open."""
+
+    region: str | None = None
+    checkpoint: str | None = None
+
+
+NOWHERE = Point()
+
+
+class Telemetry:
+    """The gate at one region and one moment, for one test.
+
+    ``time`` is the checkpoint's moment, or the clock where the test names no checkpoint, in seconds since the
+    epoch. Asking raises SourceError, PromQLError or RecordingError with one line for people; nothing asked for and
+    not found is ever an empty success.
+    """
+
+    def __init__(
+        self, item: pytest.Item, run: GateRun, environment: Environment, check: Check, level: str | None
+    ) -> None:
+        self.region = check.region
+        self.checkpoint = check.checkpoint.id
+        self.time = check.time
+        self.verdicts: list[Verdict] = item.stash.setdefault(VERDICTS, [])
+        self._item = item
+        self._run = run
+        self._environment = environment
+        self._session = run.session(environment)
+        self._check = check
+        self._level = level
+        self._numbers = itertools.count(1)
+
+    def check(self, query: str | None = None, expect: str | float | None = None, /, **keys: Any) -> Verdict:
+        """Judge a criterion here and now, and return its verdict, which also stands in the gate's table.
+
+        ``keys`` are those of a criterion in a suite file, ``id`` and the kinds other than ``query`` included. The
+        test goes on, and fails at its end if any verdict does not let the gate through. Raises SuiteError for keys
+        that a suite file could not have.
+        """
+        number = next(self._numbers)
+        _, line, _ = self._item.reportinfo()
+        criterion = {"id": f"check-{number}", **keys}
+        if query is not None:
+            criterion["query"] = query
+        if expect is not None:
+            criterion["expect"] = expect
+        if self._level is not None:
+            criterion.setdefault("level", self._level)
+        model = load_criterion(
+            criterion,
+            self._session.kinds,
+            path=self._check.path,
+            line=(line or 0) + 1,
+            folder=self._item.path.parent,
+        )
+        check = dataclasses.replace(self._check, criterion=model, sequence=number)
+        if model.checkpoints is not None:
+            raise check.error("checkpoints: the test's marker says where it is judged")
+        if model.over_regions:
+            raise check.error("a test looks at one region; criteria over all regions stand in suite files")
+        for _, message in model.problems(check.suite):
+            raise check.error(message)
+        check_queries(check)
+        model.verify(check)
+        return self._run.judge(self._item, check, self._environment)
+
+    def value(self, query: str) -> float:
+        """Return the one value of a query; raises SourceError where it has none or several."""
+        answer = self._instant(query)
+        if isinstance(answer, Scalar):
+            return float(answer.value)
+        vector = self._vector(query, answer)
+        if len(vector.labels) != 1:
+            message = f"{query} has {len(vector.labels)} series, not one"
+            raise SourceError(message)
+        return float(vector.values[0])
+
+    def values(self, query: str) -> Vector:
+        """Return a query's labels and float64 values, a vector; raises SourceError where it has none."""
+        return self._vector(query, self._instant(query))
+
+    def range(
+        self, query: str, *, start: float | None = None, end: float | None = None, step: float = 60.0
+    ) -> Matrix:
+        """Return a query over time: labels, times (seconds), values and presence, float64 and bool [series, steps].
+
+        From the start of the rollout to the checkpoint unless told otherwise; raises SourceError where there is
+        nothing at all.
+        """
+        begin = self._check.start if start is None else start
+        question = Range(self.region, self._expanded(query), begin, self.time if end is None else end, step)
+        value = self._answered(self._session.ask(question))
+        if not isinstance(value, Matrix) or not value.labels:
+            message = f"no data: {question.promql} has no value in the range"
+            raise SourceError(message)
+        return value
+
+    def alerts(self, **match: str) -> Sequence[Episode]:
+        """Return the alerts with these labels that fired from the start of the rollout to the checkpoint.
+
+        Raises SourceError where the history cannot be told, so that an empty list means that none fired as far as
+        the source knows; a criterion ``check(alerts={"match": ...}, ...)`` also asks for proof of evaluation.
+        """
+        question = EventsQuestion(self.region, "alerts", self._check.start, self.time)
+        value = self._answered(self._session.ask(question))
+        if not isinstance(value, Events) or not value.complete:
+            message = "the alert history is incomplete"
+            raise SourceError(message)
+        wanted = match.items()
+        return [
+            one
+            for one in value.episodes
+            if all({**one.labels, "alertname": one.name}.get(k) == v for k, v in wanted)
+        ]
+
+    def _instant(self, query: str) -> Any:
+        return self._answered(self._session.ask(Instant(self.region, self._expanded(query), self.time)))
+
+    def _expanded(self, query: str) -> str:
+        return self._check.expand(query)
+
+    def _answered(self, answer: Answer) -> Any:
+        if answer.error:
+            raise SourceError(answer.error)
+        if answer.partial:
+            message = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
+            raise SourceError(message)
+        return answer.value
+
+    def _vector(self, query: str, value: object) -> Vector:
+        if not isinstance(value, Vector) or not value.labels:
+            message = f"no data: {query} has no value at the checkpoint"
+            raise SourceError(message)
+        return value
+
+
+def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
+    """Run a test once for each region and checkpoint of its marker that the options choose."""
+    options = _options(metafunc.definition)
+    try:
+        environment = run.environment(metafunc.definition.path.parent, options.get("env"))
+        regions = _wanted("region", options.get("region"), list(environment.regions))
+        suite = _suite(metafunc.definition, run, options)
+        known = [point.id for point in suite.points] if suite is not None else []
+        checkpoints = _wanted("checkpoint", options.get("checkpoint"), known, every=False)
+    except ConfigError as error:
+        run.problem = run.problem or error
+        return
+    except TelemetryGateError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
+    regions = [one for one in regions if one in (run.config.getoption("--telemetry-region") or regions)]
+    chosen = run.config.getoption("--telemetry-checkpoint")
+    checkpoints = [one for one in checkpoints if not chosen or one is None or one in chosen]
+    points = [Point(region, checkpoint) for region in regions for checkpoint in checkpoints]
+    several = len(environment.regions) > 1
+    names = [
+        "-".join(part for part in (point.region if several else None, point.checkpoint) if part)
+        for point in points
+    ]
+    if not points:
+        metafunc.parametrize("telemetry_point", [NOT_CHOSEN], indirect=True, ids=[NOT_CHOSEN])
+    elif any(names) or len(points) != 1:
+        metafunc.parametrize("telemetry_point", points, indirect=True, ids=names)
+
+
+def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
+    """Return the ``telemetry`` fixture of a test; fails the test in one line where it cannot be had."""
+    options = _options(item)
+    try:
+        environment = run.environment(item.path.parent, options.get("env"))
+        session = run.session(environment)
+        region = point.region if point.region is not None else next(iter(environment.regions))
+        suite = _suite(item, run, options)
+        # Without a checkpoint a test looks at the newest moment that is due.
+        now = session.now(region) - 2 * max(session.source(region).scrape_intervals.values(), default=0.0)
+        path, line, _ = item.reportinfo()
+        shown = run.shown(Path(path))
+        if suite is None:
+            suite = _no_suite(item, now)
+        checkpoint = next(
+            (one for one in suite.points if one.id == point.checkpoint),
+            Checkpoint(id="", at=now, window=None, named=True),
+        )
+        check = Check(
+            suite=suite,
+            group=getattr(item, "originalname", item.name),
+            criterion=Criterion(id="test", line=(line or 0) + 1),
+            checkpoint=checkpoint,
+            region=region,
+            environment=environment.name,
+            scrape_interval=environment.scrape_interval,
+            path=shown,
+            replays={name: settings.replay for name, settings in environment.regions.items()},
+        )
+    except TelemetryGateError as error:
+        pytest.fail(str(error), pytrace=False)
+    return Telemetry(item, run, environment, check, options.get("level"))
+
+
+def environment_of(item: pytest.Item, run: GateRun) -> Environment:
+    """Return the environment of a test or of a suite file's item; fails it in one line where there is none."""
+    if ENVIRONMENT in item.stash:
+        return item.stash[ENVIRONMENT]
+    try:
+        return run.environment(item.path.parent, _options(item).get("env"))
+    except TelemetryGateError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def recording_of(run: GateRun, environment: Environment) -> Recording:
+    """Return the recording of an environment's first region; fails the test where there is none."""
+    from pytest_telemetry_gate.sources.recording import RecordingSource
+
+    try:
+        source = run.session(environment).source(next(iter(environment.regions)))
+    except TelemetryGateError as error:
+        pytest.fail(str(error), pytrace=False)
+    if not isinstance(source, RecordingSource):
+        pytest.fail(
+            f"environment {environment.name!r} is not a recording but {source.description}", pytrace=False
+        )
+    return source.recording
+
+
+def _no_suite(item: pytest.Item, now: float) -> Suite:
+    """Return what stands in for the suite of a test that has none: a rollout that is just now, and no checkpoints."""
+    rollout = Rollout.model_construct(start=now, end=now, steps=())
+    name = item.path.stem
+    return Suite.model_construct(
+        version=1, suite=name, title="", rollout=rollout, checkpoints=(), groups={}, points=(), path=""
+    )
+
+
+def _options(item: Any) -> Mapping[str, Any]:
+    marker = item.get_closest_marker("telemetry")
+    if marker is None:
+        return {}
+    unknown = sorted(set(marker.kwargs) - set(_MARKER_KEYS))
+    if unknown or marker.args:
+        what = f"unknown key {unknown[0]!r}" if unknown else "takes keywords only"
+        message = f"marker telemetry: {what}; allowed: {', '.join(_MARKER_KEYS)}"
+        raise pytest.UsageError(message)
+    return dict(marker.kwargs)
+
+
+def _wanted(
+    what: str, named: str | Sequence[str] | None, known: Sequence[str], *, every: bool = True
+) -> list[Any]:
+    if named is None:
+        return list(known) if every else [None]
+    names = [named] if isinstance(named, str) else list(named)
+    for name in names:
+        if name not in known:
+            message = f"marker telemetry: unknown {what} {name!r}; known: {', '.join(filter(None, known)) or 'none'}"
+            raise SourceError(message)
+    return names
+
+
+def _suite(item: Any, run: GateRun, options: Mapping[str, Any]) -> Suite | None:
+    """Return the suite whose rollout and checkpoints a test refers to: named, or the only one nearby."""
+    named = options.get("suite")
+    if named is not None:
+        return run.suite(item.path.parent / named)
+    root = run.config.rootpath
+    for folder in (item.path.parent, *item.path.parents):
+        files = sorted([*folder.glob("*.gate.yaml"), *folder.glob("*.gate.yml")])
+        if len(files) == 1:
+            return run.suite(files[0])
+        if len(files) > 1:
+            message = f"several suites beside {item.path.name}: name one with telemetry(suite=...)"
+            raise SourceError(message)
+        if folder == root:
+            break
+    return None

@@ -1,0 +1,226 @@
+"""Record what questions need from metric sources, and unite it with what a file holds already."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
+from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.questions import EventsQuestion, Question
+from pytest_telemetry_gate.model.sources import Source
+from pytest_telemetry_gate.recorder.needs import Stretch, stretches
+from pytest_telemetry_gate.recorder.samples import RawSamples
+from pytest_telemetry_gate.recording.captures import Captures
+from pytest_telemetry_gate.recording.files import locked
+from pytest_telemetry_gate.recording.merge import check_events, recorded_events
+from pytest_telemetry_gate.recording.reader import Recording
+from pytest_telemetry_gate.recording.spill import Spill
+from pytest_telemetry_gate.recording.writer import RecordingWriter
+
+__all__ = ["Recorded", "Wanted", "record"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of one region: all that the questions read, and what happened.
+
+    ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
+    can be judged from it. With ``accept_warnings`` an answer that the source warns of is good enough.
+    """
+
+    source: Source
+    questions: Collection[Question]
+    events: Mapping[EventsQuestion, Events] = field(default_factory=dict)
+    checkpoints: Collection[tuple[str, str]] = ()
+    accept_warnings: bool = False
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded: how many samples were read for how many series, and why regions are not among it.
+
+    ``unasked`` pauses of series were so many that it was not asked whether the series were gone.
+    """
+
+    series: int = 0
+    samples: int = 0
+    unasked: int = 0
+    size: int = 0
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def record(
+    out: Path,
+    wanted: Mapping[str, Wanted],
+    *,
+    recorded_at: float,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Recorded:
+    """Record regions into a file, which is replaced as a whole when everything has been read.
+
+    What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
+    was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` is told the number of samples read, and
+    to be read as far as that is known. Memory does not grow with the number of samples.
+
+    A region whose source fails is left out and named in the result; where all fail nothing is written. Raises RecordingError where
+    the file cannot be read or written, or holds another profile of PromQL; it stays as it was.
+    """
+    _check(out, wanted)
+    failures: dict[str, str] = {}
+    try:
+        with contextlib.ExitStack() as stack:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            fetched: dict[str, Spill] = {}
+            tally = _Tally(progress)
+            plans = dict(_plans(wanted, tally, failures))
+            unasked = 0
+            for region, plan in plans.items():
+                spill, samples = _opened(stack, out.parent), _samples(wanted[region])
+                try:
+                    for stretch, expected in plan:
+                        unasked += samples.fetch(stretch, expected, spill, tally.add)
+                except TelemetryGateError as error:
+                    failures[region] = str(error)
+                else:
+                    fetched[region] = spill
+            if not fetched:
+                return Recorded(failures=failures)
+            series = sum(len(spill.labels) for spill in fetched.values())
+            with locked(out):
+                _united(stack, out, wanted, fetched, recorded_at).replace(out)
+            return Recorded(series, tally.done, unasked, out.stat().st_size, failures)
+    except OSError as error:
+        message = f"{out}: cannot be written: {error.strerror or error}"
+        raise RecordingError(message) from None
+
+
+class _Tally:
+    """Counts samples and tells how many have come."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress = progress
+        self.done = 0
+        self.total = 0
+
+    def expect(self, samples: int) -> None:
+        self.total += samples
+        self._progress(self.done, self.total)
+
+    def add(self, samples: int) -> None:
+        self.done += samples
+        self._progress(self.done, self.total)
+
+
+def _plans(
+    wanted: Mapping[str, Wanted], tally: _Tally, failures: dict[str, str]
+) -> Iterator[tuple[str, list[tuple[Stretch, int | None]]]]:
+    """Yield what is to be read of each region that answers, with the number of samples."""
+    for region, one in wanted.items():
+        plan: list[tuple[Stretch, int | None]] = []
+        try:
+            for stretch in stretches(one.questions, one.events, semantics=one.source.semantics):
+                expected = _samples(one).count(stretch)
+                tally.expect(expected or 0)
+                plan.append((stretch, expected))
+        except TelemetryGateError as error:
+            failures[region] = str(error)
+        else:
+            yield region, plan
+
+
+def _samples(one: Wanted) -> RawSamples:
+    return RawSamples(one.source, accept_warnings=one.accept_warnings)
+
+
+def _opened(stack: contextlib.ExitStack, folder: Path) -> Spill:
+    spill = Spill(folder)
+    stack.callback(spill.close)
+    return spill
+
+
+def _check(out: Path, wanted: Mapping[str, Wanted]) -> None:
+    """Refuse what cannot go into one file, before anything is read from a source."""
+    profiles = {one.source.semantics for one in wanted.values()}
+    if out.exists():
+        with contextlib.closing(Recording.open(out)) as old:
+            if old.holds_samples:  # a file of replays alone was never asked anything
+                profiles.add(old.semantics)
+            _check_events(old)
+    if len(profiles) > 1:
+        named = " and ".join(sorted(profiles))
+        message = (
+            f"{out}: one recording cannot hold the semantics of Prometheus {named}; record into another file"
+        )
+        raise RecordingError(message)
+
+
+def _check_events(old: Recording) -> None:
+    for region, kind in [(name, one) for name in old.regions for one in old.kinds(name)]:
+        try:
+            check_events(old.events(region, kind) or {})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"{old.path}: damaged events of kind {kind!r} in index.json: {error!r}"
+            raise RecordingError(message) from None
+
+
+def _united(
+    stack: contextlib.ExitStack,
+    out: Path,
+    wanted: Mapping[str, Wanted],
+    fetched: Mapping[str, Spill],
+    recorded_at: float,
+) -> RecordingWriter:
+    """Return a writer with what was read and what the file holds; to be called under ``locked``."""
+    _check(out, wanted)  # again, since another process may have written it meanwhile
+    old = Recording.open(out) if out.exists() else None
+    if old is not None:
+        stack.callback(old.close)
+    known = set(old.source.split("; ")) if old is not None and old.source else set()
+    writer = RecordingWriter(
+        recorded_at=recorded_at if old is None else max(recorded_at, old.recorded_at),
+        source="; ".join(sorted(known | {wanted[region].source.description for region in fetched})),
+        semantics=next(wanted[region].source.semantics for region in fetched),
+        suites=sorted(
+            {
+                *(old.suites if old else ()),
+                *(suite for region in fetched for suite, _ in wanted[region].checkpoints),
+            }
+        ),
+    )
+    if old is not None:
+        with contextlib.closing(Captures(out)) as captures:
+            for capture in captures.all():
+                writer.capture(capture)
+    for region in sorted({*fetched, *(old.regions if old else ())}):
+        spill = fetched.get(region) or _opened(stack, out.parent)
+        if old is not None and region in old.regions:
+            for piece in old.pieces(region):
+                spill.add(piece.labels, piece.times, piece.values.T, yields=True)
+            _keep(writer, old, region)
+        for group in spill.groups():
+            writer.add(group, region=region)
+        if region in fetched:
+            _add(writer, wanted[region], region, recorded_at)
+    return writer
+
+
+def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:
+    for job, seconds in old.scrape_intervals(region).items():
+        writer.interval(job, seconds, region=region)
+    for kind in old.kinds(region):
+        writer.events(kind, old.events(region, kind) or {}, region=region)
+    for suite, moments in old.checkpoints(region).items():
+        for checkpoint, at in moments.items():
+            writer.checkpoint(suite, checkpoint, at, region=region)
+
+
+def _add(writer: RecordingWriter, new: Wanted, region: str, recorded_at: float) -> None:
+    for job, seconds in new.source.scrape_intervals.items():
+        writer.interval(job, seconds, region=region)
+    for question, events in new.events.items():
+        writer.events(question.kind, recorded_events(events), region=region)
+    for suite, checkpoint in new.checkpoints:
+        writer.checkpoint(suite, checkpoint, recorded_at, region=region)

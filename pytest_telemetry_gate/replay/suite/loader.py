@@ -1,0 +1,287 @@
+"""Replay suites into models; whatever is wrong becomes one line with file, line, what, and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.files.validation import validated
+from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract
+from pytest_telemetry_gate.replay.suite.model import (
+    CI_LOGS,
+    CaptureSettings,
+    CaseEntry,
+    ReplayCase,
+    ReplaySuite,
+    ReplaySuiteFile,
+)
+from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.variables import expand
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import ReplaySettings
+
+__all__ = ["load_replay"]
+
+_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_WHOLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_PRIVATE = "\ue000"  # stands for the dollar of an environment variable while suite variables are expanded
+
+
+def load_replay(
+    path: Path, display_path: str = "", *, region: str = "", settings: ReplaySettings | None = None
+) -> ReplaySuite:
+    """Read a ``*.replay.yaml`` file for a region; raises SuiteError for anything in it that cannot be used.
+
+    ``settings`` are what telemetry.yaml says instead of the file; raises ConfigError for what is wrong there.
+    References to environment variables (``${VAR}``, ``${VAR:-default}``) in ``variables`` stay until a case is
+    driven, since what starts the system may set them; whatever else is wrong is found here. A file that has not
+    changed is read once.
+    """
+    try:
+        stamp = path.stat()
+        return _loaded(path, display_path, region, settings, (stamp.st_mtime_ns, stamp.st_size))
+    except OSError:
+        return _loaded(path, display_path, region, settings, (0, 0))
+
+
+@lru_cache(maxsize=64)
+def _loaded(
+    path: Path, display_path: str, region: str, settings: ReplaySettings | None, _: tuple[int, int]
+) -> ReplaySuite:
+    document = Document(path, display_path)
+    raw = document.value
+    variables = {**_variables(document), "region": region}
+    if settings is not None:
+        variables |= _overridden(variables, settings)
+    contracts = _contracts(document, variables)
+    entries = raw.get("cases")
+    # Cases are expanded before they are read, so the file itself is read without them and contracts.
+    placeholder = [{"id": "-", "drive": {"cli": {"argv": ["-"]}}, "expect": {"spans": [{"contract": "-"}]}}]
+    rest = {**raw, "contracts": {}, "variables": {}}
+    if isinstance(entries, list) and entries:
+        rest["cases"] = placeholder
+    file = validated(ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ())
+    if settings is not None and settings.capture is not None:
+
+        def error(where: Sequence[Key], message: str) -> Exception:
+            return settings.error(("capture", *where), f"replay.capture: {message}")
+
+        file = file.model_copy(
+            update={"capture": validated(CaptureSettings, dict(settings.capture), error, ())}
+        )
+    cases: list[ReplayCase] = []
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        cases += _cases(
+            document, entry, ("cases", index), file=file, variables=variables, contracts=contracts
+        )
+    _unique(document, cases)
+    suite = ReplaySuite(
+        file.suite,
+        file.title,
+        document.shown,
+        path.parent,
+        file,
+        contracts,
+        tuple(cases),
+        {name: document.line(("contracts", name)) for name in contracts},
+        document.line(("ci_logs",)),
+    )
+    _denominators(document, suite)
+    return suite
+
+
+def _variables(document: Document) -> dict[str, Any]:
+    raw = document.value.get("variables")
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise document.error(("variables",), "variables: must be a mapping of keys to values")
+    for name, value in raw.items():
+        if not isinstance(value, str | int | float | bool):
+            raise document.error(
+                ("variables", name), f"variables.{name}: must be text, a number, true or false"
+            )
+    return {
+        name: value.replace("$", _PRIVATE) if isinstance(value, str) else value for name, value in raw.items()
+    }
+
+
+def _overridden(known: Mapping[str, Any], settings: ReplaySettings) -> Mapping[str, Any]:
+    """Return what telemetry.yaml says of variables; a misspelt one would leave cases to drive something else."""
+    for name in settings.variables:
+        if name not in known:
+            message = f"replay.variables: the suite has no variable {name!r}{suggestion(name, known)}"
+            raise settings.error(("variables", name), message)
+    return settings.variables
+
+
+def _contracts(document: Document, variables: Mapping[str, Any]) -> dict[str, Contract]:
+    raw = document.value.get("contracts") or {}
+    if not isinstance(raw, dict):
+        raise document.error(("contracts",), "contracts: must be a mapping of keys to values")
+    found = {}
+    for name, entry in raw.items():
+        where = ("contracts", name)
+        if not isinstance(entry, dict):
+            raise document.error(where, f"contract {name!r}: must be a mapping of keys to values")
+        signal = entry.get("signal", "spans")
+        if signal not in CONTRACTS:
+            message = f"contract {name!r}: signal: {signal!r}{suggestion(signal, CONTRACTS)}"
+            raise document.error((*where, "signal"), message)
+        expanded = _expanded(entry, variables, document, where)
+        found[name] = validated(CONTRACTS[signal], expanded, document, where, f"contract {name!r}: ")
+    return found
+
+
+def _cases(
+    document: Document,
+    entry: object,
+    where: tuple[Key, ...],
+    *,
+    file: ReplaySuiteFile,
+    variables: Mapping[str, Any],
+    contracts: Mapping[str, Contract],
+) -> list[ReplayCase]:
+    if not isinstance(entry, dict):
+        raise document.error(where, "a case must be a mapping of keys to values")
+    rows = entry.get("matrix", [{}])
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise document.error(
+            (*where, "matrix"), "matrix: must be a list of rows, each a mapping of variables"
+        )
+    found = []
+    for number, row in enumerate(rows):
+        at = (*where, "matrix", number) if "matrix" in entry else where
+        bad = next(
+            (key for key, value in row.items() if not isinstance(value, str | int | float | bool)), None
+        )
+        if bad is not None:
+            raise document.error((*at, bad), f"matrix: {bad}: must be text, a number, true or false")
+        known = {**variables, **row}
+        body = {key: value for key, value in entry.items() if key != "matrix"}
+        name = entry.get("id")
+        expanded = _expanded(body, known, document, where)
+        case = validated(CaseEntry, expanded, document, where, f"case {name!r}: ")
+        identity = _identity(str(name), case, row)
+        if not _ID.fullmatch(identity):
+            message = f"case {identity!r}: a name has letters, digits, '_', '.' and '-'"
+            raise document.error((*where, "id"), message)
+        if identity == CI_LOGS:
+            message = f"case {identity!r}: that is the name of what `ci_logs:` brings"
+            raise document.error((*where, "id"), message)
+        _check(document, case, where, file, contracts)
+        line = document.line(at)
+        for checkpoint in case.checkpoints or file.checkpoints:
+            title = case.title or identity
+            found.append(ReplayCase(identity, checkpoint, title, case.drive, case.expect, case.level, line))
+    return found
+
+
+def _identity(written: str, case: CaseEntry, row: Mapping[str, Any]) -> str:
+    if "$" in written:
+        return case.id
+    values = [str(value) for value in row.values() if _ID.fullmatch(str(value))]
+    return "-".join([case.id, *values])
+
+
+def _check(
+    document: Document,
+    case: CaseEntry,
+    where: tuple[Key, ...],
+    file: ReplaySuiteFile,
+    contracts: Mapping[str, Contract],
+) -> None:
+    for checkpoint in case.checkpoints:
+        if checkpoint not in file.checkpoints:
+            message = f"case {case.id!r}: unknown checkpoint {checkpoint!r}{suggestion(checkpoint, file.checkpoints)}"
+            raise document.error((*where, "checkpoints"), message)
+    for signal in ("spans", "metrics", "logs"):
+        for index, expected in enumerate(getattr(case.expect, signal)):
+            name = getattr(expected, "contract", None)
+            if name is None:
+                continue
+            at = (*where, "expect", signal, index)
+            known = [one for one, contract in contracts.items() if contract.signal == signal]
+            if name not in known:
+                other = f"contract {name!r} is about {contracts[name].signal}" if name in contracts else ""
+                message = other or f"unknown contract {name!r}{suggestion(name, known)}"
+                raise document.error(at, f"case {case.id!r}: {message}")
+    folder = document.path.parent
+    for key, name in _files(case):
+        if not (folder / name).is_file():
+            raise document.error((*where, *key), f"case {case.id!r}: there is no file {name!r}")
+
+
+def _files(case: CaseEntry) -> list[tuple[tuple[Key, ...], str]]:
+    """Return the files that a case reads, with the keys that name them."""
+    found: list[tuple[tuple[Key, ...], str]] = []
+    drive = case.drive
+    if drive.http is not None and drive.http.body is not None and not isinstance(drive.http.body, str):
+        found.append((("drive", "http", "body"), drive.http.body.file))
+    if drive.cli is not None and drive.cli.stdin is not None:
+        found.append((("drive", "cli", "stdin"), drive.cli.stdin.file))
+    if drive.otlp is not None:
+        source = drive.otlp.from_
+        found.append((("drive", "otlp", "from"), source if isinstance(source, str) else source.file))
+    if case.expect.tree is not None:
+        found.append((("expect", "tree", "like"), case.expect.tree.like))
+    return found
+
+
+def _unique(document: Document, cases: Sequence[ReplayCase]) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for case in cases:
+        key = case.id, case.checkpoint
+        if key in seen:
+            message = f"case {case.id!r} is there already (line {seen[key]})"
+            raise type(document.error((), ""))(document.shown, case.line, message)
+        seen[key] = case.line
+
+
+def _denominators(document: Document, suite: ReplaySuite) -> None:
+    for name, checkpoint in suite.file.checkpoints.items():
+        number = len(suite.at(name))
+        if number != checkpoint.cases:
+            message = f"checkpoint {name!r} has {checkpoint.cases} cases, but {number} are written for it"
+            raise document.error(("checkpoints", name), message)
+    if suite.file.ci_logs is not None:
+        for name in suite.file.ci_logs.checkpoints:
+            if name not in suite.file.checkpoints:
+                message = f"ci_logs: unknown checkpoint {name!r}{suggestion(name, suite.file.checkpoints)}"
+                raise document.error(("ci_logs", "checkpoints"), message)
+
+
+def _expanded(
+    part: Any, variables: Mapping[str, Any], document: Document, where: tuple[Key, ...], *, whole: bool = True
+) -> Any:
+    """Put variables into all texts; a text that is one variable alone takes over its type."""
+    if isinstance(part, dict):
+        return {
+            key: _expanded(value, variables, document, (*where, key), whole=whole)
+            for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [
+            _expanded(value, variables, document, (*where, index), whole=whole)
+            for index, value in enumerate(part)
+        ]
+    if not isinstance(part, str) or "$" not in part:
+        return part
+    alone = _WHOLE.fullmatch(part)
+    if alone is not None and whole and (alone[1] or alone[2]) in variables:
+        value = variables[alone[1] or alone[2]]
+    else:
+        words = {
+            key: str(one).lower() if isinstance(one, bool) else str(one) for key, one in variables.items()
+        }
+        try:
+            value = expand(part, words)
+        except ValueError as error:
+            raise document.error(where, str(error)) from None
+    return value.replace(_PRIVATE, "$") if isinstance(value, str) else value

@@ -1,0 +1,174 @@
+"""The verdicts that a reader has to act on, one line each, many of one kind in few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst
+from pytest_telemetry_gate.reports.rows import limit_of, ordered, ranges
+from pytest_telemetry_gate.support import text
+from pytest_telemetry_gate.support.durations import format_time
+from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
+
+__all__ = ["explained", "figures_of", "listed"]
+
+_SAME = 3  # criteria that may have one reason before they are written as one
+_NAMED = 5  # criteria that are named where one reason holds for many
+_SEVERITY = {Level.CRIT: 0, Level.WARN: 1, Level.INFO: 2, None: 3}
+_RANK = {outcome: rank for rank, outcome in enumerate(reversed(Outcome))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """Verdicts with one outcome: of one criterion, or with one and the same reason."""
+
+    verdicts: tuple[Verdict, ...]
+    same_reason: bool = False
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        first = self.verdicts[0]
+        return _RANK[first.outcome], min(_SEVERITY[one.severity] for one in self.verdicts)
+
+    def split(self, first: int) -> tuple[list[Verdict], list[Verdict]]:
+        """Return the verdicts to write in full, each with a reason of its own, and those to count."""
+        telling = list({one.reason: one for one in reversed(self.verdicts)}.values())[::-1]
+        shown = telling[: 1 if self.same_reason else first]
+        if len(telling) == len(shown) + 1 == len(self.verdicts):
+            shown = telling  # counting a single one would save nothing
+        written = {id(one) for one in shown}
+        return shown, [one for one in self.verdicts if id(one) not in written]
+
+
+def listed(
+    verdicts: Sequence[Verdict],
+    among: Sequence[Verdict],
+    *,
+    width: int,
+    verbosity: int = 0,
+    first: int,
+    unicode: bool = True,
+) -> Iterator[str]:
+    """Yield lines about verdicts, the worst first; ``among`` are all verdicts, so that runs can be named.
+
+    The first ones of a criterion are written in full and the others counted, all in full from verbosity 2 on;
+    from 1 on each is explained.
+    """
+    lots = _lots(verdicts)
+    families = _families(among)
+    column = max((len(lot.verdicts[0].outcome) for lot in lots), default=0) + 2
+    further = " " * min(column, width // 2)
+
+    def written(word: str, told: str, deeper: str = "") -> list[str]:
+        return text.wrap(f"{word:<{column}}{deeper}{told}", width, indent=further + 2 * deeper)
+
+    def plain(content: str) -> str:
+        return text.plain(content, unicode=unicode)
+
+    for lot in lots:
+        shown, hidden = lot.split(first) if verbosity < 2 else (lot.verdicts, ())
+        names = [plain(one.criterion if lot.same_reason else one.name) for one in shown]
+        for name, verdict in zip(names, shown, strict=True):
+            padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
+            where = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
+            reason = plain(text.without_password(verdict.reason) + where)
+            yield from written(verdict.outcome.upper(), f"{padded}  {reason}")
+            if verbosity > 0:
+                for line in explained(verdict):
+                    yield from written("", plain(line), "  ")
+        if hidden:
+            yield from written(
+                "", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families))
+            )
+
+
+def explained(verdict: Verdict) -> Iterator[str]:
+    """Yield lines on where a verdict comes from: evidence, time, level, figures, query, link."""
+    yield from verdict.details
+    yield from figures_of(verdict)
+
+
+def figures_of(verdict: Verdict) -> Iterator[str]:
+    """Yield the lines of ``explained()`` that every kind of verdict has."""
+    facts = [
+        "" if verdict.time is None else f"at {format_time(verdict.time)}",
+        ""
+        if verdict.value is None
+        else f"value {format_against(verdict.value, limit_of(verdict), verdict.unit)}",
+        f"limit {limit_of(verdict)}" if limit_of(verdict) else "",
+        "" if verdict.margin is None else f"margin {format_value(verdict.margin, _unit_of_margin(verdict))}",
+        "" if verdict.level is None else f"level {verdict.level}",
+        "" if verdict.coverage is None else f"coverage {format_percent(verdict.coverage)}",
+    ]
+    if any(facts):
+        yield ", ".join(filter(None, facts))
+    if verdict.baseline is not None:
+        name = f" ({verdict.baseline_name})" if verdict.baseline_name else ""
+        against = f"baseline {format_value(verdict.baseline, verdict.unit)}{name}"
+        if verdict.variance is not None:
+            against += f", variance {format_change(verdict.variance, verdict.variance_unit)}"
+        if verdict.tolerance is not None:
+            against += f", tolerance ±{verdict.tolerance:g} {verdict.variance_unit}"
+        yield against
+    for name in ("query", "source", "link"):
+        content = getattr(verdict, name)
+        if content:
+            yield f"{name} {text.without_password(content)}"
+    for warning in verdict.warnings:
+        yield f"warning {warning}"
+
+
+def _unit_of_margin(verdict: Verdict) -> str:
+    return verdict.unit if limit_of(verdict) else verdict.variance_unit
+
+
+def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
+    """Sort verdicts into lots: a server that is down is one thing to read, not one per criterion."""
+    by_reason: dict[tuple[Outcome, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        by_reason.setdefault((verdict.outcome, verdict.reason), []).append(verdict)
+    common = {
+        key
+        for key, lot in by_reason.items()
+        if len({(one.path, one.criterion) for one in lot}) > _SAME and key[1]
+    }
+    lots: dict[object, list[Verdict]] = {}
+    for verdict in ordered(verdicts):
+        reason = (verdict.outcome, verdict.reason)
+        criterion = (verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.outcome)
+        lots.setdefault(reason if reason in common else criterion, []).append(verdict)
+    return sorted((_Lot(tuple(lot), key in common) for key, lot in lots.items()), key=lambda lot: lot.rank)
+
+
+def _families(verdicts: Sequence[Verdict]) -> Mapping[tuple[str, ...], list[str]]:
+    """Return the checkpoints of every criterion in every region, in the order of time."""
+    families: dict[tuple[str, ...], dict[str, None]] = {}
+    for one in ordered(verdicts):
+        families.setdefault(_family(one), {})[one.checkpoint] = None
+    return {family: list(names) for family, names in families.items()}
+
+
+def _family(verdict: Verdict) -> tuple[str, ...]:
+    return verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.region
+
+
+def _rest(
+    shown: Sequence[Verdict], hidden: Sequence[Verdict], families: Mapping[tuple[str, ...], Sequence[str]]
+) -> str:
+    parts = []
+    for region in dict.fromkeys(one.region for one in hidden):
+        mine = [one for one in hidden if one.region == region]
+        where = ranges([one.checkpoint for one in mine], families[_family(mine[0])])
+        parts.append(f"{region} {where}" if region else where)
+    told = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
+    furthest = worst([*shown, *hidden])
+    if furthest in shown or furthest.margin is None or furthest.value is None:
+        return told
+    return f"{told}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"
+
+
+def _same(hidden: Sequence[Verdict]) -> str:
+    criteria = list(dict.fromkeys(one.criterion for one in hidden))
+    named = ", ".join(criteria[:_NAMED]) + (", ..." if len(criteria) > _NAMED else "")
+    return f"and {len(hidden)} more checks of {len(criteria)} criteria, for the same reason: {named}"

@@ -1,0 +1,383 @@
+"""The table of a suite, fitted to a width: columns that there is no room for are left out, and named below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import tabulate
+
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.reports.rows import Row, checkpoints, limit_of, series_name
+from pytest_telemetry_gate.support import text
+from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
+
+__all__ = ["MARKS", "Table", "table"]
+
+MARKS = {Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.WAIVED: "~", Outcome.INCONCLUSIVE: "?"}
+_ASCII_MARKS = {**MARKS, Outcome.FAIL: "*"}
+_LOUD = frozenset({Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.ERROR})
+_GAP = 2
+_TITLE = 21  # columns that a title may ask for before other columns are left out
+_TITLE_LINES = 2
+_BREAKS = " _-./:,"
+_NAME = 12  # columns that the name of a baseline may take in the header
+_DIGITS = 4  # what follows a whole number, at most, to be aligned at the point: ".123"
+_FIGURE = re.compile(r"([-+]?[\d,]+)(\.\d+)?(?![\w.,])(.*)")
+_WHOLE = re.compile(r"-?\d{1,3}")  # from 1,000 on every number is written whole
+_DECIMALS = re.compile(r"-?\d+\.(\d+)")
+# tabulate takes every character for one column wide, or asks wcwidth if that happens to be installed, and strips
+# blanks. Private characters, which `plain` keeps out of texts, stand in for whatever it would get wrong.
+_PAD, _WIDE, _MORE = "\ue000", "\ue001", "\ue002"
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column with its cells, ``gap`` columns of the terminal right of the one before it."""
+
+    name: str
+    header: str
+    cells: tuple[str, ...]
+    left: bool = False
+    gap: int = _GAP
+
+    @property
+    def taken(self) -> int:
+        """The columns of the terminal that it takes, the gap before it included."""
+        return self.gap + max(map(text.width_of, (self.header, *self.cells)))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as lines: its two header lines, one block of lines per row, and notes on what it leaves out."""
+
+    header: tuple[str, ...]
+    blocks: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def table(rows: Sequence[Row], *, width: int, unicode: bool = True, strict: bool = False) -> Table:
+    """Return the table of some rows with no line wider than ``width`` columns.
+
+    Left out for want of room, in this order: the series' column, the margin, the checkpoint in the verdict, the
+    baseline, the variance, checkpoints from the first on, the target, the region; the verdict never.
+    """
+    sheet = _Sheet(rows, unicode=unicode, strict=strict)
+    columns = sheet.columns()
+    wanted = min(_TITLE, max(map(text.width_of, sheet.titles)))
+    left_out: list[str] = []
+    for cut in sheet.cuts():
+        if width - sum(column.taken for column in columns) >= wanted:
+            break
+        columns, name = cut(columns)
+        if name:
+            left_out.append(name)
+    lines = _tabulated(sheet, columns, width)
+    return Table(lines[0], lines[1], tuple(sheet.notes(left_out, width)))
+
+
+class _Sheet:
+    """The cells of a table, column by column, as wide as they would like to be."""
+
+    def __init__(self, rows: Sequence[Row], *, unicode: bool, strict: bool) -> None:
+        self.rows = rows
+        self.unicode = unicode
+        self._strict = strict
+        self._checkpoints = checkpoints(rows)
+        self._series = series_name(rows)
+        self.titles = self._titles()
+        self._marks = MARKS if unicode else _ASCII_MARKS
+        self._used: set[Outcome] = set()
+
+    def columns(self) -> list[_Column]:
+        """Return every column that says something about these rows, the title's excepted."""
+        names = {row.last.baseline_name for row in self.rows if row.last.baseline_name}
+        name = self._plain(names.pop()) if len(names) == 1 else ""
+        columns = [
+            self._column("region", "region", lambda row: row.region, left=True),
+            self._column("baseline", name if 0 < text.width_of(name) <= _NAME else "baseline", _baseline),
+            *(self._column(f"at {point}", point or "value", self._at(point)) for point in self._checkpoints),
+            self._column("series", self._series, self._fold),
+            self._column("variance", "variance", _variance),
+            self._column("target", "target", self._target, left=True),
+            self._column("margin", "margin", _margin),
+            self._column("verdict", "verdict", self._verdict, left=True),
+        ]
+        regions = {row.region for row in self.rows}
+        if len(regions) == 1:
+            del columns[0]
+        return [column for column in columns if any(column.cells)]
+
+    def cuts(self) -> Iterator[Callable[[list[_Column]], tuple[list[_Column], str]]]:
+        """Yield the ways to save room, the least loss first."""
+        yield _without("series")
+        yield _tight
+        yield _without("margin")
+        yield self._short_verdicts
+        yield _without("baseline")
+        yield _without("variance")
+        for point in self._checkpoints[:-1]:
+            yield _without(f"at {point}")
+        for name in ("target", "region", *(f"at {point}" for point in self._checkpoints[-1:])):
+            yield _without(name)
+
+    def notes(self, left_out: Sequence[str], width: int) -> Iterator[str]:
+        """Yield what the marks mean and what there was no room for."""
+        if self._used:
+            yield ", ".join(
+                f"{mark} {outcome}" for outcome, mark in self._marks.items() if outcome in self._used
+            )
+        if "series" in left_out:
+            unnamed = [one for row in self.rows for one in row.unnamed]
+            yield f"{self._series}: {self._through(unnamed)} checks let the gate through"
+        names = [self._plain(name.removeprefix("at ")) for name in left_out if name != "series"]
+        if names:
+            yield f"left out at {width} columns: {', '.join(names)}"
+
+    def _plain(self, content: str) -> str:
+        return text.plain(content, unicode=self.unicode)
+
+    def _column(self, name: str, header: str, cell: Callable[[Row], str], *, left: bool = False) -> _Column:
+        cells = [self._plain(cell(row)) for row in self.rows]
+        if not left:
+            cells = _aligned(cells)
+        return _Column(name, self._plain(header), tuple(cells), left)
+
+    def _titles(self) -> list[str]:
+        """Return the titles of the rows, once for all regions of a criterion."""
+        titles, before = [], None
+        for row in self.rows:
+            first = row.verdicts[0]
+            key = (first.path, first.suite, first.group, first.criterion)
+            unit = row.last.unit if row.last.value is not None and not row.last.limit else ""
+            titles.append("" if key == before else self._plain(row.title + (f" ({unit})" if unit else "")))
+            before = key
+        return titles
+
+    def _at(self, checkpoint: str) -> Callable[[Row], str]:
+        return lambda row: self._cell(row, row.at(checkpoint))
+
+    def _cell(self, row: Row, verdict: Verdict | None) -> str:
+        if verdict is None:
+            return ""
+        mark = self._marks.get(verdict.outcome, "")
+        if mark:
+            self._used.add(verdict.outcome)
+        figure = _figure(row, verdict)
+        if figure is None or verdict.outcome in {Outcome.PENDING, Outcome.ERROR}:
+            return mark or str(verdict.outcome)
+        return figure + mark
+
+    def _fold(self, row: Row) -> str:
+        return self._through(row.unnamed) if row.unnamed else ""
+
+    def _through(self, verdicts: Sequence[Verdict]) -> str:
+        judged = [one for one in verdicts if one.outcome.judged]
+        through = sum(one.outcome.lets_through(strict=self._strict) for one in judged)
+        return f"{through}/{len(judged)}" if judged else str(Outcome.PENDING)
+
+    def _target(self, row: Row) -> str:
+        last = row.last
+        limit = format_compact_limit(limit_of(last))
+        if limit and last.unit and last.unit not in limit:
+            limit += f" {last.unit}"
+        if self.unicode:
+            limit = limit.replace("<=", "≤").replace(">=", "≥")
+        if last.tolerance is None:
+            return limit
+        return f"{limit}{', ' if limit else ''}±{last.tolerance:g} {last.variance_unit}"
+
+    def _verdict(self, row: Row) -> str:
+        decided = row.worst
+        word = _word(decided)
+        several = sum(1 for one in row.verdicts) > 1
+        return f"{word} {decided.checkpoint}" if decided.outcome is not Outcome.PASS and several else word
+
+    def _short_verdicts(self, columns: list[_Column]) -> tuple[list[_Column], str]:
+        cells = tuple(_word(row.worst) for row in self.rows)
+        return [replace(one, cells=cells) if one.name == "verdict" else one for one in columns], ""
+
+
+def _without(name: str) -> Callable[[list[_Column]], tuple[list[_Column], str]]:
+    def cut(columns: list[_Column]) -> tuple[list[_Column], str]:
+        left = [column for column in columns if column.name != name]
+        return left, name if len(left) < len(columns) else ""
+
+    return cut
+
+
+def _tight(columns: list[_Column]) -> tuple[list[_Column], str]:
+    """Move columns of figures closer; beside words, one blank would read as part of them."""
+    return [column if column.left else replace(column, gap=1) for column in columns], ""
+
+
+def _word(verdict: Verdict) -> str:
+    if verdict.outcome in _LOUD:
+        return str(verdict.outcome).upper()
+    informs = verdict.outcome is Outcome.PASS and verdict.level is Level.INFO
+    alarms = verdict.outcome is Outcome.WARN and verdict.level is Level.CRIT
+    return f"{verdict.outcome} ({verdict.level})" if informs or alarms else str(verdict.outcome)
+
+
+def _figure(row: Row, verdict: Verdict) -> str | None:
+    if row.by_tolerance:
+        if verdict.variance is None:
+            return None
+        figure = format_change(verdict.variance)
+        tolerance = verdict.tolerance or 0.0
+        inside = verdict.outcome is not Outcome.FAIL
+        return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
+    return None if verdict.value is None else _pointed(format_compact(verdict.value, limit_of(verdict)), row)
+
+
+def _baseline(row: Row) -> str:
+    baseline = row.last.baseline
+    return "" if baseline is None or row.by_tolerance else _pointed(format_compact(baseline), row)
+
+
+def _pointed(figure: str, row: Row) -> str:
+    """Write a whole number with the decimals of the row's other figures, 64.0 beside 64.2; a zero stays exact."""
+    if figure == "0" or not _WHOLE.fullmatch(figure):
+        return figure
+    beside = [
+        format_compact(one.value, limit_of(one))
+        for one in row.verdicts
+        if one.named and one.value is not None
+    ]
+    if row.last.baseline is not None:
+        beside.append(format_compact(row.last.baseline))
+    decimals = min((len(found[1]) for text in beside if (found := _DECIMALS.fullmatch(text))), default=0)
+    return f"{figure}.{'0' * decimals}" if decimals else figure
+
+
+def _variance(row: Row) -> str:
+    last = row.last
+    return "" if last.variance is None else format_change(last.variance, last.variance_unit)
+
+
+def _margin(row: Row) -> str:
+    margin = row.last.margin
+    return "" if margin is None else format_compact(margin)
+
+
+def _aligned(cells: Sequence[str]) -> list[str]:
+    """Pad figures so that their points stand below each other when the cells are aligned on the right."""
+    parts = [_FIGURE.fullmatch(cell) for cell in cells]
+    fits = [part if part is not None and len(part[2] or "") <= _DIGITS else None for part in parts]
+    point = max((len(part[2] or "") for part in fits if part), default=0)
+    rest = max((text.width_of(part[3]) for part in fits if part), default=0)
+    after = (None if part is None else text.width_of((part[2] or "") + part[3]) for part in fits)
+    return [
+        cell if taken is None else cell + " " * (point + rest - taken)
+        for cell, taken in zip(cells, after, strict=True)
+    ]
+
+
+def _tabulated(
+    sheet: _Sheet, columns: Sequence[_Column], width: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    room = max(width - sum(column.taken for column in columns), len("metric"))
+    titles = _spread(_title(title, room, "…" if sheet.unicode else "...") for title in sheet.titles)
+    headers = ["metric", *(column.header for column in columns)]
+    longest = max(map(text.width_of, ("metric", *(line for title in titles for line in title))))
+    rules = ["-" * longest, *("-" * (column.taken - column.gap) for column in columns)]
+    gaps = ["", *(_PAD * (column.gap - 1) for column in columns)]
+    body = (
+        [line, *("" if further else column.cells[place] for column in columns)]
+        for place, title in enumerate(titles)
+        for further, line in enumerate(title)
+    )
+    # The header goes in as a row, since tabulate would make it two columns wider than it is.
+    rows = [
+        [gap + _stand_in(cell) for gap, cell in zip(gaps, row, strict=True)]
+        for row in (headers, rules, *body)
+    ]
+    drawn = tabulate.tabulate(
+        rows,
+        tablefmt=tabulate.simple_separated_format(" "),
+        colalign=["left", *("left" if column.left else "right" for column in columns)],
+        disable_numparse=True,
+    )
+    originals = iter(
+        [
+            *(_odd(column.header for column in columns)),
+            *(odd for row, title in enumerate(titles) for odd in _odd_of_row(title, columns, row)),
+        ]
+    )
+    lines = [text.clip(_restored(line, originals).rstrip(), width) for line in drawn.split("\n")]
+    blocks, place = [], 2
+    for title in titles:
+        blocks.append(tuple(lines[place : place + len(title)]))
+        place += len(title)
+    return tuple(lines[:2]), tuple(blocks)
+
+
+def _title(title: str, room: int, ellipsis: str) -> list[str]:
+    """Break a title into at most two lines; of a longer one the end is kept, where titles tend to differ."""
+    lines = text.wrap(title, room, indent="  ", breaks=_BREAKS)
+    if len(lines) <= _TITLE_LINES:
+        return _even(title, lines, room)
+    tail = ""
+    for cluster, _ in reversed(list(text.clusters(title))):
+        if text.width_of(f"  {ellipsis}{cluster}{tail}") > room:
+            break
+        tail = cluster + tail
+    return [lines[0], f"  {ellipsis}{tail}"]
+
+
+def _even(title: str, lines: list[str], room: int) -> list[str]:
+    """Break a title into as many lines as before, but of about one length: no last letter alone on its line."""
+    while len(lines) > 1 and room > _NAME:
+        room -= 1
+        narrower = text.wrap(title, room, indent="  ", breaks=_BREAKS)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return lines
+
+
+def _spread(titles: Iterable[list[str]]) -> list[list[str]]:
+    """Move the further lines of a title to the rows of the criterion's further regions, which have no title."""
+    spread: list[list[str]] = []
+    rest: list[str] = []
+    for title in titles:
+        if title == [""]:
+            spread.append([rest.pop(0) if rest else ""])
+        else:
+            if rest:
+                spread[-1] += rest
+            spread.append(title[:1])
+            rest = title[1:]
+    spread[-1] += rest
+    return spread
+
+
+def _odd(contents: Iterable[str]) -> Iterator[str]:
+    """Yield every cluster that is not one character of one column, but for what takes no column at all."""
+    for content in contents:
+        if not content.isascii():
+            yield from (
+                cluster for cluster, size in text.clusters(content) if size and (size, len(cluster)) != (1, 1)
+            )
+
+
+def _odd_of_row(title: Sequence[str], columns: Sequence[_Column], row: int) -> Iterator[str]:
+    """Yield the odd clusters of a row in the order in which they are drawn: its further lines hold only the title."""
+    yield from _odd(title[:1])
+    yield from _odd(column.cells[row] for column in columns)
+    yield from _odd(title[1:])
+
+
+def _stand_in(content: str) -> str:
+    if not content.isascii():
+        content = "".join(
+            cluster if size == 1 and len(cluster) == 1 else (_WIDE + _MORE * (size - 1) if size else "")
+            for cluster, size in text.clusters(content)
+        )
+    return content.replace(" ", _PAD)
+
+
+def _restored(line: str, originals: Iterator[str]) -> str:
+    plain = line.replace(_PAD, " ").replace(_MORE, "")
+    return re.sub(_WIDE, lambda _: next(originals), plain)

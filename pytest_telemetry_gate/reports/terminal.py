@@ -1,0 +1,206 @@
+"""The summary in the terminal: what closes the gate, the table of every suite, and the gate's outcome."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from pytest_telemetry_gate.model.outcome import GateOutcome
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.reports.failures import listed
+from pytest_telemetry_gate.reports.rows import Row, Suite, suites
+from pytest_telemetry_gate.reports.table import Table, table
+from pytest_telemetry_gate.support import text
+from pytest_telemetry_gate.support.durations import format_time
+
+__all__ = ["Line", "Writer", "summary", "takes_unicode", "write", "write_explained"]
+
+_PIPED = 100  # columns where there is no terminal to ask
+_FIRST = 3  # failures of one criterion that are written in full
+_MANY = 60  # rows of all suites from which on rows that let the gate through are counted, not shown
+_RED = {"red": True}
+_YELLOW = {"yellow": True}
+_GREEN = {"green": True}
+_BOLD = {"bold": True}
+_FAINT = {"light": True}
+_PLAIN: dict[str, bool] = {}
+
+
+class Writer(Protocol):
+    """What is written to: pytest's terminal reporter, or whatever else has these two methods."""
+
+    def write_sep(self, sep: str, title: str) -> None:
+        """Write a line of ``sep`` with a title in it."""
+        ...
+
+    def write_line(self, line: str, **markup: bool) -> None:
+        """Write a line, coloured as ``markup`` says."""
+        ...
+
+
+class Line(NamedTuple):
+    """One line of output, and the keywords of ``write_line`` that say how it looks."""
+
+    text: str
+    markup: Mapping[str, bool] = _PLAIN
+
+
+def write(
+    reporter: Writer,
+    verdicts: Sequence[Verdict],
+    gate: GateOutcome,
+    *,
+    verbosity: int = 0,
+    now: float | None = None,
+) -> None:
+    """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
+    width = shutil.get_terminal_size(fallback=(_PIPED, 24)).columns
+    unicode = takes_unicode()
+    if verbosity >= 0:
+        reporter.write_sep("=", "telemetry gate")
+    for line in summary(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
+        reporter.write_line(line.text, **line.markup)
+
+
+def write_explained(reporter: Writer, lines: Sequence[str]) -> None:
+    """Write explanations of verdicts to pytest's terminal, whole lines however long, so that queries can be copied."""
+    if lines:
+        reporter.write_sep("=", "telemetry gate, explained")
+    for line in lines:
+        reporter.write_line(line, bold=not line.startswith(" "))
+
+
+def takes_unicode() -> bool:
+    """Tell whether the terminal, or what stands for it, can show more than ASCII."""
+    encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "").startswith("utf")
+
+
+def summary(
+    verdicts: Sequence[Verdict],
+    gate: GateOutcome,
+    *,
+    width: int = _PIPED,
+    verbosity: int = 0,
+    unicode: bool = True,
+    now: float | None = None,
+) -> list[Line]:
+    """Return the lines of the summary, none wider than ``width`` columns (20 or more).
+
+    Below verbosity 0 only what closes the gate is listed; from 1 on every row is shown and every failure
+    explained; from 2 on no failure is folded into a count. ``now`` is the clock of the gate, in seconds since
+    the epoch. The order of the verdicts, which differs between distributed runs, does not matter.
+    """
+    blocks = list(_attention(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode))
+    if verbosity >= 0:
+        found = suites(verdicts)
+        many = verbosity == 0 and sum(len(suite.rows) for suite in found) > _MANY
+        for suite in found:
+            blocks.extend(_suite(suite, gate, many=many, width=width, unicode=unicode))
+    setting = ", ".join(_setting(verdicts, now)) if verbosity >= 0 else ""
+    blocks.append(list(_last(verdicts, gate, setting, width=width, unicode=unicode)))
+    return [
+        line
+        for place, block in enumerate(filter(None, blocks))
+        for line in ([Line("")] if place else []) + block
+    ]
+
+
+def _attention(
+    verdicts: Sequence[Verdict], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
+) -> Iterator[list[Line]]:
+    """Yield what closes the gate, then what only nearly did."""
+    closing = [one for one in verdicts if not one.outcome.lets_through(strict=gate.strict)]
+    close = [
+        one
+        for one in verdicts
+        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.lets_through(strict=gate.strict)
+    ]
+    strictly = all(one.outcome is Outcome.WARN for one in closing)
+    lots = [(closing, _FIRST, _YELLOW if strictly else _RED), (close if verbosity >= 0 else [], 1, _YELLOW)]
+    for told, first, look in lots:
+        lines = listed(told, verdicts, width=width, verbosity=verbosity, first=first, unicode=unicode)
+        yield [Line(line, look) for line in lines]
+
+
+def _suite(suite: Suite, gate: GateOutcome, *, many: bool, width: int, unicode: bool) -> Iterator[list[Line]]:
+    """Yield the blocks of one suite: its table, group by group, and what is left out of it."""
+    groups = [
+        (
+            name,
+            [row for row in rows if not many or _matters(row)],
+            [row for row in rows if many and not _matters(row)],
+        )
+        for name, rows in suite.groups
+    ]
+    shown = [row for _, rows, _ in groups for row in rows]
+    title = [Line(line, _BOLD) for line in text.wrap(text.plain(suite.title, unicode=unicode), width)]
+    drawn = table(shown, width=width, unicode=unicode, strict=gate.strict) if shown else Table((), (), ())
+    blocks = iter(drawn.blocks)
+    above = [*title, *(Line(line) for line in drawn.header)]
+    for name, rows, rest in groups:
+        heading = text.plain(name, unicode=unicode)
+        if rest:
+            heading = f"{heading}{': ' if heading else ''}{_counted(rest, more=bool(rows))}"
+        lines = [Line(line, _BOLD) for line in text.wrap(heading, width, indent="  ")] if heading else []
+        for row in rows:
+            lines.extend(Line(line, _look(row)) for line in next(blocks))
+        above += lines
+        # groups of which nothing is shown are one line each, and need no room between them
+        if rows or name == groups[-1][0]:
+            yield above
+            above = []
+    yield [Line(line, _FAINT) for note in drawn.notes for line in text.wrap(note, width, indent="  ")]
+
+
+def _matters(row: Row) -> bool:
+    return row.worst.outcome not in {Outcome.PASS, Outcome.PENDING} or row.worst.level is not None
+
+
+def _counted(rows: Sequence[Row], *, more: bool) -> str:
+    counts = Counter(one.outcome for row in rows for one in row.verdicts)
+    tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    return f"{len(rows)} {'more ' if more else ''}{_plural(len(rows), 'row')}, {tally}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
+def _look(row: Row) -> Mapping[str, bool]:
+    outcome = row.worst.outcome
+    if not outcome.lets_through():
+        return _RED
+    if outcome is Outcome.PENDING:
+        return _FAINT
+    return _PLAIN if outcome is Outcome.PASS and row.worst.level in {None, Level.INFO} else _YELLOW
+
+
+def _last(
+    verdicts: Sequence[Verdict], gate: GateOutcome, setting: str, *, width: int, unicode: bool
+) -> Iterator[Line]:
+    """Yield the gate's outcome as the last line; what it was judged in stands before it where one line is too short."""
+    word = str(gate.outcome).upper() + (" (strict)" if gate.strict and gate.outcome is Outcome.WARN else "")
+    count = f"{len(verdicts)} {_plural(len(verdicts), 'check')}: " if verdicts else ""
+    told = f"telemetry gate: {word}  {text.plain(count + gate.reason, unicode=unicode)}"
+    where = text.plain(setting, unicode=unicode)
+    one_line = f"{told}  {where}"
+    if where and text.width_of(one_line) > width:
+        for line in text.wrap(where, width, indent="  "):
+            yield Line(line)
+    elif where:
+        told = one_line
+    markup = _RED if not gate.opens else _YELLOW if gate.outcome is Outcome.WARN else _GREEN
+    for line in text.wrap(told, width, indent="  "):
+        yield Line(line, {**markup, **_BOLD})
+
+
+def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:
+    names = sorted({one.environment for one in verdicts if one.environment})
+    if names:
+        yield f"{_plural(len(names), 'environment')} {', '.join(names)}"
+    if now is not None:
+        yield f"now {format_time(now)}"

@@ -1,0 +1,85 @@
+"""The event source ``alertmanager``: what ``prometheus`` tells, what fires right now, and what was silenced.
+
+Alertmanager forgets an alert when it is resolved, so by itself it proves nothing about the past; the history comes
+from the metric source's ``ALERTS``. API v2: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.events import Episode, Events, Silence
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
+from pytest_telemetry_gate.support.durations import parse_time
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.sources import Source
+
+__all__ = ["Alertmanager"]
+
+_ALERTS = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+
+
+class Alertmanager:
+    """Asks one Alertmanager beside the region's own server."""
+
+    def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
+        http = HttpSettings.from_settings(settings)
+        self._where = f"region {settings.name}: " if settings.name else ""
+        self._url = http.url
+        self._transport = Transport(http, settings.deadline, settings.secrets)
+        self._history = history
+        self.description = f"alertmanager {http.url} and {history.description}"
+
+    @classmethod
+    def from_settings(cls, settings: RegionSettings, source: Source) -> Alertmanager:
+        """Read the settings; raises SourceError where they are wrong or the region's metrics are not live."""
+        return cls(settings, PrometheusAlerts.from_settings(settings, source))
+
+    def events(self, kind: str, start: float, end: float) -> Events:
+        """Return the alerts and silences that touch the time from start to end."""
+        if kind != "alerts":
+            return self._history.events(kind, start, end)
+        alerts, silences = self._get("/api/v2/alerts", _ALERTS), self._get("/api/v2/silences")
+        try:
+            firing = [_episode(one) for one in alerts]
+            muted = [one for one in map(_silence, silences) if one.start <= end and one.end >= start]
+        except (LookupError, TypeError, ValueError, AttributeError):
+            message = f"{self._where}{self._url}: answered JSON that is not Alertmanager's"
+            raise SourceError(message) from None
+        return self._history.events_with(kind, start, end, others=firing, silences=muted)
+
+    def _get(self, path: str, fields: Mapping[str, str] | None = None) -> Any:
+        try:
+            return self._transport.json(f"{self._url}{path}", fields)
+        except SourceError as error:
+            raise type(error)(f"{self._where}{error}") from None
+
+
+def _episode(alert: Mapping[str, Any]) -> Episode:
+    labels = {str(key): str(value) for key, value in alert["labels"].items()}
+    return Episode(
+        "alert", labels.pop("alertname", ""), parse_time(alert["startsAt"]), None, labels
+    )  # endsAt is only when it would be forgotten
+
+
+def _silence(silence: Mapping[str, Any]) -> Silence:
+    return Silence(
+        start=parse_time(silence["startsAt"]),
+        end=parse_time(silence["endsAt"]),
+        matchers=tuple(_matchers(silence["matchers"])),
+        author=str(silence.get("createdBy", "")),
+        comment=str(silence.get("comment", "")),
+    )
+
+
+def _matchers(matchers: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, str]]:
+    for one in matchers:
+        equal = one.get("isEqual", True)
+        op = ("=~" if equal else "!~") if one["isRegex"] else ("=" if equal else "!=")
+        yield str(one["name"]), op, str(one["value"])

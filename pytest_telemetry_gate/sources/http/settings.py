@@ -1,0 +1,236 @@
+"""How a server is reached, in the words of Prometheus' own HTTP client configuration.
+
+https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config: what Prometheus calls
+``basic_auth``, ``authorization``, ``tls_config``, ``proxy_url`` and ``http_headers`` (here ``headers``).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from pytest_telemetry_gate.support.durations import parse_duration
+from pytest_telemetry_gate.support.secrets import is_secret_name
+from pytest_telemetry_gate.support.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import RegionSettings
+
+__all__ = ["HTTP_KEYS", "HttpSettings"]
+
+HTTP_KEYS = (
+    "url", "basic_auth", "authorization", "tls_config", "headers", "proxy_url", "proxy_from_environment", "params",
+    "timeout",
+)  # fmt: skip
+_TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
+_TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
+_VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
+_SCHEMES = ("http", "https")
+_TOKEN = 8  # characters, and more than the name of any scheme
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Address, credentials and limits of one server; ``timeout`` is in seconds, for one request.
+
+    ``authorization`` is the whole value of that header, or empty. Nothing here shows itself in ``repr``.
+    """
+
+    url: str = field(repr=False)
+    timeout: float = _TIMEOUT
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    authorization: str = field(default="", repr=False)
+    basic_auth: tuple[str, str] | None = field(default=None, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy_url: str = field(default="", repr=False)
+    proxy_from_environment: bool = False
+    ca_file: str = field(default="", repr=False)
+    cert_file: str = field(default="", repr=False)
+    key_file: str = field(default="", repr=False)
+    server_name: str = ""
+    min_version: str = ""
+    insecure: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: RegionSettings, further: Iterable[str] = ()) -> HttpSettings:
+        """Read the settings of a region; ``further`` are the keys that its source has besides.
+
+        Raises SourceError at the key's line for one that is unknown or cannot be used, and for a file that cannot
+        be read.
+        """
+        return _Reader(settings).read([*HTTP_KEYS, *further])
+
+
+class _Reader:
+    """Reads the options of one region."""
+
+    def __init__(self, settings: RegionSettings) -> None:
+        self._settings = settings
+        self._options = settings.options
+
+    def read(self, allowed: list[str]) -> HttpSettings:
+        for key in self._options:
+            if key not in allowed:
+                raise self._settings.error((key,), f"unknown key {key!r}{suggestion(key, allowed)}")
+        url, login = self._url()
+        basic = self._basic_auth() or login
+        authorization = self._authorization()
+        if basic and authorization:
+            raise self._settings.error(("authorization",), "at most one of basic_auth and authorization")
+        proxy = self._text(("proxy_url",), self._options.get("proxy_url", ""))
+        for one in (basic, _login(proxy)):
+            if one is not None:
+                self._settings.secrets.keep(one[1], base64.b64encode(":".join(one).encode()).decode())
+        tls = self._mapping("tls_config", _TLS)
+        version = self._text(("tls_config", "min_version"), tls.get("min_version", ""))
+        if version and version not in _VERSIONS:
+            raise self._settings.error(
+                ("tls_config", "min_version"), f"{version!r} is not one of {', '.join(_VERSIONS)}"
+            )
+        return HttpSettings(
+            url=url,
+            timeout=self._timeout(),
+            headers=self._texts("headers"),
+            authorization=authorization,
+            basic_auth=basic,
+            params=self._texts("params"),
+            proxy_url=proxy,
+            proxy_from_environment=self._flag(
+                ("proxy_from_environment",), self._options.get("proxy_from_environment")
+            ),
+            ca_file=self._file(("tls_config", "ca_file"), tls),
+            cert_file=self._file(("tls_config", "cert_file"), tls),
+            key_file=self._file(("tls_config", "key_file"), tls),
+            server_name=self._text(("tls_config", "server_name"), tls.get("server_name", "")),
+            min_version=version,
+            insecure=self._flag(("tls_config", "insecure_skip_verify"), tls.get("insecure_skip_verify")),
+        )
+
+    def _url(self) -> tuple[str, tuple[str, str] | None]:
+        """Return the address without the login that it may hold, and that login."""
+        text = self._options.get("url")
+        if not isinstance(text, str) or not text:
+            raise self._settings.error(("url",), "needs `url`, such as https://prometheus.example.net")
+        try:
+            parts = urlsplit(text)
+            usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise self._settings.error(("url",), "url: not an address such as https://prometheus.example.net")
+        host = parts.netloc.rpartition("@")[2]
+        url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        return url, _login(text)
+
+    def _basic_auth(self) -> tuple[str, str] | None:
+        keys = ("username", "username_file", "password", "password_file")
+        given = self._mapping("basic_auth", keys)
+        if not given:
+            return None
+        name = self._secret("basic_auth", given, "username")
+        return name, self._secret("basic_auth", given, "password")
+
+    def _authorization(self) -> str:
+        given = self._mapping("authorization", ("type", "credentials", "credentials_file"))
+        if not given:
+            return ""
+        kind = self._text(("authorization", "type"), given.get("type", "Bearer"))
+        return f"{kind} {self._secret('authorization', given, 'credentials')}"
+
+    def _secret(self, group: str, given: Mapping[str, Any], key: str) -> str:
+        """Return what ``key`` says, or what stands in the file that ``key_file`` names."""
+        file = given.get(f"{key}_file")
+        if (file is None) == (given.get(key) is None):
+            raise self._settings.error((group,), f"{group}: needs one of {key} and {key}_file")
+        if file is None:
+            text = self._text((group, key), given[key])
+            if key != "username":
+                self._settings.secrets.keep(text)
+            return self._line((group, key), text)
+        place = (group, f"{key}_file")
+        path = self._settings.resolve(self._text(place, file))
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise self._settings.error(place, f"{'.'.join(place)}: {file} cannot be read: {reason}") from None
+        self._settings.secrets.keep(text)
+        return self._line(place, text)
+
+    def _line(self, where: tuple[str, ...], text: str) -> str:
+        """Refuse what no header could carry, without showing it."""
+        if not text or not text.isprintable() or not text.isascii():
+            raise self._settings.error(where, f"{'.'.join(where)}: empty, or not one line of ASCII")
+        return text
+
+    def _timeout(self) -> float:
+        value = self._options.get("timeout")
+        if value is None:
+            return _TIMEOUT
+        try:
+            seconds = parse_duration(str(value))
+        except ValueError as error:
+            raise self._settings.error(("timeout",), f"timeout: {error}") from None
+        if seconds <= 0:
+            raise self._settings.error(("timeout",), f"timeout: {value} is not longer than nothing")
+        return seconds
+
+    def _mapping(self, key: str, allowed: tuple[str, ...] | None = None) -> Mapping[str, Any]:
+        value = self._options.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._settings.error((key,), f"{key}: must be a mapping of keys to values")
+        for name in value:
+            if allowed is not None and name not in allowed:
+                message = f"{key}: unknown key {name!r}{suggestion(name, allowed)}"
+                raise self._settings.error((key, name), message)
+        return value
+
+    def _texts(self, key: str) -> Mapping[str, str]:
+        found = {str(name): _scalar(value) for name, value in self._mapping(key).items()}
+        if key == "headers":
+            for name, text in found.items():
+                self._line((key, name), text)
+                if is_secret_name(name):
+                    # A token behind its scheme, a cookie behind its name: servers repeat it without those.
+                    parts = re.split(r"[\s;,=]+", text)
+                    self._settings.secrets.keep(text, *(part for part in parts if len(part) >= _TOKEN))
+        return found
+
+    def _text(self, where: tuple[str, ...], value: object) -> str:
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise self._settings.error(where, f"{'.'.join(where)}: must be text")
+        return str(value)
+
+    def _flag(self, where: tuple[str, ...], value: object) -> bool:
+        if value not in (None, True, False):
+            raise self._settings.error(where, f"{'.'.join(where)}: must be true or false")
+        return bool(value)
+
+    def _file(self, where: tuple[str, str], given: Mapping[str, Any]) -> str:
+        value = given.get(where[1])
+        if value is None:
+            return ""
+        path = self._settings.resolve(self._text(where, value))
+        if not path.is_file():
+            raise self._settings.error(where, f"{'.'.join(where)}: there is no file {value}")
+        return str(path)
+
+
+def _login(url: str) -> tuple[str, str] | None:
+    """Return the user name and password that an address holds."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+
+
+def _scalar(value: object) -> str:
+    """Write a scalar of YAML as servers expect it: ``true``, not ``True``."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

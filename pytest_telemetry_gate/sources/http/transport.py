@@ -1,0 +1,165 @@
+"""Questions to one server of a region: retries, the gate's deadline, and refusals in the server's own words."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_telemetry_gate.errors import SourceError, UnreachableError
+from pytest_telemetry_gate.model.environment import Deadline
+from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.sources.http.causes import cut
+from pytest_telemetry_gate.sources.http.session import (
+    ConnectionFailedError,
+    HttpError,
+    HttpSession,
+    NoAnswerError,
+    Reply,
+)
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.support.durations import format_short_duration
+from pytest_telemetry_gate.support.secrets import Secrets
+
+__all__ = ["Transport"]
+
+_MAX_ATTEMPTS = 3
+_BACKOFF = 0.2  # seconds before the second attempt, doubled for each further one
+_MAX_PAUSE = 30.0  # seconds that a Retry-After is obeyed
+_RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
+_MAX_WORDS = 2**14  # bytes of a page that are searched for the server's words
+_HINTS = {
+    401: "unauthorized: see basic_auth and authorization",
+    403: "forbidden: the credentials do not allow it",
+    404: "not found: is url the address that the API is below?",
+}
+
+
+class Transport:
+    """Asks one server within its limits, or raises SourceError: one line without credentials.
+
+    ``deadline`` bounds all requests of the gate together. Failed connections, 429 and 5xx are tried again, at most
+    twice. Safe to use from several threads.
+    """
+
+    def __init__(
+        self, settings: HttpSettings, deadline: Deadline, secrets: Secrets, *, connections: int = 16
+    ) -> None:
+        self._settings = settings
+        self._session = HttpSession(settings, connections=connections)
+        self._deadline = deadline
+        self._secrets = secrets
+
+    def scrub(self, text: str) -> str:
+        """Return a text without any credential."""
+        return self._secrets.scrub(text)
+
+    def request(self, method: str, url: str, params: Mapping[str, str] | None = None) -> Reply:
+        """Send a request and return the reply read whole; a POST has its parameters in the body.
+
+        Raises SourceError where no usable reply comes: the line names the address and the cause.
+        """
+        fields = {**self._settings.params, **(params or {})}
+        place = {"data": fields} if method == "POST" else {"params": fields}
+        try:
+            reply = self._repeated(method, url, place)
+        except SourceError as error:
+            raise type(error)(self.scrub(f"{shown_url(url)}: {error}")) from None
+        if reply.redirect:
+            target = shown_url(reply.redirect)
+            message = f"redirects to {target}, which is not followed so that credentials stay here: set `url` to the right address"
+            raise SourceError(self.scrub(f"{shown_url(url)}: {message}"))
+        return reply
+
+    def json(self, url: str, fields: Mapping[str, str] | None = None) -> Any:
+        """Return the decoded answer to a GET; raises SourceError where it is a refusal or not JSON."""
+        return self.decoded(self.request("GET", url, fields))
+
+    def decoded(self, reply: Reply) -> Any:
+        """Return a reply's JSON; raises SourceError with the server's own words where it is a refusal.
+
+        Errors of Prometheus' API have a form of their own: their type and text are shown.
+        """
+        content = reply.decoded
+        refused = isinstance(content, dict) and content.get("status") == "error"
+        if not refused and reply.ok and content is not None:
+            return content
+        if refused:
+            words = self._shown(f"{content.get('errorType', 'error')}: {content.get('error', '')}")
+            message = f"HTTP {reply.status_code}: {words}"
+        elif not reply.ok:
+            message = f"HTTP {reply.status_code}: {self._hint(reply)}"
+        else:
+            message = _instead_of_json(reply)
+        # Prometheus says 503 of one query that took too long; a proxy before it says 503 of all of them.
+        busy = reply.status_code in _RETRY_STATUS and (not refused or reply.status_code == 429)
+        error = UnreachableError if busy else SourceError
+        raise error(self.scrub(f"{shown_url(reply.url)}: {message}"))
+
+    def _hint(self, reply: Reply) -> str:
+        """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
+        text = reply.content[:_MAX_WORDS].decode("utf-8", "replace")
+        words = "" if text.lstrip().startswith("<") else self._shown(text)
+        wait = _retry_after(reply) if reply.status_code in _RETRY_STATUS else None
+        again = "" if wait is None else f"retry after {format_short_duration(wait)}"
+        hints = (_HINTS.get(reply.status_code, ""), words, again)
+        return "; ".join(part for part in hints if part) or "no reason given"
+
+    def _shown(self, text: str) -> str:
+        """Return the beginning of a server's words; scrubbed before it is cut, so that no secret is cut in two."""
+        return cut(self.scrub(text))
+
+    def _repeated(self, method: str, url: str, place: Mapping[str, Any]) -> Reply:
+        """Send a request up to three times."""
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            pause = _BACKOFF * 2 ** (attempt - 1)
+            try:
+                reply = self._session.send(method, url, timeout=self._time_left(), **place)
+            except ConnectionFailedError as error:
+                if attempt == _MAX_ATTEMPTS:
+                    message = f"{error} ({attempt} attempts)"
+                    raise UnreachableError(message) from None
+            except HttpError as error:
+                kind = UnreachableError if isinstance(error, NoAnswerError) else SourceError
+                raise kind(str(error)) from None
+            else:
+                if reply.status_code not in _RETRY_STATUS or attempt == _MAX_ATTEMPTS:
+                    return reply
+                wait = _retry_after(reply)
+                pause = pause if wait is None else wait
+                if pause > min(_MAX_PAUSE, self._deadline.remaining()):
+                    return reply
+            time.sleep(pause)
+        raise AssertionError
+
+    def _time_left(self) -> float:
+        """Return the seconds that the next request may take; raises UnreachableError where there are none."""
+        left = self._deadline.remaining()
+        if left <= 0:
+            message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
+            raise UnreachableError(message)
+        return min(self._settings.timeout, left)
+
+
+def _retry_after(reply: Reply) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or as a date (RFC 9110, 10.2.3)."""
+    text = reply.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _instead_of_json(reply: Reply) -> str:
+    """Return the message for a success whose body is not JSON."""
+    kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not reply.content:
+        return "response is empty"
+    if not kind or "json" in kind:
+        return "response is not JSON"
+    return f"response is {kind}, not JSON{': a login page?' if kind == 'text/html' else ''}"

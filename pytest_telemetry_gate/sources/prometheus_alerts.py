@@ -1,0 +1,73 @@
+"""The event source ``prometheus``: alerts as the metric source's own server evaluates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_telemetry_gate.model.events import Episode, Events, Rule, Silence
+from pytest_telemetry_gate.sources.alert_history import alert_events
+from pytest_telemetry_gate.sources.prometheus import PrometheusSource
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.sources import Source
+
+__all__ = ["PrometheusAlerts"]
+
+
+class PrometheusAlerts:
+    """Tells alerts by the server's rules API and its ``ALERTS`` series."""
+
+    def __init__(self, source: PrometheusSource) -> None:
+        self._source = source
+        self.description = source.description
+
+    @classmethod
+    def from_settings(cls, settings: RegionSettings, source: Source) -> PrometheusAlerts:
+        """Take the region's own server; raises SourceError where the region's metrics are not live."""
+        if not isinstance(source, PrometheusSource):
+            raise settings.error((), f"event source prometheus: the metrics come from {source.description}")
+        return cls(source)
+
+    def events(self, kind: str, start: float, end: float) -> Events:
+        """Return the alerts that touch the time from start to end, with the rules that the server has loaded."""
+        return self.events_with(kind, start, end)
+
+    def events_with(
+        self,
+        kind: str,
+        start: float,
+        end: float,
+        *,
+        others: Iterable[Episode] = (),
+        silences: Sequence[Silence] = (),
+    ) -> Events:
+        """Return the same with what another source knows about alerts; raises SourceError for any other kind."""
+        if kind != "alerts":
+            message = (
+                f"{self.description} tells no {kind}: events.{kind} in telemetry.yaml says where they are"
+            )
+            raise self._source.error(message)
+        try:
+            rules = tuple(_rules(self._source.rules()))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            message = f"{self.description}: the rules API answered what is not Prometheus'"
+            raise self._source.error(message) from None
+        known = Events(
+            start, end, complete=True, episodes=tuple(others), rules=rules, silences=tuple(silences)
+        )
+        return alert_events(self._source, known, start, end, accept_warnings=self._source.accept_warnings)
+
+
+def _rules(groups: Sequence[Any]) -> Iterable[Rule]:
+    for group in groups:
+        for rule in group["rules"]:
+            if rule.get("type") == "alerting":
+                yield Rule(
+                    alert=str(rule["name"]),
+                    group=f"{group['file']};{group['name']}",
+                    interval=float(group["interval"]),
+                    labels={str(key): str(value) for key, value in (rule.get("labels") or {}).items()},
+                    expr=str(rule.get("query", "")),
+                )

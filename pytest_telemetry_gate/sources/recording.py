@@ -1,0 +1,67 @@
+"""The metric source ``recording``: PromQL evaluated in the process over recorded samples, without a server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
+from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.support.durations import format_time
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import RegionSettings
+
+__all__ = ["RecordingSource"]
+
+
+class RecordingSource:
+    """Answers from one region of a recording, with the semantics profile that the recording was made under."""
+
+    def __init__(self, recording: Recording, region: str) -> None:
+        self.recording = recording
+        self.region = region
+        self.description = f"recording {recording.path.name}"
+        self.semantics = recording.semantics
+        self.recorded_at: float | None = recording.recorded_at
+        self.scrape_intervals: Mapping[str, float] = recording.scrape_intervals(region)
+        start, end = recording.time_range(region)
+        # A recording of replays alone has no first sample and no last.
+        held = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
+        self.extent = f"the recording holds {held}"
+        self._engine = Engine(recording.storage(region), semantics=recording.semantics)
+
+    @classmethod
+    def from_settings(cls, settings: RegionSettings) -> RecordingSource:
+        """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
+        unknown = next((key for key in settings.options if key != "path"), None)
+        if unknown is not None:
+            message = f"{settings.where}: unknown key {unknown!r}: source recording has `path` alone"
+            raise SourceError(message)
+        path = settings.options.get("path")
+        if not isinstance(path, str):
+            message = f"{settings.where}: source recording needs path: FILE.telemetry.zip"
+            raise SourceError(message)
+        recording = Recording.open(settings.resolve(path))
+        region = settings.name
+        if region not in recording.regions and recording.regions == ("",):
+            if "path" not in settings.own:
+                # Several regions would be judged from one and the same data, as if each had been looked at.
+                message = f"{recording.path.name} has no regions: give region {region!r} a path of its own"
+                raise settings.error(("path",), message)
+            region = ""
+        return cls(recording, region)
+
+    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate at one time, in seconds; raises PromQLError or RecordingError."""
+        return self._engine.instant(promql, time)
+
+    def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
+        """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""
+        return self._engine.range(promql, start, end, step)
+
+    def link(self, promql: str, time: float) -> str:
+        """Return an empty string: a recording has no graph page."""
+        return ""

@@ -1,1 +1,0 @@
-"""Suite files: what they may say, and how they are read."""

@@ -1,0 +1,100 @@
+"""Durations and moments as people write them: ``1h30m`` as Prometheus does, moments as ISO 8601 with a zone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+__all__ = [
+    "MILLISECONDS",
+    "format_duration",
+    "format_milliseconds",
+    "format_short_duration",
+    "format_time",
+    "parse_duration",
+    "parse_time",
+]
+
+# Milliseconds of each unit, from large to small, as Prometheus' model.ParseDuration has them
+MILLISECONDS: Mapping[str, int] = {
+    "y": 31_536_000_000,
+    "w": 604_800_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1000,
+    "ms": 1,
+}
+_WRITTEN = tuple(MILLISECONDS.items())[2:]  # weeks and years are read, but not written
+_SHORT = _WRITTEN[:-1]  # whole seconds
+# model.ParseDuration again: each unit at most once, no blanks
+_DURATION = re.compile(r"([+-]?)" + "".join(rf"(?:(\d+){unit})?" for unit in MILLISECONDS))
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds for a duration such as ``90m``, ``1h30m``, ``+15m`` or ``500ms``; raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()[1:]):
+        message = f"{text!r} is not a duration such as '15s', '90m' or '1h30m'"
+        raise ValueError(message)
+    counts = zip(match.groups()[1:], MILLISECONDS.values(), strict=True)
+    total = sum(int(count) * size for count, size in counts if count)
+    return (-total if match[1] == "-" else total) / 1000
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds as Prometheus does: ``1h30m``; exact to the millisecond."""
+    return format_milliseconds(round(seconds * 1000))
+
+
+def format_milliseconds(milliseconds: int) -> str:
+    """Write whole milliseconds as Prometheus does: ``1h30m``, ``0s``, ``-15ms``."""
+    sign = "-" if milliseconds < 0 else ""
+    return sign + ("".join(_parts(abs(milliseconds), _WRITTEN)) or "0s")
+
+
+def format_short_duration(seconds: float) -> str:
+    """Write a length of time for people, in at most two units: ``1h 30m``, ``2d``, ``15s``, ``0.25s``."""
+    if seconds < 0:
+        return "-" + format_short_duration(-seconds)
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    return " ".join(list(_parts(round(seconds) * 1000, _SHORT))[:2])
+
+
+def _parts(milliseconds: int, units: Iterable[tuple[str, int]]) -> Iterator[str]:
+    rest = milliseconds
+    for unit, size in units:
+        count, rest = divmod(rest, size)
+        if count:
+            yield f"{count}{unit}"
+
+
+def parse_time(text: str | float) -> float:
+    """Return seconds since the epoch for ISO 8601 with a zone, or for a number of them; raises ValueError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        pass
+    else:
+        if math.isfinite(seconds):
+            return seconds
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        message = f"{text!r} is not a time such as '2025-01-22T14:00:00-08:00'"
+        raise ValueError(message) from None
+    if moment.tzinfo is None:
+        message = f"{text!r} has no zone: write '{text}Z' or '{text}-08:00'"
+        raise ValueError(message)
+    return moment.timestamp()
+
+
+def format_time(seconds: float) -> str:
+    """Write seconds since the epoch as ISO 8601 in UTC, to the second."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g} s"

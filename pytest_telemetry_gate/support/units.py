@@ -1,0 +1,153 @@
+"""Units, limits and tolerances: what a number means, and how a value is held against a limit."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from pytest_telemetry_gate.support.numbers import format_number
+
+__all__ = ["Limit", "convert", "dimension", "parse_share", "suffix_unit"]
+
+# name: (dimension, size); KB is 1000 bytes and KiB 1024, as the units' own standards have it (IEC 80000-13)
+_UNITS: dict[str, tuple[str, float]] = {
+    "ns": ("time", 1e-9), "us": ("time", 1e-6), "µs": ("time", 1e-6), "ms": ("time", 1e-3), "s": ("time", 1.0),
+    "m": ("time", 60.0), "min": ("time", 60.0), "h": ("time", 3600.0), "d": ("time", 86400.0),
+    "B": ("bytes", 1.0), "KB": ("bytes", 1e3), "MB": ("bytes", 1e6), "GB": ("bytes", 1e9), "TB": ("bytes", 1e12),
+    "KiB": ("bytes", 2.0**10), "MiB": ("bytes", 2.0**20), "GiB": ("bytes", 2.0**30), "TiB": ("bytes", 2.0**40),
+    "ratio": ("ratio", 1.0), "%": ("ratio", 0.01),
+}  # fmt: skip
+_SUFFIXES = {
+    "seconds": "s", "milliseconds": "ms", "ms": "ms", "microseconds": "us", "nanoseconds": "ns", "minutes": "min",
+    "hours": "h", "days": "d", "bytes": "B", "kilobytes": "KB", "kibibytes": "KiB", "megabytes": "MB",
+    "mebibytes": "MiB", "ratio": "ratio", "percent": "%",
+}  # fmt: skip
+_KINDS = re.compile(r"_(total|bucket|sum|max|min|avg)$")
+
+_NUMBER = r"([+-]?(?:\d+(?:[_,]\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+_UNIT = r"\s*([^\s\d.+-][^\s.]*)?"
+_COMPARED = re.compile(rf"(<=|>=|==|!=|<|>)\s*{_NUMBER}{_UNIT}")
+_RANGE = re.compile(rf"{_NUMBER}{_UNIT}\s*\.\.\s*{_NUMBER}{_UNIT}")
+_SHARE = re.compile(rf"{_NUMBER}\s*%")
+_ALLOWED = "an operator (<, <=, >, >=, ==, !=) and a number such as '<= 90 ms', or a range such as '60 .. 90'"
+
+
+def dimension(unit: str) -> str:
+    """Return what a unit measures: ``time``, ``bytes``, ``ratio``, or the unit itself where it is its own."""
+    return _UNITS[unit][0] if unit in _UNITS else unit
+
+
+def convert(value: float, unit: str, to: str) -> float:
+    """Convert between units of one dimension; raises ValueError for others."""
+    if unit == to:
+        return value
+    if dimension(unit) != dimension(to):
+        message = f"{unit or 'no unit'} cannot be converted to {to or 'no unit'}"
+        raise ValueError(message)
+    # 15 digits survive any decimal, so that 0.29 is 29 % and not 28.999999999999996 % against a limit of 29 %.
+    return float(f"{value * _UNITS[unit][1] / _UNITS[to][1]:.15g}")
+
+
+def suffix_unit(metric: str) -> str | None:
+    """Return the unit that a metric's name promises by Prometheus' naming conventions, or None."""
+    stem = _KINDS.sub("", metric)
+    return _SUFFIXES.get(stem.rsplit("_", 1)[-1]) if "_" in stem else None
+
+
+def parse_share(text: object) -> float:
+    """Return the share from 0 up that ``5%`` means; a number without ``%`` is refused, as it could mean either."""
+    match = _SHARE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        message = f"{text!r} is not a percentage such as '5%'"
+        raise ValueError(message)
+    share = _float(match[1]) / 100
+    if share < 0:
+        message = f"{text!r} is negative"
+        raise ValueError(message)
+    return share
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An operator and a number, or a range ``value .. upper`` with both ends inside; ``unit`` is empty where unsaid."""
+
+    op: str
+    value: float
+    upper: float | None = None
+    unit: str = ""
+
+    @classmethod
+    def parse(cls, text: object) -> Limit:
+        """Read ``<= 90 ms``, ``>= 95%``, ``60 .. 90``; raises ValueError saying what is allowed."""
+        line = text.strip() if isinstance(text, str) else ""
+        if match := _COMPARED.fullmatch(line):
+            return cls(match[1], _float(match[2]), None, _named(match[3]))
+        if match := _RANGE.fullmatch(line):
+            lower, upper, unit = _float(match[1]), _float(match[3]), _named(match[4] or match[2])
+            if match[2]:
+                lower = convert(lower, _named(match[2]), unit)
+            if lower > upper:
+                message = f"{text!r} is a range from the larger to the smaller number"
+                raise ValueError(message)
+            return cls("..", lower, upper, unit)
+        message = f"{text!r} is not {_ALLOWED}"
+        raise ValueError(message)
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value, in the limit's unit, is inside; NaN never is."""
+        if self.upper is not None:
+            return self.value <= value <= self.upper
+        if math.isnan(value):
+            return False
+        return {
+            "<": value < self.value,
+            "<=": value <= self.value,
+            ">": value > self.value,
+            ">=": value >= self.value,
+            "==": value == self.value,
+            "!=": value != self.value,
+        }[self.op]
+
+    def margin(self, value: float) -> float | None:
+        """Return the room to the limit, positive inside and negative outside; None for ``==`` and ``!=``."""
+        if self.upper is not None:
+            return min(value - self.value, self.upper - value)
+        if self.op in {"==", "!="}:
+            return None
+        return self.value - value if self.op in {"<", "<="} else value - self.value
+
+    def nearest(self, value: float) -> float:
+        """Return the end of the limit that is closest to a value."""
+        ends = (self.value,) if self.upper is None else (self.value, self.upper)
+        return min(ends, key=lambda end: abs(end - value))
+
+    def converted(self, unit: str) -> Limit:
+        """Return the same limit in another unit of its dimension; raises ValueError for another dimension."""
+        upper = None if self.upper is None else convert(self.upper, self.unit, unit)
+        return replace(self, value=convert(self.value, self.unit, unit), upper=upper, unit=unit)
+
+    def shown(self, unit: str = "") -> str:
+        """Write the limit for people, in its own unit or the one given."""
+        unit = self.unit or unit
+        after = f" {unit}" if unit else ""
+        if self.upper is not None:
+            return f"{_exact(self.value)} .. {_exact(self.upper)}{after}"
+        return f"{self.op} {_exact(self.value)}{after}"
+
+
+def _named(unit: str | None) -> str:
+    """Return a unit as it is shown: `90m` is a duration in minutes, but `90 m` reads like metres."""
+    return "min" if unit == "m" else unit or ""
+
+
+def _float(text: str) -> float:
+    value = float(text.replace(",", ""))
+    if not math.isfinite(value):
+        message = f"{text!r} is not a finite number"
+        raise ValueError(message)
+    return value
+
+
+def _exact(value: float) -> str:
+    return format_number(value) if value == int(value) else f"{value:.12g}"

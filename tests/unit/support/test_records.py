@@ -1,0 +1,37 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from pytest_telemetry_gate.support.records import from_known
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    x: float
+    y: float = 0.0
+    derived: float = field(init=False, default=1.0)
+
+
+def test_keys_that_nobody_knows_are_ignored():
+    assert from_known(Point, {"x": 1.0, "z": 3.0, "": None}) == Point(1.0)
+
+
+def test_a_field_that_is_computed_is_not_read():
+    assert from_known(Point, {"x": 1.0, "derived": 9.0}).derived == 1.0
+
+
+def test_a_field_without_a_default_must_be_there():
+    with pytest.raises(TypeError, match="'x'"):
+        from_known(Point, {"y": 1.0})
+
+
+@pytest.mark.parametrize("other", [3, None])
+def test_what_is_no_mapping_is_a_type_error(other):
+    with pytest.raises(TypeError):
+        from_known(Point, other)
+
+
+@pytest.mark.parametrize("other", [["x"], "x"])
+def test_a_list_or_text_with_the_name_of_a_field_is_a_type_error(other):
+    with pytest.raises(TypeError):
+        from_known(Point, other)
