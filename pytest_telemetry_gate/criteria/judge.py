@@ -56,10 +56,9 @@ def judge(check: Check, answers: Answers) -> Verdict:
 def _decide(check: Check, answers: Answers) -> Verdict:
     """Return what the criterion decides, over all regions where it combines them.
 
-    A verdict that follows from others has the profile of PromQL that their answers were given with.
+    A verdict that follows from others has the profile of PromQL that their regions answer with.
     """
     verdict = combined(check, answers) if check.is_combined else check.criterion.judge(check, answers)
     if verdict.semantics:
         return verdict
-    profiles = {answers[question].semantics for question in check.questions()} - {""}
-    return dataclasses.replace(verdict, semantics=", ".join(sorted(profiles)))
+    return dataclasses.replace(verdict, semantics=answers.semantics(check.questions()))

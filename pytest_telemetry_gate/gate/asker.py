@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError, UnreachableError
 from pytest_telemetry_gate.gate.asked import Inquiry
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
+from pytest_telemetry_gate.gate.local_answers import LazyAnswers, LocalAnswers
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers, Probed, RegionFacts
 from pytest_telemetry_gate.model.check import Check
@@ -25,7 +26,7 @@ from pytest_telemetry_gate.model.questions import (
     Question,
     Range,
 )
-from pytest_telemetry_gate.model.sources import LiveSource, Source
+from pytest_telemetry_gate.model.sources import LiveSource, LocalSource, Source
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.secrets import scrubbed
@@ -48,11 +49,13 @@ _GIVE_UP = 3  # unreachable in a row, each after several attempts, before a regi
 class _Region:
     """One region as far as it could be opened: its metric source and event sources, or the one line why not.
 
-    ``live`` is the source once more, where it is behind a network; ``down`` says why it is not asked any more.
+    ``live`` is the source once more, where it is behind a network, and ``local`` where it is in the process; ``down``
+    says why it is not asked any more.
     """
 
     source: Source | None = None
     live: LiveSource | None = None
+    local: LocalSource | None = None
     failure: str = ""
     accept_warnings: bool = False
     event_sources: dict[str, EventSource] = field(default_factory=dict)
@@ -85,6 +88,7 @@ class GateSession:
         self._now = now
         self._started = time.time()
         self._spool = SharedAnswers(spool)
+        self._local = LocalAnswers(self._asked, self._asked_at_times)
         self._regions: dict[str, _Region] = {}
         concurrency = max(1, concurrency // workers)
         limits = {
@@ -120,9 +124,11 @@ class GateSession:
     def prefetch(self, checks: Sequence[Check]) -> None:
         """Have the questions of some checks asked of live regions while the caller goes on.
 
-        Checks whose time has not come are left out.
+        Checks whose time has not come are left out. Local regions are told what they will be asked.
         """
         self.open(region for check in checks for region in check.regions)
+        for check in checks:
+            self._local.expect(one for one in check.questions() if self._is_local(one))
         live = [check for check in checks if any(self._region(name).live for name in check.regions)]
         due = (check for check in live if check.time <= min(map(self.now, check.regions)))
         self._fetch(question for check in due for question in check.questions())
@@ -157,7 +163,11 @@ class GateSession:
             # Nothing is driven for a checkpoint whose time has not come.
             wanted = tuple(one for one in wanted if not isinstance(one, CaptureQuestion))
         self._fetch(wanted)
-        return replace(known, answers={question: self.answer(question) for question in wanted})
+        return replace(known, answers=LazyAnswers(wanted, self.answer))
+
+    def release(self, check: Check) -> None:
+        """Forget the answers that only this check needed, which has been judged."""
+        self._local.release(one for one in check.questions() if self._is_local(one))
 
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
@@ -188,6 +198,8 @@ class GateSession:
         opened = self._region(question.region)
         if opened.source is None:
             return Answer(None, error=opened.failure)
+        if self._is_local(question):
+            return self._local.answer(question)
         if opened.live is None:
             return self._spool.answer(question, self._asked)
         if not self._spool.known(question):
@@ -197,6 +209,10 @@ class GateSession:
         answer = self._spool.get(question, max(0.0, deadline.remaining()) + 1.0)
         late = f"no answer before the gate's deadline of {format_short_duration(deadline.seconds)}"
         return Answer(None, error=late, source=opened.source.description) if answer is None else answer
+
+    def _is_local(self, question: Question) -> bool:
+        """Tell whether a question is one of PromQL to a source in the process."""
+        return isinstance(question, Instant | Range) and self._region(question.region).local is not None
 
     def _fetch(self, questions: Iterable[Question]) -> None:
         asked = (one for one in questions if not isinstance(one, CaptureQuestion))
@@ -210,8 +226,12 @@ class GateSession:
         facts = {}
         for name in regions:
             opened = self._region(name)
-            intervals = {} if opened.source is None else opened.source.scrape_intervals
-            facts[name] = RegionFacts(intervals, opened.failure)
+            source = opened.source
+            facts[name] = (
+                RegionFacts(failure=opened.failure)
+                if source is None
+                else RegionFacts(source.scrape_intervals, opened.failure, source.semantics)
+            )
         return Answers(min(map(self.now, facts)), {}, facts)
 
     def _region(self, name: str) -> _Region:
@@ -232,11 +252,12 @@ class GateSession:
         try:
             source = factory(replace(settings, concurrency=self._limits[name]))
             live = source if isinstance(source, LiveSource) else None
+            local = source if isinstance(source, LocalSource) and live is None else None
             if live is not None:
                 self._probe(live, settings)
         except TelemetryGateError as error:
             return _Region(failure=self.environment.scrub(str(error)))
-        return _Region(source, live, accept_warnings=settings.accept_warnings)
+        return _Region(source, live, local, accept_warnings=settings.accept_warnings)
 
     def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
         """Have one process of the run try the region; raises SourceError where it failed."""
@@ -264,6 +285,19 @@ class GateSession:
             found = live.vectors(queries, first.time)
         except TelemetryGateError as error:
             return [self._failed(question, error) for question in questions]
+        if found is None:
+            return None
+        return [self._answer(one, value) for one, value in zip(questions, found, strict=True)]
+
+    def _asked_at_times(self, questions: Sequence[Instant]) -> Sequence[Answer] | None:
+        """Answer one query of a local region at several times, or None where each has to be asked for itself."""
+        first, local = questions[0], self._region(questions[0].region).local
+        if local is None:
+            return None
+        try:
+            found = local.instants(first.promql, [one.time for one in questions])
+        except TelemetryGateError:
+            return None  # whoever asks for one of them hears why
         if found is None:
             return None
         return [self._answer(one, value) for one, value in zip(questions, found, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["EventSource", "LiveSource", "Source"]
+__all__ = ["EventSource", "LiveSource", "LocalSource", "Source"]
 
 
 class Source(Protocol):
@@ -54,6 +54,18 @@ class LiveSource(Source, Protocol):
         """Evaluate several expressions that yield vectors at one time, in one request.
 
         None where they have to be asked one by one; raises UnreachableError where nobody could be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class LocalSource(Source, Protocol):
+    """A source in the process: asked when a check is judged, and in each process of a run for itself."""
+
+    def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
+        """Evaluate an expression that yields vectors at several times, as ``instant`` does at each of them.
+
+        None where they have to be asked one by one.
         """
         ...
 

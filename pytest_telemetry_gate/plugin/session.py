@@ -180,10 +180,11 @@ class GateRun:
         answers = gate.answers(check)
         verdict = judge(check, answers)
         self.keep(item, verdict)
-        if verdict.outcome is not Outcome.PENDING:
+        if verdict.outcome is not Outcome.PENDING and self.config.getoption("--telemetry-record"):
             gate.inquiry.note_check(check)
         if self.config.getoption("--telemetry-explain"):
             item.stash.setdefault(EXPLANATIONS, []).extend(explanation(check, answers, verdict))
+        gate.release(check)
         return verdict
 
     def keep(self, item: pytest.Item, verdict: Verdict) -> None:
