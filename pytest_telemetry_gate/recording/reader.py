@@ -8,7 +8,6 @@ import json
 import math
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -19,13 +18,13 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.promql import Group, Matcher
 from pytest_telemetry_gate.promql.storage import some_columns
+from pytest_telemetry_gate.recording.cache import ArrayCache
 from pytest_telemetry_gate.recording.writer import FORMAT
 
 __all__ = ["Recording"]
 
 _MAX_INDEX = 256 * 2**20  # bytes: a million series with their labels
 _MAX_MEMBER = 2**30  # bytes, decompressed
-_CACHE = 512 * 2**20  # bytes of decoded samples kept for a recording
 _PIECE = 2**16  # bytes unpacked at a time
 _ROWS = 4 * 2**20  # bytes of samples that are in memory while a recording is read in pieces
 _SEMANTICS = ("2", "3")
@@ -52,8 +51,7 @@ class Recording:
         self._archive = archive
         self._index = index
         self._storages: dict[str, _RegionStorage] = {}
-        self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
-        self._held = 0
+        self._arrays = ArrayCache()
         self.recorded_at = float(index["recorded_at"])
         self.semantics = str(index["semantics"])
         self.source = str(index.get("source", ""))
@@ -165,12 +163,9 @@ class Recording:
         known = self._arrays.get(member)
         if known is None:
             size = _info(self.path, self._archive, member, _MAX_MEMBER).file_size
-            while self._arrays and self._held + size > _CACHE:
-                self._held -= self._arrays.popitem(last=False)[1].nbytes
+            self._arrays.make_room(size)
             known = self._decoded(member)
-            self._arrays[member] = known
-            self._held += known.nbytes
-        self._arrays.move_to_end(member)
+            self._arrays.put(member, known)
         if known.dtype != dtype or known.ndim != dimensions:
             what = (
                 f"{known.dtype} with {known.ndim} dimensions instead of {np.dtype(dtype)} with {dimensions}"
