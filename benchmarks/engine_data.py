@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.promql import SeriesGroup
 from pytest_telemetry_gate.recording import RecordingWriter
 
 __all__ = ["DATA_SETS", "HOURS", "START", "DataSet"]
@@ -36,7 +36,7 @@ class DataSet:
         """How many samples there are."""
         return self.series * (HOURS * 3600 // self.interval)
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> Iterator[SeriesGroup]:
         """Yield one scrape group for each instance, the same in every run."""
         for instance in range(self.instances):
             chance = np.random.default_rng(instance)
@@ -58,7 +58,7 @@ class DataSet:
                 *(np.cumsum(_counters(chance, len(times), 10), axis=1) for _ in range(4)),
                 np.round(np.abs(np.cumsum(chance.normal(0, 0.01, (len(times), 20)), axis=0)), 4),
             ]
-            yield Group(tuple(labels), times.astype(np.int64), np.hstack(columns))
+            yield SeriesGroup(tuple(labels), times.astype(np.int64), np.hstack(columns))
 
     def write_recording(self, path: Path) -> None:
         """Write the recording."""

@@ -29,17 +29,17 @@ import resource, sys, time
 from pathlib import Path
 from pytest_telemetry_gate import builtin
 from pytest_telemetry_gate.files.environments import load_environment
-from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.model.questions import Instant
 
 folder, series, end = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 environment = load_environment(folder / "telemetry.yaml")
 source = builtin.pytest_telemetry_gate_sources()["prometheus"](environment.regions[""])
-source.know(source.probe())
+source.restore_probe(source.probe())
 question = Instant("", f'sum(rate(requests{{series="{series}"}}[48h]))', end)
 begun = time.perf_counter()
 out = folder / f"{series}-{time.time_ns()}.telemetry.zip"
-done = record(out, {"": Wanted(source, [question])}, recorded_at=end)
+done = record(out, {"": RegionRequest(source, [question])}, recorded_at=end)
 took = time.perf_counter() - begun
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(done.series, done.samples, done.size, took, peak / 1024)

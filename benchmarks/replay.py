@@ -14,14 +14,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import servers
 from counting import ALL, counting, source_of, suite_of
+from otlp_requests import encode_request
 
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.judge.contracts import judge_contract
-from pytest_telemetry_gate.replay.otlp.protobuf import serialised
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.contracts import SpanContract
 from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.support.secrets import Secrets
 
 ROUNDS = 7
 SPANS, PER_REQUEST, REQUESTS = 1000, 500, 200
@@ -95,7 +96,7 @@ def judging() -> float:
 def receiving() -> float:
     """Return spans per second that come from another process as encoded requests."""
     with Receiver() as receiver, tempfile.NamedTemporaryFile() as file:
-        file.write(serialised("traces", document(PER_REQUEST - 1)))
+        file.write(encode_request("traces", document(PER_REQUEST - 1)))
         file.flush()
         port = receiver.endpoint.rpartition(":")[2]
         command = [sys.executable, "-c", SENDER, port]
@@ -117,7 +118,7 @@ def batch() -> tuple[float, float]:
             suite = load_replay(
                 suite_of(folder, service, range(CASES), counter=ALL, lag="10s", isolation="batch")
             )
-            live = LiveReplay(suite, lambda: source, 1, suite.cases)
+            live = LiveReplay(suite, lambda: source, 1, suite.cases, secrets=Secrets())
             begin = time.perf_counter()
             lags = [live.capture(case).lags[0] for case in suite.cases]
             took = time.perf_counter() - begin

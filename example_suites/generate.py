@@ -36,7 +36,7 @@ from synthetic import (
     target,
 )
 
-from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.promql import SeriesGroup
 from pytest_telemetry_gate.recording import RecordingWriter
 from pytest_telemetry_gate.recording.captures import Captures
 
@@ -228,7 +228,7 @@ def rules() -> list[dict[str, Any]]:
     ]
 
 
-def prometheus(backlog: NDArray[np.bool_]) -> list[Group]:
+def prometheus(backlog: NDArray[np.bool_]) -> list[SeriesGroup]:
     """Return what Prometheus says of its rules, and the alert that it derives from the backlog of the queue."""
     count = len(rules())
     evaluated = np.round(BEGIN + INTERVAL * np.arange(SLOTS) + EVALUATED, 3)
@@ -257,7 +257,7 @@ def prometheus(backlog: NDArray[np.bool_]) -> list[Group]:
     return found + groups(alerts, EVALUATED)
 
 
-def rollout(*, regressed: bool) -> list[Group]:
+def rollout(*, regressed: bool) -> list[SeriesGroup]:
     """Return every sample of the rollout, with or without the four faults."""
     restarts = [[249.0], [282.0, CRASH] if regressed else [282.0]]
     parser = Parser(restarts, SLOW_FROM if regressed else math.inf)

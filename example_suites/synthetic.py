@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.promql import SeriesGroup
 
 SEED = 20250122
 STALE = np.uint64(0x7FF0000000000002).view(np.float64)
@@ -150,7 +150,7 @@ def counter(increments: NDArray[Any], before: NDArray[Any] | float, lost: Sequen
 
 def target(
     job: str, instance: str, offset: float, series: Sequence[Series], restarts: Sequence[float] = ()
-) -> list[Group]:
+) -> list[SeriesGroup]:
     """Return the samples of one process, scraped ``offset`` seconds into each slot.
 
     ``restarts`` are the times at which it was up again, in seconds after the start of the rollout; it was down when
@@ -170,7 +170,7 @@ def target(
     return groups(labelled, offset)
 
 
-def groups(series: Sequence[Series], offset: float) -> list[Group]:
+def groups(series: Sequence[Series], offset: float) -> list[SeriesGroup]:
     """Group series by the times at which they have samples, ``offset`` seconds into the slots.
 
     Where a series ends or pauses, its first missing sample is a stale marker, as Prometheus writes it.
@@ -186,5 +186,5 @@ def groups(series: Sequence[Series], offset: float) -> list[Group]:
     for key, members in by_times.items():
         kept = np.frombuffer(key, dtype=bool)
         columns = np.stack([column[kept] for _, column in members], axis=1)
-        found.append(Group(tuple(labels for labels, _ in members), times[kept], columns))
+        found.append(SeriesGroup(tuple(labels for labels, _ in members), times[kept], columns))
     return found

@@ -1,1 +1,185 @@
-"""Turn the success criteria of a telemetry rollout into pytest test cases over live or recorded metrics."""
+"""Gate a telemetry rollout with pytest: success criteria in YAML, judged from live or recorded metrics.
+
+The public names are here, imported when they are first used: what ``__all__`` names is stable, together with the
+hooks, ``pytest_telemetry_gate.promql``, ``pytest_telemetry_gate.testing``, options, exit codes, file formats and the
+names of JUnit properties. Everything else may change.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.criteria.coverage import Coverage, coverage_questions, measure_coverage
+    from pytest_telemetry_gate.criteria.decide import decide
+    from pytest_telemetry_gate.criteria.evidence import Evidence, Problem, collect_evidence, read_series
+    from pytest_telemetry_gate.criteria.judge import judge
+    from pytest_telemetry_gate.errors import (
+        ConfigError,
+        CorpusError,
+        DriveError,
+        PromQLError,
+        RecordingError,
+        SourceError,
+        SuiteError,
+        TelemetryGateError,
+        UnreachableError,
+    )
+    from pytest_telemetry_gate.model.answers import Answer, Answers
+    from pytest_telemetry_gate.model.check import Check, Criterion
+    from pytest_telemetry_gate.model.dossier import Dossier, Finding, Requirement, Step
+    from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Rule, Silence
+    from pytest_telemetry_gate.model.outcome import GateOutcome
+    from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Query, Question, Range
+    from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
+    from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
+    from pytest_telemetry_gate.promql.engine import Engine
+    from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector
+    from pytest_telemetry_gate.promql.storage import MemoryStorage
+
+__all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows them
+    # Sources
+    "Episode",
+    "Evaluation",
+    "EventSource",
+    "Events",
+    "LiveSource",
+    "Matrix",
+    "RegionSettings",
+    "Rule",
+    "Scalar",
+    "Silence",
+    "Source",
+    "Vector",
+    # Criteria
+    "Answer",
+    "Answers",
+    "Check",
+    "Coverage",
+    "Criterion",
+    "EventsQuestion",
+    "Evidence",
+    "Instant",
+    "Problem",
+    "Query",
+    "Question",
+    "Range",
+    "collect_evidence",
+    "coverage_questions",
+    "decide",
+    "judge",
+    "measure_coverage",
+    "read_series",
+    # Results
+    "Dossier",
+    "Finding",
+    "GateOutcome",
+    "Level",
+    "Outcome",
+    "Requirement",
+    "Step",
+    "Verdict",
+    # Engine
+    "Engine",
+    "MemoryStorage",
+    # Errors
+    "ConfigError",
+    "CorpusError",
+    "DriveError",
+    "PromQLError",
+    "RecordingError",
+    "SourceError",
+    "SuiteError",
+    "TelemetryGateError",
+    "UnreachableError",
+]
+
+_HOMES = {
+    "criteria.coverage": (
+        "Coverage",
+        "coverage_questions",
+        "measure_coverage",
+    ),
+    "criteria.decide": ("decide",),
+    "criteria.evidence": (
+        "Evidence",
+        "Problem",
+        "collect_evidence",
+        "read_series",
+    ),
+    "criteria.judge": ("judge",),
+    "errors": (
+        "ConfigError",
+        "CorpusError",
+        "DriveError",
+        "PromQLError",
+        "RecordingError",
+        "SourceError",
+        "SuiteError",
+        "TelemetryGateError",
+        "UnreachableError",
+    ),
+    "model.answers": (
+        "Answer",
+        "Answers",
+    ),
+    "model.check": (
+        "Check",
+        "Criterion",
+    ),
+    "model.dossier": (
+        "Dossier",
+        "Finding",
+        "Requirement",
+        "Step",
+    ),
+    "model.environment": ("RegionSettings",),
+    "model.events": (
+        "Episode",
+        "Evaluation",
+        "Events",
+        "Rule",
+        "Silence",
+    ),
+    "model.outcome": ("GateOutcome",),
+    "model.questions": (
+        "EventsQuestion",
+        "Instant",
+        "Query",
+        "Question",
+        "Range",
+    ),
+    "model.sources": (
+        "EventSource",
+        "LiveSource",
+        "Source",
+    ),
+    "model.verdict": (
+        "Level",
+        "Outcome",
+        "Verdict",
+    ),
+    "promql.engine": ("Engine",),
+    "promql.result": (
+        "Matrix",
+        "Scalar",
+        "Vector",
+    ),
+    "promql.storage": ("MemoryStorage",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, since every pytest session imports this package."""
+    for module, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            return value
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,6 +25,7 @@ __all__ = [
     "SuiteError",
     "TelemetryGateError",
     "UnreachableError",
+    "describe",
 ]
 
 
@@ -71,3 +72,10 @@ class DriveError(TelemetryGateError):
 
 class PromQLError(TelemetryGateError):
     """An expression is wrong, unsupported or cannot be evaluated; the reason is Prometheus' own where it has one."""
+
+
+def describe(error: BaseException) -> str:
+    """Return the one line that people are shown of an exception: an error's own, else its class and message."""
+    if isinstance(error, TelemetryGateError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
+    from pytest_telemetry_gate.model.dossier import Dossier
     from pytest_telemetry_gate.model.environment import RegionSettings
     from pytest_telemetry_gate.model.sources import EventSource, Source
     from pytest_telemetry_gate.model.verdict import Verdict
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source]]:  # type: ignore[empty-body]
     """Return factories of metric sources by the name that ``source:`` in telemetry.yaml gives them.
 
-    A factory gets the settings of one region and returns an object with the methods of
-    ``pytest_telemetry_gate.sources.base.Source``; it raises ``SourceError`` where the region cannot be used.
+    A factory gets the settings of one region and returns a ``pytest_telemetry_gate.Source``, or a ``LiveSource`` where
+    it is behind a network; it raises ``SourceError`` where the region cannot be used.
     """
 
 
@@ -29,19 +30,22 @@ def pytest_telemetry_gate_event_sources() -> Mapping[  # type: ignore[empty-body
 ]:
     """Return factories of event sources by the name that ``events: {alerts: {source: NAME}}`` gives them.
 
-    A factory gets that mapping as settings and the region's metric source, and returns an object with the method of
-    ``pytest_telemetry_gate.events.base.EventSource``.
+    A factory gets that mapping as settings and the region's metric source, and returns a
+    ``pytest_telemetry_gate.EventSource``.
     """
 
 
 @pytest.hookspec
 def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:  # type: ignore[empty-body]
-    """Return kinds of criteria: subclasses of ``pytest_telemetry_gate.suite.model.Criterion``.
+    """Return kinds of criteria: subclasses of ``pytest_telemetry_gate.Criterion``.
 
     The class attribute ``key`` is the key that makes a criterion one of this kind in a suite file.
     """
 
 
 @pytest.hookspec
-def pytest_telemetry_gate_verdict(verdict: Verdict, config: pytest.Config) -> None:
-    """Called with every verdict in the process that reports, once, in the order in which they arrive."""
+def pytest_telemetry_gate_verdict(verdict: Verdict, dossier: Dossier, config: pytest.Config) -> None:
+    """Called with every verdict in the process that reports, once, in the order in which they arrive.
+
+    ``dossier`` is the verdict with what was demanded, the steps, the findings and the facts behind it.
+    """

@@ -93,7 +93,7 @@ def source_of(server: Server, folder: Path) -> PrometheusSource:
     found = PrometheusSource(load_environment(path).regions[""])
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        found.know(found.probe())
+        found.restore_probe(found.probe())
         if found.scrape_intervals.get(JOB):
             break
         time.sleep(0.2)

@@ -1,7 +1,7 @@
-"""``alerts:`` and ``incidents:`` - how often something happened since the rollout, with proof that it would be known.
+"""``alerts:`` - how many alerts fired since the rollout, with proof that it would be known.
 
-Zero occurrences mean nothing where nobody was looking; so a limit that is broken is broken, but one that is kept
-needs a history without holes and, for alerts, rules that were evaluated all the time.
+Zero alerts mean nothing where nobody was looking. A limit that is broken is broken; one that is kept needs a history
+without holes and rules that were evaluated all the time.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions, shortest_window
-from pytest_telemetry_gate.criteria.decide import weigh
-from pytest_telemetry_gate.criteria.episodes import count_episodes, holes_in
-from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
-from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
+from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage, shortest_window
+from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.episodes import count_episodes, find_holes
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
-from pytest_telemetry_gate.model.events import Events, Rule, Silence
+from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.events import Evaluation, Events, Rule, Silence
+from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.fields import Model
-from pytest_telemetry_gate.model.questions import EventsQuestion, Instant
+from pytest_telemetry_gate.model.questions import EventsQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 from pytest_telemetry_gate.support.numbers import format_value
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Alerts"]
 
@@ -52,7 +53,7 @@ class Alerts(Criterion):
 
     alerts: AlertMatch = Field(description="which alerts are counted")
 
-    def expressions(self) -> Mapping[str, tuple[str, Wanted]]:
+    def expressions(self) -> Mapping[str, tuple[str, Allowed]]:
         """Return the proof."""
         return {} if self.alerts.proof is None else {"alerts": (self.alerts.proof, VALUES)}
 
@@ -60,30 +61,35 @@ class Alerts(Criterion):
         """Yield the alert history and, where the suite gives one, the proof."""
         yield EventsQuestion(check.region, "alerts", check.start, check.time)
         if self.alerts.proof is not None:
-            proof = check.expand(self.alerts.proof)
-            yield Instant(check.region, proof, check.time)
+            proof = check.query(self.key)
+            yield proof.at(check.region, check.time)
             yield from coverage_questions(check, proof, check.time)
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Weigh the number of episodes; a number inside the limit needs proof of evaluation."""
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Decide about the number of episodes; a number inside the limit needs proof of evaluation."""
         match = self.alerts.match
         answer = answers[EventsQuestion(check.region, "alerts", check.start, check.time)]
         query = _alerts_query(match)
         if not isinstance(answer.value, Events):
-            return weigh(check, (), evidence_of(check, answer, query=query))
+            return decide(check, (), collect_evidence(check, answer, query=query))
         events = answer.value
         matching = [one for one in events.episodes if _matches({**one.labels, "alertname": one.name}, match)]
         rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
-        doubt = holes_in(check, events) or self._unproven(check, events, rules, answers)
-        verdict = count_episodes(
-            check, matching, evidence_of(check, answer, query=query, doubt=doubt), "alert"
-        )
-        hidden = [_muted(one) for one in events.silences if one.may_hide(match)]
-        if not hidden:
-            return verdict
+        doubt = find_holes(check, events) or self._unproven(check, events, rules, answers)
+        silences = tuple(one for one in events.silences if one.may_hide(match))
+        proof = EventFacts(rules=tuple(rules), evaluations=_evaluations(events, rules), silences=silences)
+        evidence = collect_evidence(check, answer, query=query, doubt=doubt)
+        dossier = count_episodes(check, matching, evidence, "alert", proof)
+        if not silences:
+            return dossier
         # Whoever was to be told was not: the count is right all the same, but somebody should know.
-        outcome = Outcome.WARN if verdict.outcome is Outcome.PASS else verdict.outcome
-        return verdict.replaced(outcome=outcome, reason=f"{verdict.reason}; {'; '.join(hidden)}")
+        hidden = [_describe_silence(one) for one in silences]
+        outcome = Outcome.WARN if dossier.outcome is Outcome.PASS else dossier.outcome
+        return dossier.revise(
+            outcome=outcome,
+            reason=f"{dossier.verdict.reason}; {'; '.join(hidden)}",
+            findings=[Finding("alerts.silenced", Outcome.WARN, query, text) for text in hidden],
+        )
 
     def _unproven(self, check: Check, events: Events, rules: Sequence[Rule], answers: Answers) -> str:
         if self.alerts.proof is not None:
@@ -107,28 +113,31 @@ class Alerts(Criterion):
         return ""
 
     def _unproven_by_query(self, check: Check, answers: Answers) -> str:
-        proof = check.expand(self.alerts.proof or "")
-        answer = answers[Instant(check.region, proof, check.time)]
-        coverage = coverage_of(check, proof, check.time, answers)
-        problem = evidence_of(check, answer, query=proof, coverage=coverage).problem
+        proof = check.query(self.key)
+        answer = answers[proof.at(check.region, check.time)]
+        coverage = measure_coverage(check, proof, check.time, answers)
+        problem = collect_evidence(check, answer, query=proof.text, coverage=coverage).problem
         if problem is not None:
             return f"proof: {problem.reason}"
-        _, values = series_of(answer)
+        _, values = read_series(answer)
         if any(not value > 0 for value in values):
-            return (
-                f"proof: {proof} is {format_value(min(values))}, so the rules were not evaluated all the time"
-            )
+            return f"proof: {proof.text} is {format_value(min(values))}, so the rules were not evaluated all the time"
         seen = shortest_window(check, proof, check.time)
         if seen < check.range:
-            return f"proof: {proof} looks at {format_short_duration(seen)} of {format_short_duration(check.range)}: say min_over_time(...[$__range])"
+            return f"proof: {proof.text} looks at {format_short_duration(seen)} of {format_short_duration(check.range)}: use min_over_time(...[$__range])"
         return ""
 
 
-def _muted(silence: Silence) -> str:
+def _evaluations(events: Events, rules: Sequence[Rule]) -> tuple[Evaluation, ...]:
+    groups = {rule.group for rule in rules}
+    return tuple(one for one in events.evaluations if one.group in groups)
+
+
+def _describe_silence(silence: Silence) -> str:
     matchers = ", ".join(f'{name}{op}"{value}"' for name, op, value in silence.matchers)
-    told = f" ({silence.comment})" if silence.comment else ""
+    comment = f" ({silence.comment})" if silence.comment else ""
     span = f"{format_time(silence.start)} to {format_time(silence.end)}"
-    return f"silenced by {silence.author or 'somebody'}{told}: {{{matchers}}} from {span}"
+    return f"silenced by {silence.author or 'somebody'}{comment}: {{{matchers}}} from {span}"
 
 
 def _matches(labels: Mapping[str, str], match: Mapping[str, str]) -> bool:

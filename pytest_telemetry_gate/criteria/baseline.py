@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.coverage import Coverage, coverage_of, coverage_questions
-from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
-from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.model.questions import Query
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_value
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.terms import Baseline
 
-__all__ = ["Reference", "baseline_questions", "is_stated", "reference_of", "stated_reference"]
+__all__ = ["Reference", "baseline_questions", "find_reference", "find_stated_reference", "is_stated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +34,44 @@ class Reference:
     error: bool = False
 
 
-def baseline_questions(check: Check, query: str) -> Iterable[Question]:
-    """Yield what must be asked to know the baseline; ``query`` is the criterion's own, not expanded yet."""
-    asked = _asked(check, query)
-    if asked is not None:
-        promql, time = asked
-        yield Instant(check.region, promql, time)
-        yield from coverage_questions(check, promql, time)
+def baseline_questions(check: Check, text: str) -> Iterable[Question]:
+    """Yield what must be asked to know the baseline; ``text`` is the criterion's own query, not expanded yet."""
+    other = _query(check, text)
+    if other is not None:
+        query, time = other
+        yield query.at(check.region, time)
+        yield from coverage_questions(check, query, time)
 
 
-def reference_of(check: Check, query: str, answers: Answers) -> Reference | None:
+def find_reference(check: Check, text: str, answers: Answers) -> Reference | None:
     """Return the baseline of a check, or None where the suite names none."""
     baseline = _baseline(check)
     if baseline is None:
         return None
     if isinstance(baseline, float):
         return Reference("baseline", baseline)
-    asked = _asked(check, query)
-    if asked is None:
+    other = _query(check, text)
+    if other is None:
         return _from_file(check, baseline, answers.now)
-    promql, time = asked
+    query, time = other
     name = baseline.name or f"at {format_time(time)}"
-    answer = answers[Instant(check.region, promql, time)]
-    coverage: Coverage = coverage_of(check, promql, time, answers)
-    evidence = evidence_of(check, answer, query=promql, coverage=coverage)
+    answer = answers[query.at(check.region, time)]
+    coverage = measure_coverage(check, query, time, answers)
+    evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
     if evidence.problem is not None:
         failed = evidence.problem.outcome is Outcome.ERROR
         return Reference(name, problem=f"baseline: {evidence.problem.reason}", error=failed)
-    _, values = series_of(answer)
+    _, values = read_series(answer)
     if len(values) != 1:
-        return Reference(name, problem=f"baseline: {promql} gave {len(values)} series, not one")
+        return Reference(name, problem=f"baseline: {query.text} gave {len(values)} series, not one")
     if not math.isfinite(values[0]):
-        return Reference(name, problem=f"baseline: {promql} is {format_value(values[0])}")
+        return Reference(name, problem=f"baseline: {query.text} is {format_value(values[0])}")
     return Reference(name, values[0])
 
 
-def stated_reference(check: Check, answers: Answers) -> Reference | None:
+def find_stated_reference(check: Check, answers: Answers) -> Reference | None:
     """Return the baseline if it is stated as a number or in a file; what cannot be asked again has no other."""
-    return reference_of(check, "", answers) if is_stated(check) else None
+    return find_reference(check, "", answers) if is_stated(check) else None
 
 
 def is_stated(check: Check) -> bool:
@@ -85,16 +85,15 @@ def _baseline(check: Check) -> Baseline | float | None:
     return check.suite.baseline if own is None else own
 
 
-def _asked(check: Check, query: str) -> tuple[str, float] | None:
-    """Return the expression and the moment that give the baseline, or None where nothing needs asking."""
+def _query(check: Check, text: str) -> tuple[Query, float] | None:
+    """Return the query and the moment that give the baseline, or None where nothing needs asking."""
     baseline = _baseline(check)
     if baseline is None or isinstance(baseline, float) or baseline.file is not None:
         return None
-    window = baseline.window if baseline.window is not None else check.window
-    promql = check.expand(baseline.query or query, window=window)
+    query = check.query("baseline", baseline.query or text, window=baseline.window)
     if baseline.at is not None:
-        return promql, baseline.at
-    return promql, check.time - (baseline.offset or 0.0)
+        return query, baseline.at
+    return query, check.time - (baseline.offset or 0.0)
 
 
 def _from_file(check: Check, baseline: Baseline, now: float) -> Reference:

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.baseline import stated_reference
+from pytest_telemetry_gate.criteria.baseline import find_stated_reference
 from pytest_telemetry_gate.criteria.coverage import (
     Coverage,
-    coverage_of,
     coverage_questions,
-    up_coverage,
+    measure_coverage,
+    measure_up,
     up_questions,
     up_selector,
 )
-from pytest_telemetry_gate.criteria.decide import weigh
-from pytest_telemetry_gate.criteria.evidence import evidence_of
-from pytest_telemetry_gate.criteria.queries import SELECTOR, Wanted
+from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.evidence import collect_evidence
+from pytest_telemetry_gate.criteria.queries import SELECTOR, Allowed
 from pytest_telemetry_gate.model.check import Criterion
-from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.questions import Query
 from pytest_telemetry_gate.promql import Matrix
 from pytest_telemetry_gate.support.durations import format_duration
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Count", "growth"]
 
@@ -49,36 +49,37 @@ class Count(Criterion):
 
     count: str = Field(description="a selector of counters; their growth is summed")
 
-    def expressions(self) -> Mapping[str, tuple[str, Wanted]]:
+    def expressions(self) -> Mapping[str, tuple[str, Allowed]]:
         """Return the selector."""
         return {"count": (self.count, SELECTOR)}
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the raw samples, their coverage, and that of the targets' ``up``."""
-        selector = check.expand(self.count)
-        window = f"{selector}[{format_duration(check.range)}]"
-        yield self._samples(check, selector)
+        window = self._window(check)
+        yield self._samples(check).at(check.region, check.time)
         yield from coverage_questions(check, window, check.time)
-        yield from up_questions(check, up_selector(check, selector), check.range)
+        yield from up_questions(check, up_selector(check, window), check.range)
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Weigh the growth; absent counters count as 0 only where their targets were up."""
-        selector = check.expand(self.count)
-        question = self._samples(check, selector)
-        answer = answers[question]
-        coverage = coverage_of(check, f"{selector}[{format_duration(check.range)}]", check.time, answers)
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Decide about the growth; absent counters count as 0 only where their targets were up."""
+        samples, window = self._samples(check), self._window(check)
+        answer = answers[samples.at(check.region, check.time)]
+        coverage = measure_coverage(check, window, check.time, answers)
         if coverage.share is None or coverage.share < self.coverage:
-            coverage = self._of_targets(check, selector, coverage, answers)
-        evidence = evidence_of(check, answer, query=question.promql, coverage=coverage)
+            coverage = self._of_targets(check, window, coverage, answers)
+        evidence = collect_evidence(check, answer, query=samples.text, coverage=coverage)
         grown = growth(answer.value, check.start) if isinstance(answer.value, Matrix) else math.nan
-        return weigh(check, (grown,), evidence, stated_reference(check, answers))
+        return decide(check, (grown,), evidence, find_stated_reference(check, answers))
 
-    def _samples(self, check: Check, selector: str) -> Instant:
-        return Instant(check.region, f"{selector}[{format_duration(check.range + _BEFORE)}]", check.time)
+    def _samples(self, check: Check) -> Query:
+        return check.query("samples", f"{self.count}[{format_duration(check.range + _BEFORE)}]")
 
-    def _of_targets(self, check: Check, selector: str, own: Coverage, answers: Answers) -> Coverage:
-        up = up_selector(check, selector)
-        stand_in = up_coverage(check, up, check.range, answers)
+    def _window(self, check: Check) -> Query:
+        return check.query("range", f"{self.count}[{format_duration(check.range)}]")
+
+    def _of_targets(self, check: Check, window: Query, own: Coverage, answers: Answers) -> Coverage:
+        up = up_selector(check, window)
+        stand_in = measure_up(check, up, check.range, answers)
         if stand_in.share is None or stand_in.share < self.coverage:
             return Coverage(stand_in.share, f"{own.reason}; {stand_in.reason}", stand_in.error or own.error)
         return stand_in

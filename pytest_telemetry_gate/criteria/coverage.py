@@ -1,8 +1,9 @@
 """Coverage: which share of the time that a query looks at holds data, asked of the source as PromQL.
 
-Two questions for each selector. The samples of its longest series, exact for series that live throughout; and the
-slots of the window in which any of its series has a sample, less one for those half filled, for series that follow one another as processes do when
-they are replaced. The larger share counts, and of several jobs the smallest.
+Two questions for each selector:
+1. The samples of its longest series. Exact for series that live throughout.
+2. Slots with at least one sample, minus one for partial edge slots. Covers series that replace each other (restarts).
+The larger share counts; of several jobs the smallest.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.model.questions import Instant
-from pytest_telemetry_gate.promql import Vector, ast, parse
+from pytest_telemetry_gate.model.questions import Instant, Query
+from pytest_telemetry_gate.promql import Vector, ast
 from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.support.durations import format_duration, format_short_duration
 from pytest_telemetry_gate.support.numbers import format_percent
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Coverage",
-    "coverage_of",
     "coverage_questions",
+    "measure_coverage",
+    "measure_up",
     "shortest_window",
-    "up_coverage",
     "up_questions",
     "up_selector",
 ]
@@ -79,37 +80,37 @@ class _Span:
         return math.ceil(self.window / self.slot) if semantics == "3" else self.window // self.slot + 1
 
 
-def coverage_questions(check: Check, promql: str, time: float) -> Iterable[Instant]:
+def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Instant]:
     """Yield what must be asked to know the coverage of an expression at a time (seconds)."""
-    for span in _spans(check, promql, time):
+    for span in _spans(check, query, time):
         yield span.samples(check.region)
         yield span.slots(check.region)
-    if check.criterion.up is not None or _sparse(promql):
-        up = up_selector(check, promql)
-        yield from up_questions(check, up, _longest(check, promql, time))
+    if check.criterion.up is not None or _sparse(query):
+        up = up_selector(check, query)
+        yield from up_questions(check, up, _longest(check, query, time))
 
 
-def coverage_of(check: Check, promql: str, time: float, answers: Answers) -> Coverage:
+def measure_coverage(check: Check, query: Query, time: float, answers: Answers) -> Coverage:
     """Return the smallest coverage of the selectors in an expression; 1 where it has none.
 
     With ``up:`` in the criterion, or for ``ALERTS``, the coverage of the targets' ``up`` stands in for that of
     series that may not exist.
     """
-    found = [_of_span(check, span, answers) for span in _spans(check, promql, time)]
-    worst = min(found, key=lambda one: -1.0 if one.share is None else one.share, default=Coverage(1.0))
+    each = [_measure(check, span, answers) for span in _spans(check, query, time)]
+    worst = min(each, key=lambda one: -1.0 if one.share is None else one.share, default=Coverage(1.0))
     enough = worst.share is not None and worst.share >= check.criterion.coverage
-    if enough or worst.error or (check.criterion.up is None and not _sparse(promql)):
+    if enough or worst.error or (check.criterion.up is None and not _sparse(query)):
         return worst
-    return up_coverage(check, up_selector(check, promql), _longest(check, promql, time), answers)
+    return measure_up(check, up_selector(check, query), _longest(check, query, time), answers)
 
 
-def up_selector(check: Check, promql: str) -> str:
+def up_selector(check: Check, query: Query) -> str:
     """Return the selector of the targets' ``up``: the criterion's own, else by the job and instance matched."""
     if check.criterion.up is not None:
-        return check.expand(check.criterion.up)
+        return check.query("up", check.criterion.up).text
     matchers = {
         str(matcher)
-        for node in ast.walk(parse(promql))
+        for node in ast.walk(query.expr)
         if isinstance(node, ast.VectorSelector)
         for matcher in node.matchers
         if matcher.name in {"job", "instance"}
@@ -125,9 +126,9 @@ def up_questions(check: Check, up: str, window: float) -> Iterable[Instant]:
     yield _up_share(check, up, window)
 
 
-def up_coverage(check: Check, up: str, window: float, answers: Answers) -> Coverage:
+def measure_up(check: Check, up: str, window: float, answers: Answers) -> Coverage:
     """Return the share of a window in which targets were scraped, times the share of scrapes that found them up."""
-    scraped = _of_span(check, _Span(up, check.time, window), answers)
+    scraped = _measure(check, _Span(up, check.time, window), answers)
     if scraped.share is None or scraped.error:
         return scraped
     answer = answers[_up_share(check, up, window)]
@@ -144,14 +145,14 @@ def _up_share(check: Check, up: str, window: float) -> Instant:
     return Instant(check.region, text, check.time)
 
 
-def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
+def _measure(check: Check, span: _Span, answers: Answers) -> Coverage:
     samples = answers[span.samples(check.region)]
     if samples.error:
         return Coverage(None, error=samples.error)
     counted = _by_job(samples.value)
-    told = f"{span.selector} over {format_short_duration(span.window)}"
+    what = f"{span.selector} over {format_short_duration(span.window)}"
     if not counted:
-        return Coverage(0.0, f"no samples of {told}")
+        return Coverage(0.0, f"no samples of {what}")
     intervals: dict[str, float] = {}
     for job in counted:
         interval = answers.interval(check.region, job)
@@ -168,12 +169,12 @@ def _of_span(check: Check, span: _Span, answers: Answers) -> Coverage:
         filled = _by_job(slots.value)
         for job, interval in intervals.items():
             seconds[job] = max(seconds[job], span.by_slots(filled.get(job, 0.0), interval))
-    return Coverage(min(1.0, min(seconds.values()) / span.window), told)
+    return Coverage(min(1.0, min(seconds.values()) / span.window), what)
 
 
-def shortest_window(check: Check, promql: str, time: float) -> float:
+def shortest_window(check: Check, query: Query, time: float) -> float:
     """Return the shortest time (seconds) that a selector of the expression looks at, 0 where it has none."""
-    return min((span.window for span in _spans(check, promql, time)), default=0.0)
+    return min((span.window for span in _spans(check, query, time)), default=0.0)
 
 
 def _by_job(value: object) -> dict[str, float]:
@@ -185,21 +186,20 @@ def _by_job(value: object) -> dict[str, float]:
     }
 
 
-def _sparse(promql: str) -> bool:
-    return any(
-        isinstance(node, ast.VectorSelector) and node.name in _SPARSE for node in ast.walk(parse(promql))
-    )
+def _sparse(query: Query) -> bool:
+    selectors = (node for node in ast.walk(query.expr) if isinstance(node, ast.VectorSelector))
+    return any(node.name in _SPARSE for node in selectors)
 
 
-def _longest(check: Check, promql: str, time: float) -> float:
-    return max((span.window for span in _spans(check, promql, time)), default=_LOOKBACK)
+def _longest(check: Check, query: Query, time: float) -> float:
+    return max((span.window for span in _spans(check, query, time)), default=_LOOKBACK)
 
 
-def _spans(check: Check, promql: str, time: float) -> Iterator[_Span]:
+def _spans(check: Check, query: Query, time: float) -> Iterator[_Span]:
     """Yield what each selector of an expression reads when it is evaluated at a time (seconds)."""
     window = check.window or _LOOKBACK
     moment = round(time * 1000)
     yield from dict.fromkeys(
         _Span(one.selector, one.end / 1000, one.length / 1000 or window)
-        for one in spans(parse(promql), moment, moment)
+        for one in spans(query.expr, moment, moment)
     )

@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
-from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.events import Episode, Events
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.facts import EventFacts
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
-__all__ = ["count_episodes", "holes_in"]
+__all__ = ["count_episodes", "find_holes"]
 
 
-_SHOWN = 3  # episodes named in a reason; the count says how many there are
+_MAX_LISTED = 3  # episodes named in a reason; the facts hold all of them
 
 
-def count_episodes(check: Check, episodes: Sequence[Episode], evidence: Evidence, noun: str) -> Verdict:
-    inside = [one for one in episodes if check.start < one.start <= check.time]
-    carried = [
+def count_episodes(
+    check: Check, episodes: Sequence[Episode], evidence: Evidence, noun: str, proof: EventFacts
+) -> Dossier:
+    """Decide about the number of episodes that began since ``check.start``; ``proof`` is what else is known.
+
+    Episodes carried in from before do not count, but make a warning of a pass.
+    """
+    inside = tuple(one for one in episodes if check.start < one.start <= check.time)
+    carried = tuple(
         one for one in episodes if one.start <= check.start and (one.end is None or one.end > check.start)
-    ]
-    verdict = weigh(check, (float(len(inside)),), evidence)
-    told = [_told(one) for one in inside[:_SHOWN]]
-    if len(inside) > _SHOWN:
-        told.append(f"and {len(inside) - _SHOWN} more")
+    )
+    facts = dataclasses.replace(proof, episodes=inside, carried_in=carried)
+    dossier = decide(check, (float(len(inside)),), evidence).revise(facts=[facts])
+    parts = [_describe(one) for one in inside[:_MAX_LISTED]]
+    if len(inside) > _MAX_LISTED:
+        parts.append(f"and {len(inside) - _MAX_LISTED} more")
     if carried:
-        told.append("carried in from before: " + ", ".join(_told(one) for one in carried[:_SHOWN]))
-        if verdict.outcome is Outcome.PASS:
-            verdict = verdict.replaced(outcome=Outcome.WARN)
-    if not told:
-        return verdict
-    return verdict.replaced(reason=f"{verdict.reason}; {noun}: {'; '.join(told)}")
+        before = "carried in from before: " + ", ".join(_describe(one) for one in carried[:_MAX_LISTED])
+        parts.append(before)
+        finding = Finding("events.carried_in", Outcome.WARN, check.criterion.id, before)
+        outcome = Outcome.WARN if dossier.outcome is Outcome.PASS else dossier.outcome
+        dossier = dossier.revise(outcome=outcome, findings=[finding])
+    if not parts:
+        return dossier
+    return dossier.revise(reason=f"{dossier.verdict.reason}; {noun}: {'; '.join(parts)}")
 
 
-def _told(one: Episode) -> str:
-    labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
-    lasted = "still there" if one.end is None else f"for {format_short_duration(one.end - one.start)}"
-    return f"{one.name}{{{labels}}} at {format_time(one.start)} {lasted}"
-
-
-def holes_in(check: Check, events: Events) -> str:
+def find_holes(check: Check, events: Events) -> str:
+    """Return why a history may lack events between ``check.start`` and the checkpoint, or nothing."""
     if not events.complete:
         return f"the history is incomplete: {events.reason or 'the source says so'}"
     if events.start > check.start or events.end < check.time:
         covered = f"{format_time(events.start)} to {format_time(events.end)}"
         return f"the history covers only {covered}"
     return ""
+
+
+def _describe(one: Episode) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
+    length = "still there" if one.end is None else f"for {format_short_duration(one.end - one.start)}"
+    return f"{one.name}{{{labels}}} at {format_time(one.start)} {length}"

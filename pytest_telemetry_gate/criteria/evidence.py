@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answer
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["Evidence", "Problem", "evidence_of", "series_of"]
+__all__ = ["Evidence", "Problem", "collect_evidence", "read_series"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a value cannot be used at all, and which outcome that is."""
+    """Why a value cannot be used at all, which outcome that is, and the id of the finding that says so."""
 
     outcome: Outcome
     reason: str
+    id: str = "evidence.problem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Evidence:
     doubt: str = ""
 
 
-def evidence_of(
+def collect_evidence(
     check: Check, answer: Answer, *, query: str, coverage: Coverage | None = None, doubt: str = ""
 ) -> Evidence:
     """Return the evidence of one answer, judged for errors, partial answers, absence and coverage."""
@@ -58,7 +59,7 @@ def evidence_of(
     return Evidence(fields, _problem(check, answer, query, coverage), doubt)
 
 
-def series_of(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:
+def read_series(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:
     """Return the label sets and values of an instant answer; a scalar is one series without labels."""
     if isinstance(answer.value, Scalar):
         return ({},), (float(answer.value.value),)
@@ -78,24 +79,21 @@ def _source(answer: Answer) -> str:
 
 def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None) -> Problem | None:
     if answer.error:
-        return Problem(Outcome.ERROR, answer.error)
+        return Problem(Outcome.ERROR, answer.error, "answer.error")
     if answer.partial:
-        return Problem(
-            Outcome.INCONCLUSIVE, f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
-        )
+        reason = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
+        return Problem(Outcome.INCONCLUSIVE, reason, "answer.partial")
     if isinstance(answer.value, Vector) and not answer.value.labels:
         reason = f"no data: {query} has no value at {format_time(answer.value.time)}"
-        return Problem(Outcome.INCONCLUSIVE, reason)
+        return Problem(Outcome.INCONCLUSIVE, reason, "data.none")
     if coverage is None:
         return None
     if coverage.error:
-        return Problem(Outcome.ERROR, coverage.error)
+        return Problem(Outcome.ERROR, coverage.error, "coverage.error")
     if coverage.share is None:
-        return Problem(Outcome.INCONCLUSIVE, coverage.reason)
+        return Problem(Outcome.INCONCLUSIVE, coverage.reason, "coverage.unknown")
     if coverage.share < check.criterion.coverage:
-        wanted = format_percent(check.criterion.coverage)
-        return Problem(
-            Outcome.INCONCLUSIVE,
-            f"coverage {format_percent(coverage.share)}, below {wanted}: {coverage.reason}",
-        )
+        required = format_percent(check.criterion.coverage)
+        reason = f"coverage {format_percent(coverage.share)}, below {required}: {coverage.reason}"
+        return Problem(Outcome.INCONCLUSIVE, reason, "coverage.low")
     return None

@@ -7,15 +7,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.decide import weigh
-from pytest_telemetry_gate.criteria.episodes import count_episodes, holes_in
-from pytest_telemetry_gate.criteria.evidence import evidence_of
+from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.episodes import count_episodes, find_holes
+from pytest_telemetry_gate.criteria.evidence import collect_evidence
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check, Criterion
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion, Question
-from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Incidents"]
 
@@ -39,15 +40,13 @@ class Incidents(Criterion):
         """Yield the incident history."""
         yield EventsQuestion(check.region, "incidents", check.start, check.time)
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Weigh the number of incidents; a number inside the limit needs a complete history."""
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Decide about the number of incidents; a number inside the limit needs a complete history."""
         answer = answers[EventsQuestion(check.region, "incidents", check.start, check.time)]
         kind = self.incidents.kind
         query = "incidents" if kind is None else f"incidents of kind {kind}"
         if not isinstance(answer.value, Events):
-            return weigh(check, (), evidence_of(check, answer, query=query))
+            return decide(check, (), collect_evidence(check, answer, query=query))
         matching = [one for one in answer.value.episodes if kind in (None, one.kind)]
-        doubt = holes_in(check, answer.value)
-        return count_episodes(
-            check, matching, evidence_of(check, answer, query=query, doubt=doubt), kind or "incident"
-        )
+        evidence = collect_evidence(check, answer, query=query, doubt=find_holes(check, answer.value))
+        return count_episodes(check, matching, evidence, kind or "incident", EventFacts())

@@ -1,16 +1,18 @@
 """Judge a check from the answers to its questions: due, then the criterion's decision, then the waiver.
 
-``judge`` is pure: the same answers give the same verdict in any process, live or recorded.
+``judge`` is pure: the same answers give the same dossier in any process, live or recorded.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from pytest_telemetry_gate.criteria.regions import combined
+from pytest_telemetry_gate.criteria.regions import combine_regions
+from pytest_telemetry_gate.criteria.steps import figure_steps
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step, Timing
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["judge"]
@@ -18,12 +20,28 @@ __all__ = ["judge"]
 _YEAR = 366 * 86400.0
 
 
-def judge(check: Check, answers: Answers) -> Verdict:
+def judge(check: Check, answers: Answers) -> Dossier:
     """Decide about a check from the answers to its questions; raises nothing for missing or broken data.
 
     A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
     has not expired turns a verdict that would close the gate into ``waived``.
     """
+    due = check.due(answers.longest_interval(check.regions))
+    dossier = _before_data(check, answers, due)
+    if dossier is None:
+        dossier = _apply_waiver(check, _decide(check, answers), answers.now)
+    verdict = dossier.verdict
+    steps = (
+        *figure_steps(dossier),
+        *dossier.steps,
+        Step("verdict", f"verdict {verdict.outcome.upper()}: {verdict.reason}"),
+    )
+    timing = Timing(check.suite.rollout.start, due, answers.now)
+    return dataclasses.replace(dossier, steps=steps, timing=timing)
+
+
+def _before_data(check: Check, answers: Answers, due: float) -> Dossier | None:
+    """Return what is decided without looking at data: a date far ahead, a checkpoint not due, a region that failed."""
     rollout = check.suite.rollout
     for name, moment in (
         ("rollout.start", rollout.start),
@@ -33,32 +51,41 @@ def judge(check: Check, answers: Answers) -> Verdict:
         if moment - answers.now > _YEAR:
             ahead = format_short_duration(moment - answers.now)
             reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
-            return check.verdict(Outcome.ERROR, reason)
-    due = check.due(answers.longest_interval(check.regions))
+            return _refuse(check, "time.far_ahead", Outcome.ERROR, reason)
     if due > answers.now:
-        return check.verdict(
+        return check.dossier(
             Outcome.PENDING, f"due {format_time(due)}, in {format_short_duration(due - answers.now)}"
         )
     failure = answers.failure(check.regions)
-    if failure:
-        return check.verdict(Outcome.ERROR, failure)
-    verdict = _decide(check, answers)
-    waiver = check.waiver
-    if waiver is None or verdict.outcome.lets_through():
-        return verdict
-    if waiver.until <= answers.now:
-        expired = f"{verdict.reason}; the waiver of {waiver.owner} expired {format_time(waiver.until)}"
-        return verdict.replaced(reason=expired)
-    waived = f"waived until {format_time(waiver.until)} by {waiver.owner}: {waiver.reason} ({verdict.outcome}: {verdict.reason})"
-    return verdict.replaced(outcome=Outcome.WAIVED, reason=waived)
+    return _refuse(check, "region.failed", Outcome.ERROR, failure) if failure else None
 
 
-def _decide(check: Check, answers: Answers) -> Verdict:
+def _refuse(check: Check, name: str, outcome: Outcome, reason: str) -> Dossier:
+    finding = Finding(name, outcome, check.criterion.id, reason)
+    return check.dossier(outcome, reason, findings=[finding])
+
+
+def _decide(check: Check, answers: Answers) -> Dossier:
     """Return what the criterion decides, over all regions where it combines them.
 
     A verdict that follows from others has the profile of PromQL that their regions answer with.
     """
-    verdict = combined(check, answers) if check.is_combined else check.criterion.judge(check, answers)
-    if verdict.semantics:
-        return verdict
-    return dataclasses.replace(verdict, semantics=answers.semantics(check.questions()))
+    dossier = combine_regions(check, answers) if check.is_combined else check.criterion.judge(check, answers)
+    if dossier.verdict.semantics:
+        return dossier
+    profiles = answers.semantics(check.questions())
+    return dossier.revise(semantics=profiles) if profiles else dossier
+
+
+def _apply_waiver(check: Check, dossier: Dossier, now: float) -> Dossier:
+    """Turn a verdict that would close the gate into ``waived`` where an unexpired waiver names the check."""
+    waiver, verdict = check.waiver, dossier.verdict
+    if waiver is None or verdict.outcome.keeps_gate_open():
+        return dossier
+    until = format_time(waiver.until)
+    if waiver.until <= now:
+        expired = f"the waiver of {waiver.owner} expired {until}"
+        return dossier.revise(reason=f"{verdict.reason}; {expired}", steps=[Step("waiver", expired)])
+    waived = f"waived until {until} by {waiver.owner}: {waiver.reason}"
+    reason = f"{waived} ({verdict.outcome}: {verdict.reason})"
+    return dossier.revise(outcome=Outcome.WAIVED, reason=reason, steps=[Step("waiver", waived)])

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_telemetry_gate.errors import PromQLError
-from pytest_telemetry_gate.promql import ast, parse
+from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.support.units import dimension, suffix_unit
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Query
 
-__all__ = ["SELECTOR", "VALUES", "Wanted", "check_queries"]
+__all__ = ["SELECTOR", "VALUES", "Allowed", "check_queries"]
 
-Wanted: TypeAlias = frozenset[str]
-VALUES: Wanted = frozenset({"scalar", "vector"})
-SELECTOR: Wanted = frozenset({"selector"})
+Allowed: TypeAlias = frozenset[str]
+VALUES: Allowed = frozenset({"scalar", "vector"})
+SELECTOR: Allowed = frozenset({"selector"})
 
 # Functions and aggregations whose result is in the unit of what they are given
-_KEEPING = frozenset(
+_KEEPS_UNIT = frozenset(
     [
         "avg_over_time",
         "min_over_time",
@@ -49,7 +49,7 @@ _KEEPING = frozenset(
         "vector",
     ]
 )
-_KEEPING_AGGREGATIONS = frozenset(
+_KEEPS_UNIT_AGGREGATIONS = frozenset(
     ["avg", "min", "max", "sum", "quantile", "topk", "bottomk", "stddev", "limitk"]
 )
 
@@ -58,25 +58,21 @@ def check_queries(check: Check) -> None:
     """Expand and parse everything that a check would ask; raises SuiteError at the criterion's line."""
     criterion = check.criterion
     baseline = check.suite.baseline if criterion.baseline is None else criterion.baseline
-    expressions = dict(criterion.expressions())
+    for key, (text, allowed) in criterion.expressions().items():
+        _check(check, key, check.query(key, text), allowed)
     if criterion.up is not None:
-        expressions["up"] = (criterion.up, SELECTOR)
+        _check(check, "up", check.query("up", criterion.up), SELECTOR)
     if baseline is not None and not isinstance(baseline, float) and baseline.query is not None:
-        expressions["baseline"] = (baseline.query, VALUES)
-    for key, (text, wanted) in expressions.items():
-        _check(check, key, text, wanted)
+        query = check.query("baseline", baseline.query, window=baseline.window)
+        _check(check, "baseline", query, VALUES)
 
 
-def _check(check: Check, key: str, text: str, wanted: Wanted) -> None:
-    promql = check.expand(text)
-    try:
-        expression = parse(promql)
-    except PromQLError as error:
-        raise check.error(f"{key}: {error}") from None
-    if wanted == SELECTOR:
+def _check(check: Check, key: str, query: Query, allowed: Allowed) -> None:
+    promql, expression = query.text, query.expr
+    if allowed == SELECTOR:
         if not isinstance(expression, ast.VectorSelector) or expression.offset or expression.at is not None:
             raise check.error(f"{key}: {promql!r} is not a plain selector such as 'metric{{job=\"x\"}}'")
-    elif expression.type not in wanted:
+    elif expression.type not in allowed:
         hint = ": add a function such as rate() or avg_over_time()" if expression.type == "matrix" else ""
         raise check.error(f"{key}: {promql!r} yields a {expression.type}, not values{hint}")
     else:
@@ -110,9 +106,9 @@ def _metric(expression: ast.Expr) -> str | None:
                 expression = expression.selector
             case ast.Paren() | ast.Unary() | ast.Subquery():
                 expression = expression.expr
-            case ast.Aggregate() if expression.op in _KEEPING_AGGREGATIONS:
+            case ast.Aggregate() if expression.op in _KEEPS_UNIT_AGGREGATIONS:
                 expression = expression.expr
-            case ast.Call() if expression.func in _KEEPING or expression.func == "rate":
+            case ast.Call() if expression.func in _KEEPS_UNIT or expression.func == "rate":
                 inner = [argument for argument in expression.args if argument.type in {"vector", "matrix"}]
                 if len(inner) != 1 or (expression.func == "rate" and not _is_bucket(inner[0])):
                     return None

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Ratio"]
 
-_SHOWN = 5  # members named in a reason; the count says how many there are
+_MAX_LISTED = 5  # members named in a reason; the facts hold all of them
 
 
 class RatioOf(Model):
@@ -53,7 +54,7 @@ class Ratio(Criterion):
         yield from super().problems(suite)
         for group in self.ratio.of:
             if group not in suite.groups:
-                yield "ratio", f"unknown group {group!r}{suggestion(group, suite.groups)}"
+                yield "ratio", f"unknown group {group!r}{suggest(group, suite.groups)}"
             elif any(isinstance(one, Ratio) for one in suite.groups[group]):
                 yield "ratio", f"group {group!r} holds a ratio: a ratio of ratios has no fixed denominator"
 
@@ -71,18 +72,20 @@ class Ratio(Criterion):
             if check.suite.applies(criterion, check.checkpoint)
         ]
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Judge every member again and weigh the share of the wanted verdicts."""
-        verdicts = [judge(member, answers) for member in self.members(check)]
-        if not verdicts:
-            empty = Problem(Outcome.INCONCLUSIVE, "no check of these groups applies at this checkpoint")
-            return weigh(check, (), Evidence(problem=empty))
-        others = [one for one in verdicts if one.outcome not in self.ratio.verdict]
-        verdict = weigh(
-            check, ((len(verdicts) - len(others)) / len(verdicts),), Evidence({"source": "suite"})
-        )
-        told = f"{len(verdicts) - len(others)} of {len(verdicts)} checks"
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Judge every member again and decide about the share of the wanted verdicts."""
+        members = [
+            Member.from_verdict(verdict, counts=verdict.outcome in self.ratio.verdict)
+            for verdict in (judge(member, answers).verdict for member in self.members(check))
+        ]
+        if not members:
+            reason = "no check of these groups applies at this checkpoint"
+            return decide(check, (), Evidence(problem=Problem(Outcome.INCONCLUSIVE, reason, "members.none")))
+        others = [one for one in members if not one.counts]
+        good = len(members) - len(others)
+        dossier = decide(check, (good / len(members),), Evidence({"source": "suite"}))
+        text = f"{good} of {len(members)} checks"
         if others:
-            named = ", ".join(f"{one.criterion} {one.outcome}" for one in others[:_SHOWN])
-            told += f"; not: {named}{', ...' if len(others) > _SHOWN else ''}"
-        return verdict.replaced(reason=f"{verdict.reason}; {told}")
+            named = ", ".join(f"{one.criterion} {one.outcome}" for one in others[:_MAX_LISTED])
+            text += f"; not: {named}{', ...' if len(others) > _MAX_LISTED else ''}"
+        return dossier.revise(reason=f"{dossier.verdict.reason}; {text}", facts=[MemberFacts(tuple(members))])

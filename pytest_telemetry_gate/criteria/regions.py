@@ -10,9 +10,11 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.baseline import Reference, is_stated
-from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.decide import decide_value
 from pytest_telemetry_gate.criteria.evidence import Evidence
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
+from pytest_telemetry_gate.model.dossier import Dossier, Step
+from pytest_telemetry_gate.model.facts import Member, MemberFacts
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
 from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
@@ -21,52 +23,59 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["combined"]
+__all__ = ["combine_regions"]
 
 _UNDECIDED = frozenset({Outcome.ERROR, Outcome.INCONCLUSIVE})
 
 
-def combined(check: Check, answers: Answers) -> Verdict:
+def combine_regions(check: Check, answers: Answers) -> Dossier:
     """Judge a check in every region and make one verdict of theirs.
 
-    ``all`` is the worst of them, ``any`` the best, ``max`` the one with the largest value; ``sum`` weighs the sum of
-    the values against the limit, and against the sum of the baselines unless one is stated for the whole.
+    ``all`` is the worst of them, ``any`` the best, ``max`` the one with the largest value; ``sum`` decides about the
+    sum of the values against the limit, and against the sum of the baselines unless one is stated for the whole.
     """
-    members = {
-        region: check.criterion.judge(check.within(region), answers)
-        for region in check.regions
-        if not answers.failure((region,))
-    }
-    for region in check.regions:
-        if region not in members:
-            return check.verdict(Outcome.ERROR, answers.failure((region,)))
-    undecided = [one for one in members.values() if one.outcome in _UNDECIDED]
+    failure = next((text for region in check.regions if (text := answers.failure((region,)))), "")
+    if failure:
+        return check.dossier(Outcome.ERROR, failure)
+    dossiers = [check.criterion.judge(check.within(region), answers) for region in check.regions]
+    facts = MemberFacts(tuple(Member.from_verdict(one.verdict) for one in dossiers))
+    undecided = [one for one in dossiers if one.outcome in _UNDECIDED]
     if undecided:
-        return _chosen(check, worst(undecided))
-    verdicts = list(members.values())
-    match check.criterion.combine:
-        case "any":
-            return _chosen(check, min(verdicts, key=_from_best))
-        case "max":
-            return _chosen(
-                check, max(verdicts, key=lambda one: -math.inf if one.value is None else one.value)
-            )
-        case "sum":
-            return _sum(check, verdicts)
-    return _chosen(check, worst(verdicts))
+        dossier = _take(check, _worst_verdict(undecided))
+    elif check.criterion.combine == "any":
+        dossier = _take(check, min(dossiers, key=_from_best))
+    elif check.criterion.combine == "max":
+        dossier = _take(check, max(dossiers, key=_value))
+    elif check.criterion.combine == "sum":
+        dossier = _sum(check, [one.verdict for one in dossiers])
+    else:
+        dossier = _take(check, _worst_verdict(dossiers))
+    return dossier.revise(facts=[facts], steps=[Step("combine", f"{check.criterion.combine} of the regions")])
 
 
-def _from_best(verdict: Verdict) -> tuple[int, float]:
-    return list(Outcome).index(verdict.outcome), -(math.inf if verdict.margin is None else verdict.margin)
+def _worst_verdict(dossiers: Sequence[Dossier]) -> Dossier:
+    verdict = worst_verdict([one.verdict for one in dossiers])
+    return next(one for one in dossiers if one.verdict is verdict)
 
 
-def _chosen(check: Check, verdict: Verdict) -> Verdict:
-    told = f"region {verdict.region}: {verdict.reason}"
-    reason = verdict.reason if verdict.reason.startswith("region ") else told
-    return verdict.replaced(region=check.region, reason=reason)
+def _value(dossier: Dossier) -> float:
+    return -math.inf if dossier.verdict.value is None else dossier.verdict.value
 
 
-def _sum(check: Check, verdicts: Sequence[Verdict]) -> Verdict:
+def _from_best(dossier: Dossier) -> tuple[int, float]:
+    margin = dossier.verdict.margin
+    return list(Outcome).index(dossier.outcome), -(math.inf if margin is None else margin)
+
+
+def _take(check: Check, dossier: Dossier) -> Dossier:
+    """Return the verdict of one region as that of all."""
+    verdict = dossier.verdict
+    named = verdict.reason.startswith("region ")
+    reason = verdict.reason if named else f"region {verdict.region}: {verdict.reason}"
+    return dossier.revise(region=check.region, reason=reason)
+
+
+def _sum(check: Check, verdicts: Sequence[Verdict]) -> Dossier:
     values = [one.value for one in verdicts if one.value is not None]
     reference = None
     baselines = [one.baseline for one in verdicts if one.baseline is not None]
@@ -84,6 +93,6 @@ def _sum(check: Check, verdicts: Sequence[Verdict]) -> Verdict:
             "coverage": min((one.coverage for one in verdicts if one.coverage is not None), default=None),
         }
     )
-    verdict = decide(check, math.fsum(values), evidence, reference)
+    dossier = decide_value(check, math.fsum(values), evidence, reference)
     parts = ", ".join(f"{one.region} {format_value(one.value, one.unit)}" for one in verdicts)
-    return verdict.replaced(reason=f"{verdict.reason}; sum of {parts}")
+    return dossier.revise(reason=f"{dossier.verdict.reason}; sum of {parts}")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["RolloutDuration"]
 
@@ -34,9 +34,9 @@ class RolloutDuration(Criterion):
         """Yield nothing: the suite itself knows."""
         return ()
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Weigh the length of the rollout."""
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Decide about the length of the rollout."""
         rollout = check.suite.rollout
-        told = f"{format_time(rollout.start)} to {format_time(rollout.end)}, {len(rollout.steps)} steps"
-        verdict = weigh(check, (rollout.end - rollout.start,), Evidence({"source": "suite"}))
-        return verdict.replaced(reason=f"{verdict.reason}; {told}")
+        dossier = decide(check, (rollout.end - rollout.start,), Evidence({"source": "suite"}))
+        span = f"{format_time(rollout.start)} to {format_time(rollout.end)}, {len(rollout.steps)} steps"
+        return dossier.revise(reason=f"{dossier.verdict.reason}; {span}")

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.numbers import format_change
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Spread"]
 
@@ -47,7 +48,7 @@ class Spread(Criterion):
         others = {one.id: one for criteria in suite.groups.values() for one in criteria if one is not self}
         other = others.get(self.spread.of)
         if other is None:
-            yield "spread", f"unknown criterion {self.spread.of!r}{suggestion(self.spread.of, others)}"
+            yield "spread", f"unknown criterion {self.spread.of!r}{suggest(self.spread.of, others)}"
         elif other.over_regions:
             yield "spread", f"criterion {other.id!r} is judged over all regions at once, so it has no spread"
 
@@ -61,22 +62,25 @@ class Spread(Criterion):
         group, criterion = check.suite.find(self.spread.of)
         return [check.within(region).sibling(group, criterion) for region in check.regions]
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Weigh the difference; a region without a variance leaves it undecided, and one region has no spread."""
-        verdicts = [judge(member, answers) for member in self.members(check)]
-        variances = {one.region: one.variance for one in verdicts if one.variance is not None}
-        blank = next((one for one in verdicts if one.variance is None), None)
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Decide about the difference; a region without a variance leaves it open, and one region has no spread."""
+        members = [Member.from_verdict(judge(one, answers).verdict) for one in self.members(check)]
+        facts = [MemberFacts(tuple(members))]
+        blank = next((one for one in members if one.variance is None), None)
         if blank is not None:
             outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
-            return check.verdict(
-                outcome, f"no variance of {self.spread.of} in region {blank.region}: {blank.reason}"
-            )
+            reason = f"no variance of {self.spread.of} in region {blank.region}: {blank.reason}"
+            finding = Finding("spread.no_variance", outcome, blank.region, reason)
+            return check.dossier(outcome, reason, findings=[finding], facts=facts)
+        variances = {one.region: one.variance for one in members if one.variance is not None}
         if len(variances) < 2:
-            return check.verdict(Outcome.INCONCLUSIVE, "a spread needs at least two regions")
+            reason = "a spread needs at least two regions"
+            finding = Finding("spread.one_region", Outcome.INCONCLUSIVE, check.criterion.id, reason)
+            return check.dossier(Outcome.INCONCLUSIVE, reason, findings=[finding], facts=facts)
         value = max(variances.values()) - min(variances.values())
-        verdict = weigh(check, (value,), Evidence({"source": "suite"}))
-        told = ", ".join(
-            f"{region} {format_change(variance, verdicts[0].variance_unit)}"
-            for region, variance in variances.items()
+        dossier = decide(check, (value,), Evidence({"source": "suite"}))
+        unit = members[0].variance_unit
+        each = ", ".join(
+            f"{region} {format_change(variance, unit)}" for region, variance in variances.items()
         )
-        return verdict.replaced(reason=f"{verdict.reason}; {told}")
+        return dossier.revise(reason=f"{dossier.verdict.reason}; {each}", facts=facts)

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.baseline import baseline_questions, reference_of
-from pytest_telemetry_gate.criteria.coverage import coverage_of, coverage_questions
-from pytest_telemetry_gate.criteria.decide import weigh
-from pytest_telemetry_gate.criteria.evidence import evidence_of, series_of
-from pytest_telemetry_gate.criteria.queries import VALUES, Wanted
+from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_reference
+from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
+from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
-from pytest_telemetry_gate.model.questions import Instant
+from pytest_telemetry_gate.model.dossier import Dossier
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Threshold"]
 
@@ -31,22 +30,22 @@ class Threshold(Criterion):
 
     query: str = Field(description="PromQL that yields one value, or several with `reduce`")
 
-    def expressions(self) -> Mapping[str, tuple[str, Wanted]]:
+    def expressions(self) -> Mapping[str, tuple[str, Allowed]]:
         """Return the query."""
         return {"query": (self.query, VALUES)}
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the query, the coverage of its selectors and the baseline."""
-        promql = check.expand(self.query)
-        yield Instant(check.region, promql, check.time)
-        yield from coverage_questions(check, promql, check.time)
+        query = check.query(self.key)
+        yield query.at(check.region, check.time)
+        yield from coverage_questions(check, query, check.time)
         yield from baseline_questions(check, self.query)
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
-        """Weigh the value that the query has at the checkpoint."""
-        promql = check.expand(self.query)
-        answer = answers[Instant(check.region, promql, check.time)]
-        coverage = coverage_of(check, promql, check.time, answers)
-        evidence = evidence_of(check, answer, query=promql, coverage=coverage)
-        labels, values = series_of(answer)
-        return weigh(check, values, evidence, reference_of(check, self.query, answers), labels)
+    def judge(self, check: Check, answers: Answers) -> Dossier:
+        """Decide about the value that the query has at the checkpoint."""
+        query = check.query(self.key)
+        answer = answers[query.at(check.region, check.time)]
+        coverage = measure_coverage(check, query, check.time, answers)
+        evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
+        labels, values = read_series(answer)
+        return decide(check, values, evidence, find_reference(check, self.query, answers), labels)

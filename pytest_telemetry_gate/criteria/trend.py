@@ -7,6 +7,7 @@ The variances come from windows of their own, so their errors are taken as indep
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,23 +15,24 @@ from pydantic import Field
 
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.facts import ForecastFacts, TrendFacts, TrendPoint
 from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.stats.line import Line, fit
 from pytest_telemetry_gate.support.numbers import format_change, format_number
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
-    from pytest_telemetry_gate.model.verdict import Verdict
 
 __all__ = ["Trend"]
 
 _UNITS = ("", "%", "pp")  # of a variance; `5%` of a ratio means percentage points
-_LEAST = 3  # points: with two the line is exact and its interval infinite
+_MIN_POINTS = 3  # points: with two the line is exact and its interval infinite
 
 
 class TrendOf(Model):
@@ -76,7 +78,7 @@ class Trend(Criterion):
             if criterion is not self
         ]
         if self.trend.of not in ids:
-            yield "trend", f"unknown criterion {self.trend.of!r}{suggestion(self.trend.of, ids)}"
+            yield "trend", f"unknown criterion {self.trend.of!r}{suggest(self.trend.of, ids)}"
 
     def _forecast_problems(self, suite: Suite, forecast: Forecast) -> Iterable[tuple[str, str]]:
         if forecast.expect.unit not in _UNITS:
@@ -99,58 +101,89 @@ class Trend(Criterion):
             if checkpoint.at <= check.time and check.suite.applies(criterion, checkpoint)
         ]
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
+    def judge(self, check: Check, answers: Answers) -> Dossier:
         """Fail on a slope that surely goes the wrong way or a forecast outside its limit.
 
         Inconclusive with fewer than three points, a point without a variance, or a forecast whose interval
         reaches over the limit.
         """
-        verdicts = [judge(member, answers) for member in self.members(check)]
+        verdicts = [judge(member, answers).verdict for member in self.members(check)]
+        unit = verdicts[-1].variance_unit if verdicts else "%"
+        points = tuple(
+            TrendPoint(one.checkpoint, one.time or 0.0, one.variance)
+            for one in verdicts
+            if one.variance is not None
+        )
+        facts = TrendFacts(points, unit=unit)
         blank = next((one for one in verdicts if one.variance is None), None)
         if blank is not None:
             outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
-            return check.verdict(
-                outcome, f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
-            )
-        if len(verdicts) < _LEAST:
-            return check.verdict(
-                Outcome.INCONCLUSIVE, f"{len(verdicts)} points of {self.trend.of}: a trend needs {_LEAST}"
-            )
-        unit = verdicts[-1].variance_unit
-        line = fit([one.time or 0.0 for one in verdicts], [one.variance or 0.0 for one in verdicts])
-        told = f"slope {_pair(line.slope, line.slope_half)} {unit}/day over {len(verdicts)} points"
-        outcome = Outcome.FAIL if self._wrong_way(line) else Outcome.PASS
-        if outcome is Outcome.FAIL:
-            told += f", surely not {self.trend.better}"
-        if self.forecast is None:
-            return check.verdict(outcome, told, value=line.slope, unit=f"{unit}/day", source="suite")
-        return self._forecast(check, self.forecast, line, unit, (outcome, told))
+            reason = f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
+            return self._undecided(check, "trend.no_variance", outcome, reason, facts)
+        if len(points) < _MIN_POINTS:
+            reason = f"{len(points)} points of {self.trend.of}: a trend needs {_MIN_POINTS}"
+            return self._undecided(check, "trend.few_points", Outcome.INCONCLUSIVE, reason, facts)
+        line = fit([one.time for one in points], [one.variance for one in points])
+        facts = dataclasses.replace(
+            facts, slope=line.slope, slope_half=line.slope_half, forecast=self._predict(check, line)
+        )
+        dossier = self._slope(check, line, facts)
+        if self.forecast is None or facts.forecast is None:
+            return dossier
+        return self._judge_forecast(dossier, self.forecast, facts.forecast, facts.unit)
+
+    def _undecided(
+        self, check: Check, name: str, outcome: Outcome, reason: str, facts: TrendFacts
+    ) -> Dossier:
+        finding = Finding(name, outcome, self.trend.of, reason)
+        return check.dossier(outcome, reason, findings=[finding], facts=[facts])
+
+    def _slope(self, check: Check, line: Line, facts: TrendFacts) -> Dossier:
+        """Decide about the slope alone."""
+        unit = f"{facts.unit}/day"
+        reason = f"slope {_pair(line.slope, line.slope_half)} {unit} over {len(facts.points)} points"
+        outcome, findings = Outcome.PASS, []
+        if self._wrong_way(line):
+            outcome, reason = Outcome.FAIL, f"{reason}, surely not {self.trend.better}"
+            findings = [Finding("trend.wrong_way", outcome, self.trend.of, reason)]
+        return check.dossier(
+            outcome, reason, findings=findings, facts=[facts], value=line.slope, unit=unit, source="suite"
+        )
 
     def _wrong_way(self, line: Line) -> bool:
         if self.trend.better == "lower":
             return line.slope - line.slope_half > 0
         return self.trend.better == "higher" and line.slope + line.slope_half < 0
 
-    def _forecast(
-        self, check: Check, forecast: Forecast, line: Line, unit: str, so_far: tuple[Outcome, str]
-    ) -> Verdict:
-        value, half = line.at(check.suite.rollout.start + forecast.at)
-        limit = forecast.expect
-        outcome, told = so_far
-        told = f"forecast {_pair(value, half)} {unit} at {_hours(forecast.at)}; {told}"
+    def _predict(self, check: Check, line: Line) -> ForecastFacts | None:
+        if self.forecast is None:
+            return None
+        time = check.suite.rollout.start + self.forecast.at
+        return ForecastFacts(time, *line.at(time))
+
+    def _judge_forecast(
+        self, slope: Dossier, forecast: Forecast, predicted: ForecastFacts, unit: str
+    ) -> Dossier:
+        """Decide about the forecast, in the place of a decision about the slope that did not fail."""
+        limit, value, half = forecast.expect, predicted.value, predicted.half
+        outcome, findings = slope.outcome, []
+        reason = f"forecast {_pair(value, half)} {unit} at {_hours(forecast.at)}; {slope.verdict.reason}"
         if not limit.holds(value):
             outcome = Outcome.FAIL
+            findings = [Finding("forecast.outside", outcome, self.trend.of, reason)]
         elif not (limit.holds(value - half) and limit.holds(value + half)) and outcome is Outcome.PASS:
-            outcome, told = Outcome.INCONCLUSIVE, f"the interval reaches over {limit.shown(unit)}: {told}"
-        return check.verdict(
-            outcome,
-            told,
+            outcome, reason = Outcome.INCONCLUSIVE, f"the interval reaches over {limit.shown(unit)}: {reason}"
+            findings = [Finding("forecast.uncertain", outcome, self.trend.of, reason)]
+        dossier = slope.revise(
+            findings=findings,
+            outcome=outcome,
+            reason=reason,
             value=value,
             unit=unit,
             limit=limit.shown(unit),
             margin=limit.margin(value),
-            source="suite",
         )
+        return dataclasses.replace(dossier, requirement=dataclasses.replace(slope.requirement, limit=limit))
 
 
 def _hours(seconds: float) -> str:

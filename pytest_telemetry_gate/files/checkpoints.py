@@ -10,9 +10,9 @@ from pytest_telemetry_gate.support.durations import format_duration, parse_durat
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.suite import CheckpointEntry, Rollout, Suite
 
-__all__ = ["CheckpointError", "points_of"]
+__all__ = ["CheckpointError", "list_checkpoints"]
 
-_MOST = 10_000  # in one series; a typing error in `every` must not fill the memory
+_MAX_POINTS = 10_000  # in one series; a typing error in `every` must not fill the memory
 
 
 class CheckpointError(ValueError):
@@ -23,7 +23,7 @@ class CheckpointError(ValueError):
         self.index = index
 
 
-def points_of(suite: Suite) -> tuple[Checkpoint, ...]:
+def list_checkpoints(suite: Suite) -> tuple[Checkpoint, ...]:
     """Return the checkpoints in the order of time; raises CheckpointError."""
     named: dict[str, Checkpoint] = {}
     moments: dict[float, str] = {}
@@ -31,7 +31,7 @@ def points_of(suite: Suite) -> tuple[Checkpoint, ...]:
         if entry.every is None:
             point = _single(index, entry, suite.rollout)
             if point.id in named:
-                raise CheckpointError(index, f"checkpoint {point.id!r} is there already")
+                raise CheckpointError(index, f"duplicate checkpoint {point.id!r}")
             if point.at in moments:
                 raise CheckpointError(
                     index, f"checkpoint {point.id!r} is the same moment as {moments[point.at]!r}"
@@ -72,8 +72,8 @@ def _series(index: int, entry: CheckpointEntry, rollout: Rollout) -> list[Checkp
     if every <= 0 or until < every:
         raise CheckpointError(index, "`every` must be positive and `until` no shorter")
     count = int(until / every + 1e-9)
-    if count > _MOST:
-        raise CheckpointError(index, f"{count:,} checkpoints, more than {_MOST:,}")
+    if count > _MAX_POINTS:
+        raise CheckpointError(index, f"{count:,} checkpoints, more than {_MAX_POINTS:,}")
     return [
         Checkpoint(_name(number * every), rollout.start + number * every, entry.window, named=False)
         for number in range(1, count + 1)

@@ -7,14 +7,14 @@ what they look like. Duplicate keys, several documents and aliases that multiply
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.places import Key, Place
 
 __all__ = ["Document"]
 
@@ -55,7 +55,7 @@ _MAX_DEPTH = 100
 
 
 class Document:
-    """The content of one YAML file: ``value`` is the top mapping, ``line()`` tells where a part of it stands."""
+    """The content of one YAML file: ``value`` is the top mapping, ``line()`` and ``lines()`` say where its parts are."""
 
     def __init__(self, path: Path, shown: str = "") -> None:
         self.path = path
@@ -64,19 +64,27 @@ class Document:
         reader = _Reader(self.shown)
         self.value: dict[str, Any] = reader.mapping(self._root, 0)
 
+    def lines(self, place: Place) -> dict[Place, int]:
+        """Return the 1-based line of every part below a place, by its place below it; the part itself is ``()``."""
+        node, line = self._node(place)
+        return dict(_lines(node, line, ()))
+
     def line(self, where: Sequence[Key]) -> int:
         """Return the 1-based line of a key or item, or of its nearest ancestor that exists."""
-        node, line = self._root, 1
-        for key in where:
-            found = _child(node, key)
-            if found is None:
-                break
-            line, node = found
-        return line
+        return self._node(where)[1]
 
     def error(self, where: Sequence[Key], message: str) -> SuiteError:
         """Return an error at a part of the file."""
         return SuiteError(self.shown, self.line(where), message)
+
+    def _node(self, where: Sequence[Key]) -> tuple[yaml.Node, int]:
+        node, line = self._root, 1
+        for key in where:
+            child = _child(node, key)
+            if child is None:
+                break
+            line, node = child
+        return node, line
 
     def _compose(self) -> yaml.Node:
         try:
@@ -96,7 +104,7 @@ class Document:
             mark = error.problem_mark or error.context_mark
             what = " ".join(part for part in (error.context, error.problem) if part)
             if mark and "".join(text.split("\n")[mark.line : mark.line + 1])[mark.column :].startswith("\t"):
-                what = "a tab, where YAML wants blanks"
+                what = "a tab, where YAML needs spaces"
             raise SuiteError(self.shown, mark.line + 1 if mark else 1, f"not YAML: {what}") from None
         except yaml.YAMLError as error:
             line = text[: getattr(error, "position", 0) or 0].count("\n") + 1
@@ -123,7 +131,7 @@ class _Reader:
     def mapping(self, node: yaml.Node, depth: int) -> dict[str, Any]:
         value = self._value(node, depth)
         if not isinstance(value, dict):
-            raise self._error(node, "must be a mapping")
+            raise self._error(node, "must be a mapping of keys to values")
         return value
 
     def _value(self, node: yaml.Node, depth: int) -> Any:
@@ -154,7 +162,7 @@ class _Reader:
                     merged = {**self.mapping(part, depth + 1), **merged}
                 continue
             if key in lines:
-                raise self._error(key_node, f"duplicate key {key!r} (first in line {lines[key]})")
+                raise self._error(key_node, f"duplicate key {key!r} (first at line {lines[key]})")
             lines[key] = key_node.start_mark.line + 1
             result[key] = self._value(child, depth + 1)
         return {**merged, **result}
@@ -172,6 +180,16 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if _INT.fullmatch(text):
         return int(text) if len(text) < 300 else float(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _lines(node: yaml.Node, line: int, place: Place) -> Iterator[tuple[Place, int]]:
+    yield place, line
+    if isinstance(node, yaml.MappingNode):
+        for key_node, child in node.value:
+            yield from _lines(child, key_node.start_mark.line + 1, (*place, key_node.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            yield from _lines(child, child.start_mark.line + 1, (*place, index))
 
 
 def _child(node: yaml.Node, key: Key) -> tuple[int, yaml.Node] | None:

@@ -5,32 +5,36 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pytest_telemetry_gate.errors import ConfigError, SuiteError
 from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.files.environment_keys import (
+    EnvironmentKeys,
+    EnvironmentsFile,
+    RegionKeys,
+    ReplayKeys,
+)
+from pytest_telemetry_gate.files.validation import validate_model
 from pytest_telemetry_gate.model.environment import (
-    DEFAULT_CONCURRENCY,
     DEFAULT_INTERVAL,
     Deadline,
     Environment,
+    Origin,
     RegionSettings,
     ReplaySettings,
 )
-from pytest_telemetry_gate.support.durations import parse_duration
-from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.places import Place, key_of, map_texts
 from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
+from pytest_telemetry_gate.support.variables import expand_references
 
 __all__ = ["Deadline", "Environment", "RegionSettings", "ReplaySettings", "load_environment"]
 
-_TOP = ("default", "environments")
-_REPLAY = ("variables", "capture", "recording")
-_EVENTS = ("alerts", "incidents")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
-_REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\}|\{file:([^}]+)\})", re.ASCII)
 _PASSWORD = re.compile(r"://[^/@\s:]*:([^/\s]*)@")
 _DEFAULT_DEADLINE = 900.0  # seconds for all questions of a gate: well below the time limits of CI jobs
 
@@ -38,220 +42,161 @@ _DEFAULT_DEADLINE = 900.0  # seconds for all questions of a gate: well below the
 def load_environment(path: Path, name: str | None = None, *, deadline: float | None = None) -> Environment:
     """Read one environment: the named one, else ``$TELEMETRY_ENV``'s, else the file's default.
 
-    ``deadline`` (seconds) goes before the file's own. ``${VAR}``, ``${VAR:-default}`` and ``${file:PATH}`` are expanded after parsing, in this environment only; ``$$`` is
-    a dollar. Raises ConfigError, one line, for a missing file, an unknown name or anything else in the way.
+    ``deadline`` (seconds) goes before the file's own. ``${VAR}``, ``${VAR:-default}`` and ``${file:PATH}`` are
+    expanded after parsing, in this environment only; ``$$`` is a dollar. Raises ConfigError, one line, for a missing
+    file, an unknown name or anything else that cannot be used.
     """
     if not path.is_file():
-        wanted = f"environment {name!r}: " if name else ""
-        message = f"{wanted}there is no {path.name} at {path.parent} (known environments: none); see telemetry_config"
+        subject = f"environment {name!r}: " if name else ""
+        message = f"{subject}there is no {path.name} at {path.parent} (known environments: none); see telemetry_config"
         raise ConfigError(message)
     try:
-        document = Document(path, _shown(path))
+        document = Document(path, _relative(path))
     except SuiteError as error:
         raise ConfigError(str(error)) from None
-    reader = _Reader(document, deadline)
-    return reader.environment(name)
+    return _Reader(document).environment(name, deadline)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the regions of an environment have in common: settings, their place in the file, and the deadline."""
+
+    options: Mapping[str, Any]
+    place: Place
+    deadline: Deadline
 
 
 class _Reader:
     """Reads one environment, remembering every secret that it meets."""
 
-    def __init__(self, document: Document, deadline: float | None) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._deadline = deadline
         self._folder = document.path.parent
         self._secrets = Secrets()
 
-    def environment(self, name: str | None) -> Environment:
-        content = self._document.value
-        for key in content:
-            if key not in _TOP:
-                raise self._error((key,), f"unknown key {key!r}{suggestion(key, _TOP)}")
-        known = self._mapping(content.get("environments"), ("environments",))
-        chosen, where = self._choice(name, content.get("default"), known)
-        if chosen not in known:
-            names = ", ".join(known) or "none"
-            near = suggestion(chosen, known) if known else ""
-            hint = near if near.startswith(" (") else ""
-            raise self._error(
-                ("environments",), f"{where}unknown environment {chosen!r}{hint}; known environments: {names}"
-            )
-        at = ("environments", chosen)
-        raw = self._mapping(known[chosen], at)
-        values = {key: self._expanded(value, (*at, key), key) for key, value in raw.items()}
-        interval = self._seconds(values, "scrape_interval", at)
-        stated = self._seconds(values, "deadline", at)
-        values.pop("deadline", None)
-        seconds = self._deadline if self._deadline is not None else stated
-        deadline = Deadline(_DEFAULT_DEADLINE if seconds is None else seconds)
-        regions = self._mapping(values.pop("regions", None) or {"": {}}, (*at, "regions"))
-        settings = {
-            region: self._region(region, values, options, at, deadline) for region, options in regions.items()
-        }
+    def environment(self, name: str | None, deadline: float | None) -> Environment:
+        file = validate_model(EnvironmentsFile, self._document.value, self._error, ())
+        name = self._choose(name, file)
+        place = ("environments", name)
+        raw = self._mapping(file.environments[name], place)
+        keys = validate_model(
+            EnvironmentKeys,
+            map_texts(raw, self._expand, place),
+            self._error,
+            place,
+            f"environment {name!r}: ",
+        )
+        seconds = keys.deadline if deadline is None else deadline
+        shared = _Shared(
+            {**(keys.model_extra or {}), "scrape_interval": keys.scrape_interval},
+            place,
+            Deadline(_DEFAULT_DEADLINE if seconds is None else seconds),
+        )
         return Environment(
-            chosen,
-            self._document.path,
-            settings,
-            DEFAULT_INTERVAL if interval is None else interval,
-            deadline,
-            self._secrets,
+            name=name,
+            path=self._document.path,
+            regions={
+                region: self._region(region, shared, own)
+                for region, own in (keys.regions or {"": {}}).items()
+            },
+            scrape_interval=DEFAULT_INTERVAL if keys.scrape_interval is None else keys.scrape_interval,
+            deadline=shared.deadline,
+            secrets=self._secrets,
         )
 
-    def _choice(self, name: str | None, default: object, known: Mapping[str, Any]) -> tuple[str, str]:
-        if name:
-            return name, "--telemetry-env: "
+    def _choose(self, name: str | None, file: EnvironmentsFile) -> str:
         from_shell = os.environ.get("TELEMETRY_ENV")
-        if from_shell:
-            return from_shell, "$TELEMETRY_ENV: "
-        if isinstance(default, str):
-            return default, "default: "
-        names = ", ".join(known) or "none"
-        raise self._error((), f"no environment chosen and no `default:`; known environments: {names}")
+        known = ", ".join(file.environments) or "none"
+        if name:
+            chosen, origin = name, "--telemetry-env"
+        elif from_shell:
+            chosen, origin = from_shell, "$TELEMETRY_ENV"
+        elif file.default is not None:
+            chosen, origin = file.default, "default"
+        else:
+            raise self._error((), f"no environment chosen and no `default:`; known environments: {known}")
+        if chosen not in file.environments:
+            nearest = suggest(chosen, file.environments) if file.environments else ""
+            hint = nearest if nearest.startswith(" (") else ""
+            message = f"{origin}: unknown environment {chosen!r}{hint}; known environments: {known}"
+            raise self._error(("environments",), message)
+        return chosen
 
-    def _region(
-        self, name: str, shared: Mapping[str, Any], own: object, at: tuple[Key, ...], deadline: Deadline
-    ) -> RegionSettings:
-        where = (*at, "regions", name) if name else at
+    def _region(self, name: str, shared: _Shared, own: object) -> RegionSettings:
+        place: Place = (*shared.place, "regions", name) if name else shared.place
         if name and not _NAME.fullmatch(name):
-            raise self._error(where, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
-        mine = self._mapping(own or {}, where)
+            raise self._error(place, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
+        own = self._mapping({} if own is None else own, place)
+        origin = self._origin(place, shared, own)
+        subject = f"region {name!r}" if name else f"environment {shared.place[-1]!r}"
 
-        def place(key: tuple[Key, ...]) -> tuple[Key, ...]:
-            return (*(where if key[:1] and key[0] in mine else at), *key)
+        def error(key: Place, message: str) -> ConfigError:
+            return ConfigError(f"{origin.at(key)}: {subject}: {message}")
 
-        options = {**shared, **mine}
-        events = {}
-        for kind, stated in self._mapping(options.pop("events", None) or {}, place(("events",))).items():
-            above = place(("events", kind))
-            if kind not in _EVENTS:
-                raise self._error(above, f"unknown events {kind!r}{suggestion(kind, _EVENTS)}")
-            settings = self._mapping(stated, above)
-            source = settings.pop("source", None)
-            if not isinstance(source, str):
-                raise self._error(above, f"events.{kind} needs `source:`")
-            events[kind] = RegionSettings(
-                name,
-                source,
-                settings,
-                {},
-                self._line(above),
-                self._folder,
-                deadline=deadline,
-                secrets=self._secrets,
-                locate=lambda key, above=above: self._line((*above, *key)),  # type: ignore[misc]
+        keys = validate_model(RegionKeys, {**shared.options, **own}, error, ())
+        common: dict[str, Any] = {
+            "name": name,
+            "folder": self._folder,
+            "deadline": shared.deadline,
+            "secrets": self._secrets,
+        }
+        events = {
+            kind: RegionSettings(
+                source=stated.source,
+                options=stated.model_extra or {},
+                events={},
+                origin=origin.below(("events", kind)),
+                **common,
             )
-        replay = self._replay(options.pop("replay", None) or {}, place(("replay",)))
-        source = options.pop("source", None)
-        if not isinstance(source, str):
-            raise self._error(where, f"{'.'.join(map(str, where))} needs `source:`, such as recording")
-        accept = options.pop("accept_warnings", False)
-        if not isinstance(accept, bool):
-            raise self._error(place(("accept_warnings",)), "accept_warnings: must be true or false")
-        concurrency = options.pop("concurrency", DEFAULT_CONCURRENCY)
-        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
-            raise self._error(place(("concurrency",)), "concurrency: must be a whole number from 1 on")
+            for kind, stated in keys.events
+            if stated is not None
+        }
         return RegionSettings(
-            name,
-            source,
-            {key: value for key, value in options.items() if key != "scrape_interval"},
-            events,
-            self._line(where),
-            self._folder,
-            accept,
-            self._seconds(options, "scrape_interval", place(())),
-            concurrency,
-            deadline,
-            self._secrets,
-            lambda key: self._line(place(key)),
-            frozenset(mine),
-            replay,
+            source=keys.source,
+            options=keys.model_extra or {},
+            events=events,
+            origin=origin,
+            accept_warnings=keys.accept_warnings,
+            scrape_interval=keys.scrape_interval,
+            concurrency=keys.concurrency,
+            own=frozenset(own),
+            replay=self._replay(keys.replay, origin.below(("replay",))),
+            **common,
         )
 
-    def _replay(self, stated: object, where: tuple[Key, ...]) -> ReplaySettings:
-        found = self._mapping(stated, where)
-        for key in found:
-            if key not in _REPLAY:
-                raise self._error((*where, key), f"replay: unknown key {key!r}{suggestion(key, _REPLAY)}")
-        variables = self._mapping(found.get("variables") or {}, (*where, "variables"))
-        for name, value in variables.items():
-            if not isinstance(value, str | bool | int | float):
-                message = f"replay.variables.{name}: must be text, a number, true or false"
-                raise self._error((*where, "variables", name), message)
-        capture = found.get("capture")
-        recording = found.get("recording")
-        if recording is not None and not isinstance(recording, str):
-            raise self._error((*where, "recording"), "replay.recording: must be the path of a recording")
-        return ReplaySettings(
-            variables,
-            None if capture is None else self._mapping(capture, (*where, "capture")),
-            None if recording is None else self._folder / recording,
-            lambda key: self._line((*where, *key)),
-        )
+    def _replay(self, keys: ReplayKeys, origin: Origin) -> ReplaySettings:
+        recording = None if keys.recording is None else self._folder / keys.recording
+        return ReplaySettings(keys.variables, keys.capture, recording, origin)
 
-    def _seconds(self, values: Mapping[str, Any], key: str, at: tuple[Key, ...]) -> float | None:
-        if values.get(key) is None:
-            return None
+    def _origin(self, place: Place, shared: _Shared, own: Mapping[str, Any]) -> Origin:
+        """Return the lines of a region's settings: of its own keys, and of those that it shares."""
+        lines = {
+            key: line for key, line in self._document.lines(shared.place).items() if key and key[0] not in own
+        }
+        return Origin(self._document.shown, lines | self._document.lines(place))
+
+    def _expand(self, text: str, place: Place) -> str:
         try:
-            seconds = parse_duration(str(values[key]))
+            expanded = expand_references(text, folder=self._folder, secrets=self._secrets)
         except ValueError as error:
-            raise self._error((*at, key), f"{key}: {error}") from None
-        if seconds <= 0:
-            raise self._error((*at, key), f"{key}: {values[key]} is not longer than nothing")
-        return seconds
+            raise self._error(place, str(error)) from None
+        if is_secret_name(key_of(place)):
+            self._secrets.keep(expanded)
+        # By hand, since urlsplit raises on what is no address, which the source will say better.
+        if login := _PASSWORD.search(expanded):
+            self._secrets.keep(login[1], unquote(login[1]))
+        return expanded
 
-    def _mapping(self, value: object, where: tuple[Key, ...]) -> dict[str, Any]:
+    def _mapping(self, value: object, place: Place) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self._error(where, f"{'.'.join(map(str, where))} must be a mapping of names to settings")
-        return dict(value)
+            raise self._error(place, f"{'.'.join(map(str, place))}: must be a mapping of keys to values")
+        return value
 
-    def _expanded(self, value: Any, where: tuple[Key, ...], key: str) -> Any:
-        if isinstance(value, dict):
-            return {name: self._expanded(inner, (*where, name), name) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [self._expanded(inner, (*where, index), key) for index, inner in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        text = _REFERENCE.sub(lambda match: self._reference(match, where), value)
-        if is_secret_name(key):
-            self._secrets.keep(text)
-        # By hand, since urlsplit raises on addresses that are none, which the source will say better.
-        if found := _PASSWORD.search(text):
-            self._secrets.keep(found[1], unquote(found[1]))
-        return text
-
-    def _reference(self, match: re.Match[str], where: tuple[Key, ...]) -> str:
-        dollar, variable, default, file = match.groups()
-        if dollar:
-            return "$"
-        if file:
-            path = self._folder / file
-            try:
-                text = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "not UTF-8 text"
-                raise self._error(where, f"${{file:{file}}} cannot be read: {reason}") from None
-            self._secrets.keep(text)
-            return text
-        found = os.environ.get(variable)
-        if found:
-            if is_secret_name(variable):
-                self._secrets.keep(found)
-            return found
-        if default is None:
-            what = "empty" if found == "" else "not set"
-            raise self._error(
-                where, f"environment variable {variable} is {what}; ${{{variable}:-DEFAULT}} gives a default"
-            )
-        return default
-
-    def _line(self, where: tuple[Key, ...]) -> str:
-        return f"{self._document.shown}:{self._document.line(where)}"
-
-    def _error(self, where: tuple[Key, ...], message: str) -> ConfigError:
-        return ConfigError(f"{self._line(where)}: {message}")
+    def _error(self, place: Place, message: str) -> ConfigError:
+        return ConfigError(f"{self._document.shown}:{self._document.line(place)}: {message}")
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     try:
         return path.relative_to(Path.cwd()).as_posix()
     except ValueError:

@@ -1,18 +1,19 @@
-"""The JSON Schema of suite files, for editors: it accepts what the loader accepts as far as a schema can tell."""
+"""The JSON Schemas of files, for editors: they accept what the loader accepts as far as a schema can tell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_telemetry_gate.files.validation import HIDDEN
+from pytest_telemetry_gate.files.environment_keys import EnvironmentKeys, EnvironmentsFile, RegionKeys
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.suite import Suite
+from pytest_telemetry_gate.support.places import Place, map_parts
 
-__all__ = ["json_schema", "model_schema"]
+__all__ = ["environments_schema", "model_schema", "schema_of_file", "suite_schema"]
 
 
-def json_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
+def suite_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
     """Return a JSON Schema (draft 2020-12) of ``*.gate.yaml`` with these kinds of criteria."""
     definitions: dict[str, Any] = {}
     top = model_schema(Suite, definitions)
@@ -29,11 +30,41 @@ def json_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
         "minProperties": 1,
         "additionalProperties": {"type": "array", "items": {"oneOf": alternatives}},
     }
+    return schema_of_file("suite", "suite (*.gate.yaml)", top, definitions)
+
+
+def environments_schema() -> dict[str, Any]:
+    """Return a JSON Schema (draft 2020-12) of ``telemetry.yaml``; it leaves the sources' own keys to the sources."""
+    definitions: dict[str, Any] = {}
+    top = model_schema(EnvironmentsFile, definitions)
+    region = model_schema(RegionKeys, definitions)
+    environment = model_schema(EnvironmentKeys, definitions)
+    # An environment and its regions complete each other, so that neither needs a key.
+    region.pop("required")
+    environment["properties"] = {**region["properties"], **environment["properties"]}
+    environment["properties"]["scrape_interval"] = region["properties"]["scrape_interval"]
+    environment["properties"]["regions"] = {
+        "description": environment["properties"]["regions"]["description"],
+        "anyOf": [{"type": "object", "additionalProperties": _optional("RegionKeys")}, {"type": "null"}],
+    }
+    definitions |= {"RegionKeys": region, "EnvironmentKeys": environment}
+    top["properties"]["environments"]["additionalProperties"] = {"$ref": "#/$defs/EnvironmentKeys"}
+    schema = map_parts(definitions, _or_reference)
+    for kind in ("EventsKeys", "ReplayKeys"):
+        schema[kind] = {"anyOf": [schema[kind], {"type": "null"}]}
+    return schema_of_file("telemetry", "environments (telemetry.yaml)", top, schema)
+
+
+def schema_of_file(
+    name: str, title: str, top: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the schema of a whole file of format 1, with the definitions that it refers to."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "pytest-telemetry-gate suite (*.gate.yaml)",
+        "$id": f"urn:pytest-telemetry-gate:{name}:1",
+        "title": f"pytest-telemetry-gate {title}",
         **top,
-        "$defs": definitions,
+        "$defs": dict(definitions),
     }
 
 
@@ -41,18 +72,17 @@ def model_schema(model: type[Any], definitions: dict[str, Any]) -> dict[str, Any
     """Return the schema of a model, with what it refers to added to ``definitions``."""
     schema: dict[str, Any] = model.model_json_schema(mode="validation")
     for name, definition in schema.pop("$defs", {}).items():
-        definitions.setdefault(name, _without_hidden(definition))
-    return _without_hidden(schema)
+        definitions.setdefault(name, _without_titles(definition))
+    return _without_titles(schema)
 
 
-def _without_hidden(schema: dict[str, Any]) -> dict[str, Any]:
-    """Leave out fields that no file has, and titles and defaults that say nothing to an editor's user."""
-    properties = schema.get("properties", {})
-    kept = {name: _plain(value) for name, value in properties.items() if name not in HIDDEN}
+def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave out titles and defaults, which say nothing to an editor's user."""
+    properties = {name: _plain(value) for name, value in schema.get("properties", {}).items()}
     return {
         key: value
-        for key, value in {**schema, "properties": kept}.items()
-        if key != "title" and (key != "properties" or kept)
+        for key, value in {**schema, "properties": properties}.items()
+        if key != "title" and (key != "properties" or properties)
     }
 
 
@@ -60,3 +90,14 @@ def _plain(schema: Any) -> Any:
     if isinstance(schema, dict):
         return {key: _plain(value) for key, value in schema.items() if key not in {"title", "default"}}
     return [_plain(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def _optional(definition: str) -> dict[str, Any]:
+    return {"anyOf": [{"$ref": f"#/$defs/{definition}"}, {"type": "null"}]}
+
+
+def _or_reference(part: Any, place: Place) -> Any:
+    """Let a text with a pattern also be a reference such as ``${INTERVAL}``, which is expanded before it is read."""
+    if isinstance(part, dict) and isinstance(part.get("pattern"), str):
+        return {**part, "pattern": rf"(?:{part['pattern']})|\$"}
+    return part

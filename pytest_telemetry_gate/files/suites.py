@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.files.checkpoints import CheckpointError, points_of
+from pytest_telemetry_gate.files.checkpoints import CheckpointError, list_checkpoints
 from pytest_telemetry_gate.files.document import Document
-from pytest_telemetry_gate.files.validation import keys_of, validated
+from pytest_telemetry_gate.files.validation import keys_of, validate_model
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.model.terms import Baseline, BaselineFile
 from pytest_telemetry_gate.support.places import Key
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.units import dimension
 
 __all__ = ["load_criterion", "load_suite"]
@@ -29,9 +29,9 @@ def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: s
     Raises SuiteError for anything in it, or in its baseline file, that cannot be used.
     """
     document = Document(path, display_path)
-    suite = validated(Suite, document.value, document, ())
+    suite = validate_model(Suite, document.value, document, ())
     try:
-        points = points_of(suite)
+        points = list_checkpoints(suite)
     except CheckpointError as error:
         raise document.error(("checkpoints", error.index), str(error)) from None
     if suite.rollout.end < suite.rollout.start:
@@ -58,7 +58,7 @@ def load_criterion(
     def error(_: Sequence[Key], message: str) -> SuiteError:
         return SuiteError(path, line, message)
 
-    criterion = _criterion(dict(keys), kinds, (), error, line).beside(folder)
+    criterion = _criterion(dict(keys), kinds, (), error, line).relative_to_folder(folder)
     return _with_own_baseline(criterion, folder, path, (), error)
 
 
@@ -76,11 +76,13 @@ def _groups(
         for index, entry in enumerate(entries):
             where = ("groups", group, index)
             line = document.line(where)
-            criterion = _criterion(entry, kinds, where, document.error, line).beside(document.path.parent)
+            criterion = _criterion(entry, kinds, where, document.error, line).relative_to_folder(
+                document.path.parent
+            )
             if criterion.id in seen:
                 first = seen[criterion.id]
                 raise SuiteError(
-                    document.shown, line, f"criterion {criterion.id!r} is there already (line {first})"
+                    document.shown, line, f"duplicate criterion {criterion.id!r} (first at line {first})"
                 )
             seen[criterion.id] = line
             criteria.append(
@@ -102,11 +104,11 @@ def _criterion(
         if unknown is not None and not own:
             raise error(
                 (*where, unknown),
-                f"{name}: unknown key {unknown!r}{suggestion(unknown, keys_of(Criterion) | set(kinds))}",
+                f"{name}: unknown key {unknown!r}{suggest(unknown, keys_of(Criterion) | set(kinds))}",
             )
         has = " and ".join(own) or "none"
         raise error(where, f"{name}: needs exactly one of {', '.join(kinds)}, has {has}")
-    criterion = validated(kinds[own[0]], entry, error, where, f"{name}: ")
+    criterion = validate_model(kinds[own[0]], entry, error, where, f"{name}: ")
     _check_units(criterion, where, error, name)
     return criterion.model_copy(update={"line": line})
 
@@ -142,7 +144,7 @@ def _with_content(baseline: _B, folder: Path, shown: str, where: Sequence[Key], 
         raise error(where, f"there is no baseline file {baseline.file!r}")
     shown = str(Path(shown).parent / baseline.file)
     file = Document(path, shown)
-    content = validated(BaselineFile, file.value, file, ())
+    content = validate_model(BaselineFile, file.value, file, ())
     return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})
 
 
@@ -154,7 +156,7 @@ def _cross_check(suite: Suite, document: Document) -> None:
             where = ("groups", group, index)
             for name in criterion.checkpoints or ():
                 if name not in points:
-                    hint = suggestion(name, points)
+                    hint = suggest(name, points)
                     message = f"criterion {criterion.id!r}: unknown checkpoint {name!r}{hint}"
                     raise document.error((*where, "checkpoints"), message)
             baseline = suite.baseline if criterion.baseline is None else criterion.baseline
@@ -164,12 +166,12 @@ def _cross_check(suite: Suite, document: Document) -> None:
                 raise document.error((*where, key), f"criterion {criterion.id!r}: {message}")
     for index, waiver in enumerate(suite.waivers):
         if waiver.criterion not in ids:
-            hint = suggestion(waiver.criterion, ids)
+            hint = suggest(waiver.criterion, ids)
             raise document.error(
                 ("waivers", index, "criterion"), f"unknown criterion {waiver.criterion!r}{hint}"
             )
         if waiver.checkpoint is not None and waiver.checkpoint not in points:
-            hint = suggestion(waiver.checkpoint, points)
+            hint = suggest(waiver.checkpoint, points)
             raise document.error(
                 ("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}"
             )

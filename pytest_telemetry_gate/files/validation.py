@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.support.places import Key
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
-__all__ = ["HIDDEN", "keys_of", "validated"]
+__all__ = ["hidden_of", "keys_of", "validate_model"]
 
 
 _PROBLEMS = {
@@ -31,29 +31,33 @@ _TAGS = frozenset({"number", "mapping", "[key]"})
 _M = TypeVar("_M", bound=BaseModel)
 
 
-HIDDEN = {"line", "points", "path", "content"}  # fields of models that no file has
-
-
-def validated(model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = "") -> _M:
+def validate_model(
+    model: type[_M], value: object, document: Any, where: Sequence[Key], prefix: str = ""
+) -> _M:
     """Read a value into a model; raises SuiteError at the first thing that is wrong, in the words of the file.
 
     ``document`` is the file, or what makes an error from a place and a message.
     """
     error = document.error if isinstance(document, Document) else document
-    hidden = next((key for key in value if key in HIDDEN), None) if isinstance(value, dict) else None
-    if hidden is not None:
-        raise error((*where, hidden), f"{prefix}unknown key {hidden!r}{suggestion(hidden, keys_of(model))}")
+    for key in sorted(hidden_of(model).intersection(value)) if isinstance(value, dict) else ():
+        raise error((*where, key), f"{prefix}unknown key {key!r}{suggest(key, keys_of(model))}")
     try:
         return model.model_validate(value)
     except ValidationError as failure:
-        found = failure.errors(include_url=False)
+        errors = failure.errors(include_url=False)
         # Unknown keys before anything else, since a misspelt key often causes the other errors.
-        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
         raise error((*where, *first["loc"]), prefix + _sentence(model, first)) from None
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields) - HIDDEN
+    """Return the keys that a file may have."""
+    return set(model.model_fields) - hidden_of(model)
+
+
+def hidden_of(model: type[BaseModel]) -> set[str]:
+    """Return the fields that no file has: those that pydantic leaves out of what it writes."""
+    return {name for name, field in model.model_fields.items() if field.exclude}
 
 
 def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
@@ -66,7 +70,7 @@ def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
         if kind == "missing":
             return f"{before}needs {key!r}"
         inner = _model_at(model, keys[:-1])
-        return f"{before}unknown key {key!r}{suggestion(key, keys_of(inner) if inner is not None else ())}"
+        return f"{before}unknown key {key!r}{suggest(key, keys_of(inner) if inner is not None else ())}"
     where = _dotted(keys)
     if kind == "value_error":
         message = str(context.get("error", error["msg"]))

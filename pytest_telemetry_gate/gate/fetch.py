@@ -12,6 +12,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.questions import Instant, Question
@@ -20,8 +21,8 @@ from pytest_telemetry_gate.sources.joined import INDEX
 
 __all__ = ["Batch", "Fetcher", "batches", "joinable"]
 
-_MOST = 50  # expressions in one request: more saves nothing, as benchmarks/fetch.py shows
-_LONGEST = 8_000  # characters of them together: VictoriaMetrics takes 16 KiB in one query
+_MAX_JOINED = 50  # expressions in one request: more saves nothing, as benchmarks/live.py shows
+_MAX_LENGTH = 8_000  # characters of them together: VictoriaMetrics takes 16 KiB in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +46,26 @@ class Fetcher:
     def __init__(
         self,
         ask: Callable[[Sequence[Question]], Sequence[Answer] | None],
-        spool: SharedAnswers,
+        answers: SharedAnswers,
         *,
         threads: int,
         limits: Mapping[str, int],
     ) -> None:
         self._ask = ask
-        self._spool = spool
-        self._most = threads
+        self._answers = answers
+        self._max_threads = threads
         self._limits = limits
         self._waiting: deque[Batch] = deque()
         self._running: Counter[str] = Counter()
         self._threads = 0
         self._changed = threading.Condition()
 
-    def ahead(self, found: Iterable[Batch]) -> None:
+    def ahead(self, batches: Iterable[Batch]) -> None:
         """Put batches behind those that wait already, and return at once."""
         with self._changed:
-            self._waiting.extend(found)
-            wanted = min(self._most, len(self._waiting) + sum(self._running.values()))
-            for _ in range(wanted - self._threads):
+            self._waiting.extend(batches)
+            needed = min(self._max_threads, len(self._waiting) + sum(self._running.values()))
+            for _ in range(needed - self._threads):
                 self._threads += 1
                 # A daemon, so that a server which never ends its answer cannot keep pytest from ending.
                 threading.Thread(target=self._work, name="telemetry-gate-fetch", daemon=True).start()
@@ -91,44 +92,47 @@ class Fetcher:
             return None
 
     def _answer(self, batch: Batch) -> None:
-        mine = [one for one in batch.questions if batch.claimed or self._spool.claim(one)]
-        if not mine:
+        claimed = [one for one in batch.questions if batch.claimed or self._answers.claim(one)]
+        if not claimed:
             return
         try:
-            answers = self._ask(mine)
+            answers = self._ask(claimed)
         except Exception as error:  # noqa: BLE001 - a thread that dies in silence would leave checks waiting
-            answers = [Answer(None, error=f"internal error: {error!r}")] * len(mine)
+            answers = [Answer(None, error=f"internal error: {error!r}")] * len(claimed)
         if answers is None:
-            singles = [Batch(batch.region, (one,), claimed=True) for one in mine]
+            singles = [Batch(batch.region, (one,), claimed=True) for one in claimed]
             with self._changed:
                 self._waiting.extendleft(reversed(singles))
             self.ahead(())
             return
-        for question, answer in zip(mine, answers, strict=True):
-            self._spool.put(question, answer)
+        for question, answer in zip(claimed, answers, strict=True):
+            self._answers.put(question, answer)
 
 
 def batches(questions: Iterable[Question]) -> list[Batch]:
     """Put together what can be asked together, each batch at the place of its first question."""
-    found: list[list[Question]] = []
-    open_ones: dict[tuple[str, float], list[Question]] = {}
+    groups: list[list[Question]] = []
+    joinable_groups: dict[tuple[str, float], list[Question]] = {}
     sizes: dict[tuple[str, float], int] = defaultdict(int)
     for question in dict.fromkeys(questions):
         if not isinstance(question, Instant) or not joinable(question.promql):
-            found.append([question])
+            groups.append([question])
             continue
         key = (question.region, question.time)
-        batch = open_ones.get(key)
+        group = joinable_groups.get(key)
         size = sizes[key] + len(question.promql)
-        if batch is None or len(batch) >= _MOST or size > _LONGEST:
-            batch = open_ones[key] = []
-            found.append(batch)
+        if group is None or len(group) >= _MAX_JOINED or size > _MAX_LENGTH:
+            group = joinable_groups[key] = []
+            groups.append(group)
             size = len(question.promql)
-        batch.append(question)
+        group.append(question)
         sizes[key] = size
-    return [Batch(one[0].region, tuple(one)) for one in found]
+    return [Batch(group[0].region, tuple(group)) for group in groups]
 
 
 def joinable(promql: str) -> bool:
-    """Tell whether an expression can travel with others: vectors only, as ``or`` joins nothing else."""
-    return len(promql) <= _LONGEST and INDEX not in promql and parse(promql).type == "vector"
+    """Return whether an expression can travel with others: vectors only, as ``or`` joins nothing else."""
+    try:
+        return len(promql) <= _MAX_LENGTH and INDEX not in promql and parse(promql).type == "vector"
+    except PromQLError:
+        return False  # the server will say what is wrong with it, or know better

@@ -18,16 +18,18 @@ class LocalAnswers:
     """Works out one query for all checkpoints at once, and keeps what is not yet used up.
 
     ``ask`` answers one question and must not raise; ``ask_together`` answers one query at several times, in their
-    order, or returns None where each has to be asked for itself.
+    order, or returns None where each has to be asked for itself. ``scrub`` takes secrets out of every answer.
     """
 
     def __init__(
         self,
         ask: Callable[[Question], Answer],
         ask_together: Callable[[Sequence[Instant]], Sequence[Answer] | None],
+        scrub: Callable[[str], str] = str,
     ) -> None:
         self._ask = ask
         self._ask_together = ask_together
+        self._scrub = scrub
         self._answers: dict[Question, Answer] = {}
         self._uses: dict[Question, int] = {}
         self._times: dict[tuple[str, str], list[Instant]] = {}
@@ -56,7 +58,7 @@ class LocalAnswers:
         if known is None and isinstance(question, Instant):
             known = self._with_others(question)
         if known is None:
-            known = self._ask(question)
+            known = self._ask(question).scrubbed(self._scrub)
             # Raw samples take more room than time.
             if not isinstance(known.value, Matrix):
                 self._answers[question] = known
@@ -71,7 +73,8 @@ class LocalAnswers:
         if answers is None:
             del self._times[key]
             return None
-        self._answers.update(zip(others, answers, strict=True))
+        for one, answer in zip(others, answers, strict=True):
+            self._answers[one] = answer.scrubbed(self._scrub)
         return self._answers[question]
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.suite import Suite
 
-__all__ = ["checks", "chosen", "known"]
+__all__ = ["choose_checks", "plan_checks", "require_known"]
 
 
-def checks(suite: Suite, environment: Environment) -> list[Check]:
+def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
     """Return every check of a suite in the order of the file, then of regions and checkpoints.
 
     Raises SuiteError at the criterion for an unknown variable, a query that Prometheus would refuse, or a
@@ -67,27 +67,29 @@ def checks(suite: Suite, environment: Environment) -> list[Check]:
     return planned
 
 
-def chosen(planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Iterable[str]) -> list[Check]:
+def choose_checks(
+    planned: Sequence[Check], *, checkpoints: Iterable[str], regions: Iterable[str]
+) -> list[Check]:
     """Return the checks at the named checkpoints and regions, all of them where none is named.
 
     Raises ConfigError with the known names for a name that the suite and environment do not have.
     """
-    wanted_checkpoints, wanted_regions = set(checkpoints), set(regions)
+    chosen_checkpoints, chosen_regions = set(checkpoints), set(regions)
     known_checkpoints = dict.fromkeys(point.id for check in planned for point in check.suite.points)
-    known("--telemetry-checkpoint", wanted_checkpoints, known_checkpoints)
-    known("--telemetry-region", wanted_regions, dict.fromkeys(check.region for check in planned))
+    require_known("--telemetry-checkpoint", chosen_checkpoints, known_checkpoints)
+    require_known("--telemetry-region", chosen_regions, dict.fromkeys(check.region for check in planned))
     return [
         check
         for check in planned
-        if (not wanted_checkpoints or check.checkpoint.id in wanted_checkpoints)
-        and (not wanted_regions or check.region in wanted_regions)
+        if (not chosen_checkpoints or check.checkpoint.id in chosen_checkpoints)
+        and (not chosen_regions or check.region in chosen_regions)
     ]
 
 
-def known(option: str, wanted: Iterable[str], allowed: Iterable[str]) -> None:
-    """Raise ConfigError, with the names that there are, for a name that an option gives and nothing has."""
-    names = [name for name in allowed if name]
-    for name in sorted(set(wanted) - set(names)):
+def require_known(option: str, chosen: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ConfigError, with the known names, for a name of an option that is not among them."""
+    names = [name for name in known if name]
+    for name in sorted(set(chosen) - set(names)):
         near = get_close_matches(name, names, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         message = f"{option}: unknown name {name!r}{hint}; known: {', '.join(names) or 'none'}"

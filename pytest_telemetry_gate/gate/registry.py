@@ -4,33 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import ConfigError
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.sources import EventSource, Source
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import EventSource, Source
 
-__all__ = ["Registry", "merged"]
+__all__ = ["Registry", "require_members"]
 
-_T = TypeVar("_T")
+# What each kind of source must have, the base class or not: without it nothing can be asked or shown.
+_MEMBERS: Mapping[type, tuple[str, ...]] = {
+    Source: (
+        "instant",
+        "range",
+        "link",
+        "description",
+        "semantics",
+        "extent",
+        "recorded_at",
+        "scrape_intervals",
+    ),
+    EventSource: ("events", "description"),
+}
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The factories and kinds that plugins have registered, built in ones included."""
+    """The factories and kinds that plugins have registered, built in ones included.
+
+    A factory may be a class. Raises ConfigError, one line that names the plugin, for whatever cannot be used.
+    """
 
     sources: Mapping[str, Callable[[RegionSettings], Source]]
     event_sources: Mapping[str, Callable[[RegionSettings, Source], EventSource]]
     criteria: Mapping[str, type[Criterion]]
 
+    @classmethod
+    def from_hooks(
+        cls,
+        sources: Iterable[Mapping[str, Callable[[RegionSettings], Source]]],
+        event_sources: Iterable[Mapping[str, Callable[[RegionSettings, Source], EventSource]]],
+        criteria: Iterable[Iterable[type[Criterion]]],
+    ) -> Registry:
+        """Merge what the hooks of all plugins returned; two plugins cannot have one name."""
+        metric_factories = _merge("source", sources)
+        event_factories = _merge("event source", event_sources)
+        for name, metric_factory in metric_factories.items():
+            _check_factory(f"source {name!r}", metric_factory, Source)
+        for name, event_factory in event_factories.items():
+            _check_factory(f"event source {name!r}", event_factory, EventSource)
+        kinds = _merge("criterion", ({_key(kind): kind for kind in group} for group in criteria))
+        return cls(metric_factories, event_factories, kinds)
 
-def merged(what: str, mappings: Iterable[Mapping[str, _T]]) -> dict[str, _T]:
+
+def require_members(source: object, base: type, what: str) -> None:
+    """Raise ConfigError where a source that does not derive from its base class lacks one of its members.
+
+    ``base`` is ``Source`` or ``EventSource``; ``what`` names the source for people.
+    """
+    if isinstance(source, base):
+        return
+    missing = [name for name in _MEMBERS[base] if not hasattr(source, name)]
+    if missing:
+        raise ConfigError(_missing(what, type(source), missing, base))
+
+
+def _check_factory(what: str, factory: Any, base: type) -> None:
+    if not callable(factory):
+        message = f"{what}: {factory!r} is not a class or function that makes a source"
+        raise ConfigError(message)
+    if not isinstance(factory, type):
+        return
+    if issubclass(factory, base):
+        missing = sorted(getattr(factory, "__abstractmethods__", ()))
+    else:
+        # Attributes may be set by the instance; methods have to be there.
+        methods = (name for name in _MEMBERS[base] if callable(getattr(base, name, None)))
+        missing = [name for name in methods if not hasattr(factory, name)]
+    if missing:
+        raise ConfigError(_missing(what, factory, missing, base))
+
+
+def _missing(what: str, kind: type, names: Iterable[str], base: type) -> str:
+    where = f"{kind.__module__}.{kind.__qualname__}"
+    return f"{what}: {where} lacks {', '.join(names)}; derive it from pytest_telemetry_gate.{base.__name__}"
+
+
+def _key(kind: Any) -> str:
+    """Return the key of a kind of criterion; raises ConfigError for what is none."""
+    if not (isinstance(kind, type) and issubclass(kind, Criterion)):
+        message = f"criterion: {kind!r} is not a subclass of pytest_telemetry_gate.Criterion"
+        raise ConfigError(message)
+    what = f"criterion: {kind.__module__}.{kind.__qualname__}"
+    key = getattr(kind, "key", None)
+    if not isinstance(key, str) or not key:
+        message = f"{what} lacks `key`, the key that names its kind in a suite file"
+        raise ConfigError(message)
+    if key not in kind.model_fields:
+        message = f"{what} lacks a field {key!r}, which its `key` names"
+        raise ConfigError(message)
+    missing = [name for name in ("questions", "judge") if getattr(kind, name) is getattr(Criterion, name)]
+    if missing:
+        message = f"{what} lacks {', '.join(missing)}"
+        raise ConfigError(message)
+    return key
+
+
+def _merge(what: str, mappings: Iterable[Any]) -> dict[str, Any]:
     """Merge mappings into one; raises ConfigError where two plugins claim the same name."""
-    result: dict[str, _T] = {}
+    result: dict[str, Any] = {}
     for mapping in mappings:
+        if not isinstance(mapping, Mapping):
+            message = f"{what}: a hook returned {mapping!r}, not a mapping of names"
+            raise ConfigError(message)
         for name, value in mapping.items():
             if result.setdefault(name, value) is not value:
                 message = f"two plugins register the {what} {name!r}: {result[name]!r} and {value!r}"

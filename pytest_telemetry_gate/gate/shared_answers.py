@@ -26,20 +26,23 @@ class SharedAnswers:
     Whoever claims a question first asks it and puts the answer; everybody else waits for that. In the folder a
     question has one file, named by its digest, and the claim is a file beside it that is created exclusively. The
     folder belongs to one run and is removed with it. Safe to use from several threads.
+
+    ``scrub`` takes secrets out of every answer as it comes in, the one place where that is done.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, scrub: Callable[[str], str] = str) -> None:
         if folder is not None:
             # One by one, since parents=True would leave the mode of the parent to the umask.
             for one in (folder.parent, folder):
                 one.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
+        self._scrub = scrub
         self._answers: dict[Question, Answer] = {}
         self._claimed: set[Question] = set()
         self._changed = threading.Condition()
 
     def claim(self, question: Question) -> bool:
-        """Tell whether the caller is the first in the run to want the answer, and so has to ask and put it."""
+        """Return whether the caller is the first in the run to want the answer, and so has to ask and put it."""
         with self._changed:
             if question in self._claimed or question in self._answers:
                 return False
@@ -51,13 +54,14 @@ class SharedAnswers:
             self._claimed.add(question)
             return True
 
-    def known(self, question: Question) -> bool:
-        """Tell whether this process has the answer already, or has taken it upon itself to get it."""
+    def has(self, question: Question) -> bool:
+        """Return whether this process has the answer already, or has taken it upon itself to get it."""
         with self._changed:
             return question in self._answers or question in self._claimed
 
     def put(self, question: Question, answer: Answer) -> None:
         """Give the answer to a claimed question to everybody who waits for it."""
+        answer = answer.scrubbed(self._scrub)
         if self._folder is not None:
             unfinished = self._file(question, f"{os.getpid()}.{threading.get_ident()}.tmp")
             # On a full disk the others ask for themselves in the end; this process has its answer.
@@ -74,24 +78,24 @@ class SharedAnswers:
         while True:
             with self._changed:
                 left = give_up - time.monotonic()
-                known = self._answers.get(question)
-                if known is None and question in self._claimed and left > 0:
+                answer = self._answers.get(question)
+                if answer is None and question in self._claimed and left > 0:
                     self._changed.wait(left)
                     continue
-            if known is None and self._folder is not None:
+            if answer is None and self._folder is not None:
                 with contextlib.suppress(FileNotFoundError):
                     text = self._file(question, "json").read_text(encoding="utf-8")
-                    known = self._answers[question] = Answer.from_wire(json.loads(text))
-            if known is not None or left <= 0:
-                return known
+                    answer = self._answers[question] = Answer.from_wire(json.loads(text))
+            if answer is not None or left <= 0:
+                return answer
             time.sleep(min(_POLL, max(left, 0.0)))
 
     def answer(self, question: Question, ask: Callable[[Question], Answer]) -> Answer:
         """Return the run's answer to a question, calling ``ask`` if nobody has asked it yet."""
         if self.claim(question):
             self.put(question, ask(question))
-        known = self.get(question)
-        return ask(question) if known is None else known
+        answer = self.get(question)
+        return ask(question).scrubbed(self._scrub) if answer is None else answer
 
     def _file(self, question: Question, kind: str) -> Path:
         digest = hashlib.sha256(repr(question).encode()).hexdigest()

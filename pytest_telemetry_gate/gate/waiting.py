@@ -9,12 +9,12 @@ from pytest_telemetry_gate.support.durations import format_short_duration, forma
 
 __all__ = ["countdown", "wait_until"]
 
-_SHOWN = 3  # checkpoints named
+_MAX_NAMED = 3  # checkpoints
 
 
 def wait_until(
     moment: float,
-    tell: Callable[[float], None],
+    show: Callable[[float], None],
     *,
     every: float,
     clock: Callable[[], float] = time.time,
@@ -22,18 +22,18 @@ def wait_until(
 ) -> None:
     """Return when the wall clock has come to a moment (seconds since the epoch).
 
-    ``tell`` is called with the time at the beginning and ``every`` so many seconds after that. The clock is read
-    again and again, so that a machine which slept meanwhile does not wait too long.
+    ``show`` is called with the time at once and then every ``every`` seconds. The clock is read again and again, so
+    that a machine which slept meanwhile does not wait too long.
     """
-    told = float("-inf")
+    shown_at = float("-inf")
     while (now := clock()) < moment:
-        if now - told >= every:
-            tell(now)
-            told = now
+        if now - shown_at >= every:
+            show(now)
+            shown_at = now
         sleep(min(1.0, moment - now))
 
 
 def countdown(moment: float, now: float, checkpoints: Sequence[str]) -> str:
     """Return the line that says what is waited for: ``waiting for 24h, due 2025-01-23T22:00:30Z: 1h 5m``."""
-    named = ", ".join(checkpoints[:_SHOWN]) + (", ..." if len(checkpoints) > _SHOWN else "")
+    named = ", ".join(checkpoints[:_MAX_NAMED]) + (", ..." if len(checkpoints) > _MAX_NAMED else "")
     return f"waiting for {named}, due {format_time(moment)}: {format_short_duration(max(0.0, moment - now))}"

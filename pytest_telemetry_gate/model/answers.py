@@ -19,7 +19,7 @@ from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-from pytest_telemetry_gate.support.secrets import scrubbed
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = [
     "Answer",
@@ -249,10 +249,12 @@ def value_from_wire(wire: Mapping[str, Any]) -> Value:
 
 
 def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
+    if isinstance(value, Probed):
+        return value  # is never shown, and its source has to recognise the names in it
     if isinstance(value, Scalar):
         return dataclasses.replace(value, warnings=tuple(map(scrub, value.warnings)))
     if isinstance(value, Vector | Matrix):
         # Not by way of the wire, which holds each number as an object.
         labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
         return dataclasses.replace(value, labels=labels, warnings=tuple(map(scrub, value.warnings)))
-    return value_from_wire(scrubbed(value_to_wire(value), scrub))
+    return value_from_wire(scrub_texts(value_to_wire(value), scrub))

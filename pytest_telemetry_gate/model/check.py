@@ -1,30 +1,28 @@
-"""A check: one criterion in one region at one checkpoint, which becomes one pytest item; and how it is judged.
+"""A criterion, which asks and decides, and a check: one criterion in one region at one checkpoint, one pytest item.
 
-``judge(check, answers)`` is pure: the same answers give the same verdict in any process, live or recorded.
+Both in one file, since each is told in terms of the other.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.errors import PromQLError, SuiteError
+from pytest_telemetry_gate.model.answers import Answers
+from pytest_telemetry_gate.model.dossier import Dossier, Finding, Requirement, Step
+from pytest_telemetry_gate.model.environment import ReplaySettings
+from pytest_telemetry_gate.model.facts import Facts
+from pytest_telemetry_gate.model.questions import Query, Question
 from pytest_telemetry_gate.model.suite import Checkpoint, Suite, Waiver
 from pytest_telemetry_gate.model.terms import Terms
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.support.durations import format_duration
 from pytest_telemetry_gate.support.variables import expand
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_telemetry_gate.model.answers import Answers
-    from pytest_telemetry_gate.model.environment import ReplaySettings
-    from pytest_telemetry_gate.model.questions import Question
 
 __all__ = ["ALL_REGIONS", "Check", "Criterion"]
 
@@ -57,7 +55,7 @@ class Criterion(Terms):
                 "a size that replaces the tolerance where the baseline is zero: not negative, and with one",
             )
 
-    def beside(self, folder: Path) -> Criterion:
+    def relative_to_folder(self, folder: Path) -> Criterion:
         """Return the criterion as it stands in a suite file of this folder, which its paths count from."""
         return self
 
@@ -68,7 +66,7 @@ class Criterion(Terms):
         """Yield what must be asked to judge a check of this criterion."""
         raise TypeError(type(self))
 
-    def judge(self, check: Check, answers: Answers) -> Verdict:
+    def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about a check from the answers; must be pure."""
         raise TypeError(type(self))
 
@@ -136,6 +134,26 @@ class Check:
         ]
         return max(naming, key=lambda waiver: waiver.until, default=None)
 
+    def query(self, key: str, text: str | None = None, *, window: float | None = None) -> Query:
+        """Return the PromQL that the criterion has under a key, expanded and parsed once.
+
+        ``text`` is what stands there, if it is not one of the criterion's ``expressions()``; ``window`` (seconds) is
+        used for ``$__window`` instead of the check's own. Raises SuiteError at the criterion for an unknown variable
+        and for what cannot be parsed.
+        """
+        if key not in self._queries:
+            if text is None:
+                text, _ = self.criterion.expressions()[key]
+            try:
+                self._queries[key] = Query.from_text(self.expand(text, window=window))
+            except PromQLError as error:
+                raise self.error(f"{key}: {error}") from None
+        return self._queries[key]
+
+    @cached_property
+    def _queries(self) -> dict[str, Query]:
+        return {}
+
     def expand(self, text: str, *, window: float | None = None) -> str:
         """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
 
@@ -192,27 +210,61 @@ class Check:
         """Whether it makes one verdict of those of all regions."""
         return self.region == ALL_REGIONS and self.criterion.combine is not None
 
-    def verdict(self, outcome: Outcome, reason: str, **found: object) -> Verdict:
-        """Return a verdict about this check; ``found`` are further fields of the verdict."""
-        criterion = self.criterion
-        fields: dict[str, object] = {
+    def requirement(self) -> Requirement:
+        """Return what the criterion demands of this check, as data."""
+        terms, levels = self.criterion, self.suite.levels
+        sizes = {} if levels is None else levels.model_dump(exclude_none=True)
+        return Requirement(
+            kind=terms.key,
+            limit=terms.limit,
+            tolerance=None if terms.tolerance is None else terms.tolerance * 100,
+            floor=None if terms.floor is None else terms.shown(terms.floor),
+            levels={} if terms.tolerance is None else {name: size * 100 for name, size in sizes.items()},
+            better=terms.better or "",
+            reduce=terms.reduce or "",
+            combine=terms.combine or "",
+            coverage=terms.coverage,
+            window=self.window,
+            start=self.start,
+            unit=terms.yielded_unit,
+        )
+
+    def dossier(
+        self,
+        outcome: Outcome,
+        reason: str,
+        *,
+        steps: Iterable[Step] = (),
+        findings: Iterable[Finding] = (),
+        facts: Iterable[Facts] = (),
+        **fields: Any,
+    ) -> Dossier:
+        """Return a dossier about this check; ``fields`` are further fields of its verdict."""
+        terms = self.criterion
+        about: dict[str, Any] = {
             "suite": self.suite.suite,
             "suite_title": self.suite.title,
             "group": self.group,
-            "criterion": criterion.id,
-            "title": criterion.title or criterion.id,
+            "criterion": terms.id,
+            "title": terms.title or terms.id,
             "region": self.region,
             "checkpoint": self.checkpoint.id,
             "time": self.time,
-            "severity": Level(criterion.level) if criterion.level else None,
+            "severity": Level(terms.level) if terms.level else None,
             "environment": self.environment,
             "named": self.checkpoint.named,
             "path": self.path,
-            "line": criterion.line,
+            "line": terms.line,
             "sequence": self.sequence,
-            "unit": criterion.shown_unit,
-            "limit": criterion.limit_text,
-            "tolerance": None if criterion.tolerance is None else criterion.tolerance * 100,
-            "variance_unit": criterion.variance_unit,
+            "unit": terms.shown_unit,
+            "limit": terms.limit_text,
+            "tolerance": None if terms.tolerance is None else terms.tolerance * 100,
+            "variance_unit": terms.variance_unit,
         }
-        return Verdict(outcome=outcome, reason=reason, **{**fields, **found})  # type: ignore[arg-type]
+        return Dossier(
+            verdict=Verdict(outcome=outcome, reason=reason, **{**about, **fields}),
+            requirement=self.requirement(),
+            steps=tuple(steps),
+            findings=tuple(findings),
+            facts={one.kind: one for one in facts},
+        )

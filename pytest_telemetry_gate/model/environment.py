@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError
-from pytest_telemetry_gate.support.places import Key
+from pytest_telemetry_gate.support.places import Place
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_INTERVAL",
     "Deadline",
     "Environment",
+    "Origin",
     "RegionSettings",
     "ReplaySettings",
 ]
@@ -36,16 +37,41 @@ class Deadline:
         self.seconds = seconds
         self._started: float | None = None
 
-    def remaining(self) -> float:
-        """Return the seconds that are left; the first call starts the clock."""
-        now = time.monotonic()
+    def start(self) -> None:
+        """Start the clock, unless it runs already."""
         if self._started is None:
-            self._started = now
-        return self._started + self.seconds - now
+            self._started = time.monotonic()
+
+    def remaining(self) -> float:
+        """Return the seconds that are left: all of them before the clock has started."""
+        return self.seconds if self._started is None else self._started + self.seconds - time.monotonic()
 
     def restart(self) -> None:
-        """Give the whole time again, as after waiting for a checkpoint."""
+        """Stop the clock and give the whole time again, as after waiting for a checkpoint."""
         self._started = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where settings are written: the file as people call it, and the line of each setting by its keys.
+
+    ``()`` are the keys of the settings as a whole. What has no line of its own has that of what holds it.
+    """
+
+    file: str
+    lines: Mapping[Place, int] = field(default_factory=lambda: {(): 1}, repr=False)
+
+    def at(self, keys: Place = ()) -> str:
+        """Return ``telemetry.yaml:12``: where a setting is written."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return f"{self.file}:{self.lines.get(keys, 1)}"
+
+    def below(self, keys: Place) -> Origin:
+        """Return the origin of the settings that a setting holds."""
+        count = len(keys)
+        lines = {place[count:]: line for place, line in self.lines.items() if place[:count] == keys}
+        return Origin(self.file, {(): self.lines.get((), 1), **lines})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,35 +84,34 @@ class ReplaySettings:
     variables: Mapping[str, str | bool | int | float] = field(default_factory=dict, repr=False)
     capture: Mapping[str, Any] | None = None
     recording: Path | None = None
-    locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False)
+    origin: Origin = field(default=Origin("telemetry.yaml"), repr=False)
 
-    def error(self, key: tuple[Key, ...], message: str) -> ConfigError:
-        """Return an error at the line of one of the keys."""
-        return ConfigError(f"{self.locate(key) if self.locate else 'replay'}: {message}")
+    def error(self, keys: Place, message: str) -> ConfigError:
+        """Return an error at the line of one of the settings."""
+        return ConfigError(f"{self.origin.at(keys)}: {message}")
 
 
 @dataclass(frozen=True, slots=True)
 class RegionSettings:
     """What telemetry.yaml says about one region: its source, that source's own options, and its event sources.
 
-    ``where`` names the place in the file for messages; ``folder`` is what relative paths count from. The name is
-    empty where the environment has no regions. ``events`` are settings of the same form by kind of event;
-    ``scrape_interval`` is in seconds, None where the file does not say it; ``concurrency`` is how many questions the
-    source may be asked at once; ``own`` are the keys that stand below the region itself.
+    ``origin`` says where they are written; ``folder`` is what relative paths count from. The name is empty where the
+    environment has no regions. ``events`` are settings of the same form by kind of event; ``scrape_interval`` is in
+    seconds, None where the file does not say it; ``concurrency`` is how many questions the source may be asked at
+    once; ``own`` are the keys of the region itself, not of its environment.
     """
 
     name: str
     source: str
     options: Mapping[str, Any] = field(repr=False)
     events: Mapping[str, RegionSettings] = field(repr=False)
-    where: str
+    origin: Origin
     folder: Path
     accept_warnings: bool = False
     scrape_interval: float | None = None
     concurrency: int = DEFAULT_CONCURRENCY
     deadline: Deadline = field(default_factory=Deadline, repr=False, compare=False)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
-    locate: Callable[[tuple[Key, ...]], str] | None = field(default=None, repr=False, compare=False)
     own: frozenset[str] = frozenset()
     replay: ReplaySettings = field(default_factory=ReplaySettings, repr=False, compare=False)
 
@@ -94,9 +119,14 @@ class RegionSettings:
         """Return a path of the file as one that can be opened."""
         return self.folder / path
 
-    def error(self, key: tuple[Key, ...], message: str) -> SourceError:
+    @property
+    def where(self) -> str:
+        """Where the settings are written, for messages."""
+        return self.origin.at()
+
+    def error(self, keys: Place, message: str) -> SourceError:
         """Return an error at the line of one of the options."""
-        return SourceError(f"{self.where if self.locate is None else self.locate(key)}: {message}")
+        return SourceError(f"{self.origin.at(keys)}: {message}")
 
 
 @dataclass(frozen=True, slots=True)

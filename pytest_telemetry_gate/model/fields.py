@@ -7,21 +7,23 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
 from pytest_telemetry_gate.support.durations import parse_duration, parse_time
 from pytest_telemetry_gate.support.units import Limit, parse_share
 
 __all__ = [
+    "CountField",
     "DurationField",
     "EndTimeField",
+    "FractionField",
     "IdField",
     "LimitField",
     "Model",
     "NumberField",
-    "PartField",
+    "PositiveDurationField",
+    "ScalarField",
     "ShareField",
-    "SpanField",
     "TimeField",
 ]
 
@@ -42,18 +44,18 @@ def _seconds(value: object) -> float:
     return parse_duration(value if isinstance(value, str) else str(value))
 
 
-def _span(value: object) -> float:
+def _positive_duration(value: object) -> float:
     seconds = _seconds(value)
     if seconds <= 0:
-        message = f"{value!r} is not longer than nothing"
+        message = f"must be positive, not {value!r}"
         raise ValueError(message)
     return seconds
 
 
-def _part(value: object) -> float:
+def _fraction(value: object) -> float:
     share = parse_share(value)
     if share > 1:
-        message = f"{value!r} is more than the whole"
+        message = f"must be at most 100%, not {value!r}"
         raise ValueError(message)
     return share
 
@@ -82,6 +84,20 @@ def _number(value: object) -> float:
     return float(value)
 
 
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        message = "must be a positive integer"
+        raise ValueError(message)
+    return value
+
+
+def _scalar(value: object) -> str | bool | int | float:
+    if not isinstance(value, str | bool | int | float):
+        message = "must be text, a number, true or false"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
+    return value
+
+
 def _id(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
         message = f"{value!r} is not a name of letters, digits, '_', '.' and '-'"
@@ -96,8 +112,10 @@ def _text_schema(description: str, pattern: str) -> WithJsonSchema:
 DurationField = Annotated[
     float, BeforeValidator(_read(_seconds, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
 ]
-SpanField = Annotated[
-    float, BeforeValidator(_read(_span, float)), _text_schema("a duration: 90m, 1h30m", _DURATION)
+PositiveDurationField = Annotated[
+    float,
+    BeforeValidator(_read(_positive_duration, float)),
+    _text_schema("a duration: 90m, 1h30m", _DURATION),
 ]
 TimeField = Annotated[
     float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
@@ -110,13 +128,19 @@ EndTimeField = Annotated[
 ShareField = Annotated[
     float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")
 ]
-PartField = Annotated[
-    float, BeforeValidator(_read(_part, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
+FractionField = Annotated[
+    float, BeforeValidator(_read(_fraction, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
 ]
 LimitField = Annotated[
     Limit,
     BeforeValidator(_read(Limit.parse, Limit)),
     _text_schema("an operator and a number (<= 90 ms), or a range (60 .. 90)", r"^\s*(<=?|>=?|==|!=)|\.\."),
+]
+CountField = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1})]
+ScalarField = Annotated[
+    str | bool | int | float,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["string", "boolean", "number"]}),
 ]
 NumberField = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
 IdField = Annotated[

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 
-__all__ = ["GateOutcome", "gate_outcome"]
+__all__ = ["GateOutcome", "decide_gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class GateOutcome:
     strict: bool = False
 
 
-def gate_outcome(
+def decide_gate(
     verdicts: Sequence[Verdict],
     *,
     selected: int,
@@ -39,14 +39,14 @@ def gate_outcome(
     ``partial`` says that it is meant. A run that judged nothing is inconclusive, and so is one where a checkpoint
     that was ``asked`` for by name is pending.
     """
-    worst = outcome_of(verdicts) or Outcome.INCONCLUSIVE
+    worst = worst_outcome(verdicts) or Outcome.INCONCLUSIVE
     counts = Counter(verdict.outcome for verdict in verdicts)
     tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
     if not any(verdict.outcome.judged for verdict in verdicts):
         why = f"nothing was judged ({tally})" if verdicts else "nothing was judged"
         worst = max(worst, Outcome.INCONCLUSIVE, key=list(Outcome).index)
         return GateOutcome(worst, opens=False, reason=why, strict=strict)
-    closed = [outcome for outcome in counts if not outcome.lets_through(strict=strict)]
+    closed = [outcome for outcome in counts if not outcome.keeps_gate_open(strict=strict)]
     if closed:
         return GateOutcome(worst, opens=False, reason=tally, strict=strict)
     early = {one.checkpoint for one in verdicts if one.outcome is Outcome.PENDING}.intersection(asked)

@@ -1,67 +1,205 @@
 """What a check asks: questions are values, so that equal questions are asked once in a whole run.
 
-A question names its region and is pinned in time.
+A question names its region and is pinned in time. Every kind of question is in ``KINDS`` by the name that it has in
+other processes; what a kind needs to be asked, shown and recorded is said by the kind itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-__all__ = ["CaptureQuestion", "EventsQuestion", "Instant", "Probe", "Question", "Range"]
+from pytest_telemetry_gate.promql import parse
+from pytest_telemetry_gate.promql.ast import Expr
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.events import Events
+    from pytest_telemetry_gate.model.sources import EventSource, Source
+    from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+
+__all__ = [
+    "KINDS",
+    "CaptureQuestion",
+    "EventsQuestion",
+    "Instant",
+    "MetricQuestion",
+    "Probe",
+    "Query",
+    "Question",
+    "Range",
+    "question_from_wire",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Instant:
+class Question:
+    """What is asked about one region; ``recorded`` says that a recording of a run must be able to answer it."""
+
+    region: str
+
+    recorded: ClassVar[bool] = True
+
+    @property
+    def text(self) -> str:
+        """What is asked, for people."""
+        raise TypeError(type(self))
+
+    def to_wire(self) -> list[Any]:
+        """Return builtins for other processes: the name of the kind and the fields."""
+        name = next(name for name, kind in KINDS.items() if kind is type(self))
+        fields = (one.name for one in dataclasses.fields(self) if one.compare)
+        return [name, {name: getattr(self, name) for name in fields}]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """PromQL with its variables expanded, and what it was parsed to; equal texts are equal queries."""
+
+    text: str
+    expr: Expr = field(compare=False, repr=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> Query:
+        """Parse a text; raises PromQLError."""
+        return cls(text, parse(text))
+
+    def at(self, region: str, time: float) -> Instant:
+        """Return the question for the query's value in a region at a time, in seconds since the epoch."""
+        return Instant(region, self.text, time, self.expr)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuestion(Question):
+    """A PromQL expression to be evaluated by the region's metric source, at one time or over a grid of times."""
+
+    promql: str
+
+    @property
+    def text(self) -> str:
+        """The expression."""
+        return self.promql
+
+    @property
+    def parsed(self) -> Expr:
+        """The parsed expression; raises PromQLError."""
+        return parse(self.promql)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The first and the last time of evaluation, in seconds since the epoch."""
+        raise TypeError(type(self))
+
+    def ask(self, source: Source) -> Scalar | Vector | Matrix | str:
+        """Return what the source answers; raises whatever the source raises."""
+        raise TypeError(type(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Instant(MetricQuestion):
     """A PromQL expression evaluated at one time, in seconds since the epoch.
 
-    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does.
+    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does. ``expr`` is the parsed expression
+    where whoever asks has it.
     """
 
-    region: str
-    promql: str
     time: float
+    expr: Expr | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def parsed(self) -> Expr:
+        """The parsed expression; raises PromQLError."""
+        return parse(self.promql) if self.expr is None else self.expr
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The time of evaluation, twice."""
+        return self.time, self.time
+
+    def ask(self, source: Source) -> Scalar | Vector | Matrix | str:
+        """Return what the source answers; raises whatever the source raises."""
+        return source.instant(self.promql, self.time)
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class Range(MetricQuestion):
     """A PromQL expression evaluated at every step from start to end, both included, in seconds."""
 
-    region: str
-    promql: str
     start: float
     end: float
     step: float
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The first and the last time of evaluation, in seconds since the epoch."""
+        return self.start, self.end
+
+    def ask(self, source: Source) -> Matrix:
+        """Return what the source answers; raises whatever the source raises."""
+        return source.range(self.promql, self.start, self.end, self.step)
+
 
 @dataclass(frozen=True, slots=True)
-class EventsQuestion:
+class EventsQuestion(Question):
     """What happened from start to end (seconds): ``kind`` is ``alerts`` or ``incidents``."""
 
-    region: str
     kind: str
     start: float
     end: float
 
+    @property
+    def text(self) -> str:
+        """The kind of event."""
+        return self.kind
+
+    def ask(self, source: EventSource) -> Events:
+        """Return what the event source answers; raises whatever the source raises."""
+        return source.events(self.kind, self.start, self.end)
+
 
 @dataclass(frozen=True, slots=True)
-class CaptureQuestion:
+class CaptureQuestion(Question):
     """What a case captured at a checkpoint; ``suite`` is the path of its ``*.replay.yaml``.
 
     The answer is a ``Capture``; where there is none, the answer's ``extent`` says why.
     """
 
-    region: str
     suite: str
     checkpoint: str
     case: str
 
+    recorded: ClassVar[bool] = False  # by its question: reports carry what cases captured
+
+    @property
+    def text(self) -> str:
+        """The case, as the name of its test."""
+        return f"replay {Path(self.suite).name}::{self.case}[{self.checkpoint}]"
+
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Whether a live region can be asked at all, and what its source tells about itself."""
+class Probe(Question):
+    """Whether a live region can be asked at all, and what its source says about itself."""
 
-    region: str
+    recorded: ClassVar[bool] = False
+
+    @property
+    def text(self) -> str:
+        """The region's source."""
+        return "the source itself"
 
 
-Question: TypeAlias = Instant | Range | EventsQuestion | CaptureQuestion | Probe
+KINDS: Mapping[str, type[Question]] = {
+    "instant": Instant,
+    "range": Range,
+    "events": EventsQuestion,
+    "capture": CaptureQuestion,
+    "probe": Probe,
+}
+
+
+def question_from_wire(wire: tuple[str, Mapping[str, Any]] | list[Any]) -> Question:
+    """Rebuild a question from ``to_wire()``; raises KeyError or TypeError for anything else."""
+    name, fields = wire
+    return KINDS[name](**fields)

@@ -1,83 +1,87 @@
-"""Who answers questions: what a source of metrics and a source of events must be able to do."""
+"""Who answers questions: the base classes of sources of metrics and of sources of events."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Any
 
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["EventSource", "LiveSource", "LocalSource", "Source"]
+__all__ = ["EventSource", "LiveSource", "Source"]
+
+_NO_INTERVALS: Mapping[str, float] = MappingProxyType({})
 
 
-class Source(Protocol):
+class Source(ABC):
     """Answers PromQL for one region of one environment; made by the factory that a plugin registers.
 
-    ``description`` is shown to people and must not hold a secret. ``extent`` says what span of time the source holds, or nothing.
-    ``recorded_at`` is the clock of a recording and None for live data; ``scrape_intervals`` are seconds by job, ``""`` standing for any other job. Every method
-    may raise SourceError or PromQLError with a line for people.
+    ``description`` is shown to people. ``semantics`` is the profile of PromQL that answers follow: ``"3"`` or
+    ``"2"``, the major version of Prometheus. ``extent`` says what span of time the source holds, or nothing.
+    ``recorded_at`` is the clock of a recording in seconds since the epoch, None for live data; ``scrape_intervals``
+    are seconds by job, ``""`` standing for any other job. Methods raise SourceError or PromQLError with a line for
+    people; any other exception is an error of the check with the exception's class and message.
     """
 
-    description: str
-    semantics: str
-    extent: str
-    recorded_at: float | None
-    scrape_intervals: Mapping[str, float]
+    description: str = ""
+    semantics: str = "3"
+    extent: str = ""
+    recorded_at: float | None = None
+    scrape_intervals: Mapping[str, float] = _NO_INTERVALS
 
+    @abstractmethod
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
-        """Evaluate at one time; warnings of the server stand in the result's ``warnings``."""
-        ...
+        """Evaluate at one time, in seconds; warnings of the server go into the result's ``warnings``."""
 
+    def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
+        """Evaluate an expression that yields vectors at several times, in seconds, as ``instant`` does at each of them.
+
+        None, as by default, where they have to be asked one by one. Only sources in the process are asked so.
+        """
+        return None
+
+    @abstractmethod
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
-        """Evaluate over a grid."""
-        ...
+        """Evaluate at every step from start to end, both included, in seconds."""
 
     def link(self, promql: str, time: float) -> str:
         """Return the address of the server's own graph page, or an empty string."""
-        ...
+        return ""
 
 
-@runtime_checkable
-class LiveSource(Source, Protocol):
+class LiveSource(Source):
     """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run."""
 
+    @abstractmethod
     def probe(self) -> Mapping[str, Any]:
-        """Make sure that it can be asked; return builtins that tell ``know()`` in any process what it is."""
-        ...
+        """Make sure that it can be asked; return builtins that tell ``restore_probe()`` in any process what it is."""
 
-    def know(self, probed: Mapping[str, Any]) -> None:
+    @abstractmethod
+    def restore_probe(self, probed: Mapping[str, Any]) -> None:
         """Take over what ``probe()`` has returned."""
-        ...
 
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
         """Evaluate several expressions that yield vectors at one time, in one request.
 
-        None where they have to be asked one by one; raises UnreachableError where nobody could be asked.
+        None, as by default, where they have to be asked one by one; raises UnreachableError where nobody could be
+        asked.
         """
-        ...
+        return None
 
 
-@runtime_checkable
-class LocalSource(Source, Protocol):
-    """A source in the process: asked when a check is judged, and in each process of a run for itself."""
+class EventSource(ABC):
+    """Tells what happened; made by the factory that a plugin registers for a name.
 
-    def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
-        """Evaluate an expression that yields vectors at several times, as ``instant`` does at each of them.
+    ``description`` is shown to people.
+    """
 
-        None where they have to be asked one by one.
-        """
-        ...
+    description: str = ""
 
-
-class EventSource(Protocol):
-    """Tells what happened; made by the factory that a plugin registers for a name."""
-
-    description: str
-
+    @abstractmethod
     def events(self, kind: str, start: float, end: float) -> Events:
-        """Return the events of a kind (``alerts``, ``incidents``) that touch the time from start to end.
+        """Return the events of a kind (``alerts``, ``incidents``) that touch the time from start to end, in seconds.
 
         Raises SourceError with a line for people where it cannot tell.
         """
-        ...

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
-from pytest_telemetry_gate.model.fields import (
-    EndTimeField,
-    IdField,
-    Model,
-    SpanField,
-    TimeField,
-)
+from pytest_telemetry_gate.model.fields import EndTimeField, IdField, Model, PositiveDurationField, TimeField
 from pytest_telemetry_gate.model.terms import Baseline, Levels, Terms
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Checkpoint",
     "CheckpointEntry",
     "Rollout",
-    "Step",
+    "RolloutStep",
     "Suite",
     "Waiver",
 ]
 
 
-class Step(Model):
+class RolloutStep(Model):
     """Something that was done during the rollout."""
 
     at: TimeField = Field(description="when it was done")
@@ -45,7 +33,7 @@ class Rollout(Model):
 
     start: TimeField = Field(description="when the rollout began")
     end: TimeField = Field(description="when the rollout was finished")
-    steps: tuple[Step, ...] = Field(default=(), description="what was done meanwhile")
+    steps: tuple[RolloutStep, ...] = Field(default=(), description="what was done meanwhile")
 
 
 class CheckpointEntry(Model):
@@ -53,9 +41,11 @@ class CheckpointEntry(Model):
 
     id: IdField | None = Field(default=None, description="the name, if it is not the time after the start")
     at: str | None = Field(default=None, description="a duration after rollout.start (+15m), or a time")
-    window: SpanField | None = Field(default=None, description="overrides the criteria's window")
-    every: SpanField | None = Field(default=None, description="a checkpoint after each such duration ...")
-    until: SpanField | None = Field(default=None, description="... up to and with this one")
+    window: PositiveDurationField | None = Field(default=None, description="overrides the criteria's window")
+    every: PositiveDurationField | None = Field(
+        default=None, description="a checkpoint after each such duration ..."
+    )
+    until: PositiveDurationField | None = Field(default=None, description="... up to and with this one")
 
 
 def _entry(value: Any) -> Any:
@@ -113,8 +103,8 @@ class Suite(Model):
     rollback: Rollback | None = Field(default=None, description="what triggers the rollback plan")
     approvals: tuple[str, ...] = Field(default=(), description="who must approve")
     waivers: tuple[Waiver, ...] = Field(default=(), description="criteria that need not pass for a while")
-    points: tuple[Checkpoint, ...] = Field(default=(), exclude=True, repr=False)
-    path: str = Field(default="", exclude=True, repr=False)
+    points: SkipJsonSchema[tuple[Checkpoint, ...]] = Field(default=(), exclude=True, repr=False)
+    path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
     def applies(self, criterion: Terms, checkpoint: Checkpoint) -> bool:
         """Tell whether a criterion is judged at a checkpoint."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pytest_telemetry_gate.model.fields import (
     EndTimeField,
+    FractionField,
     IdField,
     LimitField,
     Model,
     NumberField,
-    PartField,
+    PositiveDurationField,
     ShareField,
-    SpanField,
     TimeField,
 )
 from pytest_telemetry_gate.support.units import Limit, convert, dimension
@@ -62,11 +63,13 @@ class Baseline(Model):
 
     name: str = Field(default="", description="what it is called in tables")
     file: str | None = Field(default=None, description="a baseline file, beside the suite")
-    offset: SpanField | None = Field(default=None, description="the same query, this much earlier")
+    offset: PositiveDurationField | None = Field(
+        default=None, description="the same query, this much earlier"
+    )
     at: TimeField | None = Field(default=None, description="the same query, at this time")
     query: str | None = Field(default=None, description="another query, at the checkpoint")
-    window: SpanField | None = Field(default=None, description="the baseline's own $__window")
-    content: BaselineFile | None = Field(default=None, exclude=True, repr=False)
+    window: PositiveDurationField | None = Field(default=None, description="the baseline's own $__window")
+    content: SkipJsonSchema[BaselineFile | None] = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _one_origin(self) -> Baseline:
@@ -111,8 +114,8 @@ class Terms(Model):
     combine: Literal["all", "any", "sum", "max"] | None = Field(
         default=None, description="makes one verdict over all regions, instead of one for each"
     )
-    coverage: PartField = Field(default=0.9, description="share of the window that must hold data")
-    window: SpanField | None = Field(default=None, description="the length of $__window")
+    coverage: FractionField = Field(default=0.9, description="share of the window that must hold data")
+    window: PositiveDurationField | None = Field(default=None, description="the length of $__window")
     checkpoints: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="the only checkpoints it is judged at"
     )
@@ -127,7 +130,7 @@ class Terms(Model):
         default=None, description="selector of the targets' up, for series that may not exist"
     )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
-    line: int = Field(default=0, exclude=True, repr=False)
+    line: SkipJsonSchema[int] = Field(default=0, exclude=True, repr=False)
 
     @property
     def over_regions(self) -> bool:

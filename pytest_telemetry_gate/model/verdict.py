@@ -6,15 +6,14 @@ library only, so that any process can read one.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pytest_telemetry_gate.support.records import from_known
+from pytest_telemetry_gate.model.wire import from_wire, to_wire
 
-__all__ = ["Level", "Outcome", "Verdict", "outcome_of", "worst"]
+__all__ = ["Level", "Outcome", "Verdict", "worst_outcome", "worst_verdict"]
 
 
 class Outcome(StrEnum):
@@ -28,7 +27,7 @@ class Outcome(StrEnum):
     FAIL = "fail"
     ERROR = "error"
 
-    def lets_through(self, *, strict: bool = False) -> bool:
+    def keeps_gate_open(self, *, strict: bool = False) -> bool:
         """Tell whether the gate stays open; ``strict`` closes it on a warning as well."""
         if self is Outcome.WARN:
             return not strict
@@ -55,8 +54,7 @@ class Verdict:
     ``value``, ``baseline``, ``margin`` and the limit are in ``unit``; ``variance`` and ``tolerance`` are in
     ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
-    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line. ``details``
-    are lines of evidence that a failure shows.
+    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
     """
 
     suite: str
@@ -92,7 +90,6 @@ class Verdict:
     line: int = 0
     sequence: int = 0
     suite_title: str = ""
-    details: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -100,39 +97,24 @@ class Verdict:
         where = "-".join(part for part in (self.region, self.checkpoint) if part)
         return f"{self.criterion}[{where}]" if where else self.criterion
 
-    def replaced(self, **changes: Any) -> Verdict:
-        """Return a copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
-
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON and test reports of another process can carry."""
-        wire = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in ("outcome", "level", "severity"):
-            wire[name] = None if wire[name] is None else str(wire[name])
-        for name in ("warnings", "details"):
-            wire[name] = list(wire[name])
-        return wire
+        return dict(to_wire(self))
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Verdict:
-        """Rebuild a verdict from ``to_wire()``; raises TypeError or ValueError for anything else."""
-        fields = dict(wire)
-        fields["outcome"] = Outcome(fields["outcome"])
-        for name in ("level", "severity"):
-            fields[name] = None if fields[name] is None else Level(fields[name])
-        for name in ("warnings", "details"):
-            fields[name] = tuple(fields[name])
-        return from_known(cls, fields)
+        """Rebuild a verdict from ``to_wire()``, ignoring keys it does not know; raises TypeError or ValueError."""
+        return from_wire(cls, wire)
 
 
-def outcome_of(verdicts: Iterable[Verdict]) -> Outcome | None:
+def worst_outcome(verdicts: Iterable[Verdict]) -> Outcome | None:
     """Return the worst outcome, which is the outcome of them all together; None where there is none."""
     order = list(Outcome)
     return max((verdict.outcome for verdict in verdicts), key=order.index, default=None)
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
+def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
-    outcome = outcome_of(verdicts)
+    outcome = worst_outcome(verdicts)
     equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
     return min(equals, key=lambda one: float("inf") if one.margin is None else one.margin)

@@ -6,6 +6,8 @@ pytest; everything else is imported by the hook that first needs it.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.plugin.fixtures import Telemetry
+    from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
@@ -22,7 +25,7 @@ _SUFFIXES = (".gate.yaml", ".gate.yml")
 _REPLAYS = (".replay.yaml", ".replay.yml")
 _EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
-_RUN: pytest.StashKey[GateRun] = pytest.StashKey()
+_HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
 _MARKER = (
     "telemetry(env=None, region=None, checkpoint=None, level=None, suite=None): run the test for every region and "
     "checkpoint named (one name or a list), with the `telemetry` fixture bound to them; its verdicts have the level."
@@ -91,12 +94,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="gate",
         choices=("gate", "replay"),
-        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit",
+        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit; "
+        "from the next release on `telemetry-gate schema` alone does it",
     )
     group.addoption(
         "--telemetry-import",
         metavar="FILE",
-        help="import OpenMetrics text into --telemetry-recording and exit",
+        help="import OpenMetrics text into --telemetry-recording and exit; "
+        "from the next release on `telemetry-gate import` alone does it",
     )
     group.addoption(
         "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
@@ -120,36 +125,52 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    if config.getoption("--telemetry-schema") or config.getoption("--telemetry-import") is not None:
-        from pytest_telemetry_gate.plugin.commands import main
+    which, source = config.getoption("--telemetry-schema"), config.getoption("--telemetry-import")
+    if not which and source is None:
+        return None
+    from pytest_telemetry_gate.errors import TelemetryGateError
+    from pytest_telemetry_gate.plugin.commands import import_file, print_schema
 
-        return main(config, _run(config))
-    return None
+    run, out = _run(config), config.getoption("--telemetry-recording")
+    if not which and not out:
+        message = "--telemetry-import needs --telemetry-recording OUT.telemetry.zip, the recording to write"
+        raise pytest.UsageError(message)
+    try:
+        if which:
+            print_schema(which, run.registry.criteria)
+        else:
+            import_file(source, out, folder=config.invocation_params.dir)
+    except TelemetryGateError as error:
+        raise run.exits.usage_error(error) from None
+    return int(pytest.ExitCode.OK)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
-    if not hasattr(config, "workerinput"):
+    # A worker's verdicts are heard by its controller alone.
+    reports = not hasattr(config, "workerinput")
+    if reports:
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
     # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
     if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
-    if config.getoption("--telemetry-record") is not None and not hasattr(config, "workerinput"):
-        from pytest_telemetry_gate.plugin.recording import RecordRun
+    shown = config.getoption("--telemetry-record")
+    if reports and shown is not None:
+        from pytest_telemetry_gate.plugin.recording import RecordHooks
 
-        config.pluginmanager.register(RecordRun(config, _run(config)), "telemetry_gate_record")
+        config.pluginmanager.register(RecordHooks(_hooks(config), shown), "telemetry_gate_record")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if file_path.name.endswith(_REPLAYS):
         from pytest_telemetry_gate.plugin.replay_items import ReplayFile
 
-        return ReplayFile.of(parent, file_path, _run(parent.config))
+        return ReplayFile.make(parent, file_path, _run(parent.config))
     if not file_path.name.endswith(_SUFFIXES):
         return None
     from pytest_telemetry_gate.plugin.check_items import GateFile
 
-    return GateFile.of(parent, file_path, _run(parent.config))
+    return GateFile.make(parent, file_path, _run(parent.config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -160,61 +181,59 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class _Listener:
-    """Hears verdicts arrive on reports, in the one process that reports; it costs others an attribute look-up."""
+    """Collects what arrives on reports, in the one process that reports; it costs others an attribute look-up."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._spool: Path | None = None
+        self._folder = ""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        from pytest_telemetry_gate.plugin.shared_folder import shared_folder
-
-        self._spool = shared_folder(node.workerinput["testrunuid"])
+        """Tell each of xdist's workers where all of them share their answers."""
+        run_id = node.workerinput["testrunuid"]
+        self._folder = node.workerinput["telemetry_folder"] = str(
+            Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
+        )
 
     def pytest_unconfigure(self) -> None:
         # Here and not in the workers, which may be interrupted or die.
-        if self._spool is not None:
-            import shutil
-
-            shutil.rmtree(self._spool, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if hasattr(report, "telemetry_verdicts"):
-            _run(self._config).take(report)
-        if hasattr(report, "telemetry_replayed"):
-            from pytest_telemetry_gate.plugin.replay_items import ReplayRun
-
-            ReplayRun.of(self._config, _run(self._config)).take(report)
+        if hasattr(report, "telemetry_gate"):
+            _hooks(self._config).take(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         counts = getattr(node, "workeroutput", {}).get("telemetry_counts")
         if counts is not None:
-            _run(self._config).take_counts(counts)
+            _hooks(self._config).take_counts(counts)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
-        run = self._config.stash.get(_RUN, None)
-        if run is not None and run.must_fail(session):
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None and hooks.summary.must_fail(session):
             # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
             # summaries of other plugins saying that all is well.
             session.testsfailed += 1
-        replay = self._config.pluginmanager.get_plugin("telemetry_gate_replay")
-        if replay is not None:
-            replay.store(session)
         return result
 
 
-def _run(config: pytest.Config) -> GateRun:
-    if _RUN not in config.stash:
+def _hooks(config: pytest.Config) -> RunHooks:
+    if _HOOKS not in config.stash:
+        from pytest_telemetry_gate.plugin.hooks import RunHooks
         from pytest_telemetry_gate.plugin.session import GateRun
 
-        run = config.stash[_RUN] = GateRun(config)
-        config.pluginmanager.register(run, "telemetry_gate_run")
-    return config.stash[_RUN]
+        hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
+        config.pluginmanager.register(hooks, "telemetry_gate_run")
+    return config.stash[_HOOKS]
+
+
+def _run(config: pytest.Config) -> GateRun:
+    return _hooks(config).run
 
 
 @pytest.fixture

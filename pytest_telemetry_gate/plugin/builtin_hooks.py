@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_telemetry_gate.gate.builtin import EVENT_SOURCES, SOURCES, builtin_criteria
+
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -17,57 +19,14 @@ __all__: list[str] = []
 
 @pytest.hookimpl
 def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source]]:
-    return {"prometheus": _prometheus, "recording": _recording}
+    return SOURCES
 
 
 @pytest.hookimpl
 def pytest_telemetry_gate_event_sources() -> Mapping[str, Callable[[RegionSettings, Source], EventSource]]:
-    return {"alertmanager": _alertmanager, "prometheus": _prometheus_alerts, "recording": _recorded_events}
+    return EVENT_SOURCES
 
 
 @pytest.hookimpl
 def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:
-    from pytest_telemetry_gate.criteria.alerts import Alerts
-    from pytest_telemetry_gate.criteria.count import Count
-    from pytest_telemetry_gate.criteria.incidents import Incidents
-    from pytest_telemetry_gate.criteria.ratio import Ratio
-    from pytest_telemetry_gate.criteria.rollout import RolloutDuration
-    from pytest_telemetry_gate.criteria.spread import Spread
-    from pytest_telemetry_gate.criteria.threshold import Threshold
-    from pytest_telemetry_gate.criteria.trend import Trend
-    from pytest_telemetry_gate.replay.criterion import Replay
-
-    return (Threshold, Count, Alerts, Incidents, RolloutDuration, Ratio, Spread, Trend, Replay)
-
-
-# Each is imported when an environment first names it: a recorded run needs no HTTP client, a live one no archive.
-
-
-def _prometheus(settings: RegionSettings) -> Source:
-    from pytest_telemetry_gate.sources.prometheus import PrometheusSource
-
-    return PrometheusSource(settings)
-
-
-def _recording(settings: RegionSettings) -> Source:
-    from pytest_telemetry_gate.sources.recording import RecordingSource
-
-    return RecordingSource.from_settings(settings)
-
-
-def _recorded_events(settings: RegionSettings, source: Source) -> EventSource:
-    from pytest_telemetry_gate.sources.recording_events import RecordedEvents
-
-    return RecordedEvents.from_settings(settings, source)
-
-
-def _prometheus_alerts(settings: RegionSettings, source: Source) -> EventSource:
-    from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
-
-    return PrometheusAlerts.from_settings(settings, source)
-
-
-def _alertmanager(settings: RegionSettings, source: Source) -> EventSource:
-    from pytest_telemetry_gate.sources.alertmanager import Alertmanager
-
-    return Alertmanager.from_settings(settings, source)
+    return builtin_criteria()

@@ -1,59 +1,20 @@
-"""Suite files as pytest items: a file holds groups, a group holds one item for each check."""
+"""``*.gate.yaml`` files as pytest items: a file holds groups, a group holds one item for each check."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
 
 import pytest
 
-from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
-from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.gate import questions_of
+from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
-from pytest_telemetry_gate.plugin.session import CHECK, ENVIRONMENT, GateRun
+from pytest_telemetry_gate.model.questions import Question
+from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
 
-__all__ = ["CheckItem", "GateFile", "TelemetryFile"]
-
-
-class TelemetryFile(pytest.File):
-    """A file whose items are judged in an environment; ``items`` yields what the file holds there."""
-
-    run: GateRun
-
-    @classmethod
-    def of(cls, parent: pytest.Collector, path: Path, run: GateRun) -> Self:
-        """Return the collector of a file."""
-        file = cls.from_parent(parent, path=path)
-        file.run = run
-        return file
-
-    def count(self) -> None:
-        """Take the file's items into the denominator although they are not collected."""
-        for _ in self.collect():
-            pass
-
-    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        """Yield what the file holds; whatever is wrong with it is one line of a collection error."""
-        try:
-            environment = self.run.environment(self.path.parent)
-        except ConfigError as error:
-            # Without an environment there is nothing to collect: the session stops with a usage error after
-            # collection, which a worker cannot raise without looking like a crash.
-            if self.run.worker is not None:
-                raise self.CollectError(str(error)) from None
-            self.run.problem = self.run.problem or error
-            return
-        try:
-            yield from self.items(environment)
-        except TelemetryGateError as error:
-            raise self.CollectError(str(error)) from None
-
-    def items(self, environment: Environment) -> Iterable[pytest.Item | pytest.Collector]:
-        """Yield what the file holds; raises TelemetryGateError."""
-        raise TypeError(type(self))
+__all__ = ["CheckItem", "GateFile"]
 
 
 class GateFile(TelemetryFile):
@@ -61,15 +22,14 @@ class GateFile(TelemetryFile):
 
     def items(self, environment: Environment) -> Iterable[Group]:
         """Yield the suite's groups."""
-        suite = self.run.suite(self.path)
-        chosen = plan.chosen(
-            plan.checks(suite, environment),
-            checkpoints=self.config.getoption("--telemetry-checkpoint"),
-            regions=self.config.getoption("--telemetry-region"),
+        suite = self.run.environments.suite(self.path)
+        options = self.run.options
+        chosen = choose_checks(
+            plan_checks(suite, environment), checkpoints=options.checkpoints, regions=options.regions
         )
-        self.run.count(self.path, len(chosen))
+        self.run.denominator.count_file(self.path, len(chosen))
         for name in suite.groups:
-            yield Group.of(self, name, [check for check in chosen if check.group == name], environment)
+            yield Group.make(self, name, [check for check in chosen if check.group == name], environment)
 
 
 class Group(pytest.Collector):
@@ -79,7 +39,7 @@ class Group(pytest.Collector):
     environment: Environment
 
     @classmethod
-    def of(cls, parent: GateFile, name: str, checks: list[Check], environment: Environment) -> Group:
+    def make(cls, parent: GateFile, name: str, checks: list[Check], environment: Environment) -> Group:
         """Return the collector of a group."""
         group: Group = cls.from_parent(parent, name=name)
         group.checks, group.environment = checks, environment
@@ -95,12 +55,11 @@ class Group(pytest.Collector):
         for check in self.checks:
             where = f"{check.region}-{check.checkpoint.id}" if several else check.checkpoint.id
             name = f"{check.criterion.id}[{where}]"
-            item: CheckItem = CheckItem.from_parent(self, name=name, callobj=criterion, fixtureinfo=shared)
+            item: CheckItem = CheckItem.from_parent(self, name=name, callobj=run_item, fixtureinfo=shared)
             # All items of a group call the same function at the same place, so what pytest finds out about its
             # fixtures is the same; finding it out again takes a third of the time of collecting an item.
             shared = getattr(item, "_fixtureinfo", None)
-            item.run = file.run
-            item.stash[CHECK], item.stash[ENVIRONMENT] = check, self.environment
+            item.run, item.environment, item.check = file.run, self.environment, check
             item.add_marker(
                 pytest.mark.telemetry(
                     env=self.environment.name,
@@ -115,25 +74,21 @@ class Group(pytest.Collector):
             yield item
 
 
-class CheckItem(pytest.Function):
-    """One check as a test case; fixtures that are used automatically apply to it."""
+class CheckItem(TelemetryItem):
+    """One check as a test case."""
 
-    run: GateRun
+    check: Check
+    what = "criterion"
 
     @property
-    def id(self) -> Any:
-        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart."""
-        return type(super().id).parse(self.nodeid)
+    def line(self) -> int:
+        """The criterion's line in the suite file, from 1."""
+        return self.check.criterion.line
 
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
-        """Point at the criterion's line in the suite file."""
-        return self.path, self.stash[CHECK].criterion.line - 1, f"criterion: {self.name}"
+    def questions(self) -> Sequence[Question]:
+        """Return the check's questions, none where its kind of criterion fails to say: judging it will fail too."""
+        return questions_of(self.check)
 
-    def decide(self) -> None:
-        """Judge the check; the run concludes from the verdict whether the item passes."""
-        self.run.judge(self, self.stash[CHECK], self.stash[ENVIRONMENT])
-
-
-def criterion(request: pytest.FixtureRequest) -> None:
-    """Run a check; this is the function that every check's item calls."""
-    request.node.decide()
+    def judge(self) -> Dossier:
+        """Judge the check."""
+        return self.run.judge(self.check, self.environment)

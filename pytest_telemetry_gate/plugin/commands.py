@@ -1,51 +1,40 @@
-"""What ``pytest --telemetry-...`` does instead of running tests: print the schema, import metrics."""
+"""What is no test session: print a JSON Schema, import metrics. The console script and pytest's options share it."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import pytest
-
-from pytest_telemetry_gate.errors import TelemetryGateError
-from pytest_telemetry_gate.files.schemas import json_schema
+from pytest_telemetry_gate.files.schemas import environments_schema, suite_schema
+from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.recording import import_openmetrics
 from pytest_telemetry_gate.replay.suite.schema import replay_schema
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
-if TYPE_CHECKING:
-    from pytest_telemetry_gate.plugin.session import GateRun
-
-__all__ = ["main"]
+__all__ = ["import_file", "print_schema"]
 
 
-def main(config: pytest.Config, run: GateRun) -> int:
-    """Do what the options ask for and return the exit code; a user's mistake is a usage error of one line."""
-    try:
-        which = config.getoption("--telemetry-schema")
-        if which:
-            schema = replay_schema() if which == "replay" else json_schema(run.registry.criteria)
-            json.dump(schema, sys.stdout, indent=2)
-            sys.stdout.write("\n")
-        else:
-            _import(config)
-    except TelemetryGateError as error:
-        raise pytest.UsageError(str(error)) from None
-    return int(pytest.ExitCode.OK)
+def print_schema(which: str, kinds: Mapping[str, type[Criterion]]) -> None:
+    """Print the JSON Schema of ``gate`` or ``replay`` suites, or of ``telemetry`` for telemetry.yaml.
+
+    ``kinds`` are the kinds of criteria by key.
+    """
+    schemas = {"gate": lambda: suite_schema(kinds), "replay": replay_schema, "telemetry": environments_schema}
+    json.dump(schemas[which](), sys.stdout, indent=2)
+    sys.stdout.write("\n")
 
 
-def _import(config: pytest.Config) -> None:
-    out = config.getoption("--telemetry-recording")
-    if not out:
-        message = "--telemetry-import needs --telemetry-recording OUT.telemetry.zip, the recording to write"
-        raise pytest.UsageError(message)
-    here = config.invocation_params.dir
-    summary = import_openmetrics(here / config.getoption("--telemetry-import"), here / out)
+def import_file(source: str, out: str, *, folder: Path) -> None:
+    """Import OpenMetrics text into a new recording and print what it holds; raises RecordingError.
+
+    Both are paths as the user wrote them, relative to ``folder``.
+    """
+    summary = import_openmetrics(folder / source, folder / out)
     span = f"{format_time(summary.start)} to {format_time(summary.end)}"
-    size = Path(here / out).stat().st_size
+    length = format_short_duration(summary.end - summary.start)
+    size = (folder / out).stat().st_size
     sys.stdout.write(
-        f"{out}: {summary.series:,} series, {summary.samples:,} samples, {span} ({format_short_duration(summary.end - summary.start)}), "
-        f"{size:,} bytes\n"
+        f"{out}: {summary.series:,} series, {summary.samples:,} samples, {span} ({length}), {size:,} bytes\n"
     )

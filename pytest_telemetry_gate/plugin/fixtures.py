@@ -19,7 +19,8 @@ from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Range
 from pytest_telemetry_gate.model.suite import Checkpoint, Rollout, Suite
-from pytest_telemetry_gate.plugin.session import ENVIRONMENT, NOT_CHOSEN, VERDICTS
+from pytest_telemetry_gate.plugin.carried import carried_by
+from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
 if TYPE_CHECKING:
@@ -28,7 +29,18 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
-__all__ = ["NOWHERE", "Point", "Telemetry", "environment_of", "parametrise", "recording_of", "telemetry_of"]
+__all__ = [
+    "NOWHERE",
+    "Point",
+    "Telemetry",
+    "environment_of",
+    "is_not_chosen",
+    "parametrise",
+    "recording_of",
+    "telemetry_of",
+]
+
+NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
 
 _MARKER_KEYS = ("env", "region", "checkpoint", "level", "suite")
 
@@ -48,8 +60,8 @@ class Telemetry:
     """The gate at one region and one moment, for one test.
 
     ``time`` is the checkpoint's moment, or the clock where the test names no checkpoint, in seconds since the
-    epoch. Asking raises SourceError, PromQLError or RecordingError with one line for people; nothing asked for and
-    not found is ever an empty success.
+    epoch. Asking raises SourceError, PromQLError or RecordingError with one line for people; missing data is such
+    an error, never an empty result.
     """
 
     def __init__(
@@ -58,14 +70,18 @@ class Telemetry:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
-        self.verdicts: list[Verdict] = item.stash.setdefault(VERDICTS, [])
         self._item = item
         self._run = run
         self._environment = environment
-        self._session = run.session(environment)
+        self._gate = run.gates.of(environment)
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts of the test's checks so far, in their order."""
+        return [dossier.verdict for dossier in carried_by(self._item).dossiers]
 
     def check(self, query: str | None = None, expect: str | float | None = None, /, **keys: Any) -> Verdict:
         """Judge a criterion here and now, and return its verdict, which also stands in the gate's table.
@@ -85,7 +101,7 @@ class Telemetry:
             criterion.setdefault("level", self._level)
         model = load_criterion(
             criterion,
-            self._session.kinds,
+            self._gate.kinds,
             path=self._check.path,
             line=(line or 0) + 1,
             folder=self._item.path.parent,
@@ -99,7 +115,9 @@ class Telemetry:
             raise check.error(message)
         check_queries(check)
         model.verify(check)
-        return self._run.judge(self._item, check, self._environment)
+        dossier = self._run.judge(check, self._environment)
+        carried_by(self._item).dossiers.append(dossier)
+        return dossier.verdict
 
     def value(self, query: str) -> float:
         """Return the one value of a query; raises SourceError where it has none or several."""
@@ -121,12 +139,11 @@ class Telemetry:
     ) -> Matrix:
         """Return a query over time: labels, times (seconds), values and presence, float64 and bool [series, steps].
 
-        From the start of the rollout to the checkpoint unless told otherwise; raises SourceError where there is
-        nothing at all.
+        By default from the start of the rollout to the checkpoint; raises SourceError where there is nothing.
         """
         begin = self._check.start if start is None else start
         question = Range(self.region, self._expanded(query), begin, self.time if end is None else end, step)
-        value = self._answered(self._session.ask(question))
+        value = self._answered(self._gate.ask(question))
         if not isinstance(value, Matrix) or not value.labels:
             message = f"no data: {question.promql} has no value in the range"
             raise SourceError(message)
@@ -135,23 +152,22 @@ class Telemetry:
     def alerts(self, **match: str) -> Sequence[Episode]:
         """Return the alerts with these labels that fired from the start of the rollout to the checkpoint.
 
-        Raises SourceError where the history cannot be told, so that an empty list means that none fired as far as
+        Raises SourceError where the history is incomplete, so that an empty list means that none fired as far as
         the source knows; a criterion ``check(alerts={"match": ...}, ...)`` also asks for proof of evaluation.
         """
         question = EventsQuestion(self.region, "alerts", self._check.start, self.time)
-        value = self._answered(self._session.ask(question))
+        value = self._answered(self._gate.ask(question))
         if not isinstance(value, Events) or not value.complete:
             message = "the alert history is incomplete"
             raise SourceError(message)
-        wanted = match.items()
         return [
-            one
-            for one in value.episodes
-            if all({**one.labels, "alertname": one.name}.get(k) == v for k, v in wanted)
+            episode
+            for episode in value.episodes
+            if match.items() <= {**episode.labels, "alertname": episode.name}.items()
         ]
 
     def _instant(self, query: str) -> Any:
-        return self._answered(self._session.ask(Instant(self.region, self._expanded(query), self.time)))
+        return self._answered(self._gate.ask(Instant(self.region, self._expanded(query), self.time)))
 
     def _expanded(self, query: str) -> str:
         return self._check.expand(query)
@@ -175,19 +191,19 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
     """Run a test once for each region and checkpoint of its marker that the options choose."""
     options = _options(metafunc.definition)
     try:
-        environment = run.environment(metafunc.definition.path.parent, options.get("env"))
-        regions = _wanted("region", options.get("region"), list(environment.regions))
+        environment = run.environments.near(metafunc.definition.path.parent, options.get("env"))
+        regions = _select_names("region", options.get("region"), list(environment.regions))
         suite = _suite(metafunc.definition, run, options)
-        known = [point.id for point in suite.points] if suite is not None else []
-        checkpoints = _wanted("checkpoint", options.get("checkpoint"), known, every=False)
+        ids = [point.id for point in suite.points] if suite is not None else []
+        checkpoints = _select_names("checkpoint", options.get("checkpoint"), ids, every=False)
     except ConfigError as error:
-        run.problem = run.problem or error
+        run.role.refuse(run.exits.line(error))
         return
     except TelemetryGateError as error:
-        raise pytest.Collector.CollectError(str(error)) from None
-    regions = [one for one in regions if one in (run.config.getoption("--telemetry-region") or regions)]
-    chosen = run.config.getoption("--telemetry-checkpoint")
-    checkpoints = [one for one in checkpoints if not chosen or one is None or one in chosen]
+        raise run.exits.collect_error(error) from None
+    regions = [name for name in regions if name in (run.options.regions or regions)]
+    chosen = run.options.checkpoints
+    checkpoints = [name for name in checkpoints if not chosen or name is None or name in chosen]
     points = [Point(region, checkpoint) for region in regions for checkpoint in checkpoints]
     several = len(environment.regions) > 1
     names = [
@@ -200,18 +216,24 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
         metafunc.parametrize("telemetry_point", points, indirect=True, ids=names)
 
 
+def is_not_chosen(item: pytest.Item) -> bool:
+    """Return whether a hand-written test names only checkpoints or regions that the options leave out."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return bool(params.get("telemetry_point") == NOT_CHOSEN)
+
+
 def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
     """Return the ``telemetry`` fixture of a test; fails the test in one line where it cannot be had."""
     options = _options(item)
     try:
-        environment = run.environment(item.path.parent, options.get("env"))
-        session = run.session(environment)
+        environment = run.environments.near(item.path.parent, options.get("env"))
+        gate = run.gates.of(environment)
         region = point.region if point.region is not None else next(iter(environment.regions))
         suite = _suite(item, run, options)
         # Without a checkpoint a test looks at the newest moment that is due.
-        now = session.now(region) - 2 * max(session.source(region).scrape_intervals.values(), default=0.0)
+        now = gate.now(region) - 2 * max(gate.source(region).scrape_intervals.values(), default=0.0)
         path, line, _ = item.reportinfo()
-        shown = run.shown(Path(path))
+        shown = run.environments.display_path(Path(path))
         if suite is None:
             suite = _no_suite(item, now)
         checkpoint = next(
@@ -230,18 +252,18 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             replays={name: settings.replay for name, settings in environment.regions.items()},
         )
     except TelemetryGateError as error:
-        pytest.fail(str(error), pytrace=False)
+        run.exits.fail_test(error)
     return Telemetry(item, run, environment, check, options.get("level"))
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:
     """Return the environment of a test or of a suite file's item; fails it in one line where there is none."""
-    if ENVIRONMENT in item.stash:
-        return item.stash[ENVIRONMENT]
+    if isinstance(item, TelemetryItem):
+        return item.environment
     try:
-        return run.environment(item.path.parent, _options(item).get("env"))
+        return run.environments.near(item.path.parent, _options(item).get("env"))
     except TelemetryGateError as error:
-        pytest.fail(str(error), pytrace=False)
+        run.exits.fail_test(error)
 
 
 def recording_of(run: GateRun, environment: Environment) -> Recording:
@@ -249,13 +271,12 @@ def recording_of(run: GateRun, environment: Environment) -> Recording:
     from pytest_telemetry_gate.sources.recording import RecordingSource
 
     try:
-        source = run.session(environment).source(next(iter(environment.regions)))
+        source = run.gates.of(environment).source(next(iter(environment.regions)))
     except TelemetryGateError as error:
-        pytest.fail(str(error), pytrace=False)
+        run.exits.fail_test(error)
     if not isinstance(source, RecordingSource):
-        pytest.fail(
-            f"environment {environment.name!r} is not a recording but {source.description}", pytrace=False
-        )
+        message = f"environment {environment.name!r} is not a recording but {source.description}"
+        run.exits.fail_test(SourceError(message))
     return source.recording
 
 
@@ -280,7 +301,7 @@ def _options(item: Any) -> Mapping[str, Any]:
     return dict(marker.kwargs)
 
 
-def _wanted(
+def _select_names(
     what: str, named: str | Sequence[str] | None, known: Sequence[str], *, every: bool = True
 ) -> list[Any]:
     if named is None:
@@ -297,12 +318,12 @@ def _suite(item: Any, run: GateRun, options: Mapping[str, Any]) -> Suite | None:
     """Return the suite whose rollout and checkpoints a test refers to: named, or the only one nearby."""
     named = options.get("suite")
     if named is not None:
-        return run.suite(item.path.parent / named)
+        return run.environments.suite(item.path.parent / named)
     root = run.config.rootpath
     for folder in (item.path.parent, *item.path.parents):
         files = sorted([*folder.glob("*.gate.yaml"), *folder.glob("*.gate.yml")])
         if len(files) == 1:
-            return run.suite(files[0])
+            return run.environments.suite(files[0])
         if len(files) > 1:
             message = f"several suites beside {item.path.name}: name one with telemetry(suite=...)"
             raise SourceError(message)

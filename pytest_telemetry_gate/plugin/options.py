@@ -1,19 +1,20 @@
-"""Values of pytest's options that have to be read: moments, durations and numbers, refused in one line each."""
+"""The options of pytest that this plugin adds, read once; a value that cannot be used is refused in one line."""
 
 from __future__ import annotations
 
 import math
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pytest_telemetry_gate.support.durations import parse_duration, parse_time
 
-__all__ = ["duration", "moment", "refuse_empty", "seed", "whole_number"]
+__all__ = ["Options"]
 
 _MAX_SEED = 2**32
-
+_DEFAULT_CONCURRENCY = 16
 _WITH_VALUE = (
     "--telemetry-env",
     "--telemetry-now",
@@ -23,7 +24,57 @@ _WITH_VALUE = (
 )
 
 
-def refuse_empty(config: pytest.Config) -> None:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for; times are in seconds since the epoch, durations in seconds.
+
+    ``wait`` and ``deadline`` are None where they are not given, ``wait`` is infinite where it has no value. ``record``
+    is the path of a recording as the user wrote it. ``seed`` makes the ids of replays.
+    """
+
+    environment: str | None
+    checkpoints: tuple[str, ...]
+    regions: tuple[str, ...]
+    now: float | None
+    wait: float | None
+    concurrency: int
+    deadline: float | None
+    seed: int
+    explain: bool
+    strict: bool
+    partial: bool
+    junit_properties: bool
+    record: str | None
+    collect_only: bool
+
+    @classmethod
+    def from_config(cls, config: pytest.Config, run_id: str = "") -> Options:
+        """Read the options; ``run_id`` is xdist's id of the run. Raises UsageError."""
+        _refuse_empty(config)
+        return cls(
+            environment=config.getoption("--telemetry-env"),
+            checkpoints=tuple(config.getoption("--telemetry-checkpoint")),
+            regions=tuple(config.getoption("--telemetry-region")),
+            now=_moment(config, "--telemetry-now"),
+            wait=_duration(config, "--telemetry-wait"),
+            concurrency=_positive_integer(config, "--telemetry-concurrency") or _DEFAULT_CONCURRENCY,
+            deadline=_duration(config, "--telemetry-deadline"),
+            seed=_seed(config, run_id),
+            explain=config.getoption("--telemetry-explain"),
+            strict=config.getoption("--telemetry-strict"),
+            partial=config.getoption("--telemetry-partial"),
+            junit_properties=config.getoption("--telemetry-junit-properties") == "all",
+            record=config.getoption("--telemetry-record"),
+            collect_only=config.getoption("--collect-only"),
+        )
+
+    @property
+    def names_a_gate(self) -> bool:
+        """Whether an option asks for an environment, a checkpoint or a region: such a session is a gate."""
+        return bool(self.environment or self.checkpoints or self.regions)
+
+
+def _refuse_empty(config: pytest.Config) -> None:
     """Raise UsageError for an empty value: what a pipeline's unset variable leaves must not mean the default."""
     for option in _WITH_VALUE:
         if config.getoption(option) == "":
@@ -31,33 +82,33 @@ def refuse_empty(config: pytest.Config) -> None:
             raise pytest.UsageError(message)
 
 
-def whole_number(config: pytest.Config, option: str) -> int | None:
+def _positive_integer(config: pytest.Config, option: str) -> int | None:
     """Return a number from 1 on, None where the option is not given; raises UsageError."""
     text = config.getoption(option)
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        message = f"{option}: {text!r} is not a whole number from 1 on"
+        message = f"{option}: {text!r} is not a positive integer"
         raise pytest.UsageError(message)
     return int(text)
 
 
-def seed(config: pytest.Config, run: str) -> int:
-    """Return the seed of the ids of replays: the option's, else one for the whole run, drawn or made of its id.
+def _seed(config: pytest.Config, run_id: str) -> int:
+    """Return the seed of the ids of replays: the option's, else one for the whole run, drawn or made from its id.
 
     All workers of a run have one seed, since one of them may have to be reproduced. Raises UsageError.
     """
     text = config.getoption("--telemetry-replay-seed")
     if text is None:
-        return int(run, 16) % _MAX_SEED if run else secrets.randbelow(_MAX_SEED)
+        return int(run_id, 16) % _MAX_SEED if run_id else secrets.randbelow(_MAX_SEED)
     if not text.isascii() or not text.isdigit():
-        message = f"--telemetry-replay-seed: {text!r} is not a whole number"
+        message = f"--telemetry-replay-seed: {text!r} is not an integer from 0 on"
         raise pytest.UsageError(message)
     return int(text)
 
 
-def duration(config: pytest.Config, option: str) -> float | None:
-    """Return seconds; None where the option is not given, without end where it has no value; raises UsageError."""
+def _duration(config: pytest.Config, option: str) -> float | None:
+    """Return seconds; None where the option is not given, infinity where it has no value; raises UsageError."""
     text = config.getoption(option)
     if text is None:
         return None
@@ -70,12 +121,12 @@ def duration(config: pytest.Config, option: str) -> float | None:
         message = f"{option}: {error}{hint}"
         raise pytest.UsageError(message) from None
     if seconds <= 0:
-        message = f"{option}: {text!r} is not longer than nothing"
+        message = f"{option}: {text!r} must be positive"
         raise pytest.UsageError(message)
     return seconds
 
 
-def moment(config: pytest.Config, option: str) -> float | None:
+def _moment(config: pytest.Config, option: str) -> float | None:
     """Return seconds since the epoch, None where the option is not given; raises UsageError."""
     text = config.getoption(option)
     if not text:

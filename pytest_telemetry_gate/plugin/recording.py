@@ -1,31 +1,35 @@
-"""``--telemetry-record``: when everything has been judged, what was asked is recorded, in the process that reports."""
+"""``--telemetry-record``: when everything has been judged, what was asked and captured is recorded, in one write.
+
+It is done in the process that reports, of what it asked itself and of what its workers sent.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
+from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import EventsQuestion
-from pytest_telemetry_gate.recorder.recorder import Recorded, Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.reports.progress import progress_text
 from pytest_telemetry_gate.reports.terminal import takes_unicode
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.gate.asker import GateSession
     from pytest_telemetry_gate.model.environment import Deadline
-    from pytest_telemetry_gate.plugin.session import GateRun
+    from pytest_telemetry_gate.plugin.hooks import RunHooks
 
-__all__ = ["RecordRun"]
+__all__ = ["RecordHooks"]
 
-_REDRAWN = 0.1  # seconds between two states of the progress line on a terminal
-_WRITTEN = 10.0  # seconds between two lines of progress in a log
-_WHAT = "telemetry recording"
+_TERMINAL_INTERVAL = 0.1  # seconds between two states of the progress line on a terminal
+_LOG_INTERVAL = 10.0  # seconds between two lines of progress in a log
+_TITLE = "telemetry recording"
 
 
 class _Line(NamedTuple):
@@ -33,17 +37,18 @@ class _Line(NamedTuple):
     good: bool
 
 
-class RecordRun:
+class RecordHooks:
     """Records after the tests of a session; whatever was not recorded is said at its end, and fails it.
 
     Raises UsageError, before anything is judged, for a file that is no recording.
     """
 
-    def __init__(self, config: pytest.Config, run: GateRun) -> None:
-        self._config = config
-        self._run = run
-        self._shown = config.getoption("--telemetry-record")
-        self._out = config.invocation_params.dir / self._shown
+    def __init__(self, hooks: RunHooks, shown: str) -> None:
+        self._run = hooks.run
+        self._summary = hooks.summary
+        self._config = hooks.run.config
+        self._shown = shown
+        self._out = self._config.invocation_params.dir / shown
         self._lines: list[_Line] = []
         if self._out.is_dir():
             message = f"--telemetry-record: {self._shown} is a folder, not a file"
@@ -57,14 +62,13 @@ class RecordRun:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        if self._config.getoption("--collect-only"):
+        if self._run.options.collect_only:
             return (yield)
         self._lines = [_Line("not written: the session was stopped", good=False)]
         result = yield
-        for gate in self._run.sessions:
-            gate.close()  # what they read may be the file that is written
-        self._lines = list(self._recorded())
-        if not all(line.good for line in self._lines):
+        self._run.gates.close()  # what they read may be the file that is written
+        self._lines = list(self._record())
+        if not all(line.good for line in self._lines) or self._summary.not_stored:
             # As for the gate itself: the exit code follows testsfailed.
             session.testsfailed += 1
         return result
@@ -74,75 +78,95 @@ class RecordRun:
         for line in self._lines:
             if not line.good or self._config.get_verbosity() >= 0:
                 colour = "green" if line.good else "red"
-                terminalreporter.write_line(f"{_WHAT}: {self._shown}: {line.text}", **{colour: True})
+                terminalreporter.write_line(f"{_TITLE}: {self._shown}: {line.text}", **{colour: True})
 
-    def _recorded(self) -> Iterator[_Line]:
+    def _record(self) -> Iterator[_Line]:
         """Record, and yield the lines that say what became of it."""
-        judged = [session for session in self._run.sessions if session.inquiry.regions]
-        replay = self._config.pluginmanager.get_plugin("telemetry_gate_replay")
-        if not judged and replay is not None and replay.captures:
-            return  # which the replays store themselves
-        if not judged:
-            yield _Line("not written: nothing was judged", good=False)
-            return
+        judged = [gate for gate in self._run.gates.all if gate.asked.regions]
+        captures = self._summary.captures
+        stored = False
         if len(judged) > 1:
-            names = ", ".join(sorted(session.environment.name for session in judged))
+            names = ", ".join(sorted(gate.environment.name for gate in judged))
             yield _Line(f"not written: one recording is of one environment, judged were {names}", good=False)
-            return
-        session, clocks = judged[0], self._run.clocks
-        problems: dict[str, str] = {}
-        wanted = dict(_wanted(session, problems))
-        recorded = Recorded()
+        elif judged:
+            stored = yield from self._record_gate(judged[0])
+        elif not captures:
+            yield _Line("not written: nothing was judged", good=False)
+        if captures and not stored:
+            # Captures cannot be made again later: they are kept even where nothing else could be recorded.
+            self._store_captures()
+        elif captures:
+            self._summary.stored = self._run.environments.display_path(self._out)
+
+    def _record_gate(self, gate: Gate) -> Generator[_Line, None, bool]:
+        """Record what one environment was asked, with all captures; returns whether the file was written."""
+        scrub = gate.environment.scrub
+        wanted, problems = _wanted_by(gate)
+        recorded = RecordResult()
         if wanted:
-            progress = _Progress(self._config, f"{_WHAT}: {self._shown}", session.environment.deadline)
-            session.environment.deadline.restart()
+            progress = _Progress(
+                self._run.role.terminal(), self._config, self._shown, gate.environment.deadline
+            )
+            gate.environment.deadline.restart()
+            clock = max(self._run.gates.clocks)
+            captures = self._summary.captures
             try:
-                recorded = record(self._out, wanted, recorded_at=max(clocks), progress=progress)
+                recorded = record(self._out, wanted, recorded_at=clock, progress=progress, captures=captures)
             except TelemetryGateError as error:
-                yield _Line(f"not written: {session.environment.scrub(str(error))}", good=False)
-                return
+                yield _Line(f"not written: {scrub(str(error))}", good=False)
+                return False
             finally:
                 progress.end()
-        problems |= {_where(region): why for region, why in recorded.failures.items()}
+        problems |= {_place(region): why for region, why in recorded.failures.items()}
         done = [region for region in wanted if region not in recorded.failures]
         if done:
-            yield _Line(_told(recorded, done), good=True)
-        for what, why in problems.items():
-            place = f"{what}: " if what else ""
-            told = session.environment.scrub(why.removeprefix(place))
-            yield _Line(f"{place}not recorded: {told}", good=False)
+            yield _Line(_summary_of(recorded, done), good=True)
+        for where, why in problems.items():
+            prefix = f"{where}: " if where else ""
+            yield _Line(f"{prefix}not recorded: {scrub(why.removeprefix(prefix))}", good=False)
+        return bool(done)
+
+    def _store_captures(self) -> None:
+        captures = self._summary.captures
+        clock = max((one["at"] for one in captures if one.get("at")), default=0.0)
+        try:
+            store_captures(self._out, captures, recorded_at=clock)
+        except TelemetryGateError as error:
+            self._summary.not_stored = self._run.exits.line(error)
+        else:
+            self._summary.stored = self._run.environments.display_path(self._out)
 
 
-def _wanted(session: GateSession, problems: dict[str, str]) -> Iterator[tuple[str, Wanted]]:
-    """Yield what is wanted of each region that can be used; why something cannot goes into ``problems``."""
-    for region in session.inquiry.regions:
-        questions = list(session.inquiry.of(region))
+def _wanted_by(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str]]:
+    """Return what is wanted of each region that can be used, and by place why something cannot."""
+    wanted: dict[str, RegionRequest] = {}
+    problems: dict[str, str] = {}
+    for region in gate.asked.regions:
+        questions = list(gate.asked.about(region))
         events: dict[EventsQuestion, Events] = {}
         try:
-            source = session.source(region)
+            source = gate.source(region)
         except TelemetryGateError as error:
-            problems[_where(region)] = str(error)
+            problems[_place(region)] = str(error)
             continue
         for question in questions:
             if isinstance(question, EventsQuestion):
-                answer = session.answer(question)
+                answer = gate.answer(question)
                 if isinstance(answer.value, Events):
                     events[question] = answer.value
                 else:
-                    where = _where(region)
-                    problems[f"{where}, {question.kind}" if where else question.kind] = answer.error
-        judged = [
-            (suite, checkpoint) for there, suite, checkpoint in session.inquiry.judged if there == region
-        ]
-        settings = session.environment.regions[region]
-        yield region, Wanted(source, questions, events, judged, settings.accept_warnings)
+                    problems[", ".join(filter(None, (_place(region), question.kind)))] = answer.error
+        judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
+        settings = gate.environment.regions[region]
+        wanted[region] = RegionRequest(source, questions, events, judged, settings.accept_warnings)
+    return wanted, problems
 
 
-def _where(region: str) -> str:
+def _place(region: str) -> str:
     return f"region {region}" if region else ""
 
 
-def _told(recorded: Recorded, regions: list[str]) -> str:
+def _summary_of(recorded: RecordResult, regions: list[str]) -> str:
     named = f" of {', '.join(regions)}" if any(regions) else ""
     text = f"{recorded.series:,} series, {recorded.samples:,} samples{named}; {recorded.size:,} bytes"
     if recorded.unasked:
@@ -153,22 +177,23 @@ def _told(recorded: Recorded, regions: list[str]) -> str:
 class _Progress:
     """One line on a terminal that changes, a line now and then in a log, nothing where quiet was asked for."""
 
-    def __init__(self, config: pytest.Config, what: str, deadline: Deadline) -> None:
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
+    def __init__(self, reporter: Any, config: pytest.Config, shown: str, deadline: Deadline) -> None:
         self._reporter = None if config.get_verbosity() < 0 else reporter
-        self._what = what
+        self._title = f"{_TITLE}: {shown}"
         self._deadline = deadline
-        self._begun = self._told = time.monotonic()
+        self._started = self._written = time.monotonic()
         self._drawn = False
 
     def __call__(self, done: int, total: int) -> None:
         # As long as something comes, the time that a gate's requests may take begins anew.
         self._deadline.restart()
         reporter, now = self._reporter, time.monotonic()
-        if reporter is None or now - self._told < (_REDRAWN if reporter.isatty else _WRITTEN):
+        if reporter is None or now - self._written < (
+            _TERMINAL_INTERVAL if reporter.isatty else _LOG_INTERVAL
+        ):
             return
-        self._told = now
-        line = progress_text(self._what, done, total, now - self._begun, unicode=takes_unicode())
+        self._written = now
+        line = progress_text(self._title, done, total, now - self._started, unicode=takes_unicode())
         if not self._drawn:
             reporter.ensure_newline()
         self._drawn = True

@@ -1,128 +1,30 @@
-"""The pytest side of replays: suites as items, and what a run keeps and stores of what they captured."""
+"""``*.replay.yaml`` files as pytest items: one for each case in each region at the chosen checkpoints."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 
 from pytest_telemetry_gate.errors import TelemetryGateError
-from pytest_telemetry_gate.gate import plan
+from pytest_telemetry_gate.gate.plan import require_known
 from pytest_telemetry_gate.model.answers import Answer, Capture
+from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement
 from pytest_telemetry_gate.model.environment import Environment
-from pytest_telemetry_gate.model.questions import CaptureQuestion
+from pytest_telemetry_gate.model.facts import OtherFacts
+from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
-from pytest_telemetry_gate.plugin.check_items import TelemetryFile
-from pytest_telemetry_gate.plugin.session import ENVIRONMENT
-from pytest_telemetry_gate.recording.captures import store_captures
+from pytest_telemetry_gate.plugin.carried import carried_by
+from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
-from pytest_telemetry_gate.replay.judge.cases import concluded, coverage, decide, judge_case
+from pytest_telemetry_gate.replay.judge.cases import dossier_from, judge_capture, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
-if TYPE_CHECKING:
-    from pytest_telemetry_gate.plugin.session import GateRun
-
-__all__ = ["ReplayFile", "ReplayItem", "ReplayRun"]
-
-_WIRE = "telemetry_replayed"  # on test reports: builtins, so that they cross to xdist's controller
-_FIELDS: pytest.StashKey[list[str]] = pytest.StashKey()
-
-
-class ReplayRun:
-    """What one process knows of replays: registered as a plugin when the first capture is wanted.
-
-    A capture rides on the report of the item during which it was made, so that each is carried once.
-    """
-
-    def __init__(self, config: pytest.Config, run: GateRun) -> None:
-        self._config = config
-        self._run = run
-        self._drove = False
-        self._trouble = ""
-        self._exercised: dict[Path, set[str]] = {}
-        self.captures: list[dict[str, Any]] = []
-
-    @classmethod
-    def of(cls, config: pytest.Config, run: GateRun) -> ReplayRun:
-        """Return the one of this session."""
-        found = config.pluginmanager.get_plugin("telemetry_gate_replay")
-        if found is None:
-            found = cls(config, run)
-            config.pluginmanager.register(found, "telemetry_gate_replay")
-        return found
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put on a report which fields of contracts a case exercised, and what is to be recorded."""
-        report = yield
-        if call.when == "call":
-            replays = [session.replays for session in self._run.sessions]
-            captures = [wire for one in replays for wire in one.take()]
-            carried = {
-                "captures": captures if self._out() is not None else [],
-                "drove": any(one.drove for one in replays),
-                "path": str(item.path),
-                "exercised": item.stash.get(_FIELDS, None),
-            }
-            setattr(report, _WIRE, carried)
-        return report
-
-    def take(self, report: pytest.TestReport) -> None:
-        """Keep what a report carries, in the process that reports."""
-        carried = getattr(report, _WIRE)
-        self.captures += carried["captures"]
-        self._drove |= carried["drove"]
-        if carried["exercised"] is not None:
-            self._exercised.setdefault(Path(carried["path"]), set()).update(carried["exercised"])
-
-    def store(self, session: pytest.Session) -> None:
-        """Store the captures, when everything else was recorded."""
-        out = self._out()
-        if out is not None and self.captures:
-            clock = max((one["at"] for one in self.captures if one.get("at")), default=0.0)
-            try:
-                store_captures(out, self.captures, recorded_at=clock)
-            except TelemetryGateError as error:
-                self._trouble = str(error)
-                session.testsfailed += 1
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say which fields of contracts no case exercised, what was stored, and the seed that ids were made from."""
-        lines = list(self._lines())
-        if self._trouble:
-            terminalreporter.write_line(f"telemetry replay: not stored: {self._trouble}", red=True)
-        if self._config.get_verbosity() >= 0:
-            for line in lines:
-                terminalreporter.write_line(f"telemetry replay: {line}")
-
-    def _lines(self) -> Iterable[str]:
-        for path, fields in self._exercised.items():
-            suite = load_replay(path, self._run.shown(path))
-            number, missing = coverage(suite, fields)
-            if number:
-                told = f"; by no case: {', '.join(missing)}" if missing else ""
-                yield f"{suite.name}: {number - len(missing)} of {number} fields of contracts exercised{told}"
-        if self._drove:
-            yield f"seed {self._run.seed} (--telemetry-replay-seed repeats it)"
-        out = self._out()
-        if out is not None and self.captures and not self._trouble:
-            yield f"{len(self.captures)} captures stored in {self._run.shown(out)}"
-
-    def pytest_sessionfinish(self) -> None:
-        """Stop whatever listens."""
-        for session in self._run.sessions:
-            session.close()
-
-    def _out(self) -> Path | None:
-        shown = self._config.getoption("--telemetry-record", None)
-        return self._config.invocation_params.dir / shown if shown else None
+__all__ = ["ReplayFile", "ReplayItem"]
 
 
 class ReplayFile(TelemetryFile):
@@ -130,36 +32,37 @@ class ReplayFile(TelemetryFile):
 
     def items(self, environment: Environment) -> Iterable[ReplayItem]:
         """Yield one item for each case in each region at the chosen checkpoints: the last one where none is chosen."""
-        regions = self.config.getoption("--telemetry-region")
-        plan.known("--telemetry-region", regions, environment.regions)
-        found: list[ReplayItem] = []
+        options = self.run.options
+        require_known("--telemetry-region", options.regions, environment.regions)
+        shown = self.run.environments.display_path(self.path)
+        items: list[ReplayItem] = []
         for region, settings in environment.regions.items():
-            if regions and region not in regions:
+            if options.regions and region not in options.regions:
                 continue
-            suite = load_replay(self.path, self.run.shown(self.path), region=region, settings=settings.replay)
-            for checkpoint in suite.driven(self.config.getoption("--telemetry-checkpoint")):
-                cases: list[ReplayCase | None] = [*suite.at(checkpoint)]
+            suite = load_replay(self.path, shown, region=region, settings=settings.replay)
+            for checkpoint in suite.driven_checkpoints(options.checkpoints):
+                cases: list[ReplayCase | None] = [*suite.cases_at(checkpoint)]
                 if checkpoint in suite.ci_checkpoints:
                     cases.append(None)
                 for case in cases:
                     name = CI_LOGS if case is None else case.id
                     question = CaptureQuestion(region, str(self.path), checkpoint, name)
-                    found.append(ReplayItem.of(self, suite, case, question, environment))
-        self.run.count(self.path, len(found))
-        return found
+                    items.append(ReplayItem.make(self, suite, case, question, environment))
+        self.run.denominator.count_file(self.path, len(items))
+        return items
 
 
-class ReplayItem(pytest.Function):
-    """One case in one region at one checkpoint as a test case, or the CI logs; automatic fixtures apply to it."""
+class ReplayItem(TelemetryItem):
+    """One case in one region at one checkpoint as a test case, or the CI logs where there is no case."""
 
-    run: GateRun
     suite: ReplaySuite
     case: ReplayCase | None
     question: CaptureQuestion
-    _decided: Verdict | None = None
+    what = "replay"
+    _dossier: Dossier | None = None
 
     @classmethod
-    def of(
+    def make(
         cls,
         parent: ReplayFile,
         suite: ReplaySuite,
@@ -170,9 +73,9 @@ class ReplayItem(pytest.Function):
         """Return the item of a case, or of the CI logs where there is none."""
         several = len(environment.regions) > 1
         where = f"{question.region}-{question.checkpoint}" if several else question.checkpoint
-        item: ReplayItem = cls.from_parent(parent, name=f"{question.case}[{where}]", callobj=replay)
-        item.run, item.suite, item.case, item.question = parent.run, suite, case, question
-        item.stash[ENVIRONMENT] = environment
+        item: ReplayItem = cls.from_parent(parent, name=f"{question.case}[{where}]", callobj=run_item)
+        item.run, item.environment = parent.run, environment
+        item.suite, item.case, item.question = suite, case, question
         item.add_marker(
             pytest.mark.telemetry(
                 env=environment.name,
@@ -188,64 +91,55 @@ class ReplayItem(pytest.Function):
         return item
 
     @property
-    def id(self) -> Any:
-        """Return the node id as pytest 9.2 and later read it back: what is in brackets apart."""
-        return type(super().id).parse(self.nodeid)
-
-    @property
     def line(self) -> int:
-        """The line of the case in its file."""
+        """The line of the case in its file, from 1."""
         return self.suite.ci_line if self.case is None else self.case.line
 
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
-        """Point at the case's line in the suite file."""
-        return self.path, self.line - 1, f"replay: {self.name}"
+    def questions(self) -> Sequence[Question]:
+        """Return the one question: what the case captured."""
+        return (self.question,)
 
-    def decide(self) -> Verdict:
+    def judge(self) -> Dossier:
         """Drive the case, or take what was recorded, and judge it.
 
         A case is driven once: what another plugin runs again has the same verdict, since a pass on a retry is none.
         """
-        if self._decided is None:
-            self._decided = self._judged()
-        return self._decided
+        if self._dossier is None:
+            self._dossier = self._judged()
+        return self._dossier
 
-    def _judged(self) -> Verdict:
-        environment = self.stash[ENVIRONMENT]
-        answer = self.run.session(environment).answer(self.question)
-        verdict = self._verdict(answer, {"environment": environment.name, "source": answer.source})
-        scrub = environment.scrub
-        return verdict.replaced(
-            region=self.question.region,
-            reason=scrub(verdict.reason),
-            details=tuple(map(scrub, verdict.details)),
-            warnings=tuple(map(scrub, verdict.warnings)),
-        )
+    def _judged(self) -> Dossier:
+        answer = self.run.gates.of(self.environment).answer(self.question)
+        dossier = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
+        dossier = dossier.revise(region=self.question.region)
+        # What the suite itself says may hold secrets of telemetry.yaml, by way of its variables.
+        return Dossier.from_wire(scrub_texts(dossier.to_wire(), self.environment.scrub))
 
-    def _verdict(self, answer: Answer, found: dict[str, Any]) -> Verdict:
+    def _decided(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
         if answer.error:
-            return self._plain(Outcome.ERROR, answer.error, found)
+            return self._plain(Outcome.ERROR, answer.error, fields)
         captured = answer.value.content if isinstance(answer.value, Capture) else None
         try:
             if self.case is not None:
                 if captured is None:
-                    return judge_case(self.suite, self.case, None, missing=answer.extent, **found)
-                known = CapturedCase.from_wire(captured)
-                decision = decide(self.suite, self.case, known)
-                self.stash[_FIELDS] = decision.fields
-                return concluded(self.suite, self.case, known, decision, **found)
+                    return judge_case(self.suite, self.case, None, missing=answer.extent, **fields)
+                capture = CapturedCase.from_wire(captured)
+                judgement = judge_capture(self.suite, self.case, capture)
+                carried_by(self).exercised = list(judgement.exercised)
+                return dossier_from(self.suite, self.case, capture, judgement, **fields)
             settings = self.suite.file.ci_logs
             if captured is None or settings is None:
-                return self._plain(Outcome.INCONCLUSIVE, answer.extent, found)
+                return self._plain(Outcome.INCONCLUSIVE, answer.extent, fields)
             logs = CiComparison.from_wire(captured)
-            return self._plain(*judge_ci(settings, logs.before, logs.after), found)
+            dossier = self._plain(*judge_ci(settings, logs.before, logs.after), fields)
+            return dossier.revise(facts=[OtherFacts("replay", {"ci_logs": logs.to_wire()})])
         except TelemetryGateError as error:
-            return self._plain(Outcome.ERROR, str(error), found)
+            return self._plain(Outcome.ERROR, str(error), fields)
 
-    def _plain(self, outcome: Outcome, reason: str, found: dict[str, Any]) -> Verdict:
+    def _plain(self, outcome: Outcome, reason: str, fields: dict[str, Any]) -> Dossier:
         """Return a verdict that no capture of telemetry is behind."""
         title = "skipped CI stages and retries" if self.case is None else self.case.title
-        return Verdict(
+        verdict = Verdict(
             suite=self.suite.name,
             suite_title=self.suite.title,
             group="CI" if self.case is None else "Cases",
@@ -257,10 +151,6 @@ class ReplayItem(pytest.Function):
             reason=reason,
             path=self.suite.path,
             line=self.line,
-            **found,
+            **fields,
         )
-
-
-def replay(request: pytest.FixtureRequest) -> None:
-    """Run a case; this is the function that every case's item calls."""
-    request.node.run.keep(request.node, request.node.decide())
+        return Dossier(verdict, Requirement(kind=CASE))

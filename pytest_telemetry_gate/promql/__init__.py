@@ -7,17 +7,17 @@ from pytest_telemetry_gate.promql.labels import Matcher
 from pytest_telemetry_gate.promql.limits import Limits
 from pytest_telemetry_gate.promql.parser import parse
 from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector
-from pytest_telemetry_gate.promql.storage import Group, MemoryStorage, Storage
+from pytest_telemetry_gate.promql.storage import MemoryStorage, SeriesGroup, Storage
 
 __all__ = [
     "Engine",
-    "Group",
     "Limits",
     "Matcher",
     "Matrix",
     "MemoryStorage",
     "PromQLError",
     "Scalar",
+    "SeriesGroup",
     "Storage",
     "Vector",
     "ast",

@@ -1,6 +1,6 @@
-"""Aggregations over series, step by step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``.
+"""Aggregations over series at each step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``.
 
-Series come in blocks and are folded into the groups as they come, so that they need not be held all at once.
+Series arrive in blocks. Each block is folded into the groups at once, so that never all series are held.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, common_presence
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.sums import SCALE, compensated, finished, kahan_added
+from pytest_telemetry_gate.promql.sums import SCALE, kahan_add, kahan_total, two_sum
 
 __all__ = ["Grouping", "aggregate"]
 
@@ -20,7 +20,7 @@ Blocks = Iterable[Frame]
 
 
 class Grouping:
-    """``by`` or ``without`` some labels: which group a series belongs to, numbered as they are met."""
+    """Assigns series to groups, ``by`` or ``without`` some labels; groups are numbered as they appear."""
 
     def __init__(self, names: Sequence[str], *, without: bool) -> None:
         self._names = names
@@ -51,7 +51,7 @@ class Grouping:
 
 
 class _Fold:
-    """What is known of each group so far; [groups, steps], and more groups as they are met."""
+    """The aggregate of each group so far, [groups, steps]; more groups are added as they appear."""
 
     initial = 0.0
 
@@ -65,30 +65,30 @@ class _Fold:
         if groups <= len(self.count):
             return
         capacity = max(groups, 2 * len(self.count))
-        guard.room(capacity * self.steps * (1 + len(self.state)))
-        self.count = _grown(self.count, capacity, 0.0)
-        self.state = [_grown(array, capacity, self.initial) for array in self.state]
+        guard.check_memory(capacity * self.steps * (1 + len(self.state)))
+        self.count = _grow(self.count, capacity, 0.0)
+        self.state = [_grow(array, capacity, self.initial) for array in self.state]
 
     def add(self, segments: _Segments) -> None:
-        """Take a block in."""
-        self.count[segments.groups] += segments.counted()
+        """Fold a block into the groups."""
+        self.count[segments.groups] += segments.counts()
         self.fold(segments)
 
     def fold(self, segments: _Segments) -> None:
-        """Take the values of a block in."""
+        """Fold the values of a block into the groups' state."""
 
     def result(self) -> Floats:
-        """Return a value for each group and step; it means nothing where the count is 0."""
+        """Return the value of each group and step; undefined where the count is 0."""
         return self.count
 
 
-def _grown(array: Floats, capacity: int, initial: float) -> Floats:
+def _grow(array: Floats, capacity: int, initial: float) -> Floats:
     more = np.full((capacity - len(array), array.shape[1]), initial)
     return np.concatenate([array, more])
 
 
 class _Segments:
-    """A block as [series, steps], the series of a group together: from ``bounds`` on those of ``groups``."""
+    """A block as [series, steps], sorted by group: rows from ``bounds[n]`` on belong to ``groups[n]``."""
 
     def __init__(self, frame: Frame, owners: Ints) -> None:
         order = np.argsort(owners, kind="stable")
@@ -101,28 +101,28 @@ class _Segments:
         common = common_presence(frame.present)
         self.everywhere = common is not None and bool(common.all())
         self.common = common
-        self.there = frame.present.T[kept]
+        self.present = frame.present.T[kept]
 
-    def counted(self) -> Floats:
-        """Return how many series of each group are there."""
+    def counts(self) -> Floats:
+        """Return how many series of each group are present, [groups, steps]."""
         if self.common is not None:
             return self.sizes[:, None] * self.common.astype(np.float64)
-        return np.add.reduceat(self.there, self.bounds, axis=0, dtype=np.float64)
+        return np.add.reduceat(self.present, self.bounds, axis=0, dtype=np.float64)
 
-    def filled(self, value: float) -> Floats:
-        """Return the rows with a value for what is absent."""
-        return self.rows if self.everywhere else np.where(self.there, self.rows, value)
+    def values_or(self, value: float) -> Floats:
+        """Return the rows, with ``value`` where a series is absent."""
+        return self.rows if self.everywhere else np.where(self.present, self.rows, value)
 
-    def rounds(self) -> Iterable[tuple[Ints, Floats, Bools]]:
-        """Yield the first series of each group, then the second ...: groups, values, whether they are there."""
+    def one_of_each(self) -> Iterable[tuple[Ints, Floats, Bools]]:
+        """Yield the first series of each group, then the second and so on: groups, values, presence."""
         for number in range(int(self.sizes.max(initial=0))):
             more = self.sizes > number
             row = self.bounds[more] + number
-            yield self.groups[more], self.rows[row], self.there[row]
+            yield self.groups[more], self.rows[row], self.present[row]
 
 
 class _Sum(_Fold):
-    """Kahan's summation, in halves within a block."""
+    """Kahan summation; within a block by halves."""
 
     def __init__(self, steps: int, scale: float = 1.0) -> None:
         super().__init__(steps)
@@ -130,7 +130,7 @@ class _Sum(_Fold):
         self.state = [np.zeros((0, steps)), np.zeros((0, steps))]
 
     def fold(self, segments: _Segments) -> None:
-        rows = segments.filled(0.0)
+        rows = segments.values_or(0.0)
         if self.scale != 1.0:
             rows = rows * self.scale
         elif rows is segments.rows and not rows.flags.owndata:
@@ -139,23 +139,23 @@ class _Sum(_Fold):
         sizes = segments.sizes
         while (sizes > 1).any():
             halves = (sizes + 1) // 2
-            for into, other in _pairs(segments.bounds, sizes, halves):
-                added, error = compensated(rows[into], rows[other])
+            for into, other in _halves(segments.bounds, sizes, halves):
+                added, error = two_sum(rows[into], rows[other])
                 error += lost[other]
                 lost[into] += error
                 rows[into] = added
             sizes = halves
         total, remainder = self.state
         groups, first = segments.groups, segments.bounds
-        total[groups], remainder[groups] = kahan_added(rows[first], total[groups], remainder[groups])
+        total[groups], remainder[groups] = kahan_add(rows[first], total[groups], remainder[groups])
         remainder[groups] += lost[first]
 
     def result(self) -> Floats:
-        return finished(*self.state)
+        return kahan_total(*self.state)
 
 
-def _pairs(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | Ints, slice | Ints]]:
-    """Yield which rows take which in when each segment is folded to its first half."""
+def _halves(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | Ints, slice | Ints]]:
+    """Yield the rows to add to, and the rows to add, when each segment is folded to its first half."""
     if len(bounds) == 1:
         first, half, size = int(bounds[0]), int(halves[0]), int(sizes[0])
         yield slice(first, first + size - half), slice(first + half, first + size)
@@ -167,7 +167,7 @@ def _pairs(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | In
 
 
 class _Extreme(_Fold):
-    """fmin or fmax, which ignore NaN unless there is nothing else."""
+    """``fmin`` or ``fmax``: NaN only where every value is NaN."""
 
     initial = np.nan
 
@@ -177,7 +177,7 @@ class _Extreme(_Fold):
         self.state = [np.zeros((0, steps))]
 
     def fold(self, segments: _Segments) -> None:
-        reduced = self.ufunc.reduceat(segments.filled(np.nan), segments.bounds, axis=0)
+        reduced = self.ufunc.reduceat(segments.values_or(np.nan), segments.bounds, axis=0)
         (best,) = self.state
         best[segments.groups] = self.ufunc(best[segments.groups], reduced)
 
@@ -186,7 +186,7 @@ class _Extreme(_Fold):
 
 
 class _Group(_Fold):
-    """One, wherever there is something."""
+    """1 wherever a series is present."""
 
     def result(self) -> Floats:
         return np.ones_like(self.count)
@@ -202,17 +202,17 @@ class _Variance(_Fold):
 
     def add(self, segments: _Segments) -> None:
         mean, spread = self.state
-        for groups, values, there in segments.rounds():
-            self.count[groups] += there
+        for groups, values, present in segments.one_of_each():
+            self.count[groups] += present
             count, old = self.count[groups], mean[groups]
             delta = values - old
             new = old + delta / count
             more = delta * (values - new)
             if self.from_first:
-                first = there & (count == 1)
+                first = present & (count == 1)
                 new, more = np.where(first, values, new), np.where(first, 0.0, more)
-            mean[groups] = np.where(there, new, old)
-            spread[groups] += np.where(there, more, 0.0)
+            mean[groups] = np.where(present, new, old)
+            spread[groups] += np.where(present, more, 0.0)
 
     def result(self) -> Floats:
         return self.state[1] / self.count

@@ -1,4 +1,4 @@
-"""What Prometheus 3 says beside an answer: warnings and infos in its words, from ``util/annotations``.
+"""Warnings and infos beside an answer, in Prometheus 3's words, from ``util/annotations``.
 
 Prometheus adds the position within the expression; the engine has none to add.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pytest_telemetry_gate.promql.labels import quoted
+from pytest_telemetry_gate.promql.labels import quote
 
 __all__ = ["Notes", "go_number"]
 
@@ -18,7 +18,7 @@ _COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
 
 
 class Notes:
-    """Collects each text once, in the order of their first appearance; silent where the profile has none."""
+    """Collects texts, each once, in the order of their first appearance; nothing if ``silent``."""
 
     def __init__(self, *, silent: bool) -> None:
         self._silent = silent
@@ -26,7 +26,7 @@ class Notes:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What has been noted so far."""
+        """The texts so far."""
         return tuple(self._texts)
 
     def invalid_quantiles(self, values: Iterable[float]) -> None:
@@ -47,20 +47,20 @@ class Notes:
 
     def bad_bucket(self, metric: str, bound: str) -> None:
         """Warn of a series whose ``le`` is no number."""
-        text = f'bucket label "le" is missing or has a malformed value of {quoted(bound)}'
-        self._warn(f"{text} for metric name {quoted(metric)}")
+        text = f'bucket label "le" is missing or has a malformed value of {quote(bound)}'
+        self._warn(f"{text} for metric name {quote(metric)}")
 
     def possible_non_counter(self, metric: str) -> None:
         """Say that a rate is taken of something whose name is not a counter's."""
         if metric and not metric.endswith(_COUNTER_ENDINGS):
             text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:"
-            self._info(f"{text} {quoted(metric)}")
+            self._info(f"{text} {quote(metric)}")
 
     def forced_monotonicity(self, metric: str) -> None:
         """Say that cumulative counts fell from one bucket to the next."""
         page = "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile"
         text = f"input to histogram_quantile needed to be fixed for monotonicity (see {page})"
-        self._info(f"{text} for metric name {quoted(metric)}")
+        self._info(f"{text} for metric name {quote(metric)}")
 
     def _warn(self, text: str) -> None:
         if not self._silent:

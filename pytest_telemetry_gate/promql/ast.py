@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pytest_telemetry_gate.promql.labels import Matcher, label_name, quoted
+from pytest_telemetry_gate.promql.labels import Matcher, label_name, quote
 from pytest_telemetry_gate.support.durations import format_milliseconds
 
 __all__ = [
@@ -56,7 +56,7 @@ class StringLiteral:
     type = "string"
 
     def __str__(self) -> str:
-        return quoted(self.value)
+        return quote(self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Binary
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merged, without_name
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, merge, without_name
 from pytest_telemetry_gate.promql.labels import Labels
 
-__all__ = ["COMPARISONS", "calculate", "set_operation", "with_scalar", "with_vector"]
+__all__ = ["COMPARISONS", "calculate", "combine_vectors", "combine_with_scalar", "set_operation"]
 
 Signature: TypeAlias = frozenset[tuple[str, str]]
 _Array = TypeVar("_Array", Floats, Bools)
@@ -43,8 +43,8 @@ def calculate(op: str, lhs: Floats, rhs: Floats) -> Floats:
     return _ARITHMETIC[op](lhs, rhs)
 
 
-def with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) -> Frame:
-    """Combine a vector with a scalar, which stands on the left if ``swapped``; names stay."""
+def combine_with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) -> Frame:
+    """Combine a vector with a scalar, which is the left operand if ``swapped``; names stay."""
     other = scalar[:, None]
     lhs, rhs = (other, frame.values) if swapped else (frame.values, other)
     if node.op in COMPARISONS and not node.returns_bool:
@@ -52,60 +52,60 @@ def with_scalar(node: Binary, scalar: Floats, frame: Frame, *, swapped: bool) ->
     return Frame(frame.labels, calculate(node.op, lhs, rhs), frame.present)
 
 
-def with_vector(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Frame:
+def combine_vectors(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -> Frame:
     """Combine two vectors, matched one to one or many to one; a second match at any step is an error."""
     keeps_name = not node.returns_bool and (keeps_name or node.op in COMPARISONS)
     swapped = node.card == "1:n"
     many, single = (rhs, lhs) if swapped else (lhs, rhs)
     places, ones, owners = _single_side(node, many, single, "left" if swapped else "right")
     signatures = [_signature(own, node) for own in many.labels]
-    mine = [column for column, signature in enumerate(signatures) if signature in places]
-    if not mine:
+    columns = [column for column, signature in enumerate(signatures) if signature in places]
+    if not columns:
         return Frame.empty(len(lhs.values))
-    partners = [places[signatures[column]] for column in mine]
-    values, others = _some(many.values, mine), _some(ones.values, partners)
-    there = _some(many.present, mine) & _some(ones.present, partners)
+    partners = [places[signatures[column]] for column in columns]
+    values, others = _select_columns(many.values, columns), _select_columns(ones.values, partners)
+    present = _select_columns(many.present, columns) & _select_columns(ones.present, partners)
     left, right = (others, values) if swapped else (values, others)
     if node.op in COMPARISONS and not node.returns_bool:
         result = left
-        there &= COMPARISONS[node.op](left, right)
+        present &= COMPARISONS[node.op](left, right)
     else:
         result = calculate(node.op, left, right)
     if node.card == "1:1":
-        _check_one_to_one([signatures[column] for column in mine], there)
+        _check_one_to_one([signatures[column] for column in columns], present)
     if node.include and len(owners) > len(ones.labels):
-        matches, columns = _lent(owners, partners)
-        result, there = result[:, matches], there[:, matches] & single.present[:, columns]
-        mine = [mine[match] for match in matches]
-        lenders = [single.labels[column] for column in columns]
+        matches, lender_columns = _split_by_lender(owners, partners)
+        result, present = result[:, matches], present[:, matches] & single.present[:, lender_columns]
+        columns = [columns[match] for match in matches]
+        lenders = [single.labels[column] for column in lender_columns]
     else:
         lenders = [ones.labels[partner] for partner in partners]
     labels = [
         _result_labels(node, many.labels[column], other, keeps_name=keeps_name)
-        for column, other in zip(mine, lenders, strict=True)
+        for column, other in zip(columns, lenders, strict=True)
     ]
-    frame = Frame(labels, result, there)
+    frame = Frame(labels, result, present)
     if node.card == "1:1":
-        return merged(frame)
+        return merge(frame)
     try:
-        return merged(frame)
+        return merge(frame)
     except PromQLError:
         message = "multiple matches for labels: grouping labels must ensure unique matches"
         raise PromQLError(message) from None
 
 
-def _some(array: _Array, columns: Sequence[int]) -> _Array:
-    """Return columns of an array, without copying where that is all of them in order."""
+def _select_columns(array: _Array, columns: Sequence[int]) -> _Array:
+    """Return columns of an array; the array itself where that is all of them in order."""
     return array if list(columns) == list(range(array.shape[1])) else array[:, columns]
 
 
-def _check_one_to_one(signatures: Sequence[Signature], there: Bools) -> None:
+def _check_one_to_one(signatures: Sequence[Signature], present: Bools) -> None:
     """Refuse a signature with two matches at a step."""
     columns: dict[Signature, list[int]] = {}
     for column, signature in enumerate(signatures):
         columns.setdefault(signature, []).append(column)
     if len(columns) < len(signatures) and any(
-        (there[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
+        (present[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
     ):
         message = (
             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
@@ -116,10 +116,10 @@ def _check_one_to_one(signatures: Sequence[Signature], there: Bools) -> None:
 def _single_side(
     node: Binary, many: Frame, single: Frame, side: str
 ) -> tuple[dict[Signature, int], Frame, list[tuple[int, int]]]:
-    """Return where each signature's one series stands, and those series.
+    """Return the place of each signature's one series, a frame of these series, and what they consist of.
 
-    Several of one signature may follow one another, but not stand side by side. As each lends its own labels, the
-    last answer is which series of ``single`` make up each: pairs of places in the frame and columns of ``single``.
+    Several series of a signature may follow each other, but not be present together. Each lends its own labels, so the
+    third result has all pairs of a place in the frame and a column of ``single``.
     """
     columns: dict[Signature, list[int]] = {}
     for column, own in enumerate(single.labels):
@@ -129,25 +129,27 @@ def _single_side(
     if len(columns) == len(single.labels):
         return places, single, owners
     anything = many.present.any(axis=1)
-    values, present = [], []
+    values, presences = [], []
     for signature, several in columns.items():
-        there = single.present[:, several]
-        if ((there.sum(axis=1) > 1) & anything).any():
+        present = single.present[:, several]
+        if ((present.sum(axis=1) > 1) & anything).any():
             group = "{" + ", ".join(f'{k}="{v}"' for k, v in sorted(signature)) + "}"
             message = (
                 f"found duplicate series for the match group {group} on the {side} hand-side of the operation; "
                 "many-to-many matching not allowed: matching labels must be unique on one side"
             )
             raise PromQLError(message)
-        first = there.argmax(axis=1)
+        first = present.argmax(axis=1)
         values.append(np.take_along_axis(single.values[:, several], first[:, None], axis=1)[:, 0])
-        present.append(there.any(axis=1))
+        presences.append(present.any(axis=1))
     labels = [single.labels[several[0]] for several in columns.values()]
-    return places, Frame(labels, np.column_stack(values), np.column_stack(present)), owners
+    return places, Frame(labels, np.column_stack(values), np.column_stack(presences)), owners
 
 
-def _lent(owners: Sequence[tuple[int, int]], partners: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Part each match by which of several series lends its labels, where those follow one another."""
+def _split_by_lender(
+    owners: Sequence[tuple[int, int]], partners: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Split each match by the series that lends its labels, where several follow each other."""
     lending: dict[int, list[int]] = {}
     for place, column in owners:
         lending.setdefault(place, []).append(column)
@@ -176,20 +178,20 @@ def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
         both = Frame(
             [*lhs.labels, *rhs.labels], np.hstack([lhs.values, rhs.values]), np.hstack([lhs.present, added])
         )
-        return merged(both)
+        return merge(both)
     matched = _matched(node, lhs, rhs)
     return Frame(lhs.labels, lhs.values, lhs.present & (matched if node.op == "and" else ~matched))
 
 
 def _matched(node: Binary, frame: Frame, other: Frame) -> Bools:
-    """Tell for each series and step whether the other side has one with its signature."""
+    """Tell for each series and step whether the other side has a series with its signature."""
     columns: dict[Signature, list[int]] = {}
     for column, own in enumerate(other.labels):
         columns.setdefault(_signature(own, node), []).append(column)
     nothing = np.zeros(len(frame.values), dtype=np.bool_)
-    there = {signature: other.present[:, several].any(axis=1) for signature, several in columns.items()}
-    found = [there.get(_signature(own, node), nothing) for own in frame.labels]
-    return np.column_stack(found) if found else frame.present
+    present = {signature: other.present[:, several].any(axis=1) for signature, several in columns.items()}
+    matched = [present.get(_signature(own, node), nothing) for own in frame.labels]
+    return np.column_stack(matched) if matched else frame.present
 
 
 def _signature(labels: Labels, node: Binary) -> Signature:

@@ -1,4 +1,4 @@
-"""The engine: expressions asked at one time or over a range of times."""
+"""The engine: evaluates expressions at one time or over a range of times."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.annotations import Notes
 from pytest_telemetry_gate.promql.ast import Expr
-from pytest_telemetry_gate.promql.evaluation import Evaluation, has_one_name
-from pytest_telemetry_gate.promql.frame import Frame, Ints, merged
+from pytest_telemetry_gate.promql.evaluation import Evaluator, has_one_name
+from pytest_telemetry_gate.promql.frame import Frame, Ints, merge
 from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.promql.limits import Guard, Limits
-from pytest_telemetry_gate.promql.parser import parse
-from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector, of_blocks, of_samples
+from pytest_telemetry_gate.promql.parser import for_profile, parse
+from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector, matrix_of_blocks, matrix_of_samples
 from pytest_telemetry_gate.promql.storage import Storage
 
 __all__ = ["Engine"]
 
-# What gives a series, a value or an order at one step that depends on how many steps there are.
+# Aggregations and functions whose answer at one step depends on how many steps there are: by its order or its rounding.
 _ONE_BY_ONE = frozenset({"topk", "bottomk", "limitk", "limit_ratio", "stddev", "stdvar", "count_values"})
 _SORTING = frozenset({"sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
 _TOGETHER = Limits(
@@ -47,55 +47,59 @@ class Engine:
         self._lookback = round(lookback * 1000)
         self._limits = limits or Limits()
 
-    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
-        """Evaluate at one time, in seconds; a range selector gives its raw samples. Raises PromQLError."""
-        expression = parse(promql, self._semantics)
-        run = self._evaluation(expression, np.array([_milliseconds(time)]))
+    def instant(self, promql: str | Expr, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate a text or a parsed expression at one time, in seconds; raises PromQLError.
+
+        A range selector gives its raw samples.
+        """
+        expression = self._expression(promql)
+        run = self._evaluator(expression, np.array([_milliseconds(time)]))
         with np.errstate(all="ignore"):  # numbers follow IEEE 754 without a word, as in Prometheus
             match expression.type:
                 case "vector":
                     frame = run.vector(expression)
-                    there = np.flatnonzero(frame.present[0]).tolist()
-                    labels = [frame.labels[column] for column in there]
-                    return Vector(labels, frame.values[0, there], time, run.notes.texts)
+                    columns = np.flatnonzero(frame.present[0]).tolist()
+                    labels = [frame.labels[column] for column in columns]
+                    return Vector(labels, frame.values[0, columns], time, run.notes.texts)
                 case "scalar":
                     return Scalar(float(run.scalar(expression)[0]), time, run.notes.texts)
                 case "matrix":
                     groups = list(run.samples(expression))
-                    return replace(of_samples(groups, run.guard), warnings=run.notes.texts)
+                    return replace(matrix_of_samples(groups, run.guard), warnings=run.notes.texts)
         return run.string(expression)
 
-    def instants(self, promql: str, times: Sequence[float]) -> list[Vector] | None:
+    def instants(self, promql: str | Expr, times: Sequence[float]) -> list[Vector] | None:
         """Evaluate at several times, in seconds, at once, as ``instant`` does at each of them; far faster than that.
 
         None where that has to be asked for each of them: what is no vector, what is ordered by its values, what comes
         with warnings, of which nobody could tell whose they are, and whatever cannot be evaluated at one of the times.
         """
         try:
-            expression = parse(promql, self._semantics)
+            expression = self._expression(promql)
             moments = np.array([_milliseconds(time) for time in times], dtype=np.int64)
             if expression.type != "vector" or not _goes_together(expression, moments):
                 return None
             steps = np.unique(moments)
-            run = self._evaluation(expression, steps, limits=_TOGETHER)
+            run = self._evaluator(expression, steps, limits=_TOGETHER)
             with np.errstate(all="ignore"):
                 frame = run.vector(expression)
         except PromQLError:
             return None
         if run.notes.texts:
             return None
-        found = []
+        vectors = []
         for time, step in zip(times, steps.searchsorted(moments).tolist(), strict=True):
-            there = frame.present[step]
-            columns = np.flatnonzero(there).tolist()
-            found.append(
-                Vector([frame.labels[column] for column in columns], frame.values[step, columns], time)
-            )
-        return found
+            columns = np.flatnonzero(frame.present[step]).tolist()
+            labels = [frame.labels[column] for column in columns]
+            vectors.append(Vector(labels, frame.values[step, columns], time))
+        return vectors
 
-    def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
-        """Evaluate at every step from start to end, all in seconds; series are sorted by labels. Raises PromQLError."""
-        expression = parse(promql, self._semantics)
+    def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:
+        """Evaluate a text or a parsed expression at every step from start to end, all in seconds; raises PromQLError.
+
+        Series are sorted by their labels.
+        """
+        expression = self._expression(promql)
         if expression.type not in {"vector", "scalar"}:
             kind = {"matrix": "range vector"}.get(expression.type, expression.type)
             message = f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector'
@@ -104,9 +108,9 @@ class Engine:
         if width <= 0 or last < first:
             message = "a range needs a positive step and an end that is not before its start"
             raise PromQLError(message)
-        Guard(self._limits).steps((last - first) // width + 1, "range")
+        Guard(self._limits).check_steps((last - first) // width + 1, "range")
         steps = np.arange(first, last + 1, width, dtype=np.int64)
-        run = self._evaluation(expression, steps, last)
+        run = self._evaluator(expression, steps, last)
         with np.errstate(all="ignore"):
             blocks: Iterable[Frame]
             if expression.type == "scalar":
@@ -114,18 +118,33 @@ class Engine:
             elif has_one_name(expression):
                 blocks = run.blocks(expression)
             else:
-                blocks = [merged(run.vector(expression))]
-            return replace(of_blocks(blocks, steps, run.guard), warnings=run.notes.texts)
+                blocks = [merge(run.vector(expression))]
+            return replace(matrix_of_blocks(blocks, steps, run.guard), warnings=run.notes.texts)
 
-    def _evaluation(
+    def _expression(self, promql: str | Expr) -> Expr:
+        """Return what this engine's profile reads."""
+        if isinstance(promql, str):
+            return parse(promql, self._semantics)
+        return for_profile(promql, self._semantics)
+
+    def _evaluator(
         self, expression: Expr, steps: Ints, end: int | None = None, limits: Limits | None = None
-    ) -> Evaluation:
+    ) -> Evaluator:
         guard = Guard(limits or self._limits)
-        guard.depth(expression)
+        guard.check_depth(expression)
         start = int(steps[0])
         last = start if end is None else end
         notes = Notes(silent=self._semantics == "2")
-        return Evaluation(self._storage, self._semantics, self._lookback, start, last, steps, notes, guard)
+        return Evaluator(
+            storage=self._storage,
+            semantics=self._semantics,
+            lookback=self._lookback,
+            start=start,
+            end=last,
+            steps=steps,
+            guard=guard,
+            notes=notes,
+        )
 
 
 def _goes_together(expression: Expr, moments: Ints) -> bool:

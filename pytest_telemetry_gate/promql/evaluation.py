@@ -1,11 +1,10 @@
-"""One evaluation of an expression over a storage: every node for all steps at once, block of series by block."""
+"""Evaluates an expression over a storage: each node for all steps at once, in blocks of series."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import TypeGuard
 
 import numpy as np
@@ -17,53 +16,43 @@ from pytest_telemetry_gate.promql.annotations import Notes
 from pytest_telemetry_gate.promql.binary import (
     COMPARISONS,
     calculate,
+    combine_vectors,
+    combine_with_scalar,
     set_operation,
-    with_scalar,
-    with_vector,
 )
-from pytest_telemetry_gate.promql.calls import CALLS, EACH
+from pytest_telemetry_gate.promql.calls import PER_SERIES, WHOLE_VECTOR
 from pytest_telemetry_gate.promql.frame import (
     Floats,
     Frame,
-    Ints,
-    coalesced,
-    dropped,
-    for_all,
-    joined,
-    merged,
+    coalesce,
+    drop_name,
+    join,
+    merge,
 )
-from pytest_telemetry_gate.promql.labels import is_label_name, quoted
-from pytest_telemetry_gate.promql.limits import Guard
+from pytest_telemetry_gate.promql.functions import CALENDAR
+from pytest_telemetry_gate.promql.labels import is_label_name, quote
 from pytest_telemetry_gate.promql.over_time import KEEPS_NAME, WINDOW_FUNCTIONS
-from pytest_telemetry_gate.promql.ranking import count_values, quantile, topmost
-from pytest_telemetry_gate.promql.storage import Group, Storage, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.ranking import count_values, quantile, select_series
+from pytest_telemetry_gate.promql.selecting import SampleReader
+from pytest_telemetry_gate.promql.storage import SeriesGroup
 from pytest_telemetry_gate.promql.windows import (
     Grid,
     Windows,
-    from_frame,
-    narrowed,
-    rows_of,
+    crop,
+    samples_of_frame,
     windows_of,
-    within,
 )
 
-__all__ = ["Evaluation", "has_one_name"]
+__all__ = ["Evaluator", "has_one_name"]
 
 _SUBQUERY_STEP = 60_000  # ms; Prometheus' default of global.evaluation_interval
 
 
 @dataclass(slots=True)
-class Evaluation:
-    """``start`` and ``end`` are the outermost query's, ``steps`` those evaluated here; all int64 ms."""
+class Evaluator(SampleReader):
+    """Evaluates nodes at ``steps``; ``notes`` collects warnings and infos."""
 
-    storage: Storage
-    semantics: str
-    lookback: int
-    start: int
-    end: int
-    steps: Ints
     notes: Notes
-    guard: Guard
 
     def scalar(self, node: ast.Expr) -> Floats:
         """Evaluate an expression of type scalar: one number a step."""
@@ -81,7 +70,7 @@ class Evaluation:
             case ast.Call(func="pi"):
                 return np.full(len(self.steps), np.pi)
             case ast.Call(func="scalar"):
-                return self._only_one(node.args[0])
+                return self._scalar_of_vector(node.args[0])
         raise _unexpected(node, "scalar")
 
     def string(self, node: ast.Expr) -> str:
@@ -95,61 +84,65 @@ class Evaluation:
         """Evaluate an expression of type vector."""
         while isinstance(node, ast.Paren):
             node = node.expr
-        if _is_of_vectors(node):
-            return self._matched(node)
-        return self._whole(self.blocks(node))
+        if _joins_vectors(node):
+            return self._binary_of_vectors(node)
+        return self._join_blocks(self.blocks(node))
 
     def blocks(self, node: ast.Expr) -> Iterator[Frame]:
-        """Evaluate an expression of type vector, block by block where no series depends on another."""
+        """Evaluate an expression of type vector; in blocks where no series depends on another."""
         match node:
             case ast.Paren():
                 yield from self.blocks(node.expr)
             case ast.VectorSelector():
-                yield from coalesced(self._selected(node), len(self.steps))
+                yield from coalesce(self.newest(node), len(self.steps))
             case ast.Call(func="timestamp") if (selector := _selector(node.args[0])) is not None:
-                times = coalesced(self._selected(selector, times=True), len(self.steps))
-                yield from self._nameless(times, selector)
+                times = coalesce(self.newest(selector, times=True), len(self.steps))
+                yield from self._drop_names(times, selector)
             case ast.Call() if node.func in WINDOW_FUNCTIONS:
-                yield from self._over_time(node)
-            case ast.Call() if node.func in CALLS:
-                yield CALLS[node.func](self, node)
+                yield from self._call_over_time(node)
+            case ast.Call() if node.func in WHOLE_VECTOR:
+                yield WHOLE_VECTOR[node.func](self, node)
             case ast.Call(args=()):
-                yield EACH[node.func](self, replace(node, args=(_NOW,)))[1](Frame.single(self.steps / 1000))
+                yield self._calendar_of_now(node)
             case ast.Aggregate():
-                yield self._aggregated(node)
-            case ast.Binary() if _is_of_vectors(node):
-                yield self._matched(node)
+                yield self._aggregate(node)
+            case ast.Binary() if _joins_vectors(node):
+                yield self._binary_of_vectors(node)
             case ast.Call() | ast.Unary() | ast.Binary():
-                change = self._change(node)
+                change = self._series_change(node)
                 frames: Iterable[Frame] = map(change.function, self.blocks(change.argument))
                 if change.drops_name and not has_one_name(change.argument):
-                    frames = [self._whole(frames)]
+                    frames = [self._join_blocks(frames)]
                 for frame in frames:
-                    yield dropped(frame, apart=change.apart) if change.drops_name else frame
+                    yield drop_name(frame, strict=change.strict) if change.drops_name else frame
             case _:
                 raise _unexpected(node, "vector")
 
-    def _whole(self, blocks: Iterable[Frame]) -> Frame:
-        """Hold all blocks at once."""
+    def _calendar_of_now(self, node: ast.Call) -> Frame:
+        """Evaluate ``hour()``, ``month()`` and their like without an argument: of each step's own time."""
+        return Frame.single(CALENDAR[node.func](self.steps / 1000))
+
+    def _join_blocks(self, blocks: Iterable[Frame]) -> Frame:
+        """Return all series of the blocks in one frame."""
         frames: list[Frame] = []
         held = 0
         for frame in blocks:
             held += frame.values.size
-            self.guard.room(held)
+            self.guard.check_memory(held)
             frames.append(frame)
-        return joined(frames, len(self.steps))
+        return join(frames, len(self.steps))
 
-    def samples(self, node: ast.Expr) -> Iterator[Group]:
+    def samples(self, node: ast.Expr) -> Iterator[SeriesGroup]:
         """Evaluate a range selector or subquery at the only step: its samples."""
         groups, grid = self._ranged(node)
         held = 0
-        for group in within(groups, grid):
+        for group in crop(groups, grid):
             held += group.values.size
-            self.guard.room(held)
+            self.guard.check_memory(held)
             yield group
 
-    def _only_one(self, node: ast.Expr) -> Floats:
-        """``scalar()``: the value where there is one series, else NaN."""
+    def _scalar_of_vector(self, node: ast.Expr) -> Floats:
+        """``scalar()``: the value of the only series, NaN where there is none or several."""
         frame = self.vector(node)
         if not frame.labels:
             return np.full(len(self.steps), np.nan)
@@ -157,130 +150,85 @@ class Evaluation:
         first = frame.values[row, frame.present.argmax(axis=1)]
         return np.where(frame.present.sum(axis=1) == 1, first, np.nan)
 
-    def _change(self, node: ast.Call | ast.Unary | ast.Binary) -> _Change:
-        """Return what a node does with each series for itself."""
+    def _series_change(self, node: ast.Call | ast.Unary | ast.Binary) -> _SeriesChange:
+        """Return how a node changes each series by itself."""
         match node:
             case ast.Unary():
-                return _Change(node.expr, _negated, apart=self.semantics == "2")
+                return _SeriesChange(node.expr, _negated, strict=self.semantics == "2")
             case ast.Call():
-                return _Change(*EACH[node.func](self, node))
+                return _SeriesChange(*PER_SERIES[node.func](self, node))
         swapped = node.lhs.type == "scalar"
         vector, other = (node.rhs, node.lhs) if swapped else (node.lhs, node.rhs)
         keeps_name = not node.returns_bool and (node.op in COMPARISONS or self._keeps_name(node))
-        function = partial(with_scalar, node, self.scalar(other), swapped=swapped)
-        return _Change(vector, function, drops_name=not keeps_name)
+        function = partial(combine_with_scalar, node, self.scalar(other), swapped=swapped)
+        return _SeriesChange(vector, function, drops_name=not keeps_name)
 
     def _keeps_name(self, node: ast.Binary) -> bool:
         return node.op == "atan2" and self.semantics == "2"
 
-    def _nameless(
-        self, frames: Iterable[Frame], argument: ast.Expr, *, apart: bool = False
+    def _drop_names(
+        self, frames: Iterable[Frame], argument: ast.Expr, *, strict: bool = False
     ) -> Iterator[Frame]:
-        """Drop the names of what was made of an argument."""
-        for frame in frames if has_one_name(argument) else [self._whole(frames)]:
-            yield dropped(frame, apart=apart)
+        """Drop the metric names of what an argument became."""
+        for frame in frames if has_one_name(argument) else [self._join_blocks(frames)]:
+            yield drop_name(frame, strict=strict)
 
-    def _selected(self, node: ast.VectorSelector, *, times: bool = False) -> Iterator[Frame]:
-        """Take each series' newest sample in the lookback; with ``times`` the sample's time is the value."""
-        moments = self._moments(node.offset, node.at)
-        oldest = moments - self.lookback
-        groups = self._counted(self.storage.select(node.matchers, int(oldest[0]), int(moments[-1])))
-        for group in chain.from_iterable(narrowed(wide, len(moments)) for wide in groups):
-            self.guard.room(len(moments) * len(group.labels))
-            at = group.times.searchsorted(moments, side="right") - 1
-            index = np.maximum(at, 0)
-            taken = group.times[index]
-            fresh = (at >= 0) & ((taken >= oldest) if self.semantics == "2" else (taken > oldest))
-            if not fresh.any():
-                continue
-            values = rows_of(group.values, index)
-            present = for_all(fresh, len(group.labels))
-            if may_be_nan(values):
-                present = present & ~is_stale(values)
-            if times:
-                values = np.repeat((taken / 1000)[:, None], len(group.labels), axis=1)
-            yield Frame(list(group.labels), values, present)
-
-    def _counted(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Hold a selector to the number of series it may have."""
-        series = 0
-        for group in groups:
-            series += len(group.labels)
-            self.guard.series(series)
-            if len(group.times):
-                yield group
-
-    def _over_time(self, node: ast.Call) -> Iterator[Frame]:
+    def _call_over_time(self, node: ast.Call) -> Iterator[Frame]:
         """Apply a function of samples to every window."""
         (matrix,) = (argument for argument in node.args if argument.type == "matrix")
         parameters = [self.scalar(argument).tolist() for argument in node.args if argument.type == "scalar"]
         if node.func in {"holt_winters", "double_exponential_smoothing"}:
             _check_factors(parameters)
-        frames = self._windowed(node.func, matrix, parameters)
-        apart = self.semantics == "2"
+        frames = self._apply_to_windows(node.func, matrix, parameters)
+        strict = self.semantics == "2"
         if node.func not in KEEPS_NAME:
-            yield from self._nameless(frames, matrix, apart=apart)
+            yield from self._drop_names(frames, matrix, strict=strict)
         elif has_one_name(matrix):
             yield from frames
         else:
-            yield merged(self._whole(frames), apart=apart)
+            yield merge(self._join_blocks(frames), strict=strict)
 
-    def _windowed(
+    def _apply_to_windows(
         self, func: str, matrix: ast.Expr, parameters: Sequence[Sequence[float]]
     ) -> Iterator[Frame]:
         kernel = WINDOW_FUNCTIONS[func]
         for windows in self._windows(matrix):
             values, present = kernel(windows, parameters)
-            there = bool((windows.counts > 0).any())
-            if there and func == "quantile_over_time":
+            if func == "quantile_over_time" and (windows.counts > 0).any():
                 self.notes.invalid_quantiles(parameters[0])
             if func in {"rate", "increase"} and present[:, 0].any():
                 for labels in windows.labels:
                     self.notes.possible_non_counter(labels.get("__name__", ""))
             yield Frame(list(windows.labels), values, present)
 
-    def _moments(self, offset: int, at: ast.At) -> Ints:
-        """Return the times that a selector looks at: the steps, or the one of ``@``, less the offset."""
-        if at is None:
-            return self.steps - offset if offset else self.steps
-        fixed = {"start": self.start, "end": self.end}[at] if isinstance(at, str) else at
-        return np.full(len(self.steps), fixed - offset, dtype=np.int64)
-
     def _windows(self, node: ast.Expr) -> Iterator[Windows]:
         """Return what a range selector or subquery reads at each step."""
         groups, grid = self._ranged(node)
         return windows_of(groups, grid, self.guard)
 
-    def _ranged(self, node: ast.Expr) -> tuple[Iterable[Group], Grid]:
+    def _ranged(self, node: ast.Expr) -> tuple[Iterable[SeriesGroup], Grid]:
+        """Return the samples of a range selector or subquery, and the windows of the steps."""
         inner = ast.unwrapped(node)
         match inner:
             case ast.MatrixSelector():
-                grid = self._grid(inner.range, inner.selector.offset, inner.selector.at)
-                matchers = inner.selector.matchers
-                return self._counted(
-                    self.storage.select(matchers, int(grid.starts[0]), int(grid.ends[-1]))
-                ), grid
+                return self.in_windows(inner)
             case ast.Subquery():
-                grid = self._grid(inner.range, inner.offset, inner.at)
+                grid = self.grid(inner.range, inner.offset, inner.at)
                 return self._subquery(inner, int(grid.starts[0]), int(grid.ends[-1])), grid
         raise _unexpected(node, "matrix")
 
-    def _grid(self, length: int, offset: int, at: ast.At) -> Grid:
-        ends = self._moments(offset, at)
-        return Grid(ends - length, ends, self.steps, closed=self.semantics == "2")
-
-    def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[Group]:
+    def _subquery(self, node: ast.Subquery, start: int, end: int) -> Iterator[SeriesGroup]:
         """Evaluate a subquery on its grid: the multiples of its step, whatever the time of the query."""
         step = node.step or _SUBQUERY_STEP
         first = -(-start // step) * step
-        self.guard.steps((end - first) // step + 1, "subquery")
+        self.guard.check_steps((end - first) // step + 1, "subquery")
         grid = np.arange(first, end + 1, step, dtype=np.int64)
         if len(grid):
             for frame in replace(self, steps=grid).blocks(node.expr):
-                with self.guard.holding(frame.values.size):
-                    yield from from_frame(frame, grid)
+                with self.guard.hold(frame.values.size):
+                    yield from samples_of_frame(frame, grid)
 
-    def _aggregated(self, node: ast.Aggregate) -> Frame:
+    def _aggregate(self, node: ast.Aggregate) -> Frame:
         grouping = Grouping(node.labels, without=node.without)
         if node.param is None:
             return aggregate(
@@ -295,41 +243,38 @@ class Evaluation:
         if node.op == "count_values":
             label = self.string(node.param)
             if not is_label_name(label, self.semantics):
-                message = f"invalid label name {quoted(label)}"
+                message = f"invalid label name {quote(label)}"
                 raise PromQLError(message)
             hidden = node.without and label in node.labels
             return count_values(frame, label, grouping, self.guard, hidden=hidden)
-        with self.guard.holding(frame.values.size):
+        with self.guard.hold(frame.values.size):
             param = self.scalar(node.param)
         if node.op == "quantile":
             self.notes.invalid_quantiles(param.tolist())
             return quantile(frame, param, grouping, self.guard)
         if node.op == "limit_ratio":
             self.notes.invalid_ratios(param.tolist())
-        return topmost(node.op, frame, param, grouping, self.guard)
+        return select_series(node.op, frame, param, grouping, self.guard)
 
-    def _matched(self, node: ast.Binary) -> Frame:
+    def _binary_of_vectors(self, node: ast.Binary) -> Frame:
         """Evaluate an operator between two vectors."""
         lhs = self.vector(node.lhs)
-        with self.guard.holding(lhs.values.size):
+        with self.guard.hold(lhs.values.size):
             rhs = self.vector(node.rhs)
-        self.guard.room(2 * (lhs.values.size + rhs.values.size))
+        self.guard.check_memory(2 * (lhs.values.size + rhs.values.size))
         if node.card == "n:m":
             return set_operation(node, lhs, rhs)
-        return with_vector(node, lhs, rhs, keeps_name=self._keeps_name(node))
+        return combine_vectors(node, lhs, rhs, keeps_name=self._keeps_name(node))
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
-    """What happens to each series of an argument; ``apart`` is as with ``frame.merged``."""
+class _SeriesChange:
+    """A change of each series of an argument; ``strict`` is as in ``frame.merge``."""
 
     argument: ast.Expr
     function: Callable[[Frame], Frame]
     drops_name: bool = True
-    apart: bool = False
-
-
-_NOW = ast.Call("time", (), "scalar")
+    strict: bool = False
 
 
 def _selector(node: ast.Expr) -> ast.VectorSelector | None:
@@ -337,7 +282,7 @@ def _selector(node: ast.Expr) -> ast.VectorSelector | None:
     return inner if isinstance(inner, ast.VectorSelector) else None
 
 
-def _is_of_vectors(node: ast.Expr) -> TypeGuard[ast.Binary]:
+def _joins_vectors(node: ast.Expr) -> TypeGuard[ast.Binary]:
     return isinstance(node, ast.Binary) and node.lhs.type == node.rhs.type == "vector"
 
 
@@ -346,7 +291,7 @@ def _negated(frame: Frame) -> Frame:
 
 
 def has_one_name(node: ast.Expr) -> bool:
-    """Tell whether all series of an answer surely have the same name or none, so that none coincide without it."""
+    """Tell whether all series surely have one name or none, so that dropping it makes no two labels equal."""
     match node:
         case ast.VectorSelector():
             return any(matcher.name == "__name__" and matcher.op == "=" for matcher in node.matchers)
@@ -359,7 +304,7 @@ def has_one_name(node: ast.Expr) -> bool:
         case ast.Aggregate():
             return node.without or "__name__" not in node.labels
         case ast.Call():
-            return (node.func in WINDOW_FUNCTIONS or node.func in EACH) and all(
+            return (node.func in WINDOW_FUNCTIONS or node.func in PER_SERIES) and all(
                 has_one_name(argument) for argument in node.args if argument.type in {"vector", "matrix"}
             )
         case ast.Binary():

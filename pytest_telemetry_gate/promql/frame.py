@@ -1,4 +1,4 @@
-"""A vector at every step: what expressions are while they are being evaluated."""
+"""A vector at every step: the value of an expression during evaluation."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels
 
 __all__ = [
-    "LARGEST",
-    "SMALLEST",
+    "MAX_BLOCK",
+    "MIN_BLOCK",
     "Bools",
     "Floats",
     "Frame",
     "Ints",
-    "coalesced",
+    "coalesce",
     "common_presence",
-    "dropped",
+    "drop_name",
     "for_all",
-    "joined",
-    "merged",
+    "join",
+    "merge",
     "without_name",
 ]
 
@@ -31,18 +31,18 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Samples of a block of work. Wider groups are parted, since a block's few arrays should stay near the processor; groups
-# with fewer are set side by side, since numpy's calls should be worth their cost. Between the two, groups stay as they
-# are: parting and joining them costs more than it gains.
-LARGEST = 1 << 18
-SMALLEST = 1 << 15
+# Samples of a block of work. Larger groups are split, so that a block's arrays stay in the processor's cache. Smaller ones
+# are joined, so that numpy's calls are worth their cost. Between the two, groups stay as they are: splitting and joining
+# them costs more than it gains.
+MAX_BLOCK = 1 << 18
+MIN_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``values`` and ``present`` are [steps, series]; where a series is not present its value means nothing.
+    """``values`` and ``present`` are [steps, series]; the value of an absent series is undefined.
 
-    ``present`` may be a view that repeats one column (see :func:`for_all`), so it is never written to.
+    ``present`` may be a view that repeats one column (see :func:`for_all`): never write to it.
     """
 
     labels: list[Labels]
@@ -57,8 +57,9 @@ class Frame:
     @classmethod
     def single(cls, values: Floats, present: Bools | None = None, labels: Labels | None = None) -> Frame:
         """Return a frame of one series."""
-        there = np.ones(len(values), dtype=np.bool_) if present is None else present
-        return cls([labels or {}], values[:, None], there[:, None])
+        if present is None:
+            present = np.ones(len(values), dtype=np.bool_)
+        return cls([labels or {}], values[:, None], present[:, None])
 
     def columns(self, kept: Sequence[int]) -> Frame:
         """Return some of the series."""
@@ -66,7 +67,7 @@ class Frame:
 
 
 def for_all(present: Bools, series: int) -> Bools:
-    """Repeat one column for all series without taking memory for it."""
+    """Repeat one column for all series, as a view that needs no memory."""
     return np.broadcast_to(present[:, None], (len(present), series))
 
 
@@ -75,14 +76,14 @@ def common_presence(present: Bools) -> Bools | None:
     return present[:, 0] if present.shape[1] and (present.strides[1] == 0 or present.shape[1] == 1) else None
 
 
-def joined(frames: Iterable[Frame], steps: int) -> Frame:
-    """Return the series of several frames side by side; a list of frames is used up, to hold few of them twice."""
+def join(frames: Iterable[Frame], steps: int) -> Frame:
+    """Return the series of several frames in one; a list is emptied on the way, so that memory is freed early."""
     many = [frame for frame in frames if frame.labels]
     if isinstance(frames, list):
         frames.clear()
     if len(many) <= 1:
         return many[0] if many else Frame.empty(steps)
-    labels = [one for frame in many for one in frame.labels]
+    labels = [own for frame in many for own in frame.labels]
     values = np.empty((steps, len(labels)))
     present = np.empty((steps, len(labels)), dtype=np.bool_)
     end = len(labels)
@@ -94,21 +95,21 @@ def joined(frames: Iterable[Frame], steps: int) -> Frame:
     return Frame(labels, values, present)
 
 
-def coalesced(frames: Iterable[Frame], steps: int) -> Iterator[Frame]:
-    """Join small frames into blocks, so that what is done with them is done for many series at once."""
+def coalesce(frames: Iterable[Frame], steps: int) -> Iterator[Frame]:
+    """Join small frames into blocks, so that one numpy call works on many series."""
     small: list[Frame] = []
     size = 0
     for frame in frames:
-        if frame.values.size >= SMALLEST:
+        if frame.values.size >= MIN_BLOCK:
             yield frame
             continue
         small.append(frame)
         size += frame.values.size
-        if size >= SMALLEST:
-            yield joined(small, steps)
+        if size >= MIN_BLOCK:
+            yield join(small, steps)
             small, size = [], 0
     if small:
-        yield joined(small, steps)
+        yield join(small, steps)
 
 
 def without_name(labels: Labels) -> Labels:
@@ -120,37 +121,37 @@ def without_name(labels: Labels) -> Labels:
     return bare
 
 
-def dropped(frame: Frame, values: Floats | None = None, *, apart: bool = False) -> Frame:
+def drop_name(frame: Frame, values: Floats | None = None, *, strict: bool = False) -> Frame:
     """Return a frame, or other values in its place, without metric names; raises PromQLError where series coincide.
 
-    ``apart`` is as with :func:`merged`.
+    ``strict`` is as with :func:`merged`.
     """
     labels = [without_name(own) for own in frame.labels]
     bare = Frame(labels, frame.values if values is None else values, frame.present)
     if len({own.get("__name__") for own in frame.labels}) <= 1:
         return bare  # labels that differ still do without a name that they share
-    return merged(bare, apart=apart)
+    return merge(bare, strict=strict)
 
 
-def merged(frame: Frame, *, apart: bool = False) -> Frame:
-    """Join series with the same labels that are never there at once; raises PromQLError where they are.
+def merge(frame: Frame, *, strict: bool = False) -> Frame:
+    """Join series with equal labels that are never present together; raises PromQLError where two are.
 
-    With ``apart`` two series may not have the same labels even if they are there at different steps.
+    With ``strict`` equal labels are an error even if the series are present at different steps.
     """
     places: dict[frozenset[tuple[str, str]], list[int]] = {}
     for column, labels in enumerate(frame.labels):
         places.setdefault(frozenset(labels.items()), []).append(column)
     if len(places) == len(frame.labels):
         return frame
-    values, present = [], []
+    values, presences = [], []
     for columns in places.values():
-        there = frame.present[:, columns]
-        together = there.any(axis=0).sum() if apart else there.sum(axis=1).max(initial=0)
+        present = frame.present[:, columns]
+        together = present.any(axis=0).sum() if strict else present.sum(axis=1).max(initial=0)
         if together > 1:
             message = "vector cannot contain metrics with the same labelset"
             raise PromQLError(message)
-        first = there.argmax(axis=1)
+        first = present.argmax(axis=1)
         values.append(np.take_along_axis(frame.values[:, columns], first[:, None], axis=1)[:, 0])
-        present.append(there.any(axis=1))
+        presences.append(present.any(axis=1))
     owners = [frame.labels[columns[0]] for columns in places.values()]
-    return Frame(owners, np.column_stack(values), np.column_stack(present))
+    return Frame(owners, np.column_stack(values), np.column_stack(presences))

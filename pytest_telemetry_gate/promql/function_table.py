@@ -1,4 +1,4 @@
-"""Which functions, aggregations and operators there are, with their types: the one place that knows.
+"""The table of functions, aggregations and operators, with their types.
 
 From Prometheus' ``promql/parser/functions.go``. A profile names the semantics in which a name exists.
 """
@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AGGREGATIONS", "FUNCTIONS", "NATIVE", "NEWER", "NOTES", "PROFILES", "Function"]
+__all__ = ["AGGREGATIONS", "FUNCTIONS", "NATIVE", "NOTES", "PROFILES", "UNSUPPORTED", "Function"]
 
 PROFILES = ("2", "3")
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: argument types, how many of the last are optional (-1 for any number), and its result's type."""
+    """A function: the types of its arguments and its result.
+
+    ``optional`` is how many of the last arguments may be left out, -1 for any number of them.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -93,7 +96,7 @@ NATIVE = frozenset(
         "histogram_sum",
     ]
 )
-NEWER = frozenset(
+UNSUPPORTED = frozenset(
     [
         "end",
         "first_over_time",
@@ -110,7 +113,7 @@ NEWER = frozenset(
     ]
 )
 
-# What else there is to know about a function, an aggregation, an operator or a modifier
+# Remarks on functions, aggregations, operators and modifiers, for the reference page
 NOTES: dict[str, str] = {
     "atan2": 'keeps the name of the metric in profile "2"',
     "count_values": "the value is written as Go does, without an exponent",

@@ -10,19 +10,19 @@ import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Expr, MatrixSelector, VectorSelector, unwrapped
-from pytest_telemetry_gate.promql.frame import Floats, Frame, merged
-from pytest_telemetry_gate.promql.labels import Labels, compiled, is_label_name
+from pytest_telemetry_gate.promql.frame import Floats, Frame, merge
+from pytest_telemetry_gate.promql.labels import Labels, compile_regex, is_label_name
 
 __all__ = [
     "CALENDAR",
     "MATHS",
     "absent_labels",
-    "clamped",
+    "clamp",
     "label_join",
     "label_replace",
-    "rounded",
-    "sorted_by_label",
-    "sorted_frame",
+    "round_to",
+    "sort",
+    "sort_by_label",
 ]
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
@@ -61,7 +61,7 @@ def _part(unit: str, outer: str, offset: int) -> Callable[[Floats], Floats]:
         moments = _moments(seconds)
         inner = moments.astype(f"datetime64[{unit}]").astype(np.int64)
         begun = moments.astype(f"datetime64[{outer}]").astype(f"datetime64[{unit}]").astype(np.int64)
-        return _known(seconds, (inner - begun + offset).astype(np.float64))
+        return _where_finite(seconds, (inner - begun + offset).astype(np.float64))
 
     return part
 
@@ -71,17 +71,17 @@ def _moments(seconds: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.datetim
     return np.clip(whole, -1e11, 1e11).astype(np.int64).astype("datetime64[s]")
 
 
-def _known(seconds: Floats, values: Floats) -> Floats:
+def _where_finite(seconds: Floats, values: Floats) -> Floats:
     return np.where(np.isfinite(seconds), values, np.nan)
 
 
 def _day_of_week(seconds: Floats) -> Floats:
     days = _moments(seconds).astype("datetime64[D]").astype(np.int64)
-    return _known(seconds, ((days + 4) % 7).astype(np.float64))
+    return _where_finite(seconds, ((days + 4) % 7).astype(np.float64))
 
 
 def _year(seconds: Floats) -> Floats:
-    return _known(
+    return _where_finite(
         seconds, (_moments(seconds).astype("datetime64[Y]").astype(np.int64) + 1970).astype(np.float64)
     )
 
@@ -89,7 +89,7 @@ def _year(seconds: Floats) -> Floats:
 def _days_in_month(seconds: Floats) -> Floats:
     month = _moments(seconds).astype("datetime64[M]")
     days = (month + np.timedelta64(1, "M")).astype("datetime64[D]") - month.astype("datetime64[D]")
-    return _known(seconds, days.astype(np.int64).astype(np.float64))
+    return _where_finite(seconds, days.astype(np.int64).astype(np.float64))
 
 
 CALENDAR: dict[str, Callable[[Floats], Floats]] = {
@@ -104,7 +104,7 @@ CALENDAR: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def clamped(frame: Frame, low: Floats | None, high: Floats | None) -> Frame:
+def clamp(frame: Frame, low: Floats | None, high: Floats | None) -> Frame:
     """``clamp``, ``clamp_min``, ``clamp_max``: nothing at steps where the bounds are the wrong way round."""
     values, present = frame.values, frame.present
     if high is not None:
@@ -116,19 +116,19 @@ def clamped(frame: Frame, low: Floats | None, high: Floats | None) -> Frame:
     return Frame(frame.labels, values, present)
 
 
-def _go_extreme(ufunc: np.ufunc, wins: float, one: Floats, other: Floats) -> Floats:
+def _go_extreme(ufunc: np.ufunc, wins: float, left: Floats, right: Floats) -> Floats:
     """Go's math.Min and math.Max: the infinity in question wins even against NaN."""
-    extreme: Floats = ufunc(one, other)
-    return np.where((one == wins) | (other == wins), wins, extreme)
+    extreme: Floats = ufunc(left, right)
+    return np.where((left == wins) | (right == wins), wins, extreme)
 
 
-def rounded(frame: Frame, to: Floats) -> Frame:
+def round_to(frame: Frame, to: Floats) -> Frame:
     """``round``: halves go up; by the inverse, so that rounding to 0.1 is exact."""
     inverse = (1.0 / to)[:, None]
     return replace(frame, values=np.floor(frame.values * inverse + 0.5) / inverse)
 
 
-def sorted_frame(frame: Frame, *, descending: bool) -> Frame:
+def sort(frame: Frame, *, descending: bool) -> Frame:
     """``sort`` and ``sort_desc``: by value, NaN last; a range of steps has no order."""
     if len(frame.values) != 1:
         return frame
@@ -137,7 +137,7 @@ def sorted_frame(frame: Frame, *, descending: bool) -> Frame:
     return frame.columns(np.lexsort((key, np.isnan(values))).tolist())
 
 
-def sorted_by_label(frame: Frame, names: Sequence[str], *, descending: bool) -> Frame:
+def sort_by_label(frame: Frame, names: Sequence[str], *, descending: bool) -> Frame:
     """``sort_by_label`` and ``sort_by_label_desc``: by labels in natural order, then by all labels."""
     if len(frame.values) != 1:
         return frame
@@ -162,7 +162,7 @@ def label_replace(
 ) -> Frame:
     """``label_replace``: set a label to what the pattern finds in another, where it matches whole."""
     try:
-        regex = compiled(pattern, newlines)
+        regex = compile_regex(pattern, newlines)
     except PromQLError:
         message = f"invalid regular expression in label_replace(): {pattern}"
         raise PromQLError(message) from None
@@ -172,27 +172,28 @@ def label_replace(
 
     def replaced(labels: Labels) -> Labels:
         match = regex.fullmatch(labels.get(source, ""))
-        return labels if match is None else _with(labels, target, _filled(replacement, match))
+        return labels if match is None else _with_label(labels, target, _expand_template(replacement, match))
 
-    return merged(replace(frame, labels=[replaced(labels) for labels in frame.labels]))
+    return merge(replace(frame, labels=[replaced(labels) for labels in frame.labels]))
 
 
 def label_join(frame: Frame, target: str, separator: str, sources: Sequence[str]) -> Frame:
     """``label_join``: set a label to the values of others, joined."""
     labels = [
-        _with(one, target, separator.join(one.get(source, "") for source in sources)) for one in frame.labels
+        _with_label(own, target, separator.join(own.get(source, "") for source in sources))
+        for own in frame.labels
     ]
-    return merged(replace(frame, labels=labels))
+    return merge(replace(frame, labels=labels))
 
 
-def _with(labels: Labels, name: str, value: str) -> Labels:
+def _with_label(labels: Labels, name: str, value: str) -> Labels:
     changed = {key: text for key, text in labels.items() if key != name}
     if value:
         changed[name] = value
     return changed
 
 
-def _filled(template: str, match: re.Match[str]) -> str:
+def _expand_template(template: str, match: re.Match[str]) -> str:
     """Expand ``$1``, ``$name`` and ``${name}`` as Go's regexp.Expand does: an unknown name is empty."""
 
     def value(reference: re.Match[str]) -> str:

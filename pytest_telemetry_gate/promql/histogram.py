@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pytest_telemetry_gate.promql.annotations import Notes
-from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, dropped
+from pytest_telemetry_gate.promql.frame import Bools, Floats, Frame, Ints, drop_name
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
 
@@ -40,11 +40,11 @@ def histogram_fraction(frame: Frame, lower: Floats, upper: Floats, notes: Notes,
 
     def estimate(steps: Ints, bounds: Sequence[float], counts: Floats, metric: str) -> Floats:
         rows = zip(lower[steps].tolist(), upper[steps].tolist(), counts.tolist(), strict=True)
-        found = []
+        shares = []
         for low, high, row in rows:
-            guard.tick()
-            found.append(_fraction(low, high, bounds, row))
-        return np.array(found)
+            guard.check_time()
+            shares.append(_fraction(low, high, bounds, row))
+        return np.array(shares)
 
     return _of_histograms(frame, notes, estimate)
 
@@ -58,29 +58,31 @@ def _of_histograms(frame: Frame, notes: Notes, estimate: Estimate) -> Frame:
             continue
         rest = frozenset((name, value) for name, value in labels.items() if name != "le")
         histograms.setdefault(rest, []).append((bound, column))
-    found: list[Labels] = []
+    groups: list[Labels] = []
     values: list[Floats] = []
-    present: list[Bools] = []
+    presences: list[Bools] = []
     for rest, buckets in histograms.items():
         buckets.sort()
-        there = frame.present[:, [column for _, column in buckets]]
-        found.append(dict(rest))
-        present.append(np.asarray(there.any(axis=1)))
-        values.append(_by_presence(frame, buckets, there, estimate, found[-1].get("__name__", "")))
-    if not found:
+        present = frame.present[:, [column for _, column in buckets]]
+        groups.append(dict(rest))
+        presences.append(np.asarray(present.any(axis=1)))
+        values.append(
+            _estimate_by_presence(frame, buckets, present, estimate, groups[-1].get("__name__", ""))
+        )
+    if not groups:
         return Frame.empty(len(frame.values))
-    return dropped(Frame(found, np.column_stack(values), np.column_stack(present)))
+    return drop_name(Frame(groups, np.column_stack(values), np.column_stack(presences)))
 
 
-def _by_presence(
-    frame: Frame, buckets: Sequence[tuple[float, int]], there: Bools, estimate: Estimate, metric: str
+def _estimate_by_presence(
+    frame: Frame, buckets: Sequence[tuple[float, int]], present: Bools, estimate: Estimate, metric: str
 ) -> Floats:
     """Evaluate steps together that have the same buckets."""
-    result = np.full(len(there), np.nan)
-    if there.all():
-        patterns, which = np.ones((1, len(buckets)), dtype=np.bool_), np.zeros(len(there), dtype=np.int64)
+    result = np.full(len(present), np.nan)
+    if present.all():
+        patterns, which = np.ones((1, len(buckets)), dtype=np.bool_), np.zeros(len(present), dtype=np.int64)
     else:
-        patterns, which = np.unique(there, axis=0, return_inverse=True)
+        patterns, which = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         if not pattern.any():
             continue
@@ -152,14 +154,14 @@ def _monotonic(counts: Floats, *, small_deltas: bool) -> tuple[Floats, bool]:
     return rising, forced
 
 
-def _almost_equal(one: Floats, other: Floats) -> Bools:
+def _almost_equal(left: Floats, right: Floats) -> Bools:
     """``almost.Equal`` of ``util/almost``, for numbers."""
-    size = np.abs(one) + np.abs(other)
-    difference = np.abs(one - other)
+    size = np.abs(left) + np.abs(right)
+    difference = np.abs(left - right)
     smallest, largest = np.finfo(np.float64).tiny, np.finfo(np.float64).max
-    tiny = (one == 0) | (other == 0) | (size < smallest)
+    tiny = (left == 0) | (right == 0) | (size < smallest)
     near = difference / np.minimum(size, largest) < _TOLERANCE
-    close: Bools = (one == other) | np.where(tiny, difference < _TOLERANCE * smallest, near)
+    close: Bools = (left == right) | np.where(tiny, difference < _TOLERANCE * smallest, near)
     return close
 
 

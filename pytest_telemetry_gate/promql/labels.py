@@ -11,7 +11,7 @@ import re2
 
 from pytest_telemetry_gate.errors import PromQLError
 
-__all__ = ["Labels", "Matcher", "compiled", "is_label_name", "label_name", "quoted"]
+__all__ = ["Labels", "Matcher", "compile_regex", "is_label_name", "label_name", "quote"]
 
 Labels = dict[str, str]
 
@@ -29,7 +29,7 @@ _NAME = _python_re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @lru_cache(maxsize=4096)
-def compiled(pattern: str, newlines: bool = True) -> Any:
+def compile_regex(pattern: str, newlines: bool = True) -> Any:
     """Return a pattern as Prometheus compiles it, anchored at both ends; ``newlines``: a dot matches them too.
 
     Prometheus 2.42 has ``^(?:...)$`` where 3.0 has ``^(?s:...)$``. Raises PromQLError.
@@ -41,14 +41,14 @@ def compiled(pattern: str, newlines: bool = True) -> Any:
         try:
             return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
         except re2.error as error:
-            told = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-            told = told.partition(": ")[0]  # what follows cites the pattern with our anchors
-            reason = _REASONS.get(told, told)
+            text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+            text = text.partition(": ")[0]  # what follows cites the pattern with our anchors
+            reason = _REASONS.get(text, text)
     message = f"error parsing regexp: {reason}: `{pattern}`"
     raise PromQLError(message)
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Write a string literal of PromQL."""
     escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'"{escaped}"'
@@ -61,7 +61,7 @@ def is_label_name(name: str, semantics: str = "2") -> bool:
 
 def label_name(name: str) -> str:
     """Write a label's name, in quotes where it needs them."""
-    return name if _NAME.fullmatch(name) else quoted(name)
+    return name if _NAME.fullmatch(name) else quote(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class Matcher:
             return text == self.value
         if self.op == "!=":
             return text != self.value
-        found = compiled(self.value, self.newlines).fullmatch(text) is not None
-        return found == (self.op == "=~")
+        matched = compile_regex(self.value, self.newlines).fullmatch(text) is not None
+        return matched == (self.op == "=~")
 
     def __str__(self) -> str:
-        return f"{label_name(self.name)}{self.op}{quoted(self.value)}"
+        return f"{label_name(self.name)}{self.op}{quote(self.value)}"

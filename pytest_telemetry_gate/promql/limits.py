@@ -1,4 +1,4 @@
-"""What one query may cost, and the guard that holds it to that while it is evaluated."""
+"""Limits of one query, and the guard that enforces them during its evaluation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ __all__ = ["Guard", "Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a query may cost; beyond that it is refused.
+    """Limits of one query, which is refused beyond them.
 
-    ``samples`` are held at once (as Prometheus' ``--query.max-samples``; 9 bytes each, and up to three times that
-    while an operator works on them), ``series`` are selected by one selector, ``steps`` are those of a range or of a
-    subquery, ``subqueries`` stand one in another, and ``timeout`` is in seconds (as ``--query.timeout``).
+    - ``samples`` held at once, as Prometheus' ``--query.max-samples``: 9 bytes each, up to three times that in an operator
+    - ``series`` of one selector
+    - ``steps`` of a range or of a subquery
+    - ``subqueries`` nested in each other
+    - ``timeout`` in seconds, as ``--query.timeout``
     """
 
     samples: int = 50_000_000
@@ -30,24 +32,24 @@ class Limits:
 
 
 class Guard:
-    """Watches over one evaluation; every method raises PromQLError when a limit is passed."""
+    """Enforces the limits of one evaluation; every method raises PromQLError beyond a limit."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._deadline = time.monotonic() + limits.timeout
         self._held = 0
 
-    def tick(self) -> None:
-        """Hold the evaluation to its time; called between pieces of work that are bounded."""
+    def check_time(self) -> None:
+        """Check the timeout; called between pieces of work that are bounded."""
         if time.monotonic() > self._deadline:
             message = (
                 f"query timed out in expression evaluation: it took more than {self._limits.timeout:g} s"
             )
             raise PromQLError(message)
 
-    def room(self, samples: int) -> None:
-        """Ask for memory before it is taken."""
-        self.tick()
+    def check_memory(self, samples: int) -> None:
+        """Check that so many samples more can be held; called before memory is allocated."""
+        self.check_time()
         if self._held + samples > self._limits.samples:
             message = (
                 "query processing would load too many samples into memory in query execution: "
@@ -56,32 +58,32 @@ class Guard:
             raise PromQLError(message)
 
     @contextmanager
-    def holding(self, samples: int) -> Iterator[None]:
-        """Count samples that stay while other parts of the expression are evaluated."""
-        self.room(samples)
+    def hold(self, samples: int) -> Iterator[None]:
+        """Count samples as held while other parts of the expression are evaluated."""
+        self.check_memory(samples)
         self._held += samples
         try:
             yield
         finally:
             self._held -= samples
 
-    def series(self, count: int) -> None:
-        """Hold a selector to its number of series."""
-        self.tick()
+    def check_series(self, count: int) -> None:
+        """Check the number of series of a selector."""
+        self.check_time()
         if count > self._limits.series:
             message = f"the expression selects more than {self._limits.series:,} series"
             raise PromQLError(message)
 
-    def steps(self, count: int, what: str) -> None:
-        """Hold a grid of steps to its size."""
+    def check_steps(self, count: int, what: str) -> None:
+        """Check the number of steps of a grid; ``what`` names it in the message."""
         if count > self._limits.steps:
             message = f"the {what} has more than {self._limits.steps:,} steps"
             raise PromQLError(message)
 
-    def depth(self, expression: ast.Expr) -> None:
-        """Hold subqueries to how deep they stand one in another."""
+    def check_depth(self, expression: ast.Expr) -> None:
+        """Check how deep subqueries are nested."""
         if _subqueries(expression) > self._limits.subqueries:
-            message = f"subqueries stand more than {self._limits.subqueries} deep one in another"
+            message = f"subqueries are nested more than {self._limits.subqueries} deep"
             raise PromQLError(message)
 
 

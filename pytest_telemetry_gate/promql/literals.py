@@ -1,4 +1,4 @@
-"""What of an expression is read here and not by the grammar's parser: strings, and times after ``@``."""
+"""The parts of an expression that promql-parser must not read: strings, and times after ``@``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.support.durations import MILLISECONDS
 
-__all__ = ["Literals", "check_numbers", "taken_out"]
+__all__ = ["Literals", "check_numbers", "extract_literals"]
 
 _TOKENS = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
@@ -27,30 +27,33 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _OFFSET = re.compile(r"\boffset\s*[-+]?\s*$", re.IGNORECASE)
-_LATEST = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
+_MAX_TIME = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
 
 
 @dataclass(slots=True)
 class Literals:
-    """What stands in an expression for the grammar's parser to leave alone: strings, and times of ``@`` in ms."""
+    """The strings of an expression, and its times of ``@`` in ms; numbers stand in their place in the text.
+
+    ``quotes`` says whether names may be in quotes.
+    """
 
     strings: list[str]
     times: list[int]
     quotes: bool
 
     def string(self, placeholder: str) -> str:
-        """Return the string that a placeholder stands for."""
+        """Return the string of a placeholder."""
         if not placeholder.startswith("#"):
             message = "parse error: unterminated quoted string"
             raise PromQLError(message)
         return self.strings[int(placeholder[1:])]
 
-    def filled(self, message: str) -> str:
-        """Return a message about the text without strings with the strings in it."""
+    def with_strings(self, message: str) -> str:
+        """Return a message with the strings in the place of their placeholders."""
         return re.sub(r"#([0-9]+)", lambda match: self.strings[int(match[1])], message)
 
     def name(self, text: str) -> str:
-        """Return a name, which may have been written in quotes where ``quotes`` says so."""
+        """Return a name; raises PromQLError where it is in quotes and may not be."""
         if not text.startswith("#"):
             return text
         name = self.string(text)
@@ -60,14 +63,14 @@ class Literals:
         return name
 
 
-def taken_out(text: str, semantics: str | None) -> tuple[str, Literals]:
+def extract_literals(text: str, semantics: str | None) -> tuple[str, Literals]:
     """Replace each string and each time after ``@`` by its number, and leave comments out; raises PromQLError."""
-    found = Literals([], [], quotes=semantics != "2")
+    literals = Literals([], [], quotes=semantics != "2")
 
-    def numbered(match: re.Match[str]) -> str:
+    def number(match: re.Match[str]) -> str:
         if match["string"] is not None:
-            found.strings.append(_unquoted(match["string"]))
-            return f'"#{len(found.strings) - 1}"'
+            literals.strings.append(_unquote(match["string"]))
+            return f'"#{len(literals.strings) - 1}"'
         if match["comment"] is not None:
             return " "
         if match["duration"] is not None and semantics == "2":
@@ -78,13 +81,13 @@ def taken_out(text: str, semantics: str | None) -> tuple[str, Literals]:
             raise PromQLError(message)
         literal = "".join(match["at"].split())
         milliseconds = _seconds(literal, duration=match["duration"] is not None) * 1000
-        if not abs(milliseconds) < _LATEST:
+        if not abs(milliseconds) < _MAX_TIME:
             message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
             raise PromQLError(message)
-        found.times.append(_rounded(milliseconds))
-        return f"@ {len(found.times) - 1}"
+        literals.times.append(_round_half_away(milliseconds))
+        return f"@ {len(literals.times) - 1}"
 
-    return _TOKENS.sub(numbered, text), found
+    return _TOKENS.sub(number, text), literals
 
 
 def check_numbers(text: str, *, interchangeable: bool) -> None:
@@ -110,7 +113,7 @@ def check_numbers(text: str, *, interchangeable: bool) -> None:
             raise PromQLError(message)
 
 
-def _unquoted(literal: str) -> str:
+def _unquote(literal: str) -> str:
     """Read a string as ``strutil.Unquote`` does: nothing is special between backquotes."""
     quote, text = literal[0], literal[1:-1]
     if quote == "`" or "\\" not in text:
@@ -145,6 +148,6 @@ def _seconds(literal: str, *, duration: bool) -> float:
     return float(int(literal, 16)) if "0x" in literal.lower() else float(literal)
 
 
-def _rounded(value: float) -> int:
+def _round_half_away(value: float) -> int:
     """Round half away from zero, as Go's math.Round does."""
     return int(value + 0.5) if value >= 0 else -int(-value + 0.5)

@@ -1,8 +1,8 @@
-"""Text to our own tree, by way of promql-parser, whose gaps are closed here.
+"""Parses text to our own tree, with promql-parser, and closes its gaps.
 
-promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings, has
-other regular expressions than RE2, ends the process when an expression is too deep and knows functions that this engine
-does not have; none of that may get past this module. Strings and times of ``@`` are therefore taken from the text.
+promql-parser 0.12 accepts ``or`` between matchers, panics when the time of ``@ -1`` is read, unescapes raw strings and has
+other regular expressions than RE2. It ends the process when an expression is too deep, and knows functions that this
+engine does not have. None of that may get past this module; strings and times of ``@`` are therefore read by ``literals``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import promql_parser
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.function_table import AGGREGATIONS, FUNCTIONS, NATIVE, Function
-from pytest_telemetry_gate.promql.labels import Matcher, compiled
-from pytest_telemetry_gate.promql.literals import Literals, check_numbers, taken_out
+from pytest_telemetry_gate.promql.labels import Matcher, compile_regex
+from pytest_telemetry_gate.promql.literals import Literals, check_numbers, extract_literals
 
-__all__ = ["parse"]
+__all__ = ["for_profile", "parse"]
 
 _OPS = {
     "MatchOp.Equal": "=",
@@ -29,13 +29,13 @@ _OPS = {
     "MatchOp.Re": "=~",
     "MatchOp.NotRe": "!~",
 }
-_CARDS = {
+_CARDINALITIES = {
     "VectorMatchCardinality.OneToOne": "1:1",
     "VectorMatchCardinality.ManyToOne": "n:1",
     "VectorMatchCardinality.OneToMany": "1:n",
     "VectorMatchCardinality.ManyToMany": "n:m",
 }
-_LONGEST = timedelta(microseconds=2**63 // 1000)  # that Go's time.Duration can hold
+_MAX_DURATION = timedelta(microseconds=2**63 // 1000)  # that Go's time.Duration can hold
 _MAX_LENGTH = 1_000_000
 _MAX_DEPTH = 100
 _OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
@@ -47,15 +47,20 @@ _QUOTED_METRIC = re.compile(r"\{(?:[^{}]*,)?\s*\"(#[0-9]+)\"\s*[,}]")
 def parse(text: str, semantics: str | None = None) -> ast.Expr:
     """Return the tree of an expression; raises PromQLError with Prometheus' reason where it has one.
 
-    ``semantics`` is a profile of the engine, whose functions alone are known; without it those of any are.
+    ``semantics`` is a profile of the engine, which knows its own functions alone; without it those of any are known.
     """
+    if semantics == "3":
+        # Its grammar is the one of no profile, so that a text that was checked before is not parsed again.
+        expression = parse(text)
+        _check_functions(expression, semantics)
+        return expression
     if len(text) > _MAX_LENGTH:
         message = f"the expression is longer than {_MAX_LENGTH:,} characters"
         raise PromQLError(message)
     if not text.strip():
         message = "no expression found in input"
         raise PromQLError(message)
-    prepared, literals = taken_out(text, semantics)
+    prepared, literals = extract_literals(text, semantics)
     check_numbers(prepared, interchangeable=semantics != "2")
     if semantics == "2" and (name := _QUOTED_METRIC.search(prepared)):
         literals.name(name[1])
@@ -63,7 +68,7 @@ def parse(text: str, semantics: str | None = None) -> ast.Expr:
     try:
         tree = promql_parser.parse(prepared)
     except ValueError as error:
-        message = f"parse error: {literals.filled(_in_its_words(' '.join(str(error).split())))}"
+        message = f"parse error: {literals.with_strings(_as_prometheus_says(' '.join(str(error).split())))}"
         raise PromQLError(message) from None
     except BaseException as error:  # a Rust panic is not an Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
@@ -73,8 +78,32 @@ def parse(text: str, semantics: str | None = None) -> ast.Expr:
     return _Adapter(literals, semantics).expression(tree)
 
 
-def _in_its_words(message: str) -> str:
-    """Say what promql-parser says as Prometheus does."""
+def _check_functions(expression: ast.Expr, semantics: str) -> None:
+    """Raise PromQLError for a function that the profile does not have."""
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Call):
+            _check_function(FUNCTIONS[node.func], semantics)
+
+
+def _check_function(function: Function, semantics: str) -> None:
+    if semantics not in function.profiles:
+        message = f"function {function.name!r} is not supported with semantics {semantics!r}"
+        raise PromQLError(message)
+
+
+def for_profile(expression: ast.Expr, semantics: str) -> ast.Expr:
+    """Return an expression that was parsed for no profile, or for another one, as a profile reads it.
+
+    Raises PromQLError for what the profile does not have.
+    """
+    if semantics == "3":
+        _check_functions(expression, semantics)
+        return expression
+    return parse(str(expression), semantics)
+
+
+def _as_prometheus_says(message: str) -> str:
+    """Return promql-parser's message in Prometheus' words."""
     message = re.sub(r"'([^']*)'", r'"\1"', message)
     for kind, name in (("vector", "instant vector"), ("matrix", "range vector")):
         message = re.sub(rf"(expected type |, got:? ){kind}\b(?! instead)", rf"\1{name}", message)
@@ -82,7 +111,7 @@ def _in_its_words(message: str) -> str:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse what would exhaust the stack of the grammar's parser, which cannot be caught."""
+    """Refuse what would exhaust promql-parser's stack, which ends the process."""
     depth = deepest = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
@@ -146,7 +175,7 @@ class _Adapter:
             matchers.insert(0, Matcher("__name__", "=", self._literals.name(node.name)))
         for matcher in matchers:
             if "~" in matcher.op:
-                compiled(matcher.value, matcher.newlines)
+                compile_regex(matcher.value, matcher.newlines)
         if all(matcher.matches("") for matcher in matchers):
             message = "parse error: vector selector must contain at least one non-empty matcher"
             raise PromQLError(message)
@@ -169,9 +198,8 @@ class _Adapter:
             why = ": it needs native histograms" if name in NATIVE else ""
             message = f"function {name!r} is not supported{why}"
             raise PromQLError(message)
-        if self._semantics is not None and self._semantics not in function.profiles:
-            message = f"function {name!r} is not supported with semantics {self._semantics!r}"
-            raise PromQLError(message)
+        if self._semantics is not None:
+            _check_function(function, self._semantics)
         args = tuple(self.expression(argument) for argument in node.args)
         return ast.Call(name, args, function.returns)
 
@@ -196,8 +224,8 @@ class _Adapter:
             raise PromQLError(message)
         returns_bool = modifier is not None and bool(modifier.return_bool)
         matching = None if modifier is None else modifier.matching
-        card = "1:1" if modifier is None else _CARDS[str(modifier.card)]
-        if op in _SETS:
+        card = "1:1" if modifier is None else _CARDINALITIES[str(modifier.card)]
+        if op in _SET_OPERATORS:
             card = "n:m"
         on = matching is not None and str(matching.type).endswith("Include")
         labels = () if matching is None else self._names(matching.labels)
@@ -220,14 +248,14 @@ class _Adapter:
         return self._literals.times[number]
 
 
-_SETS = frozenset({"and", "or", "unless"})
+_SET_OPERATORS = frozenset({"and", "or", "unless"})
 
 
 def _matcher(name: str, op: str, value: str, newlines: bool) -> Matcher:
     return Matcher(name, op, value, newlines or "~" not in op)
 
 
-def _known(function: Function) -> promql_parser.Function:
+def _declaration(function: Function) -> promql_parser.Function:
     kinds = promql_parser.ValueType
     types = {"matrix": kinds.Matrix, "vector": kinds.Vector, "scalar": kinds.Scalar, "string": kinds.String}
     arguments = [types[kind] for kind in function.arguments]
@@ -235,13 +263,13 @@ def _known(function: Function) -> promql_parser.Function:
 
 
 # Prometheus 3 renamed holt_winters, and promql-parser knows the new name alone
-promql_parser.register_extra_functions([_known(FUNCTIONS["holt_winters"])])
+promql_parser.register_extra_functions([_declaration(FUNCTIONS["holt_winters"])])
 
 
 def _milliseconds(length: timedelta | None) -> int:
     if length is None:
         return 0
-    if abs(length) > _LONGEST:
+    if abs(length) > _MAX_DURATION:
         message = "parse error: duration out of range"
         raise PromQLError(message)
     return round(length / timedelta(milliseconds=1))

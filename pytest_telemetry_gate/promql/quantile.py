@@ -28,8 +28,8 @@ def quantiles(q: Floats, values: Floats, counts: Ints | int) -> Floats:
 
     def at(place: Ints) -> Floats:
         index = np.clip(place - not_numbers, 0, width - 1)
-        found = np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
-        return np.where(place < not_numbers, np.nan, found)
+        sample = np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
+        return np.where(place < not_numbers, np.nan, sample)
 
     result = at(lower) * (1 - weight) + at(upper) * weight
     outside = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, np.nan))

@@ -1,4 +1,4 @@
-"""Aggregations that keep series or look at their values one by one: topk and its like, quantile, count_values."""
+"""Aggregations of single series and values: topk, bottomk, limitk, limit_ratio, quantile, count_values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.aggregate import Grouping
 from pytest_telemetry_gate.promql.annotations import go_number
-from pytest_telemetry_gate.promql.frame import LARGEST, Bools, Floats, Frame, Ints
-from pytest_telemetry_gate.promql.hashing import labels_hash
+from pytest_telemetry_gate.promql.frame import MAX_BLOCK, Bools, Floats, Frame, Ints
+from pytest_telemetry_gate.promql.hashing import hash_labels
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
 from pytest_telemetry_gate.promql.quantile import quantiles
 
-__all__ = ["count_values", "quantile", "topmost"]
+__all__ = ["count_values", "quantile", "select_series"]
 
-_HASHES = float(2**64 - 1)
+_MAX_HASH = float(2**64 - 1)
 
 
 def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int]]]:
@@ -33,16 +33,16 @@ def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int
 
 def quantile(frame: Frame, q: Floats, grouping: Grouping, guard: Guard) -> Frame:
     """``quantile``: of the values present at each step."""
-    labels, values, present = [], [], []
+    labels, values, presences = [], [], []
     for own, columns in _groups(frame, grouping):
-        guard.tick()
-        there = frame.present[:, columns]
+        guard.check_time()
+        present = frame.present[:, columns]
         labels.append(own)
-        values.append(quantiles(q, np.where(there, frame.values[:, columns], np.nan), there.sum(axis=1)))
-        present.append(there.any(axis=1))
+        values.append(quantiles(q, np.where(present, frame.values[:, columns], np.nan), present.sum(axis=1)))
+        presences.append(present.any(axis=1))
     if not labels:
         return Frame.empty(len(q))
-    return Frame(labels, np.column_stack(values), np.column_stack(present))
+    return Frame(labels, np.column_stack(values), np.column_stack(presences))
 
 
 def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, hidden: bool) -> Frame:
@@ -52,11 +52,11 @@ def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, 
     for own, columns in _groups(frame, grouping):
         for column in columns:
             for step in np.flatnonzero(frame.present[:, column]).tolist():
-                guard.tick()
-                text = value_text(float(frame.values[step, column]))
+                guard.check_time()
+                text = go_decimal(float(frame.values[step, column]))
                 key = frozenset((own if hidden else {**own, label: text}).items())
                 if key not in counts:
-                    guard.room(steps * (len(counts) + 1))
+                    guard.check_memory(steps * (len(counts) + 1))
                     counts[key] = np.zeros(steps)
                 counts[key][step] += 1
     if not counts:
@@ -65,7 +65,7 @@ def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, 
     return Frame([dict(key) for key in counts], values, values > 0)
 
 
-def value_text(value: float) -> str:
+def go_decimal(value: float) -> str:
     """Write a number as Go's ``FormatFloat(v, 'f', -1, 64)``: the shortest digits, never an exponent."""
     if math.isnan(value):
         return "NaN"
@@ -74,51 +74,51 @@ def value_text(value: float) -> str:
     return np.format_float_positional(value, trim="-")
 
 
-def topmost(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
-    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: keep series themselves, at each step those that are in."""
+def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: Guard) -> Frame:
+    """``topk``, ``bottomk``, ``limitk``, ``limit_ratio``: select series at each step."""
     if op == "limit_ratio":
-        return _sampled(frame, k)
-    for wanted in k.tolist():
-        if not abs(wanted) < 2**63:
-            message = f"Scalar value {go_number(wanted)} overflows int64"
+        return _limit_ratio(frame, k)
+    for count in k.tolist():
+        if not abs(count) < 2**63:
+            message = f"Scalar value {go_number(count)} overflows int64"
             raise PromQLError(message)
     limit = np.clip(np.trunc(k), 0, len(frame.labels)).astype(np.int64)
     kept = np.zeros(frame.present.shape, dtype=np.bool_)
     order: list[int] = []
     for _, columns in _groups(frame, grouping):
-        guard.tick()
-        there = frame.present[:, columns]
+        guard.check_time()
+        present = frame.present[:, columns]
         if op == "limitk":
-            ranks = np.zeros(there.shape)
+            ranks = np.zeros(present.shape)
         else:
             ranks = frame.values[:, columns] * (-1.0 if op == "topk" else 1.0)
-        chosen = _lowest(ranks, there, limit, guard)
+        chosen = _lowest(ranks, present, limit, guard)
         kept[:, columns] = chosen
         if len(k) == 1:  # an instant query's answer is in the order of the values
-            mine = np.flatnonzero(chosen[0])
-            order += [columns[place] for place in mine[np.argsort(ranks[0, mine], kind="stable")]]
+            places = np.flatnonzero(chosen[0])
+            order += [columns[place] for place in places[np.argsort(ranks[0, places], kind="stable")]]
     columns = order if len(k) == 1 else np.flatnonzero(kept.any(axis=0)).tolist()
     return Frame(frame.labels, frame.values, kept).columns(columns)
 
 
-def _lowest(ranks: Floats, there: Bools, limit: Ints, guard: Guard) -> Bools:
-    """Choose of each row as many of what is there as the limit allows, the lowest first and NaN last."""
-    chosen = np.zeros(there.shape, dtype=np.bool_)
-    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (LARGEST)):
-        guard.tick()
-        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~there[some]), axis=1)
+def _lowest(ranks: Floats, present: Bools, limit: Ints, guard: Guard) -> Bools:
+    """Mark the lowest present values of each row, as many as its limit; NaN comes last."""
+    chosen = np.zeros(present.shape, dtype=np.bool_)
+    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (MAX_BLOCK)):
+        guard.check_time()
+        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~present[some]), axis=1)
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
-        chosen[some] = there[some] & (place < limit[some, None])
+        chosen[some] = present[some] & (place < limit[some, None])
     return chosen
 
 
-def _sampled(frame: Frame, ratio: Floats) -> Frame:
+def _limit_ratio(frame: Frame, ratio: Floats) -> Frame:
     """``limit_ratio``: the series whose hash is below the ratio, or, if that is negative, those which that leaves."""
     if np.isnan(ratio).any():
         message = "Ratio value NaN is NaN"
         raise PromQLError(message)
-    place = np.array([labels_hash(labels) / _HASHES for labels in frame.labels])[None, :]
+    place = np.array([hash_labels(labels) / _MAX_HASH for labels in frame.labels])[None, :]
     limit = np.clip(ratio, -1, 1)[:, None]
     chosen = np.where(limit >= 0, place < limit, place >= 1 + limit)
     return Frame(frame.labels, frame.values, frame.present & chosen)

@@ -5,59 +5,124 @@ Formulas are those of Prometheus' ``promql/functions.go``; the function's name t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from pytest_telemetry_gate.promql.frame import Bools, Floats, Ints
 from pytest_telemetry_gate.promql.windows import Windows, rows_of
 
-__all__ = ["extrapolated", "instantaneous"]
+__all__ = ["change_of_last_two", "extrapolate"]
 
 
-def extrapolated(windows: Windows, *, counter: bool, rate: bool) -> tuple[Floats, Bools]:
+def extrapolate(windows: Windows, *, counter: bool, rate: bool) -> tuple[Floats, Bools]:
     """``extrapolatedRate``: the change between first and last sample, extended to the window's ends.
 
-    The factor of the extension is one number a step, but for counters that would have been 0 in the window.
+    Per second with ``rate``. Returns values and presence, [steps, series].
     """
     first, last = windows.edges(2)
     grid = windows.grid
-    begin = rows_of(windows.values, first)
-    change = rows_of(windows.values, last) - begin
+    start_values = rows_of(windows.values, first)
+    change = rows_of(windows.values, last) - start_values
     if counter:
         _add_resets(windows, change)
-    begun, ended = windows.times[first], windows.times[last]
-    to_start = (begun - grid.starts[:, None]) / 1000
-    to_end = (grid.ends[:, None] - ended) / 1000
-    sampled = (ended - begun) / 1000
-    average = sampled / np.maximum(windows.counts - 1, 1)[:, None]
-    to_end = np.where(to_end >= average * 1.1, average / 2, to_end)
+    gaps = _Gaps.of_windows(windows, first, last)
     seconds = (grid.ends - grid.starts)[:, None] / 1000 if rate else None
-    clamp_first = grid.closed  # Prometheus 2.4x compares with the threshold what is left after the clamp
-    reach = to_start if clamp_first else _up_to(to_start, average)
-    result = change * _factor(_up_to(to_start, average), to_end, sampled, seconds)
+    result = change * _factor(gaps, _extended(gaps.to_start, gaps.mean), seconds)
     if counter:
-        # whether the clamp can matter is asked with a margin, which one multiplication answers
-        near = begin < change * (reach / sampled * (1 + 1e-9))
-        if near.any():
-            step, series = _where(near)
-            at = step, series if begun.shape[1] > 1 else np.zeros_like(series)
-            rise, base = change[step, series], begin[step, series]
-            to_zero = np.where((rise > 0) & (base >= 0), sampled[at] * (base / rise), np.inf)
-            start = np.minimum(reach[at], to_zero)
-            if clamp_first:
-                start = _up_to(start, average[at])
-            per = None if seconds is None else seconds[step, 0]
-            result[step, series] = rise * _factor(start, to_end[at], sampled[at], per)
-    return result, windows.having(2)
+        clamp = _PROMETHEUS_2 if grid.closed else _PROMETHEUS_3
+        _clamp_to_zero(result, change, start_values, gaps, seconds, clamp=clamp)
+    return result, windows.present_with(2)
 
 
-def _up_to(gap: Floats, average: Floats) -> Floats:
-    """Extend by the whole gap if it is no longer than usual, else by half the mean interval."""
-    return np.where(gap >= average * 1.1, average / 2, gap)
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """Seconds of each window, [steps, 1], or [steps, series] where series have times of their own.
+
+    ``to_start`` and ``to_end`` lie before the first and after the last sample, ``to_end`` as far as it is extended;
+    ``sampled`` lies between these two samples, ``mean`` between neighbours.
+    """
+
+    to_start: Floats
+    to_end: Floats
+    sampled: Floats
+    mean: Floats
+
+    @classmethod
+    def of_windows(cls, windows: Windows, first: Ints, last: Ints) -> _Gaps:
+        """Measure windows whose first and last samples are these rows."""
+        grid = windows.grid
+        begin, end = windows.times[first], windows.times[last]
+        sampled = (end - begin) / 1000
+        mean = sampled / np.maximum(windows.counts - 1, 1)[:, None]
+        to_start = (begin - grid.starts[:, None]) / 1000
+        to_end = (grid.ends[:, None] - end) / 1000
+        return cls(to_start, _extended(to_end, mean), sampled, mean)
+
+    def at(self, steps: Ints, series: Ints) -> _Gaps:
+        """Return the gaps of some steps and series, float64[n] each."""
+        columns = series if self.sampled.shape[1] > 1 else np.zeros_like(series)
+        at = steps, columns
+        return _Gaps(self.to_start[at], self.to_end[at], self.sampled[at], self.mean[at])
 
 
-def _factor(to_start: Floats, to_end: Floats, sampled: Floats, seconds: Floats | None) -> Floats:
-    factor = (sampled + to_start + to_end) / sampled
+def _extended(gap: Floats, mean: Floats) -> Floats:
+    """Return the whole gap if it is no longer than usual, else half the mean interval."""
+    return np.where(gap >= mean * 1.1, mean / 2, gap)
+
+
+def _factor(gaps: _Gaps, to_start: Floats, seconds: Floats | None) -> Floats:
+    """Return by how much a change grows that is extended ``to_start`` seconds to the left; per second of ``seconds``."""
+    factor = (gaps.sampled + to_start + gaps.to_end) / gaps.sampled
     return factor if seconds is None else factor / seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _ZeroClamp:
+    """How a counter's extension to the left stops where the counter would have been zero, ``to_zero`` seconds away.
+
+    ``reach`` is how far the clamp matters, for a gap and the mean interval; ``extension`` is the extension with it.
+    """
+
+    reach: Callable[[Floats, Floats], Floats]
+    extension: Callable[[Floats, Floats, Floats], Floats]
+
+
+# Prometheus 2.4x cuts the gap at zero before it compares it with the mean interval, Prometheus 3 the extension after that.
+_PROMETHEUS_2 = _ZeroClamp(
+    reach=lambda gap, mean: gap,
+    extension=lambda gap, mean, to_zero: _extended(np.minimum(gap, to_zero), mean),
+)
+_PROMETHEUS_3 = _ZeroClamp(
+    reach=_extended,
+    extension=lambda gap, mean, to_zero: np.minimum(_extended(gap, mean), to_zero),
+)
+
+
+def _clamp_to_zero(
+    result: Floats,
+    change: Floats,
+    start_values: Floats,
+    gaps: _Gaps,
+    seconds: Floats | None,
+    *,
+    clamp: _ZeroClamp,
+) -> None:
+    """Compute ``result`` anew where the counter would have been zero within the extension to the left.
+
+    The margin of 1e-9 finds all such places by one multiplication for each value.
+    """
+    near = start_values < change * (clamp.reach(gaps.to_start, gaps.mean) / gaps.sampled * (1 + 1e-9))
+    if not near.any():
+        return
+    steps, series = _where(near)
+    some = gaps.at(steps, series)
+    rise, base = change[steps, series], start_values[steps, series]
+    to_zero = np.where((rise > 0) & (base >= 0), some.sampled * (base / rise), np.inf)
+    to_start = clamp.extension(some.to_start, some.mean, to_zero)
+    per_second = None if seconds is None else seconds[steps, 0]
+    result[steps, series] = rise * _factor(some, to_start, per_second)
 
 
 def _where(marks: Bools) -> tuple[Ints, Ints]:
@@ -80,7 +145,7 @@ def _add_resets(windows: Windows, change: Floats) -> None:
                 # one after the other, as below: a reduction would add them in pairs
                 change[step] = np.add.accumulate(np.vstack([change[step], seen]), axis=0)[-1]
             return
-        for where, row in windows.places(1):
+        for where, row in windows.sample_rounds(1):
             change[where] += drops[row - 1]
         return
     first = windows.hi.searchsorted(before + 2, "left")
@@ -92,14 +157,14 @@ def _add_resets(windows: Windows, change: Floats) -> None:
         change[begin:end, column] += drop
 
 
-def instantaneous(windows: Windows, *, rate: bool) -> tuple[Floats, Bools]:
+def change_of_last_two(windows: Windows, *, rate: bool) -> tuple[Floats, Bools]:
     """``instantValue``: between the last two samples."""
     _, last = windows.edges(2)
     before = np.maximum(last - 1, 0)
     new = rows_of(windows.values, last)
     change = new - rows_of(windows.values, before)
     if rate:
-        apart: Ints = windows.times[last] - windows.times[before]
+        gap: Ints = windows.times[last] - windows.times[before]
         fell = new < rows_of(windows.values, before)
-        change = np.where(fell, new, change) / np.maximum(apart / 1000, 1e-3)
-    return change, windows.having(2)
+        change = np.where(fell, new, change) / np.maximum(gap / 1000, 1e-3)
+    return change, windows.present_with(2)

@@ -1,4 +1,4 @@
-"""What an evaluation gives: Prometheus' result types as numpy arrays."""
+"""Prometheus' result types as numpy arrays."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.promql.frame import Frame, Ints
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.storage import Group
+from pytest_telemetry_gate.promql.storage import SeriesGroup
 
-__all__ = ["Matrix", "Scalar", "Vector", "of_blocks", "of_samples"]
+__all__ = ["Matrix", "Scalar", "Vector", "matrix_of_blocks", "matrix_of_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +49,21 @@ class Matrix:
     warnings: tuple[str, ...] = ()
 
 
-def of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
-    """Put blocks together in the order of their labels, leaving out series that are never there.
+def matrix_of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
+    """Return all series of the blocks, sorted by labels, without those that are never present.
 
-    Rows are added as blocks come and put in order where they are, so that nothing is held twice.
+    Rows are appended block by block and then sorted in place, so that nothing is held twice.
     """
     values, present = np.empty((0, len(steps))), np.empty((0, len(steps)), dtype=np.bool_)
     labels: list[Labels] = []
     for frame in blocks:
-        there = np.flatnonzero(frame.present.any(axis=0))
-        shape = len(labels) + len(there), len(steps)
-        guard.room(shape[0] * shape[1])
+        seen = np.flatnonzero(frame.present.any(axis=0))
+        shape = len(labels) + len(seen), len(steps)
+        guard.check_memory(shape[0] * shape[1])
         for rows, columns in ((values, frame.values), (present, frame.present)):
             rows.resize(shape, refcheck=False)
-            rows[len(labels) :] = columns.T[there]
-        labels += [frame.labels[column] for column in there.tolist()]
+            rows[len(labels) :] = columns.T[seen]
+        labels += [frame.labels[column] for column in seen.tolist()]
     order = sorted(range(len(labels)), key=lambda row: sorted(labels[row].items()))
     _reorder(values, order)
     _reorder(present, order)
@@ -71,7 +71,7 @@ def of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matrix:
 
 
 def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]) -> None:
-    """Put the row ``order[n]`` into place n, going round each cycle of the permutation."""
+    """Move row ``order[n]`` to place n, in place, cycle by cycle of the permutation."""
     placed = [row == source for row, source in enumerate(order)]
     for start in range(len(order)):
         if placed[start]:
@@ -85,8 +85,8 @@ def _reorder(rows: NDArray[np.float64] | NDArray[np.bool_], order: Sequence[int]
         placed[place] = True
 
 
-def of_samples(groups: Sequence[Group], guard: Guard) -> Matrix:
-    """Put raw samples on the union of their times."""
+def matrix_of_samples(groups: Sequence[SeriesGroup], guard: Guard) -> Matrix:
+    """Return raw samples over the union of their times."""
     series = sum(len(group.labels) for group in groups)
     distinct = {group.times.tobytes(): group.times for group in groups}
     if len(distinct) == 1:
@@ -95,7 +95,7 @@ def of_samples(groups: Sequence[Group], guard: Guard) -> Matrix:
         every = np.concatenate([np.empty(0, dtype=np.int64), *distinct.values()])
         union = np.sort(every, kind="stable")  # of runs: merged, not hashed
         union = union[np.diff(union, prepend=union[:1] - 1) > 0]
-    guard.room(series * len(union))
+    guard.check_memory(series * len(union))
     matrix = np.full((series, len(union)), np.nan)
     present = np.zeros(matrix.shape, dtype=np.bool_)
     row = 0

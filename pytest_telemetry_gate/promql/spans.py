@@ -1,4 +1,4 @@
-"""Which samples an expression reads: the selectors in it, each with the stretch of time it looks at."""
+"""The samples that an expression reads: its selectors, each with a stretch of time."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from pytest_telemetry_gate.promql import ast
 
-__all__ = ["Span", "spans"]
+__all__ = ["SelectorSpan", "spans"]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What one selector reads: it looks at every moment of the ``length`` ms up to ``end`` (ms since the epoch).
+class SelectorSpan:
+    """What one selector reads: all of the ``length`` ms up to ``end`` (ms since the epoch).
 
-    With ``instant`` it looks back from each of these moments as far as the server's lookback reaches; otherwise the
-    range that it was written with is part of ``length``. ``selector`` is without its offset and ``@``.
+    With ``instant`` the server's lookback comes before each of these moments. Otherwise the selector's own range is part of
+    ``length``. ``selector`` is without its offset and ``@``.
     """
 
     selector: str
@@ -24,7 +24,7 @@ class Span:
     instant: bool
 
 
-def spans(expression: ast.Expr, start: int, end: int) -> Iterator[Span]:
+def spans(expression: ast.Expr, start: int, end: int) -> Iterator[SelectorSpan]:
     """Yield the spans of an expression that is evaluated from start to end (ms); for one moment they are equal."""
     yield from _Walk(start, end).within(expression, end, end - start)
 
@@ -36,7 +36,7 @@ class _Walk:
     start: int
     end: int
 
-    def within(self, node: ast.Expr, end: int, length: int) -> Iterator[Span]:
+    def within(self, node: ast.Expr, end: int, length: int) -> Iterator[SelectorSpan]:
         """Yield the spans below a node that is evaluated at moments of the ``length`` ms up to ``end``."""
         match node:
             case ast.VectorSelector():
@@ -61,12 +61,12 @@ class _Walk:
 
     def _span(
         self, selector: ast.VectorSelector, end: int, length: int, reach: int, *, instant: bool
-    ) -> Span:
+    ) -> SelectorSpan:
         moved, looked = self._moved(end, length, selector.offset, selector.at)
-        return Span(selector.selector, moved, looked + reach, instant)
+        return SelectorSpan(selector.selector, moved, looked + reach, instant)
 
     def _moved(self, end: int, length: int, offset: int, at: ast.At) -> tuple[int, int]:
-        """Return end and length after ``offset`` and ``@``, which makes one moment of all."""
+        """Return end and length after ``offset`` and ``@``; with ``@`` all moments become one."""
         if at is None:
             return end - offset, length
         fixed = at if isinstance(at, int) else {"start": self.start, "end": self.end}[at]

@@ -1,10 +1,11 @@
-"""Where samples come from: groups of series that were scraped together."""
+"""Storage of samples: groups of series that were scraped together."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -13,18 +14,18 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.labels import Labels, Matcher
 
-__all__ = ["STALE", "Group", "MemoryStorage", "Storage", "is_stale", "may_be_nan", "some_columns"]
+__all__ = ["STALE", "MemoryStorage", "SeriesGroup", "Storage", "is_stale", "may_be_nan", "select_columns"]
 
 # Prometheus' staleness marker (model/value/value.go, StaleNaN): a NaN told from others by its bits
 STALE = float(np.uint64(0x7FF0000000000002).view(np.float64))
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SeriesGroup:
     """Series that share one vector of timestamps: ``times`` int64[n] in ms and rising, ``values`` float64[n, series].
 
-    Series with other timestamps are another group, so there are no absent samples within one; a stale marker is the
-    NaN with the bits 0x7ff0000000000002.
+    Series with other timestamps are another group, so that no sample is absent within a group. A stale marker is the NaN
+    with the bits 0x7ff0000000000002.
     """
 
     labels: tuple[Labels, ...]
@@ -35,7 +36,7 @@ class Group:
 class Storage(Protocol):
     """Gives the engine the series that it asks for."""
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterable[Group]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterable[SeriesGroup]:
         """Yield the series that every matcher matches; samples outside the bounds (ms) may be among them."""
         ...
 
@@ -60,37 +61,35 @@ class MemoryStorage:
             stamps = np.asarray(times, dtype=np.int64)
             column = np.ascontiguousarray(values, dtype=np.float64)
             columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
-        self._groups = {
-            name: [_side_by_side(many) for many in groups.values()] for name, groups in columns.items()
-        }
+        self._groups = {name: [_stack(many) for many in groups.values()] for name, groups in columns.items()}
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[Group]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[SeriesGroup]:
         """Yield the series that every matcher matches."""
         exact = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), None)
         candidates = self._groups.values() if exact is None else [self._groups.get(exact, [])]
-        for group in (one for groups in candidates for one in groups):
+        for group in chain.from_iterable(candidates):
             kept = [
                 column
                 for column, labels in enumerate(group.labels)
                 if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
             ]
             if kept:
-                yield some_columns(group, kept, start, end)
+                yield select_columns(group, kept, start, end)
 
 
-def _side_by_side(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> Group:
+def _stack(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> SeriesGroup:
     values = np.column_stack([column for _, _, column in many])
     values.flags.writeable = False  # answers may be views of it
-    return Group(tuple(labels for labels, _, _ in many), many[0][1], values)
+    return SeriesGroup(tuple(labels for labels, _, _ in many), many[0][1], values)
 
 
-def some_columns(group: Group, kept: Sequence[int], start: int, end: int) -> Group:
-    """Return some of the series; where they must be copied, only the samples from start to end (ms) are."""
+def select_columns(group: SeriesGroup, kept: Sequence[int], start: int, end: int) -> SeriesGroup:
+    """Return some of the series. A copy holds only the samples from start to end (ms)."""
     if len(kept) == len(group.labels):
         return group
     first, last = group.times.searchsorted((start, end + 1))
     values = group.values[first:last, kept]
-    return Group(tuple(group.labels[column] for column in kept), group.times[first:last], values)
+    return SeriesGroup(tuple(group.labels[column] for column in kept), group.times[first:last], values)
 
 
 def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -101,5 +100,5 @@ def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def may_be_nan(values: NDArray[np.float64]) -> bool:
-    """Tell whether there can be a NaN among the values: a sum without one has none in it, and is soon taken."""
+    """Tell whether a NaN may be among the values. One sum answers that: it is NaN if any value is."""
     return bool(np.isnan(np.add.reduce(values, axis=None)))

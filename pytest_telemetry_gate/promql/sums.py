@@ -1,4 +1,4 @@
-"""Sums that lose nothing to rounding: Kahan's summation, and the same over many numbers at once."""
+"""Kahan summation, for many sums at once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from pytest_telemetry_gate.promql.frame import Floats, Ints
 
-__all__ = ["SCALE", "RunningSum", "compensated", "finished", "kahan_added", "tree_sum"]
+__all__ = ["SCALE", "RunningSum", "kahan_add", "kahan_total", "tree_sum", "two_sum"]
 
 # A power of two, so that scaling by it rounds nothing, for means of values whose sum would overflow
 SCALE = 2.0**-64
 
 
-def compensated(total: Floats, more: Floats) -> tuple[Floats, Floats]:
-    """Return a sum and what it rounds off, exactly (Knuth's TwoSum, the error term of Neumaier's summation).
+def two_sum(total: Floats, more: Floats) -> tuple[Floats, Floats]:
+    """Return a sum and its exact rounding error (Knuth's TwoSum, the error term of Neumaier's summation).
 
     The error is NaN where the sum is not finite.
     """
@@ -26,15 +26,15 @@ def compensated(total: Floats, more: Floats) -> tuple[Floats, Floats]:
     return after, lost
 
 
-def kahan_added(more: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floats]:
-    """``kahanSumInc``: add to a total, and what the addition rounds off to ``lost``."""
-    after, error = compensated(total, more)
+def kahan_add(more: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floats]:
+    """``kahanSumInc``: add to a total, and the rounding error to ``lost``; return both."""
+    after, error = two_sum(total, more)
     error += lost
     return after, error
 
 
 class RunningSum:
-    """Kahan sums of many numbers at once, which take no more memory as they go on."""
+    """Kahan sums of many numbers at once, in constant memory."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._total, self._lost = np.zeros(shape), np.zeros(shape)
@@ -44,10 +44,10 @@ class RunningSum:
         """Add to some of the sums; a slice stands for all of them."""
         if not isinstance(where, slice):
             total, lost = self._total[where], self._lost[where]
-            self._total[where], self._lost[where] = kahan_added(more, total, lost)
+            self._total[where], self._lost[where] = kahan_add(more, total, lost)
             return
         total, after, virtual, error = self._total, self._after, self._virtual, self._error
-        np.add(total, more, out=after)  # as compensated() does
+        np.add(total, more, out=after)  # as two_sum() does
         np.subtract(after, total, out=virtual)
         np.subtract(after, virtual, out=error)
         np.subtract(total, error, out=error)
@@ -62,25 +62,25 @@ class RunningSum:
 
     def result(self) -> Floats:
         """Return the sums."""
-        return finished(self._total, self._lost)
+        return kahan_total(self._total, self._lost)
 
 
-def finished(total: Floats, lost: Floats) -> Floats:
-    """Return the sum with what it had rounded off; infinities and NaN are as the plain sum has them."""
+def kahan_total(total: Floats, lost: Floats) -> Floats:
+    """Return total plus rounding error; infinities and NaN stay as the plain sum has them."""
     return np.where(np.isfinite(total), total + lost, total)
 
 
 def tree_sum(rows: Floats) -> Floats:
-    """Sum over the first axis as exactly as Kahan's summation does, in halves; ``rows`` is used up."""
+    """Sum over the first axis as exactly as Kahan summation does, by halves; overwrites ``rows``."""
     if not len(rows):
         return np.zeros(rows.shape[1:])
     total, lost = rows, np.zeros_like(rows)
     while len(total) > 1:
         half = (len(total) + 1) // 2
         pairs = len(total) - half
-        added, error = compensated(total[:pairs], total[half:])
+        added, error = two_sum(total[:pairs], total[half:])
         error += lost[half:]
         total[:pairs] = added
         lost[:pairs] += error
         total, lost = total[:half], lost[:half]
-    return finished(total[0], lost[0])
+    return kahan_total(total[0], lost[0])

@@ -1,4 +1,4 @@
-"""The windows of range functions: which samples of a group each step sees, in blocks that are worth numpy's while."""
+"""The windows of range functions: the samples that each step sees, in blocks of series."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from pytest_telemetry_gate.promql.frame import (
-    LARGEST,
-    SMALLEST,
+    MAX_BLOCK,
+    MIN_BLOCK,
     Bools,
     Floats,
     Frame,
@@ -21,9 +21,9 @@ from pytest_telemetry_gate.promql.frame import (
 )
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.limits import Guard
-from pytest_telemetry_gate.promql.storage import Group, is_stale, may_be_nan
+from pytest_telemetry_gate.promql.storage import SeriesGroup, is_stale, may_be_nan
 
-__all__ = ["Grid", "Windows", "from_frame", "narrowed", "rows_of", "windows_of", "within"]
+__all__ = ["Grid", "Windows", "crop", "rows_of", "samples_of_frame", "split_wide", "windows_of"]
 
 _Array = TypeVar("_Array", Floats, Ints)
 
@@ -69,12 +69,12 @@ class Windows:
         """Steps and series."""
         return len(self.lo), self.values.shape[1]
 
-    def having(self, least: int) -> Bools:
-        """Tell which windows hold enough samples, for all series."""
+    def present_with(self, least: int) -> Bools:
+        """Tell which windows have at least ``least`` samples, [steps, series]."""
         return for_all(self.counts >= least, self.values.shape[1])
 
     def edges(self, least: int) -> tuple[Ints, Ints]:
-        """Return the rows of the first and the last sample of each window; anything where there are too few."""
+        """Return the rows of each window's first and last sample; undefined where it has fewer than ``least``."""
         enough = self.counts >= least
         return np.where(enough, self.lo, 0), np.where(enough, self.hi - 1, min(least, len(self.values)) - 1)
 
@@ -82,16 +82,16 @@ class Windows:
         """Call a function with the step, the times and the values of every window that has enough samples."""
         result = np.full(self.shape, np.nan)
         for step in np.flatnonzero(self.counts >= least).tolist():
-            self.guard.tick()
+            self.guard.check_time()
             window = slice(self.lo[step], self.hi[step])
             result[step] = function(step, self.times[window], self.values[window])
         return result
 
-    def places(self, first: int = 0) -> Iterator[tuple[Ints | slice, Ints]]:
-        """Go through the windows sample by sample: which steps have one more, and its row."""
+    def sample_rounds(self, first: int = 0) -> Iterator[tuple[Ints | slice, Ints]]:
+        """Yield the first sample of all windows, then the second and so on: the steps that have one, and its row."""
         counts = self.counts
         for place in range(first, int(counts.max(initial=0))):
-            self.guard.tick()
+            self.guard.check_time()
             inside = counts > place
             if inside.all():
                 yield slice(None), self.lo + place
@@ -101,12 +101,12 @@ class Windows:
 
     @property
     def few(self) -> bool:
-        """Whether to go window by window, since there are fewer steps than samples in one."""
+        """Whether to loop over windows: their number is small beside the samples of one."""
         return len(self.lo) * 8 < int(self.counts.max(initial=0))
 
 
 def rows_of(array: _Array, index: Ints) -> _Array:
-    """Return rows of an array; a view where they lie evenly, so that nothing is copied."""
+    """Return rows of an array; a view where their distances are equal."""
     if len(index) > 1:
         step = int(index[1] - index[0])
         if step > 0 and (np.diff(index) == step).all():
@@ -114,45 +114,47 @@ def rows_of(array: _Array, index: Ints) -> _Array:
     return array[index]
 
 
-def windows_of(groups: Iterable[Group], grid: Grid, guard: Guard) -> Iterator[Windows]:
-    """Cut groups to the windows' extent and yield them in blocks; series without a sample in any are left out."""
-    return _in_blocks(
+def windows_of(groups: Iterable[SeriesGroup], grid: Grid, guard: Guard) -> Iterator[Windows]:
+    """Yield the windows of groups in blocks, without series that have no sample in any window."""
+    return _join_small(
         Windows(piece.labels, piece.times[:, None], piece.values, *grid.bounds(piece.times), grid, guard)
-        for group in within(groups, grid)
-        for piece in narrowed(group, len(grid.ends))
+        for group in crop(groups, grid)
+        for piece in split_wide(group, len(grid.ends))
     )
 
 
-def within(groups: Iterable[Group], grid: Grid) -> Iterator[Group]:
-    """Cut groups to the extent of all windows and take stale markers out."""
+def crop(groups: Iterable[SeriesGroup], grid: Grid) -> Iterator[SeriesGroup]:
+    """Yield the samples of groups within the extent of all windows, without stale markers."""
     for group in groups:
         first = int(group.times.searchsorted(grid.starts[0], "left" if grid.closed else "right"))
         last = int(group.times.searchsorted(grid.ends[-1], "right"))
         if first < last:
-            yield from _without_stale(Group(group.labels, group.times[first:last], group.values[first:last]))
+            yield from _without_stale(
+                SeriesGroup(group.labels, group.times[first:last], group.values[first:last])
+            )
 
 
-def from_frame(frame: Frame, grid: Ints) -> Iterator[Group]:
-    """Turn the steps of a subquery into samples."""
+def samples_of_frame(frame: Frame, grid: Ints) -> Iterator[SeriesGroup]:
+    """Yield the steps of a subquery as samples."""
     common = common_presence(frame.present)
     if common is not None:
         if common.all():
-            yield Group(tuple(frame.labels), grid, frame.values)
+            yield SeriesGroup(tuple(frame.labels), grid, frame.values)
         elif common.any():
-            yield Group(tuple(frame.labels), grid[common], frame.values[common])
+            yield SeriesGroup(tuple(frame.labels), grid[common], frame.values[common])
     elif frame.labels:
-        yield from _by_presence(Group(tuple(frame.labels), grid, frame.values), frame.present)
+        yield from _split_by_presence(SeriesGroup(tuple(frame.labels), grid, frame.values), frame.present)
 
 
-def _without_stale(group: Group) -> Iterator[Group]:
+def _without_stale(group: SeriesGroup) -> Iterator[SeriesGroup]:
     if may_be_nan(group.values) and (stale := is_stale(group.values)).any():
-        yield from _by_presence(group, ~stale)
+        yield from _split_by_presence(group, ~stale)
     else:
         yield group
 
 
-def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
-    """Part series by the rows they have samples in, leaving out those without any."""
+def _split_by_presence(group: SeriesGroup, present: Bools) -> Iterator[SeriesGroup]:
+    """Split series by the rows in which they have samples, without those that have none."""
     columns: dict[bytes, list[int]] = defaultdict(list)
     for column, bits in enumerate(np.packbits(present, axis=0).T):
         columns[bits.tobytes()].append(column)
@@ -160,41 +162,41 @@ def _by_presence(group: Group, present: Bools) -> Iterator[Group]:
         rows = present[:, several[0]]
         if rows.any():
             labels = tuple(group.labels[column] for column in several)
-            yield Group(labels, group.times[rows], group.values[rows][:, several])
+            yield SeriesGroup(labels, group.times[rows], group.values[rows][:, several])
 
 
-def narrowed(group: Group, steps: int) -> Iterator[Group]:
-    """Part a wide group into blocks of series."""
-    width = max(1, LARGEST // max(steps, len(group.times)))
+def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
+    """Split a wide group into blocks of series."""
+    width = max(1, MAX_BLOCK // max(steps, len(group.times)))
     if width >= len(group.labels):
         yield group
         return
     for first in range(0, len(group.labels), width):
         some = slice(first, first + width)
-        yield Group(group.labels[some], group.times, group.values[:, some])
+        yield SeriesGroup(group.labels[some], group.times, group.values[:, some])
 
 
-def _in_blocks(pieces: Iterable[Windows]) -> Iterator[Windows]:
-    """Set small groups side by side whose windows lie alike, whatever their times."""
+def _join_small(pieces: Iterable[Windows]) -> Iterator[Windows]:
+    """Join small groups whose windows have the same rows, whatever their times."""
     waiting: dict[tuple[int, bytes, bytes], list[Windows]] = defaultdict(list)
     held = 0
     for piece in pieces:
         size = max(piece.values.size, len(piece.lo) * len(piece.labels))
-        piece.guard.room(size)
-        if size >= SMALLEST:
+        piece.guard.check_memory(size)
+        if size >= MIN_BLOCK:
             yield piece
             continue
         alike = waiting[len(piece.values), piece.lo.tobytes(), piece.hi.tobytes()]
         alike.append(piece)
         held += size
-        if held >= SMALLEST:
-            yield from map(_side_by_side, waiting.values())
+        if held >= MIN_BLOCK:
+            yield from map(_stack, waiting.values())
             waiting.clear()
             held = 0
-    yield from map(_side_by_side, waiting.values())
+    yield from map(_stack, waiting.values())
 
 
-def _side_by_side(pieces: list[Windows]) -> Windows:
+def _stack(pieces: list[Windows]) -> Windows:
     first = pieces[0]
     if len(pieces) == 1:
         return first

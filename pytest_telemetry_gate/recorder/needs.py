@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Probe, Question, Range
+from pytest_telemetry_gate.model.questions import EventsQuestion, MetricQuestion, Question
 from pytest_telemetry_gate.promql import Matcher, ast, parse
 from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.sources.alert_history import alert_reads
@@ -50,11 +50,9 @@ def _of(question: Question, events: Mapping[EventsQuestion, Events], semantics: 
             for selector, start, end in alert_reads(known, question.start, question.end):
                 yield Stretch(selector, round(start * 1000), round(end * 1000))
         return
-    if isinstance(question, Probe | CaptureQuestion):
+    if not isinstance(question, MetricQuestion):
         return
-    start, end = (
-        (question.start, question.end) if isinstance(question, Range) else (question.time, question.time)
-    )
+    start, end = question.bounds
     for span in spans(parse(question.promql, semantics), round(start * 1000), round(end * 1000)):
         reach = span.length + (LOOKBACK if span.instant else 0)
         yield Stretch(span.selector, span.end - reach, span.end)

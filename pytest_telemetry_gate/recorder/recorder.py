@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.model.events import Events
@@ -14,17 +15,17 @@ from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
 from pytest_telemetry_gate.recording.captures import Captures
-from pytest_telemetry_gate.recording.files import locked
-from pytest_telemetry_gate.recording.merge import check_events, recorded_events
+from pytest_telemetry_gate.recording.files import hold_lock
+from pytest_telemetry_gate.recording.merge import check_events, events_to_index
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.spill import Spill
 from pytest_telemetry_gate.recording.writer import RecordingWriter
 
-__all__ = ["Recorded", "Wanted", "record"]
+__all__ = ["RecordResult", "RegionRequest", "record"]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RegionRequest:
     """What is wanted of one region: all that the questions read, and what happened.
 
     ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
@@ -39,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordResult:
     """What was recorded: how many samples were read for how many series, and why regions are not among it.
 
     ``unasked`` pauses of series were so many that it was not asked whether the series were gone.
@@ -54,17 +55,19 @@ class Recorded:
 
 def record(
     out: Path,
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, RegionRequest],
     *,
     recorded_at: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Recorded:
+    captures: Collection[Mapping[str, Any]] = (),
+) -> RecordResult:
     """Record regions into a file, which is replaced as a whole when everything has been read.
 
     What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
     was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` is told the number of samples read, and
     to be read as far as that is known. Memory does not grow with the number of samples.
 
+    ``captures`` of replays go into the same write, in the place of the same cases at the same points.
     A region whose source fails is left out and named in the result; where all fail nothing is written. Raises RecordingError where
     the file cannot be read or written, or holds another profile of PromQL; it stays as it was.
     """
@@ -87,11 +90,11 @@ def record(
                 else:
                     fetched[region] = spill
             if not fetched:
-                return Recorded(failures=failures)
+                return RecordResult(failures=failures)
             series = sum(len(spill.labels) for spill in fetched.values())
-            with locked(out):
-                _united(stack, out, wanted, fetched, recorded_at).replace(out)
-            return Recorded(series, tally.done, unasked, out.stat().st_size, failures)
+            with hold_lock(out):
+                _united(stack, out, wanted, fetched, recorded_at=recorded_at, captures=captures).replace(out)
+            return RecordResult(series, tally.done, unasked, out.stat().st_size, failures)
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror or error}"
         raise RecordingError(message) from None
@@ -115,7 +118,7 @@ class _Tally:
 
 
 def _plans(
-    wanted: Mapping[str, Wanted], tally: _Tally, failures: dict[str, str]
+    wanted: Mapping[str, RegionRequest], tally: _Tally, failures: dict[str, str]
 ) -> Iterator[tuple[str, list[tuple[Stretch, int | None]]]]:
     """Yield what is to be read of each region that answers, with the number of samples."""
     for region, one in wanted.items():
@@ -131,7 +134,7 @@ def _plans(
             yield region, plan
 
 
-def _samples(one: Wanted) -> RawSamples:
+def _samples(one: RegionRequest) -> RawSamples:
     return RawSamples(one.source, accept_warnings=one.accept_warnings)
 
 
@@ -141,7 +144,7 @@ def _opened(stack: contextlib.ExitStack, folder: Path) -> Spill:
     return spill
 
 
-def _check(out: Path, wanted: Mapping[str, Wanted]) -> None:
+def _check(out: Path, wanted: Mapping[str, RegionRequest]) -> None:
     """Refuse what cannot go into one file, before anything is read from a source."""
     profiles = {one.source.semantics for one in wanted.values()}
     if out.exists():
@@ -169,18 +172,20 @@ def _check_events(old: Recording) -> None:
 def _united(
     stack: contextlib.ExitStack,
     out: Path,
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, RegionRequest],
     fetched: Mapping[str, Spill],
+    *,
     recorded_at: float,
+    captures: Collection[Mapping[str, Any]],
 ) -> RecordingWriter:
-    """Return a writer with what was read and what the file holds; to be called under ``locked``."""
+    """Return a writer with what was read and what the file holds; to be called under ``hold_lock``."""
     _check(out, wanted)  # again, since another process may have written it meanwhile
     old = Recording.open(out) if out.exists() else None
     if old is not None:
         stack.callback(old.close)
     known = set(old.source.split("; ")) if old is not None and old.source else set()
     writer = RecordingWriter(
-        recorded_at=recorded_at if old is None else max(recorded_at, old.recorded_at),
+        recorded_at=max([recorded_at, *_moments(captures), *([] if old is None else [old.recorded_at])]),
         source="; ".join(sorted(known | {wanted[region].source.description for region in fetched})),
         semantics=next(wanted[region].source.semantics for region in fetched),
         suites=sorted(
@@ -190,10 +195,8 @@ def _united(
             }
         ),
     )
-    if old is not None:
-        with contextlib.closing(Captures(out)) as captures:
-            for capture in captures.all():
-                writer.capture(capture)
+    for capture in _all_captures(out if old is not None else None, captures):
+        writer.capture(capture)
     for region in sorted({*fetched, *(old.regions if old else ())}):
         spill = fetched.get(region) or _opened(stack, out.parent)
         if old is not None and region in old.regions:
@@ -207,6 +210,21 @@ def _united(
     return writer
 
 
+def _moments(captures: Collection[Mapping[str, Any]]) -> Iterator[float]:
+    return (float(one["at"]) for one in captures if one.get("at"))
+
+
+def _all_captures(old: Path | None, captures: Collection[Mapping[str, Any]]) -> Collection[Mapping[str, Any]]:
+    """Return the captures of a file with new ones in the place of the same cases at the same points."""
+    points = ("suite", "checkpoint", "region", "case")
+    united: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    if old is not None:
+        with contextlib.closing(Captures(old)) as stored:
+            united = {tuple(str(one[key]) for key in points): one for one in stored.all()}
+    united |= {tuple(str(one[key]) for key in points): one for one in captures}
+    return united.values()
+
+
 def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:
     for job, seconds in old.scrape_intervals(region).items():
         writer.interval(job, seconds, region=region)
@@ -217,10 +235,10 @@ def _keep(writer: RecordingWriter, old: Recording, region: str) -> None:
             writer.checkpoint(suite, checkpoint, at, region=region)
 
 
-def _add(writer: RecordingWriter, new: Wanted, region: str, recorded_at: float) -> None:
+def _add(writer: RecordingWriter, new: RegionRequest, region: str, recorded_at: float) -> None:
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(job, seconds, region=region)
     for question, events in new.events.items():
-        writer.events(question.kind, recorded_events(events), region=region)
+        writer.events(question.kind, events_to_index(events), region=region)
     for suite, checkpoint in new.checkpoints:
         writer.checkpoint(suite, checkpoint, recorded_at, region=region)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.recording.files import locked, replacing
+from pytest_telemetry_gate.recording.files import hold_lock, replace_file
 from pytest_telemetry_gate.recording.reader import Recording
-from pytest_telemetry_gate.recording.writer import Archive, Listed, RecordingWriter, put_captures
+from pytest_telemetry_gate.recording.writer import Archive, CaptureNames, RecordingWriter, write_captures
 
 __all__ = ["Captures", "store_captures"]
 
@@ -41,7 +41,7 @@ class Captures:
         self._recording = Recording.open(path)
         self.index = self._recording.index
         try:
-            self.listed: Listed = {
+            self.listed: CaptureNames = {
                 suite: {
                     point: {region: dict(cases) for region, cases in regions.items()}
                     for point, regions in points.items()
@@ -93,7 +93,7 @@ def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorde
     point = ("suite", "checkpoint", "region", "case")
     new = {tuple(str(one[key]) for key in point): one for one in captures}
     try:
-        with locked(path):
+        with hold_lock(path):
             if not path.exists():
                 RecordingWriter(recorded_at=recorded_at, source="replay").replace(path)
             _add(path, list(new.values()), recorded_at)
@@ -107,11 +107,11 @@ def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float) 
     with contextlib.closing(Captures(path)) as known:
         index = dict(known.index)
         listed = known.listed
-    with replacing(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
+    with replace_file(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
         archive = Archive(opened)
         archive.members = dict(index["members"])
         index["members"] = archive.members
-        index[_KEY] = put_captures(archive, captures, listed)
+        index[_KEY] = write_captures(archive, captures, listed)
         written = {*opened.namelist(), "index.json"}
         for info in old.infolist():
             if info.filename not in written:

@@ -4,58 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from pytest_telemetry_gate.errors import RecordingError
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-__all__ = ["locked", "replacing"]
+__all__ = ["hold_lock", "replace_file"]
 
 _PATIENCE = 300.0  # seconds that one writer waits for another: writing a large recording takes a minute
 _POLL = 0.05  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold the one right to write a file; another process that wants it waits, and a dead one holds nothing.
+def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold the one right to write a file; another process that needs it waits, and a dead one holds nothing.
 
     Raises RecordingError where another process still writes after ``patience`` seconds, OSError where the folder
     cannot be written.
     """
+    from filelock import FileLock, Timeout  # late: gates that record nothing need no lock
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
-    give_up = time.monotonic() + patience
-    file = lock.open("ab")
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience)
     try:
-        while not (_taken(file) and _in_place(file, lock)):
-            if time.monotonic() > give_up:
-                message = f"{path}: another process is writing it, and holds {lock.name}"
-                raise RecordingError(message)
-            time.sleep(_POLL)
-            file.close()
-            file = lock.open("ab")
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # Windows removes no file that is open
-                lock.unlink()
+        lock.acquire(poll_interval=_POLL)
+    except Timeout:
+        message = f"{path}: another process is writing it, and holds {Path(lock.lock_file).name}"
+        raise RecordingError(message) from None
+    try:
+        yield
     finally:
-        file.close()
+        # Before it is released, since after that it may be another process's; who waits for the removed one tries
+        # again. Windows removes no file that is open: there filelock does it.
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write that takes the place of ``path`` when the context ends well, and is gone otherwise.
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write that replaces ``path`` when the context ends well, and is gone otherwise.
 
-    To be called under ``locked``: what dead processes have left under such names is then nobody's, and is removed.
+    To be called under ``hold_lock``, so that files that dead processes have left under such names can be removed.
     """
     for leftover in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
         leftover.unlink(missing_ok=True)
@@ -70,25 +61,6 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-
-
-def _taken(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
-def _in_place(file: IO[bytes], lock: Path) -> bool:
-    """Tell whether the file is still the one of that name; whoever held the lock before has removed its own."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), lock.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _literal(name: str) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from pytest_telemetry_gate.model.events import Events
 
-__all__ = ["check_events", "covering", "recorded_events", "united_events"]
+__all__ = ["check_events", "events_to_index", "find_complete_stretch", "merge_events"]
 
 
-def recorded_events(events: Events) -> dict[str, Any]:
+def events_to_index(events: Events) -> dict[str, Any]:
     """Return events as the index of a recording holds them.
 
     ``spans`` are the stretches of time (seconds) in which nothing can be missing.
@@ -19,7 +19,7 @@ def recorded_events(events: Events) -> dict[str, Any]:
     return {**events.to_wire(), "spans": [[events.start, events.end]] if events.complete else []}
 
 
-def united_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return what two histories of one kind say together, as the index holds it.
 
     Of a rule or an episode that both know the new one counts. The whole is complete where complete stretches of
@@ -54,7 +54,7 @@ def check_events(wire: Mapping[str, Any]) -> None:
     _spans(wire)
 
 
-def covering(wire: Mapping[str, Any], start: float, end: float) -> tuple[float, float] | None:
+def find_complete_stretch(wire: Mapping[str, Any], start: float, end: float) -> tuple[float, float] | None:
     """Return the complete stretch of a recorded history that holds the time from start to end, or None."""
     return next(((first, last) for first, last in _spans(wire) if first <= start and end <= last), None)
 

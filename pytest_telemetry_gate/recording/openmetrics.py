@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.promql import Group
+from pytest_telemetry_gate.promql import SeriesGroup
 from pytest_telemetry_gate.recording.writer import RecordingWriter
 
 __all__ = ["ImportSummary", "import_openmetrics"]
@@ -103,7 +103,9 @@ def import_openmetrics(
     )
     for members in groups.values():
         values = np.column_stack([values for _, _, values in members])
-        writer.add(Group(tuple(labels for labels, _, _ in members), members[0][1], values), region=region)
+        writer.add(
+            SeriesGroup(tuple(labels for labels, _, _ in members), members[0][1], values), region=region
+        )
     intervals = {job: float(np.median(found)) for job, found in spacings.items()}
     for job, seconds in intervals.items():
         writer.interval(job, seconds, region=region)

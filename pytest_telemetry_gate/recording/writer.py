@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.promql import Group
-from pytest_telemetry_gate.recording.files import locked, replacing
-from pytest_telemetry_gate.recording.merge import united_events
+from pytest_telemetry_gate.promql import SeriesGroup
+from pytest_telemetry_gate.recording.files import hold_lock, replace_file
+from pytest_telemetry_gate.recording.merge import merge_events
 from pytest_telemetry_gate.recording.spill import SpilledGroup
 
-__all__ = ["FORMAT", "Archive", "Listed", "RecordingWriter", "put_captures"]
+__all__ = ["FORMAT", "Archive", "CaptureNames", "RecordingWriter", "write_captures"]
 
 FORMAT = 1
 _MEMBER = 256 * 2**20  # bytes that a member of samples unpacks to, about: a reader holds one at a time
 _PIECE = 4 * 2**20  # bytes of samples that are in memory while they are written
-Listed: TypeAlias = dict[
+CaptureNames: TypeAlias = dict[
     str, dict[str, dict[str, dict[str, str]]]
 ]  # members of captures by suite, checkpoint, region, case
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal content gives equal files
@@ -49,15 +49,15 @@ class RecordingWriter:
             "semantics": semantics,
             "suites": list(suites),
         }
-        self._groups: dict[str, list[Group | SpilledGroup]] = defaultdict(list)
+        self._groups: dict[str, list[SeriesGroup | SpilledGroup]] = defaultdict(list)
         self._intervals: dict[str, dict[str, float]] = defaultdict(dict)
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
         self._checkpoints: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         self._captures: list[Mapping[str, Any]] = []
 
-    def add(self, group: Group | SpilledGroup, *, region: str = "") -> None:
+    def add(self, group: SeriesGroup | SpilledGroup, *, region: str = "") -> None:
         """Add series that share one vector of timestamps (ms, rising)."""
-        if isinstance(group, Group) and (
+        if isinstance(group, SeriesGroup) and (
             len(group.times) != len(group.values) or (np.diff(group.times) <= 0).any()
         ):
             message = "a group's timestamps must rise and have one row of values each"
@@ -74,7 +74,7 @@ class RecordingWriter:
         Events of the same kind that were added before stay.
         """
         known = self._events[region].get(kind)
-        self._events[region][kind] = dict(events) if known is None else united_events(known, events)
+        self._events[region][kind] = dict(events) if known is None else merge_events(known, events)
 
     def checkpoint(self, suite: str, checkpoint: str, at: float, *, region: str = "") -> None:
         """State that what a suite needs at a checkpoint was recorded, and when (seconds since the epoch)."""
@@ -94,22 +94,22 @@ class RecordingWriter:
             if path.exists() and not overwrite:
                 message = f"{path}: there is a recording already"
                 raise RecordingError(message)
-            with locked(path):
+            with hold_lock(path):
                 self.replace(path)
         except OSError as error:
             message = f"{path}: cannot be written: {error.strerror or error}"
             raise RecordingError(message) from None
 
     def replace(self, path: Path) -> None:
-        """Write the file in the place of any that is there; to be called under ``locked``, raises OSError."""
-        with replacing(path) as file:
+        """Write the file in the place of any that is there; to be called under ``hold_lock``, raises OSError."""
+        with replace_file(path) as file:
             self._write(file)
 
     def _write(self, file: IO[bytes]) -> None:
         with zipfile.ZipFile(file, "w") as opened:
             archive = Archive(opened)
             regions = {name: self._region(archive, name, number) for number, name in enumerate(self._names())}
-            captured = put_captures(archive, self._captures, {})
+            captured = write_captures(archive, self._captures, {})
             index = {
                 "format": FORMAT,
                 "tool": f"pytest-telemetry-gate {metadata.version('pytest-telemetry-gate')}",
@@ -159,7 +159,9 @@ class RecordingWriter:
         return [min(first for first, _ in ends) / 1000, max(last for _, last in ends) / 1000] if ends else []
 
 
-def put_captures(archive: Archive, captures: Iterable[Mapping[str, Any]], listed: Listed) -> Listed:
+def write_captures(
+    archive: Archive, captures: Iterable[Mapping[str, Any]], listed: CaptureNames
+) -> CaptureNames:
     """Write captures as members, and return their names among those ``listed``."""
     for capture in captures:
         suite, checkpoint, region, case = (
@@ -173,7 +175,7 @@ def put_captures(archive: Archive, captures: Iterable[Mapping[str, Any]], listed
     return listed
 
 
-def _order(group: Group | SpilledGroup) -> tuple[int, list[list[tuple[str, str]]]]:
+def _order(group: SeriesGroup | SpilledGroup) -> tuple[int, list[list[tuple[str, str]]]]:
     times = group.times
     return int(times[0]) if len(times) else 0, sorted(sorted(labels.items()) for labels in group.labels)
 
@@ -185,11 +187,13 @@ def _portions(columns: Sequence[int], rows: int) -> Iterator[Sequence[int]]:
         yield columns[first : first + most]
 
 
-def _pieces(group: Group | SpilledGroup, columns: Sequence[int], rows: int) -> Iterator[NDArray[np.float64]]:
+def _pieces(
+    group: SeriesGroup | SpilledGroup, columns: Sequence[int], rows: int
+) -> Iterator[NDArray[np.float64]]:
     most = max(1, _PIECE // (len(columns) * 8))
     for first in range(0, rows, most):
         last = min(rows, first + most)
-        if isinstance(group, Group):
+        if isinstance(group, SeriesGroup):
             yield np.asarray(group.values[first:last, columns], dtype=np.float64)
         else:
             yield group.rows(columns, first, last)

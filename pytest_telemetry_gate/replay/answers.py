@@ -13,17 +13,17 @@ from pytest_telemetry_gate.model.answers import Answer, AnswerStore, Capture
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
-from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci
-from pytest_telemetry_gate.replay.redaction import redacted
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci_logs
+from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
-from pytest_telemetry_gate.support.secrets import scrubbed
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment, RegionSettings
     from pytest_telemetry_gate.model.sources import Source
 
-__all__ = ["Replays", "recording_of"]
+__all__ = ["Replays"]
 
 _MARGIN = 60.0  # seconds beyond all timeouts after which another process's capture is not waited for any more
 
@@ -31,15 +31,15 @@ _MARGIN = 60.0  # seconds beyond all timeouts after which another process's capt
 class Replays:
     """Answers what cases captured; a case is driven once in a run, whoever asks and in however many processes.
 
-    ``source`` gives the metrics of a region. ``seed`` makes the ids of everything that is driven, ``checkpoints`` are
-    those that were chosen. In a run of several processes (``shared``) the first that wants a capture of a suite at a
-    checkpoint drives all of them that are wanted, since they share receivers and baselines, and the others wait.
+    ``source`` gives the metrics of a region. ``seed`` makes the ids of everything that is driven; ``checkpoints`` are
+    those that were chosen. In a run of several processes (``shared``) the first that needs a capture drives all cases
+    that are expected of its suite at its checkpoint, since they share receivers and baselines. The others wait.
     """
 
     def __init__(
         self,
         environment: Environment,
-        spool: AnswerStore,
+        answers: AnswerStore,
         source: Callable[[str], Source],
         *,
         seed: int,
@@ -47,60 +47,61 @@ class Replays:
         shared: bool,
     ) -> None:
         self._environment = environment
-        self._spool = spool
+        self._answers = answers
         self._source = source
         self._seed = seed
         self._checkpoints = checkpoints
         self._shared = shared
-        self._wanted: dict[CaptureQuestion, dict[str, None]] = {}
-        self._mine: set[CaptureQuestion] = set()
+        self._expected: dict[CaptureQuestion, dict[str, None]] = {}
+        self._driven_here: set[CaptureQuestion] = set()
         self._live: dict[CaptureQuestion, LiveReplay] = {}
         self._recordings: dict[Path, Captures] = {}
-        self._taken: list[dict[str, Any]] = []
+        self._new_captures: list[dict[str, Any]] = []
+        environment.secrets.keep_environment()
 
-    def want(self, questions: Iterable[CaptureQuestion]) -> None:
-        """Take note of what will be asked: what is counted together has to be driven together."""
+    def expect(self, questions: Iterable[CaptureQuestion]) -> None:
+        """Note what will be asked: what is counted together has to be driven together."""
         for question in questions:
-            self._wanted.setdefault(_whole(question), {})[question.case] = None
+            self._expected.setdefault(_batch_of(question), {})[question.case] = None
 
-    def take(self) -> list[dict[str, Any]]:
-        """Return the captures that this process read or made since it was asked last, as builtins."""
-        taken, self._taken = self._taken, []
-        return taken
+    def take_captures(self) -> list[dict[str, Any]]:
+        """Return the captures that this process read or made since the last call, as builtins."""
+        captures, self._new_captures = self._new_captures, []
+        return captures
 
     @property
     def drove(self) -> bool:
         """Whether this process drove anything."""
-        return bool(self._mine)
+        return bool(self._driven_here)
 
     def close(self) -> None:
         """Stop whatever listens, and close recordings, which may be about to be replaced."""
         for live in self._live.values():
             live.close()
-        for recorded in self._recordings.values():
-            recorded.close()
+        for recording in self._recordings.values():
+            recording.close()
         self._recordings.clear()
 
     def answer(self, question: CaptureQuestion) -> Answer:
         """Return a case's ``Capture``, or an answer that says why there is none."""
-        self.want([question])
+        self.expect([question])
         settings = self._environment.regions[question.region]
         try:
             suite = self._suite(question)
-            path = recording_of(settings)
-            if path is None and question.checkpoint in suite.driven(self._checkpoints):
+            path = _recording_path(settings)
+            if path is None and question.checkpoint in suite.driven_checkpoints(self._checkpoints):
                 return self._driven(question, suite)
             path = path or settings.replay.recording
             if path is not None:
                 return self._recorded(question, suite, path)
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
-        driven = ", ".join(suite.driven(self._checkpoints)) or "none"
-        told = (
+        driven = ", ".join(suite.driven_checkpoints(self._checkpoints)) or "none"
+        reason = (
             f"{question.checkpoint} is not driven in this run ({driven} is), "
             "and replay.recording in telemetry.yaml names no recording with what it captured"
         )
-        return Answer(None, extent=told, source="replay")
+        return Answer(None, extent=reason, source="replay")
 
     def _suite(self, question: CaptureQuestion) -> ReplaySuite:
         settings = self._environment.regions[question.region].replay
@@ -109,89 +110,90 @@ class Replays:
     def _recorded(self, question: CaptureQuestion, suite: ReplaySuite, path: Path) -> Answer:
         if path not in self._recordings:
             self._recordings[path] = Captures(path)
-        recorded = self._recordings[path]
+        recording = self._recordings[path]
         region = question.region
-        if recorded.regions(suite.name) == ("",) and "path" in self._environment.regions[region].own:
+        if recording.regions(suite.name) == ("",) and "path" in self._environment.regions[region].own:
             region = ""  # a recording of this region alone
         source = f"recording {path.name}"
-        found = recorded.get(suite.name, question.checkpoint, question.case, region)
-        if found is None:
-            known = recorded.checkpoints(suite.name)
-            where = f" in region {region}" if region else ""
-            rest = f"recorded checkpoints: {', '.join(known) or 'none'}"
-            if question.checkpoint in known:
-                rest = "only of other cases"
-            told = f"{path.name} holds no capture of it at {question.checkpoint}{where}; {rest}"
-            return Answer(None, extent=told, source=source)
-        self._taken.append(redacted({**found, "region": question.region}, suite))
-        return Answer(Capture(found), source=source)
+        content = recording.get(suite.name, question.checkpoint, question.case, region)
+        if content is None:
+            reason = _absence(recording, path.name, question, suite, region)
+            return Answer(None, extent=reason, source=source)
+        self._new_captures.append(redact_capture({**content, "region": question.region}, suite))
+        return Answer(Capture(content), source=source)
 
     def _driven(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
-        whole = _whole(question)
-        if whole in self._mine or self._spool.claim(whole):
-            self._mine.add(whole)
-            cases = self._wanted[whole] if self._shared else [question.case]
-            for case in cases:
-                one = replace(question, case=case)
-                if self._spool.claim(one):
-                    self._spool.put(one, self._captured(one, suite))
-        answer = self._spool.get(question, self._patience(question, suite))
+        batch = _batch_of(question)
+        if batch in self._driven_here or self._answers.claim(batch):
+            self._driven_here.add(batch)
+            for case in self._expected[batch] if self._shared else [question.case]:
+                asked = replace(question, case=case)
+                if self._answers.claim(asked):
+                    self._answers.put(asked, self._captured(asked, suite))
+        answer = self._answers.get(question, _patience(suite, question.checkpoint))
         late = "the process that drives the suite has not captured it; did it end?"
         return Answer(None, error=late, source="replay") if answer is None else answer
 
-    def _patience(self, question: CaptureQuestion, suite: ReplaySuite) -> float:
-        """Return the seconds that all cases take at most, one after the other."""
-        cases = suite.at(question.checkpoint)
-        waits = (
-            one.drive.timeout + 2 * sum(counter.budget for counter in one.expect.counters) for one in cases
-        )
-        return sum(waits) + len(cases) * suite.file.capture.complete.timeout + _MARGIN
-
     def _captured(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         try:
-            wire = self._ci(question, suite) if question.case == CI_LOGS else self._case(question, suite)
+            content = (
+                self._ci_logs(question, suite) if question.case == CI_LOGS else self._case(question, suite)
+            )
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         # Before anybody judges it, so that a recording gives the same verdicts.
-        wire = redacted(scrubbed(wire, self._environment.scrub), suite)
-        self._taken.append(wire)
-        return Answer(Capture(wire), source="replay")
+        content = redact_capture(scrub_texts(content, self._environment.scrub), suite)
+        self._new_captures.append(content)
+        return Answer(Capture(content), source="replay")
 
     def _case(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
-        case = suite.find(question.case, question.checkpoint)
+        case = suite.find_case(question.case, question.checkpoint)
         if case is None:
             raise TypeError(question)
         captured = self._opened(question, suite).capture(case)
-        captured.region = question.region
-        return captured.to_wire()
+        return replace(captured, region=question.region).to_wire()
 
-    def _ci(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
-        settings = suite.file.ci_logs
+    def _ci_logs(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
+        settings, secrets = suite.file.ci_logs, self._environment.secrets
         if settings is None:
             raise TypeError(question)
-        before, after = (read_ci(one, suite.folder) for one in (settings.before, settings.after))
-        point = {"suite": suite.name, "checkpoint": question.checkpoint, "region": question.region}
-        return {**point, "case": CI_LOGS, **CiComparison(before, after).to_wire()}
+        comparison = CiComparison(
+            read_ci_logs(settings.before, suite.folder, secrets),
+            read_ci_logs(settings.after, suite.folder, secrets),
+        )
+        return {
+            "suite": suite.name,
+            "case": CI_LOGS,
+            "checkpoint": question.checkpoint,
+            "region": question.region,
+            **comparison.to_wire(),
+        }
 
     def _opened(self, question: CaptureQuestion, suite: ReplaySuite) -> LiveReplay:
         key = replace(question, checkpoint="", case="")
-        for other, live in self._live.items():
+        for other, running in self._live.items():
             if other != key and other.suite == key.suite:
-                live.close()  # regions may have to listen at the same address
+                running.close()  # regions may have to listen at the same address
         if key not in self._live:
-            source = partial(self._source, question.region)
-            self._live[key] = LiveReplay(suite, source, self._seed, (), question.region)
+            self._live[key] = LiveReplay(
+                suite,
+                partial(self._source, question.region),
+                self._seed,
+                (),
+                secrets=self._environment.secrets,
+                region=question.region,
+            )
         live = self._live[key]
         live.cases = [
-            one
-            for one in suite.cases
-            if one.id in self._wanted.get(replace(key, checkpoint=one.checkpoint), ())
+            case
+            for case in suite.cases
+            if case.id in self._expected.get(replace(key, checkpoint=case.checkpoint), ())
         ]
         live.open()
         return live
 
 
-def recording_of(settings: RegionSettings) -> Path | None:
+def _recording_path(settings: RegionSettings) -> Path | None:
     """Return the recording that a region is judged from, or None where it is live; raises SourceError."""
     if settings.source != "recording":
         return None
@@ -201,6 +203,27 @@ def recording_of(settings: RegionSettings) -> Path | None:
     return settings.resolve(path)
 
 
-def _whole(question: CaptureQuestion) -> CaptureQuestion:
-    """Return what is driven together with a case: its suite at its checkpoint."""
+def _batch_of(question: CaptureQuestion) -> CaptureQuestion:
+    """Return what stands for all that is driven together with a case: its suite at its checkpoint."""
     return replace(question, case="")
+
+
+def _absence(
+    recording: Captures, name: str, question: CaptureQuestion, suite: ReplaySuite, region: str
+) -> str:
+    """Return what a recording holds instead of a capture that is not there."""
+    checkpoints = recording.checkpoints(suite.name)
+    where = f" in region {region}" if region else ""
+    rest = f"recorded checkpoints: {', '.join(checkpoints) or 'none'}"
+    if question.checkpoint in checkpoints:
+        rest = "only of other cases"
+    return f"{name} holds no capture of it at {question.checkpoint}{where}; {rest}"
+
+
+def _patience(suite: ReplaySuite, checkpoint: str) -> float:
+    """Return the seconds that all cases of a checkpoint take at most, one after the other."""
+    cases = suite.cases_at(checkpoint)
+    drives = sum(
+        case.drive.timeout + 2 * sum(counter.budget for counter in case.expect.counters) for case in cases
+    )
+    return drives + len(cases) * suite.file.capture.complete.timeout + _MARGIN

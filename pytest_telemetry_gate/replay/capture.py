@@ -3,35 +3,58 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_telemetry_gate.errors import CorpusError, DriveError, TelemetryGateError
-from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
-from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive, resolved
-from pytest_telemetry_gate.replay.judge.contracts import Tree, amount, selected
-from pytest_telemetry_gate.replay.lag import CounterWatch, follow
+from pytest_telemetry_gate.errors import DriveError, TelemetryGateError
+from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase, DriveResult, ExportRequest
+from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
+from pytest_telemetry_gate.replay.lag import CounterWatch, poll_until_risen
+from pytest_telemetry_gate.replay.receive.completeness import Completeness, concerns
+from pytest_telemetry_gate.replay.receive.listeners import Listeners
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
-from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
-from pytest_telemetry_gate.replay.receive.tail import Tail
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
+from pytest_telemetry_gate.support.places import Place, map_parts
+from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["LiveReplay"]
 
-_OWN = frozenset({"cli", "python"})  # what these export comes to a receiver of their own
-_AT_ONCE = 16
+_MAX_PARALLEL = 16
 _POLL = 0.1  # seconds between looks at a collector's file while cases are driven
+
+
+@dataclass(slots=True)
+class Drive:
+    """One case on its way: where its telemetry arrives from request number ``first`` on, and how driving it went.
+
+    ``ended`` is on the monotonic clock, ``started`` in seconds since the epoch.
+    """
+
+    case: ReplayCase
+    box: Mailbox
+    first: int
+    context: DriveContext
+    secrets: Secrets
+    started: float
+    result: DriveResult
+    ended: float = 0.0
+
+    def run(self) -> None:
+        """Drive the case."""
+        began = time.monotonic()
+        self.result = drive(self.case, self.context, self.secrets)
+        self.ended = began + self.result.seconds
 
 
 class LiveReplay:
     """Captures the cases of one suite; ``close()`` stops its receivers.
 
     ``source`` gives the metrics of the region, and raises TelemetryGateError where there are none. ``seed`` makes all
-    ids. Of cases that are counted together, those among ``cases`` are driven.
+    ids. Of cases that are counted together, those among ``cases`` are driven. ``secrets`` remember what drives are given.
     """
 
     def __init__(
@@ -40,47 +63,50 @@ class LiveReplay:
         source: Callable[[], Any],
         seed: int,
         cases: Sequence[ReplayCase],
+        *,
+        secrets: Secrets,
         region: str = "",
     ) -> None:
+        self.cases = cases
         self._suite = suite
         self._region = region
         self._source = source
         self._seed = seed
-        self.cases = cases
+        self._secrets = secrets
         self._batched: dict[tuple[str, str], CapturedCase] = {}
-        self._quiet: dict[str, float] = {}
-        self._mailbox: Mailbox | None = None
-        self._tail: Tail | None = None
-        self._stack = ExitStack()
+        self._last_rise: dict[str, float] = {}
+        self._listeners = Listeners(suite)
+
+    def open(self) -> None:
+        """Start to listen now, where cases share a receiver: a service may export before anything is driven."""
+        if any(case.drive.kind not in OWN_RECEIVER and case.expect.captures for case in self.cases):
+            self._listeners.open()
 
     def close(self) -> None:
         """Stop whatever listens."""
-        self._stack.close()
-        self._mailbox = None
+        self._listeners.close()
 
     def capture(self, case: ReplayCase) -> CapturedCase:
         """Drive a case, or take its share of a batch that was driven together; never raises for what goes wrong."""
+        key = case.id, case.checkpoint
         try:
-            if not _together(case):
-                return self._driven([case])[0]
-            if (case.id, case.checkpoint) not in self._batched:
-                batch = [
-                    one
-                    for one in self.cases
-                    if one.checkpoint == case.checkpoint
-                    and _together(one)
-                    and (one.id, one.checkpoint) not in self._batched
-                ]
-                for one, captured in zip(batch, self._driven(batch), strict=True):
-                    self._batched[one.id, one.checkpoint] = captured
-            return self._batched[case.id, case.checkpoint]
+            if not _is_batched(case):
+                return self._drive_together([case])[0]
+            if key not in self._batched:
+                batch = [other for other in self.cases if self._belongs_to_batch(other, case)]
+                for other, captured in zip(batch, self._drive_together(batch), strict=True):
+                    self._batched[other.id, other.checkpoint] = captured
+            return self._batched[key]
         except TelemetryGateError as error:
             driven = DriveResult(case.drive.kind, error=str(error), seed=self._seed)
-            return CapturedCase(
-                self._suite.name, case.id, case.checkpoint, driven, complete=False, at=time.time()
-            )
+            return CapturedCase(self._suite.name, *key, driven, complete=False, at=time.time())
 
-    def _driven(self, cases: Sequence[ReplayCase]) -> list[CapturedCase]:
+    def _belongs_to_batch(self, other: ReplayCase, case: ReplayCase) -> bool:
+        fresh = (other.id, other.checkpoint) not in self._batched
+        return other.checkpoint == case.checkpoint and _is_batched(other) and fresh
+
+    def _drive_together(self, cases: Sequence[ReplayCase]) -> list[CapturedCase]:
+        """Drive cases at once, and return what each captured."""
         watches = self._watches(cases)
         unprovable = next((watch.lag for watch in watches.values() if watch.lag.error), None)
         if unprovable is not None:
@@ -88,180 +114,19 @@ class LiveReplay:
             message = f"metric {unprovable.selector}: {unprovable.error}"
             raise DriveError(message)
         with ExitStack() as stack:
-            boxes = [self._box(case, stack) for case in cases]
-            first = [len(box) for box, _ in boxes]
-            contexts = [
-                self._context(case, endpoint) for case, (_, endpoint) in zip(cases, boxes, strict=True)
-            ]
-            started = time.time()
-            driven = self._at_once(cases, contexts)
-            ended = max(moment for _, moment in driven)
-            follow(list(watches.values()), ended, self._pause)
-            for selector in watches:
-                self._quiet[selector] = time.time()
+            drives = [self._prepared(case, stack) for case in cases]
+            self._run(drives)
+            ended = max(driven.ended for driven in drives)
+            poll_until_risen(list(watches.values()), ended, self._listeners.pause)
+            self._last_rise.update(dict.fromkeys(watches, time.time()))
             give_up = ended + self._suite.file.capture.complete.timeout
-            return [
-                self._captured(case, *one, box, number, watches=watches, started=started, give_up=give_up)
-                for case, one, (box, _), number in zip(cases, driven, boxes, first, strict=True)
-            ]
-
-    def _at_once(
-        self, cases: Sequence[ReplayCase], contexts: Sequence[DriveContext]
-    ) -> list[tuple[DriveResult, float]]:
-        """Drive cases, and return how each went and when it ended, on the monotonic clock."""
-        with ThreadPoolExecutor(min(_AT_ONCE, len(cases))) as pool:
-            driven = [pool.submit(_drive, *pair) for pair in zip(cases, contexts, strict=True)]
-            while wait(driven, _POLL).not_done:
-                self._poll()
-        return [one.result() for one in driven]
-
-    def _captured(
-        self,
-        case: ReplayCase,
-        driven: DriveResult,
-        ended: float,
-        box: Mailbox,
-        first: int,
-        *,
-        watches: Mapping[str, CounterWatch],
-        started: float,
-        give_up: float,
-    ) -> CapturedCase:
-        captured = CapturedCase(
-            self._suite.name,
-            case.id,
-            case.checkpoint,
-            driven,
-            lags=[_kept(watches[one.selector].lag) for one in case.expect.counters],
-            at=started,
-        )
-        if driven.error or not case.expect.captures:
+            captured = [self._collect(driven, watches, give_up) for driven in drives]
+            self._listeners.forget()
             return captured
-        # Absence shows only when all the time is over.
-        absence = any(self._suite.count(one).max == 0 for one in case.expect.contracts)
-        requests, enough = box.collect(
-            first,
-            lambda found: not absence and self._matched(case, driven, found),
-            timeout=max(0.0, give_up - time.monotonic()),
-            quiet=self._suite.file.capture.complete.quiet,
-            poll=self._poll,
-        )
-        captured.requests = [
-            replace(
-                one,
-                arrival=round(box.arrived(number) - ended, 3),
-                document=one.document
-                if case.drive.kind in _OWN
-                else _of_traces(one.document, driven.trace_ids),
-            )
-            for number, one in enumerate(requests, first)
-            if _concerns(one, case, driven)
-        ]
-        arrivals = [one.arrival or 0.0 for one in captured.requests]
-        captured.waited = max([0.0, *arrivals]) if enough else time.monotonic() - ended
-        captured.complete = enough or (absence and self._matched(case, driven, requests))
-        return captured
 
-    def _matched(self, case: ReplayCase, driven: DriveResult, found: Sequence[ExportRequest]) -> bool:
-        """Tell whether every required selector is matched and no parent is outstanding."""
-        if not any(_concerns(one, case, driven) for one in found):
-            return False
-        try:
-            telemetry = CapturedCase(
-                self._suite.name, case.id, case.checkpoint, driven, requests=list(found)
-            ).telemetry()
-        except CorpusError:
-            return True
-        wanting = []
-        for expected in case.expect.contracts:
-            contract = self._suite.contracts[expected.contract]
-            wanting.append(amount(contract, selected(contract, telemetry)) >= self._suite.count(expected).min)
-        if case.expect.tree is not None:
-            wanting.append(bool(telemetry.spans))
-        tree = Tree(telemetry.spans)
-        whole = all(not span.parent_id or tree.parent(span) is not None for span in telemetry.spans)
-        return all(wanting) and whole
-
-    def _watches(self, cases: Sequence[ReplayCase]) -> dict[str, CounterWatch]:
-        """Return a watch for every counter that some cases expect to rise, its baseline read."""
-        wanted: dict[str, tuple[CounterExpectation, float]] = {}
-        for case in cases:
-            for expectation in case.expect.counters:
-                if expectation.selector not in wanted:
-                    rise = (
-                        expectation.delta
-                        if expectation.isolation == "label"
-                        else sum(_share(other, expectation) for other in cases)
-                    )
-                    wanted[expectation.selector] = expectation, float(rise)
-        if not wanted:
-            return {}
-        source = self._source()
-        watches = {
-            selector: CounterWatch(source, expectation, rise, self._quiet.get(selector, 0.0))
-            for selector, (expectation, rise) in wanted.items()
-        }
-        with ThreadPoolExecutor(min(_AT_ONCE, len(watches))) as pool:
-            list(pool.map(CounterWatch.begin, watches.values()))
-        return watches
-
-    def _box(self, case: ReplayCase, stack: ExitStack) -> tuple[Mailbox, str]:
-        """Return where a case's telemetry arrives, and the address to tell who exports it."""
-        otlp = self._suite.file.capture.otlp
-        if case.drive.kind in _OWN:
-            maximum = otlp.max_body if otlp is not None else 64 * 2**20
-            receiver = stack.enter_context(Receiver(max_body=maximum))
-            return receiver.mailbox, receiver.endpoint
-        if not case.expect.captures:
-            return Mailbox(), ""
-        return self._shared()
-
-    def _shared(self) -> tuple[Mailbox, str]:
-        if self._mailbox is not None:
-            return self._mailbox, ""
-        capture = self._suite.file.capture
-        if capture.otlp is None and capture.otlp_file is None:
-            message = (
-                f"{self._suite.path}: cases driven by http and otlp need `capture:` with otlp or otlp_file"
-            )
-            raise DriveError(message)
-        mailbox = Mailbox()
-        with ExitStack() as stack:  # what listens already does not stay when the next one cannot
-            if capture.otlp is not None:
-                maximum = capture.otlp.max_body
-                if capture.otlp.http is not None:
-                    host, port = address(resolved(capture.otlp.http))
-                    stack.enter_context(Receiver(host, port, max_body=maximum, mailbox=mailbox))
-                if capture.otlp.grpc is not None:
-                    from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
-
-                    host, port = address(resolved(capture.otlp.grpc))
-                    stack.enter_context(GrpcReceiver(host, port, max_body=maximum, mailbox=mailbox))
-            self._stack.push(stack.pop_all())
-        if capture.otlp_file is not None:
-            self._tail = Tail(self._suite.folder / resolved(capture.otlp_file), mailbox)
-        self._mailbox = mailbox
-        return mailbox, ""
-
-    def _poll(self) -> None:
-        if self._tail is not None:
-            self._tail.poll()
-
-    def _pause(self, seconds: float) -> None:
-        self._poll()  # what a collector writes meanwhile has arrived now, and not when it is looked for
-        time.sleep(seconds)
-
-    def open(self) -> None:
-        """Start to listen now, where cases share a receiver: a service may export before anything is driven.
-
-        Where that cannot be, each case that needs it says so, and no other one.
-        """
-        if any(case.drive.kind not in _OWN and case.expect.captures for case in self.cases):
-            with suppress(DriveError):
-                self._shared()
-
-    def _context(self, case: ReplayCase, endpoint: str) -> DriveContext:
-        return DriveContext(
+    def _prepared(self, case: ReplayCase, stack: ExitStack) -> Drive:
+        box, endpoint = self._listeners.mailbox_of(case, stack)
+        context = DriveContext(
             self._suite.name,
             case.id,
             case.checkpoint,
@@ -270,18 +135,83 @@ class LiveReplay:
             endpoint,
             self._region,
         )
+        result = DriveResult(case.drive.kind, seed=self._seed)
+        return Drive(case, box, len(box), context, self._secrets, time.time(), result)
+
+    def _run(self, drives: Sequence[Drive]) -> None:
+        with ThreadPoolExecutor(min(_MAX_PARALLEL, len(drives))) as pool:
+            running = [pool.submit(prepared.run) for prepared in drives]
+            while wait(running, _POLL).not_done:
+                self._listeners.poll()
+        for future in running:
+            future.result()
+
+    def _collect(self, drive_: Drive, watches: Mapping[str, CounterWatch], give_up: float) -> CapturedCase:
+        """Return what a case captured; waits for its requests until ``give_up``, on the monotonic clock."""
+        case, driven = drive_.case, drive_.result
+        captured = CapturedCase(
+            self._suite.name,
+            case.id,
+            case.checkpoint,
+            driven,
+            lags=[replace(watches[counter.selector].lag) for counter in case.expect.counters],
+            at=drive_.started,
+        )
+        if driven.error or not case.expect.captures:
+            return captured
+        completeness = Completeness(self._suite, case, driven)
+        # Absence shows only when all the time is over.
+        absence = any(self._suite.required_count(expected).max == 0 for expected in case.expect.contracts)
+
+        def enough(arrivals: Sequence[Any]) -> bool:
+            completeness.add(arrivals)
+            return completeness.is_complete and not absence
+
+        arrivals, is_enough = drive_.box.collect(
+            drive_.first,
+            enough,
+            timeout=max(0.0, give_up - time.monotonic()),
+            quiet=self._suite.file.capture.complete.quiet,
+            poll=self._listeners.poll,
+        )
+        captured.requests = [
+            _own_request(arrival.request, arrival.at - drive_.ended, case, driven)
+            for arrival in arrivals
+            if concerns(arrival, case, driven)
+        ]
+        latest = max((request.arrival or 0.0 for request in captured.requests), default=0.0)
+        captured.waited = max(0.0, latest) if is_enough else time.monotonic() - drive_.ended
+        captured.complete = is_enough or (absence and completeness.is_complete)
+        return captured
+
+    def _watches(self, cases: Sequence[ReplayCase]) -> dict[str, CounterWatch]:
+        """Return a watch for every counter that some cases expect to rise, its baseline read."""
+        expected: dict[str, tuple[CounterExpectation, float]] = {}
+        for case in cases:
+            for expectation in case.expect.counters:
+                if expectation.selector not in expected:
+                    rise = (
+                        expectation.delta
+                        if expectation.isolation == "label"
+                        else sum(_share(other, expectation) for other in cases)
+                    )
+                    expected[expectation.selector] = expectation, float(rise)
+        if not expected:
+            return {}
+        source = self._source()
+        watches = {
+            selector: CounterWatch(source, expectation, rise, self._last_rise.get(selector, 0.0))
+            for selector, (expectation, rise) in expected.items()
+        }
+        with ThreadPoolExecutor(min(_MAX_PARALLEL, len(watches))) as pool:
+            list(pool.map(CounterWatch.begin, watches.values()))
+        return watches
 
 
-def _drive(case: ReplayCase, context: DriveContext) -> tuple[DriveResult, float]:
-    started = time.monotonic()
-    driven = drive(case, context)
-    return driven, started + driven.seconds
-
-
-def _together(case: ReplayCase) -> bool:
+def _is_batched(case: ReplayCase) -> bool:
     """Tell whether a case is driven together with others: whatever it counts is counted in a batch or by a label."""
     counters = case.expect.counters
-    return bool(counters) and all(one.isolation != "serial" for one in counters)
+    return bool(counters) and all(counter.isolation != "serial" for counter in counters)
 
 
 def _share(case: ReplayCase, expectation: CounterExpectation) -> int:
@@ -289,54 +219,35 @@ def _share(case: ReplayCase, expectation: CounterExpectation) -> int:
     labels = expectation.match.items()
     return max(
         (
-            one.delta
-            for one in case.expect.counters
-            if one.counter == expectation.counter and labels <= one.match.items()
+            counter.delta
+            for counter in case.expect.counters
+            if counter.counter == expectation.counter and labels <= counter.match.items()
         ),
         default=0,
     )
 
 
-def _kept(lag: CounterLag) -> CounterLag:
-    return CounterLag(**{name: getattr(lag, name) for name in CounterLag.__slots__})
+def _own_request(
+    request: ExportRequest, arrival: float, case: ReplayCase, driven: DriveResult
+) -> ExportRequest:
+    """Return a request as a case keeps it: when it came, and without what others put into it."""
+    document = request.document
+    if case.drive.kind not in OWN_RECEIVER:
+        document = _of_traces(document, driven.trace_ids)
+    return replace(request, arrival=round(arrival, 3), document=document)
 
 
-def _concerns(request: ExportRequest, case: ReplayCase, driven: DriveResult) -> bool:
-    """Tell whether a request is about a case: its trace, or pushed metrics it judges, where others export too."""
-    if request.trouble or not driven.trace_ids or case.drive.kind in _OWN:
-        return True
-    if request.signal == "metrics":
-        return len(case.expect.metrics) > len(case.expect.counters)
-    own = set(driven.trace_ids)
-    return any(trace in own for trace in _traces(request.document))
+def _of_traces(document: dict[str, Any], own: Collection[str]) -> dict[str, Any]:
+    """Return a document without others' spans and log records, which may share its request."""
 
-
-def _of_traces(part: Any, own: Collection[str]) -> Any:
-    """Return a document without others' spans and log records, which may share its request and are none of ours."""
-    if isinstance(part, list):
-        return [_of_traces(one, own) for one in part]
-    if not isinstance(part, dict):
+    def keep_own(part: Any, place: Place) -> Any:
+        if isinstance(part, list) and place[-1] in {"spans", "logRecords"}:
+            return [item for item in part if _trace_id(item) in {None, *own}]
         return part
-    return {
-        key: [one for one in value if _trace_of(one) in {None, *own}]
-        if key in {"spans", "logRecords"} and isinstance(value, list)
-        else _of_traces(value, own)
-        for key, value in part.items()
-    }
+
+    return dict(map_parts(document, keep_own))
 
 
-def _trace_of(item: Any) -> str | None:
-    found = item.get("traceId") if isinstance(item, dict) else None
-    return found.lower() if isinstance(found, str) else None
-
-
-def _traces(part: Any) -> Iterable[str]:
-    if isinstance(part, dict):
-        for key, value in part.items():
-            if key == "traceId" and isinstance(value, str):
-                yield value.lower()
-            elif isinstance(value, dict | list):
-                yield from _traces(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _traces(value)
+def _trace_id(item: Any) -> str | None:
+    trace_id = item.get("traceId") if isinstance(item, dict) else None
+    return trace_id.lower() if isinstance(trace_id, str) else None

@@ -13,6 +13,7 @@ from pytest_telemetry_gate.support.records import from_known
 
 __all__ = [
     "CAPTURE_VERSION",
+    "OWN_RECEIVER",
     "CapturedCase",
     "CounterLag",
     "DriveResult",
@@ -20,6 +21,7 @@ __all__ = [
     "require_known_version",
 ]
 
+OWN_RECEIVER = frozenset({"cli", "python"})  # kinds of drives that export to a receiver of their own
 CAPTURE_VERSION = 1  # of the wire; a capture without one is of version 1
 
 
@@ -91,6 +93,24 @@ class CounterLag:
     error: str = ""
 
 
+def own_telemetry(telemetry: TelemetryData, driven: DriveResult) -> TelemetryData:
+    """Return what a drive brought about, of telemetry that others may have exported too.
+
+    What was driven with a trace of its own is told from foreign traffic by that trace's id. A span below the span that
+    the case itself pretended to be is a root, since nobody captures its parent.
+    """
+    own = frozenset(driven.trace_ids)
+    if own and driven.kind not in OWN_RECEIVER:
+        telemetry = telemetry.of_traces(own)
+    if not driven.span_id:
+        return telemetry
+    spans = [
+        dataclasses.replace(span, parent_id="") if span.parent_id == driven.span_id else span
+        for span in telemetry.spans
+    ]
+    return dataclasses.replace(telemetry, spans=spans)
+
+
 @dataclass(slots=True)
 class CapturedCase:
     """Everything that is known of one case at one checkpoint; contracts are judged from it alone.
@@ -110,24 +130,12 @@ class CapturedCase:
     region: str = ""
 
     def telemetry(self) -> TelemetryData:
-        """Return the case's own telemetry; raises CorpusError where a document is none.
-
-        What was driven with a trace of its own is told from foreign traffic by that trace's id; the span that the
-        case itself pretended to be is no orphan's parent, so that a span below it is a root.
-        """
-        found = TelemetryData()
+        """Return the case's own telemetry; raises CorpusError where a document is none."""
+        telemetry = TelemetryData()
         for request in self.requests:
             if not request.trouble:
-                found.add(request.document)
-        own = frozenset(self.driven.trace_ids)
-        if own and self.driven.kind in {"http", "otlp"}:
-            found = found.of_traces(own)
-        if self.driven.span_id:
-            found.spans = [
-                dataclasses.replace(span, parent_id="") if span.parent_id == self.driven.span_id else span
-                for span in found.spans
-            ]
-        return found
+                telemetry.add(request.document)
+        return own_telemetry(telemetry, self.driven)
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON can carry."""

@@ -19,13 +19,13 @@ from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
 from pytest_telemetry_gate.replay.drive.client import ask
-from pytest_telemetry_gate.replay.drive.drivers import resolved
+from pytest_telemetry_gate.replay.drive.drivers import resolve
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
 from pytest_telemetry_gate.sources.http.addresses import shown_url
 from pytest_telemetry_gate.support.records import from_known
 from pytest_telemetry_gate.support.secrets import Secrets
 
-__all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci", "undecided_ci"]
+__all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci_logs", "undecided_ci"]
 
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
@@ -88,11 +88,11 @@ def judge_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> tuple[
         ("retries", settings.max_increase.retries),
     ):
         change = after.rate(what) - before.rate(what)
-        told = f"{what} {before.rate(what):.2f} % -> {after.rate(what):.2f} % of executed stages"
+        text = f"{what} {before.rate(what):.2f} % -> {after.rate(what):.2f} % of executed stages"
         if change > allowed + _EPSILON:
             outcome = Outcome.FAIL
-            told += f" (+{change:.2f} pp, allowed +{allowed:g} pp)"
-        parts.append(told)
+            text += f" (+{change:.2f} pp, allowed +{allowed:g} pp)"
+        parts.append(text)
     return outcome, f"{'; '.join(parts)} ({before.runs} runs before, {after.runs} after)"
 
 
@@ -106,30 +106,30 @@ def undecided_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> st
     return ""
 
 
-def read_ci(origin: HttpAddress | str, folder: Path) -> CiRates:
+def read_ci_logs(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> CiRates:
     """Read a file or address: JSON Lines of ``{run, stage, result, attempt}``, or GitHub Actions' lists of jobs.
 
-    An address may have several pages, as its ``Link`` header says. Raises CorpusError with the place of what cannot be read,
-    and for a list that is not whole.
+    An address may have several pages, as its ``Link`` header says. ``secrets`` remember what its headers hold. Raises
+    CorpusError with the place of what cannot be read, and for a list that is not whole.
     """
-    secrets = Secrets.of_environment()
+    secrets.mask_logs()
     try:
-        return _counted(_entries(*_texts(origin, folder, secrets)))
+        return _rates(_entries(*_texts(origin, folder, secrets)))
     except TelemetryGateError as error:
-        raise CorpusError(secrets.scrub(str(error))) from None
+        raise CorpusError(str(error)) from None
 
 
 def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
     """Return the texts of a file or address, and its name."""
-    headers = {} if isinstance(origin, str) else {key: resolved(one) for key, one in origin.headers.items()}
+    headers = {} if isinstance(origin, str) else {key: resolve(one) for key, one in origin.headers.items()}
     secrets.keep_named(headers)
-    place = resolved(origin if isinstance(origin, str) else origin.url)
+    place = resolve(origin if isinstance(origin, str) else origin.url)
     if not place.startswith(("http://", "https://")):
         return [_read(folder / place, place)], place
     return _pages(place, headers), shown_url(place)
 
 
-def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
+def _rates(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
     stages: dict[tuple[str, str], list[tuple[int, bool]]] = {}
     runs: set[str] = set()
     for run, stage, attempt, skipped in entries:
@@ -148,7 +148,7 @@ def _counted(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
 
 
 def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int, bool]]:
-    stated: dict[str, int] = {}
+    totals: dict[str, int] = {}
     listed: Counter[str] = Counter()
     for text in texts:
         for line, entry in _values(text, origin):
@@ -157,11 +157,11 @@ def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int,
                 yield from (job for job in jobs if job is not None)
                 if jobs and isinstance(entry.get("total_count"), int):
                     run = str(entry["jobs"][0]["run_id"])
-                    stated[run] = max(stated.get(run, 0), entry["total_count"])
+                    totals[run] = max(totals.get(run, 0), entry["total_count"])
                     listed[run] += len(jobs)
             else:
                 yield _stage(entry, origin, line)
-    for run, number in stated.items():
+    for run, number in totals.items():
         if listed[run] < number:
             message = f"{origin}: {listed[run]} of {number} jobs of run {run[:80]}: pages are missing"
             raise CorpusError(message)
@@ -175,7 +175,7 @@ def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
         try:
             value, position = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
-            raise _at(origin, line, "not JSON") from None
+            raise _error_at(origin, line, "not JSON") from None
         yield from ((line, one) for one in (value if isinstance(value, list) else [value]))
         line += text.count("\n", match.start(), position)
 
@@ -183,24 +183,24 @@ def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
 def _stage(entry: object, origin: str, line: int) -> tuple[str, str, int, bool]:
     missing = [key for key in _KEYS[:3] if not isinstance(entry, dict) or key not in entry]
     if missing or not isinstance(entry, dict):
-        raise _at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
+        raise _error_at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
     skipped = str(entry["result"]).lower() in {"skip", "skipped"}
     return str(entry["run"]), str(entry["stage"]), _attempt(entry.get("attempt", 1), origin, line), skipped
 
 
 def _attempt(value: object, origin: str, line: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _at(origin, line, f"attempt {str(value)[:80]!r} is not a whole number from 1 on")
+        raise _error_at(origin, line, f"attempt {str(value)[:80]!r} is not a positive integer")
     return value
 
 
 def _github(jobs: object, origin: str, line: int) -> Iterator[tuple[str, str, int, bool] | None]:
     """Yield the jobs of ``GET /repos/{owner}/{repo}/actions/runs/{id}/jobs?filter=all``, None for one that has not ended."""
     if not isinstance(jobs, list):
-        raise _at(origin, line, "jobs must be a list")
+        raise _error_at(origin, line, "jobs must be a list")
     for job in jobs:
         if not isinstance(job, dict) or "run_id" not in job or "name" not in job:
-            raise _at(origin, line, "a job needs run_id, name and conclusion")
+            raise _error_at(origin, line, "a job needs run_id, name and conclusion")
         if job.get("conclusion") is None:
             yield None
             continue
@@ -211,12 +211,12 @@ def _github(jobs: object, origin: str, line: int) -> Iterator[tuple[str, str, in
 def _read(path: Path, shown: str) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise _at(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
+            raise _error_at(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
         return path.read_text("utf-8-sig")
     except OSError as error:
-        raise _at(shown, 1, f"cannot be read: {error.strerror}") from None
+        raise _error_at(shown, 1, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise _at(shown, 1, "not UTF-8") from None
+        raise _error_at(shown, 1, "not UTF-8") from None
 
 
 def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
@@ -224,7 +224,7 @@ def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
     shown, give_up, left = shown_url(url), time.monotonic() + _TIMEOUT, _MAX_BYTES
     while url:
         if time.monotonic() > give_up:
-            message = f"{shown}: no whole answer within {_TIMEOUT:g} s"
+            message = f"{shown}: no complete answer within {_TIMEOUT:g} s"
             raise CorpusError(message)
         answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=left + 1)
         if answer.status_code != 200:
@@ -242,13 +242,13 @@ def _next(url: str, following: str, shown: str) -> str:
     """Return the address of the next page, which headers are sent to as well, so that it must be on the same host."""
     if not following:
         return ""
-    found = urljoin(url, following)
-    here, there = urlsplit(url), urlsplit(found)
+    target = urljoin(url, following)
+    here, there = urlsplit(url), urlsplit(target)
     if (here.scheme, here.hostname, here.port) != (there.scheme, there.hostname, there.port):
         message = f"{shown}: its next page is on another host"
         raise CorpusError(message)
-    return found
+    return target
 
 
-def _at(shown: str, line: int, message: str) -> CorpusError:
+def _error_at(shown: str, line: int, message: str) -> CorpusError:
     return CorpusError(f"{shown}:{line}: {message}")

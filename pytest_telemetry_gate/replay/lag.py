@@ -1,7 +1,7 @@
 """How long a counter's rise takes to show: bracketed between two polls of raw samples of the environment's source.
 
-A rise is counted series by series from raw samples, since ``increase()`` says 0 for a counter that is born at 1, and
-a sum over replicas hides the restart of one.
+A rise is counted series by series from raw samples: ``increase()`` says 0 for a counter that is born at 1. A sum over
+replicas hides that one of them restarted.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from pytest_telemetry_gate.replay.captured import CounterLag
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.support.durations import format_duration
 
-__all__ = ["CounterWatch", "follow", "unprovable"]
+__all__ = ["CounterWatch", "poll_until_risen", "why_unprovable"]
 
-_FIRST, _GROWTH, _LONGEST = (
-    0.02,
-    1.5,
-    0.25,
-)  # seconds between polls: 20 ms, half as much again each time, 250 ms
+_FIRST_PAUSE = 0.02  # seconds between polls: at first, and growing by half each time up to the longest
+_GROWTH = 1.5
+_MAX_PAUSE = 0.25
 _AHEAD = 60.0  # seconds by which the server's clock may be ahead of ours
 _LOOK_BACK = 300.0  # seconds: a series that is absent so long is new
 _IDLE_SCRAPES = 3
@@ -44,15 +42,15 @@ class Samples(Protocol):
         ...
 
 
-def unprovable(budget: float, interval: float | None) -> str:
+def why_unprovable(budget: float, interval: float | None) -> str:
     """Return why a budget (seconds) cannot be proven at a scrape interval, or nothing."""
     if interval is None:
-        return "the server does not tell its scrape interval; say scrape_interval in telemetry.yaml"
-    worst = interval + _LONGEST
+        return "the server does not report its scrape interval; set scrape_interval in telemetry.yaml"
+    worst = interval + _MAX_PAUSE
     if worst > budget:
         return (
             f"a lag of {budget:g} s cannot be proven: a rise shows only after up to {worst:g} s "
-            f"(scrape interval {format_duration(interval)} and polls of {_LONGEST:g} s)"
+            f"(scrape interval {format_duration(interval)} and polls of {_MAX_PAUSE:g} s)"
         )
     return ""
 
@@ -85,7 +83,7 @@ class CounterWatch:
             self.lag.error = str(error)
             return
         self.lag.interval = self._interval(series)
-        self.lag.error = unprovable(self.expectation.budget, self.lag.interval)
+        self.lag.error = why_unprovable(self.expectation.budget, self.lag.interval)
         if self.lag.error or self.lag.interval is None:
             return
         self._before = {key: samples[-1] for key, samples in series.items()}
@@ -102,7 +100,7 @@ class CounterWatch:
 
         Return whether it is over.
         """
-        asked = time.monotonic()
+        polled = time.monotonic()
         try:
             seen, newest = self._risen(self._read())
         except TelemetryGateError as error:
@@ -112,14 +110,14 @@ class CounterWatch:
             return True
         self.lag.seen, self.lag.seen_at = seen, newest or None
         if self.lag.high is None and seen >= self.wanted:
-            self.lag.low, self.lag.high = previous - ended, asked - ended
+            self.lag.low, self.lag.high = previous - ended, polled - ended
             self._settled = newest
         if self._settled is not None:
             # One more scrape says whether it stays at that, or whether somebody else drives too.
-            late = asked - ended > (self.lag.high or 0.0) + 2 * (self.lag.interval or 0.0) + 1.0
+            late = polled - ended > (self.lag.high or 0.0) + 2 * (self.lag.interval or 0.0) + 1.0
             return seen > self.wanted or newest > self._settled or late
-        if asked - ended > self.expectation.budget * _PATIENCE + (self.lag.interval or 0.0):
-            self.lag.low = asked - ended
+        if polled - ended > self.expectation.budget * _PATIENCE + (self.lag.interval or 0.0):
+            self.lag.low = polled - ended
             return True
         return False
 
@@ -127,14 +125,14 @@ class CounterWatch:
         total, newest = 0.0, 0.0
         for key, samples in series.items():
             moment, value = self._before.get(key, (0.0, 0.0))
-            later = [(at, one) for at, one in samples if at > moment]
+            later = [sample for at, sample in samples if at > moment]
             last = value
-            for _, one in later:
-                if one < last:
+            for sample in later:
+                if sample < last:
                     self.lag.problem = (
                         "the counter restarted meanwhile, so its rise is unknown; drive it again"
                     )
-                last = one
+                last = sample
             total += last - value
             newest = max(newest, samples[-1][0])
         return total, newest
@@ -144,40 +142,40 @@ class CounterWatch:
         answer = self.source.instant(f"{self.expectation.selector}[{window}]", time.time() + _AHEAD)
         if not isinstance(answer, Matrix):
             return {}
-        found = {}
+        series = {}
         for number, labels in enumerate(answer.labels):
             present = answer.present[number]
             times = np.asarray(answer.times)[present].tolist()
             values = np.asarray(answer.values[number])[present].tolist()
             if times:
-                found[tuple(sorted(labels.items()))] = list(zip(times, values, strict=True))
-        return found
+                series[tuple(sorted(labels.items()))] = list(zip(times, values, strict=True))
+        return series
 
     def _interval(self, series: Series) -> float | None:
         """Return the longest scrape interval of the jobs that the counter's series come from."""
-        known = self.source.scrape_intervals
+        intervals = self.source.scrape_intervals
         jobs = {dict(key).get("job", "") for key in series} or {str(self.expectation.match.get("job", ""))}
         if jobs == {""}:
-            return max(known.values(), default=None)
-        stated = [known.get(job, known.get("")) for job in jobs]
-        return None if None in stated else max(one for one in stated if one is not None)
+            return max(intervals.values(), default=None)
+        of_jobs = [intervals.get(job, intervals.get("")) for job in jobs]
+        return None if None in of_jobs else max(seconds for seconds in of_jobs if seconds is not None)
 
 
-def follow(
+def poll_until_risen(
     watches: Sequence[CounterWatch], ended: float, pause: Callable[[float], None] = time.sleep
 ) -> None:
     """Poll some counters until each has risen, gone wrong or been given up; ``ended`` is monotonic."""
     open_ = [watch for watch in watches if not watch.done]
     previous = dict.fromkeys(map(id, open_), ended)
-    wait = _FIRST
+    wait = _FIRST_PAUSE
     while open_:
         left = []
         for watch in open_:
-            asked = time.monotonic()
+            polled = time.monotonic()
             if not watch.poll(ended, previous[id(watch)]):
                 left.append(watch)
-            previous[id(watch)] = asked
+            previous[id(watch)] = polled
         open_ = left
         if open_:
             pause(wait)
-            wait = min(wait * _GROWTH, _LONGEST)
+            wait = min(wait * _GROWTH, _MAX_PAUSE)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pytest_telemetry_gate.replay.suite.contracts import AttributeRule, SpanContract
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
+from pytest_telemetry_gate.support.places import Place, map_parts
 from pytest_telemetry_gate.support.secrets import MASK
 
-__all__ = ["redacted"]
+__all__ = ["redact_capture"]
 
 _MASKS: dict[str, Any] = {
     "stringValue": MASK,
@@ -22,16 +24,19 @@ _MASKS: dict[str, Any] = {
 }
 
 
-def redacted(wire: Mapping[str, Any], suite: ReplaySuite) -> dict[str, Any]:
+def redact_capture(wire: Mapping[str, Any], suite: ReplaySuite) -> dict[str, Any]:
     """Return a capture without the values of attributes that a contract of the suite forbids.
 
-    They are taken out wherever an attribute of that name stands: in spans, events, links, resources, points, logs, and in
-    maps. Its key and the type of its value stay, so that it is found, and forbidden, again.
+    They are masked wherever an attribute of that name stands: in spans, events, links, resources, points, logs and maps.
+    Its key and the type of its value stay, so that it is found, and forbidden, again.
     """
     names = {name for rules in _rules(suite) for name, rule in rules.items() if rule.forbidden}
     if not names or "requests" not in wire:
         return dict(wire)
-    requests = [{**one, "document": _without(one["document"], names)} for one in wire["requests"]]
+    requests = [
+        {**request, "document": map_parts(request["document"], partial(_mask, names))}
+        for request in wire["requests"]
+    ]
     return {**wire, "requests": requests}
 
 
@@ -47,11 +52,8 @@ def _rules(suite: ReplaySuite) -> Iterator[Mapping[str, AttributeRule]]:
         yield from (expected.attributes for expected in case.expect.contracts)
 
 
-def _without(part: Any, names: Collection[str]) -> Any:
-    if isinstance(part, list):
-        return [_without(one, names) for one in part]
-    if not isinstance(part, dict):
-        return part
-    if part.get("key") in names and isinstance(part.get("value"), dict):
+def _mask(names: Collection[str], part: Any, _: Place) -> Any:
+    """Return an attribute of one of these names without its value, and every other part as it is."""
+    if isinstance(part, dict) and part.get("key") in names and isinstance(part.get("value"), dict):
         return {**part, "value": {key: _MASKS[key] for key in part["value"] if key in _MASKS}}
-    return {key: _without(value, names) for key, value in part.items()}
+    return part

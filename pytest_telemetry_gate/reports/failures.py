@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.rows import limit_of, ordered, ranges
+from pytest_telemetry_gate.model.dossier import CASE, Dossier
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.rows import format_ranges, sort_verdicts, value_limit
+from pytest_telemetry_gate.reports.status import format_figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
 
-__all__ = ["explained", "figures_of", "listed"]
+__all__ = ["describe", "describe_evidence", "describe_failure", "describe_figures", "list_verdicts"]
 
 _SAME = 3  # criteria that may have one reason before they are written as one
 _NAMED = 5  # criteria that are named where one reason holds for many
@@ -41,8 +43,8 @@ class _Lot:
         return shown, [one for one in self.verdicts if id(one) not in written]
 
 
-def listed(
-    verdicts: Sequence[Verdict],
+def list_verdicts(
+    dossiers: Sequence[Dossier],
     among: Sequence[Verdict],
     *,
     width: int,
@@ -55,13 +57,14 @@ def listed(
     The first ones of a criterion are written in full and the others counted, all in full from verbosity 2 on;
     from 1 on each is explained.
     """
-    lots = _lots(verdicts)
+    dossier_of = {id(one.verdict): one for one in dossiers}
+    lots = _lots([one.verdict for one in dossiers])
     families = _families(among)
     column = max((len(lot.verdicts[0].outcome) for lot in lots), default=0) + 2
     further = " " * min(column, width // 2)
 
-    def written(word: str, told: str, deeper: str = "") -> list[str]:
-        return text.wrap(f"{word:<{column}}{deeper}{told}", width, indent=further + 2 * deeper)
+    def wrap(word: str, content: str, deeper: str = "") -> list[str]:
+        return text.wrap(f"{word:<{column}}{deeper}{content}", width, indent=further + 2 * deeper)
 
     def plain(content: str) -> str:
         return text.plain(content, unicode=unicode)
@@ -72,31 +75,83 @@ def listed(
         for name, verdict in zip(names, shown, strict=True):
             padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
             where = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
-            reason = plain(text.without_password(verdict.reason) + where)
-            yield from written(verdict.outcome.upper(), f"{padded}  {reason}")
+            reason = plain(text.strip_passwords(verdict.reason) + where)
+            yield from wrap(verdict.outcome.upper(), f"{padded}  {reason}")
             if verbosity > 0:
-                for line in explained(verdict):
-                    yield from written("", plain(line), "  ")
+                for line in describe(dossier_of[id(verdict)]):
+                    yield from wrap("", plain(line), "  ")
         if hidden:
-            yield from written(
-                "", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families))
-            )
+            yield from wrap("", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families)))
 
 
-def explained(verdict: Verdict) -> Iterator[str]:
+def describe_failure(dossiers: Sequence[Dossier]) -> str:
+    """Return the message of a failed test: verdict, value, limit and query of the worst one on the first line.
+
+    The lines after it explain every verdict given. Raises ValueError where there is none.
+    """
+    if not dossiers:
+        message = "no dossier to describe"
+        raise ValueError(message)
+    decisive = worst_verdict([one.verdict for one in dossiers])
+    first = next(one for one in dossiers if one.verdict is decisive)
+    others = f" (and {len(dossiers) - 1} more)" if len(dossiers) > 1 else ""
+    lines = [_headline(decisive) + others]
+    for dossier in (first, *(one for one in dossiers if one is not first)):
+        if dossier is not first:
+            lines.extend(("", _headline(dossier.verdict)))
+        lines.extend(f"  {text.one_line(line)}" for line in _details(dossier) if line)
+    return "\n".join(lines)
+
+
+def _headline(verdict: Verdict) -> str:
+    content = format_figures(verdict)
+    if verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR} and verdict.limit:
+        content += f" (limit {verdict.limit})"
+    query = f"; query: {verdict.query}" if verdict.query else ""
+    return text.one_line(text.strip_passwords(f"{verdict.outcome.upper()} {verdict.name}: {content}{query}"))
+
+
+def _details(dossier: Dossier) -> Iterator[str]:
+    verdict = dossier.verdict
+    if format_figures(verdict) != text.plain(text.strip_passwords(verdict.reason)):
+        yield text.strip_passwords(verdict.reason)
+    yield from describe_evidence(dossier)
+    where = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
+    parts = [verdict.suite, verdict.group, verdict.title.replace("`", "")]
+    yield f"criterion {' / '.join(part for part in parts if part)}{where}"
+    places = [
+        f"region {verdict.region}" if verdict.region else "",
+        f"checkpoint {verdict.checkpoint}" if verdict.checkpoint else "",
+    ]
+    yield ", ".join(place for place in places if place)
+    yield from describe_figures(verdict)
+
+
+def describe(dossier: Dossier) -> Iterator[str]:
     """Yield lines on where a verdict comes from: evidence, time, level, figures, query, link."""
-    yield from verdict.details
-    yield from figures_of(verdict)
+    yield from describe_evidence(dossier)
+    yield from describe_figures(dossier.verdict)
 
 
-def figures_of(verdict: Verdict) -> Iterator[str]:
-    """Yield the lines of ``explained()`` that every kind of verdict has."""
+def describe_evidence(dossier: Dossier) -> Iterator[str]:
+    """Yield what was wrong with a case of a replay suite, then what happened; a criterion's figures say that for it."""
+    if dossier.requirement.kind != CASE:
+        return
+    wrong = [one for one in dossier.findings if one.level not in {Outcome.PASS, Outcome.WARN}]
+    for finding in sorted(wrong, key=lambda one: _RANK[one.level]):
+        yield f"x {finding.message}"
+    for step in dossier.steps:
+        yield step.message
+
+
+def describe_figures(verdict: Verdict) -> Iterator[str]:
+    """Yield the lines of ``describe()`` that every kind of verdict has."""
     facts = [
         "" if verdict.time is None else f"at {format_time(verdict.time)}",
         ""
         if verdict.value is None
-        else f"value {format_against(verdict.value, limit_of(verdict), verdict.unit)}",
-        f"limit {limit_of(verdict)}" if limit_of(verdict) else "",
+        else f"value {format_against(verdict.value, value_limit(verdict), verdict.unit)}",
+        f"limit {value_limit(verdict)}" if value_limit(verdict) else "",
         "" if verdict.margin is None else f"margin {format_value(verdict.margin, _unit_of_margin(verdict))}",
         "" if verdict.level is None else f"level {verdict.level}",
         "" if verdict.coverage is None else f"coverage {format_percent(verdict.coverage)}",
@@ -114,13 +169,13 @@ def figures_of(verdict: Verdict) -> Iterator[str]:
     for name in ("query", "source", "link"):
         content = getattr(verdict, name)
         if content:
-            yield f"{name} {text.without_password(content)}"
+            yield f"{name} {text.strip_passwords(content)}"
     for warning in verdict.warnings:
         yield f"warning {warning}"
 
 
 def _unit_of_margin(verdict: Verdict) -> str:
-    return verdict.unit if limit_of(verdict) else verdict.variance_unit
+    return verdict.unit if value_limit(verdict) else verdict.variance_unit
 
 
 def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
@@ -134,7 +189,7 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
         if len({(one.path, one.criterion) for one in lot}) > _SAME and key[1]
     }
     lots: dict[object, list[Verdict]] = {}
-    for verdict in ordered(verdicts):
+    for verdict in sort_verdicts(verdicts):
         reason = (verdict.outcome, verdict.reason)
         criterion = (verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.outcome)
         lots.setdefault(reason if reason in common else criterion, []).append(verdict)
@@ -144,7 +199,7 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
 def _families(verdicts: Sequence[Verdict]) -> Mapping[tuple[str, ...], list[str]]:
     """Return the checkpoints of every criterion in every region, in the order of time."""
     families: dict[tuple[str, ...], dict[str, None]] = {}
-    for one in ordered(verdicts):
+    for one in sort_verdicts(verdicts):
         families.setdefault(_family(one), {})[one.checkpoint] = None
     return {family: list(names) for family, names in families.items()}
 
@@ -158,14 +213,14 @@ def _rest(
 ) -> str:
     parts = []
     for region in dict.fromkeys(one.region for one in hidden):
-        mine = [one for one in hidden if one.region == region]
-        where = ranges([one.checkpoint for one in mine], families[_family(mine[0])])
+        there = [one for one in hidden if one.region == region]
+        where = format_ranges([one.checkpoint for one in there], families[_family(there[0])])
         parts.append(f"{region} {where}" if region else where)
-    told = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
-    furthest = worst([*shown, *hidden])
+    summary = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
+    furthest = worst_verdict([*shown, *hidden])
     if furthest in shown or furthest.margin is None or furthest.value is None:
-        return told
-    return f"{told}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"
+        return summary
+    return f"{summary}; worst {format_value(furthest.value, furthest.unit)} at {furthest.checkpoint}"
 
 
 def _same(hidden: Sequence[Verdict]) -> str:

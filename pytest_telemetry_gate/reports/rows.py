@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from pytest_telemetry_gate.model.verdict import Verdict, worst
+from pytest_telemetry_gate.model.verdict import Verdict, worst_verdict
 from pytest_telemetry_gate.support.durations import format_short_duration
 
-__all__ = ["Row", "Suite", "checkpoints", "limit_of", "ordered", "ranges", "series_name", "suites"]
+__all__ = [
+    "Row",
+    "SuiteRows",
+    "arrange_suites",
+    "format_ranges",
+    "list_checkpoints",
+    "name_series",
+    "sort_verdicts",
+    "value_limit",
+]
 
 _CODE = re.compile(r"`([^`]*)`")
 _SERIES = {60.0: "minutely", 3600.0: "hourly", 86400.0: "daily", 604800.0: "weekly"}
@@ -46,12 +55,12 @@ class Row:
     @property
     def worst(self) -> Verdict:
         """The verdict that decides the row: a pending checkpoint does not hide what was judged before."""
-        return worst(self.judged or self.verdicts)
+        return worst_verdict(self.judged or self.verdicts)
 
     @property
     def by_tolerance(self) -> bool:
         """Whether only the variance is limited, so that it is the figure to show at each checkpoint."""
-        return self.last.tolerance is not None and not limit_of(self.last)
+        return self.last.tolerance is not None and not value_limit(self.last)
 
     @property
     def unnamed(self) -> tuple[Verdict, ...]:
@@ -61,11 +70,11 @@ class Row:
     def at(self, checkpoint: str) -> Verdict | None:
         """Return the worst verdict about a named checkpoint, or None."""
         there = [verdict for verdict in self.verdicts if verdict.named and verdict.checkpoint == checkpoint]
-        return worst(there) if there else None
+        return worst_verdict(there) if there else None
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
+class SuiteRows:
     """The rows of one suite file or test module, by group, in the order in which they are written."""
 
     title: str
@@ -77,7 +86,7 @@ class Suite:
         return [row for _, rows in self.groups for row in rows]
 
 
-def ordered(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def sort_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return verdicts as their criteria are written, then by region and time, however a run was distributed."""
     return sorted(verdicts, key=lambda one: (one.path, one.line, one.sequence, *_place(one)))
 
@@ -87,42 +96,36 @@ def _place(verdict: Verdict) -> tuple[str, float, bool, str]:
     return verdict.region, time, not verdict.named, verdict.checkpoint
 
 
-def suites(verdicts: Iterable[Verdict]) -> list[Suite]:
+def arrange_suites(verdicts: Iterable[Verdict]) -> list[SuiteRows]:
     """Arrange verdicts as suites, groups and rows."""
-    tree: dict[tuple[str, str], dict[str, dict[tuple[str, str], list[Verdict]]]] = {}
-    for verdict in ordered(verdicts):
-        groups = tree.setdefault((verdict.path, verdict.suite), {})
-        rows = groups.setdefault(verdict.group, {})
-        rows.setdefault((verdict.criterion, verdict.region), []).append(verdict)
+    suites: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in sort_verdicts(verdicts):
+        suites.setdefault((verdict.path, verdict.suite), []).append(verdict)
     return [
-        Suite(
-            next(
-                (
-                    one.suite_title
-                    for rows in groups.values()
-                    for row in rows.values()
-                    for one in row
-                    if one.suite_title
-                ),
-                "",
-            )
-            or name
-            or path,
-            tuple(
-                (group, tuple(Row(tuple(sorted(row, key=_place))) for row in rows.values()))
-                for group, rows in groups.items()
-            ),
-        )
-        for (path, name), groups in tree.items()
+        SuiteRows(_title(name or path, members), tuple(_arrange_groups(members)))
+        for (path, name), members in suites.items()
     ]
 
 
-def limit_of(verdict: Verdict) -> str:
+def _title(name: str, verdicts: Iterable[Verdict]) -> str:
+    return next((one.suite_title for one in verdicts if one.suite_title), name)
+
+
+def _arrange_groups(verdicts: Iterable[Verdict]) -> Iterator[tuple[str, tuple[Row, ...]]]:
+    groups: dict[str, dict[tuple[str, str], list[Verdict]]] = {}
+    for verdict in verdicts:
+        rows = groups.setdefault(verdict.group, {})
+        rows.setdefault((verdict.criterion, verdict.region), []).append(verdict)
+    for group, rows in groups.items():
+        yield group, tuple(Row(tuple(sorted(row, key=_place))) for row in rows.values())
+
+
+def value_limit(verdict: Verdict) -> str:
     """Return the limit on the value, less the tolerance that stands in the same text: ``<= 90 ms, within ±5 %``."""
     return verdict.limit.partition("within ±")[0].rstrip(", ")
 
 
-def checkpoints(rows: Iterable[Row]) -> list[str]:
+def list_checkpoints(rows: Iterable[Row]) -> list[str]:
     """Return the named checkpoints of some rows in the order of time."""
     first: dict[str, tuple[float, str]] = {}
     for row in rows:
@@ -135,7 +138,7 @@ def checkpoints(rows: Iterable[Row]) -> list[str]:
     return sorted(first, key=first.__getitem__)
 
 
-def series_name(rows: Iterable[Row]) -> str:
+def name_series(rows: Iterable[Row]) -> str:
     """Name a series of checkpoints by the step that most of them are apart: ``hourly``, ``every 30m``."""
     times = sorted({one.time for row in rows for one in row.unnamed if one.time is not None})
     steps = Counter(later - earlier for earlier, later in pairwise(times))
@@ -145,11 +148,11 @@ def series_name(rows: Iterable[Row]) -> str:
     return _SERIES.get(step, f"every {format_short_duration(step)}")
 
 
-def ranges(wanted: Sequence[str], among: Sequence[str]) -> str:
+def format_ranges(names: Sequence[str], among: Sequence[str]) -> str:
     """Write names with runs of three and more that are neighbours ``among`` all of them as ``first..last``."""
-    places = sorted(among.index(name) for name in set(wanted))
+    places = sorted(among.index(name) for name in set(names))
     parts = []
     for _, run in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
-        names = [among[place] for _, place in run]
-        parts.append(f"{names[0]}..{names[-1]}" if len(names) > 2 else ", ".join(names))
+        members = [among[place] for _, place in run]
+        parts.append(f"{members[0]}..{members[-1]}" if len(members) > 2 else ", ".join(members))
     return ", ".join(parts)

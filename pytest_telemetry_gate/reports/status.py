@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst
-from pytest_telemetry_gate.reports.rows import limit_of
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.reports.rows import value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_against, format_change
 
-__all__ = ["figures", "status"]
+__all__ = ["format_figures", "report_status"]
 
 _WORD = 80  # columns; the failure itself says the whole reason
 _LETTERS = {
@@ -23,19 +24,20 @@ _LETTERS = {
 }
 
 
-def status(
-    verdicts: Sequence[Verdict], *, strict: bool = False, brief: bool = False
+def report_status(
+    dossiers: Sequence[Dossier], *, strict: bool = False, brief: bool = False
 ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]]:
     """Return category, letter and word for ``pytest_report_teststatus``, from one or more verdicts of a test.
 
     The worst verdict decides; with ``strict`` a warning is a failure. ``brief`` leaves the figures out of the
     word, as pytest's short summary writes the failure behind it. A word without colours has those of its category.
     """
-    decided = worst(verdicts)
+    verdicts = [one.verdict for one in dossiers]
+    decided = worst_verdict(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
     if not brief:
-        word += f" {text.clip(figures(decided), _WORD)}"
+        word += f" {text.clip(format_figures(decided), _WORD)}"
     if len(verdicts) > 1 and not brief:
         count = sum(one.outcome is decided.outcome for one in verdicts)
         word += f" ({count} of {len(verdicts)} checks)"
@@ -44,18 +46,18 @@ def status(
     return ("failed", "F", word) if strict else (category, letter, (word, {"yellow": True}))
 
 
-def figures(verdict: Verdict) -> str:
+def format_figures(verdict: Verdict) -> str:
     """Return the figures of a verdict in few words, ``84.5 ms (<= 90 ms)``; its reason where it has none."""
     unit = verdict.unit
     if verdict.outcome in {Outcome.PENDING, Outcome.WAIVED, Outcome.INCONCLUSIVE, Outcome.ERROR}:
-        return text.one_line(text.plain(text.without_password(verdict.reason)))
+        return text.one_line(text.plain(text.strip_passwords(verdict.reason)))
     parts = []
     if verdict.value is not None:
-        limit = limit_of(verdict)
+        limit = value_limit(verdict)
         parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = (
             f" (±{verdict.tolerance:g} {verdict.variance_unit})" if verdict.tolerance is not None else ""
         )
         parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)
-    return text.plain(", ".join(parts) or text.without_password(verdict.reason))
+    return text.plain(", ".join(parts) or text.strip_passwords(verdict.reason))

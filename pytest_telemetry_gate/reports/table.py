@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import tabulate
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.rows import Row, checkpoints, limit_of, series_name
+from pytest_telemetry_gate.reports.rows import Row, list_checkpoints, name_series, value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
 
@@ -27,9 +27,6 @@ _DIGITS = 4  # what follows a whole number, at most, to be aligned at the point:
 _FIGURE = re.compile(r"([-+]?[\d,]+)(\.\d+)?(?![\w.,])(.*)")
 _WHOLE = re.compile(r"-?\d{1,3}")  # from 1,000 on every number is written whole
 _DECIMALS = re.compile(r"-?\d+\.(\d+)")
-# tabulate takes every character for one column wide, or asks wcwidth if that happens to be installed, and strips
-# blanks. Private characters, which `plain` keeps out of texts, stand in for whatever it would get wrong.
-_PAD, _WIDE, _MORE = "\ue000", "\ue001", "\ue002"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,8 @@ class _Sheet:
         self.rows = rows
         self.unicode = unicode
         self._strict = strict
-        self._checkpoints = checkpoints(rows)
-        self._series = series_name(rows)
+        self._checkpoints = list_checkpoints(rows)
+        self._series = name_series(rows)
         self.titles = self._titles()
         self._marks = MARKS if unicode else _ASCII_MARKS
         self._used: set[Outcome] = set()
@@ -174,12 +171,12 @@ class _Sheet:
 
     def _through(self, verdicts: Sequence[Verdict]) -> str:
         judged = [one for one in verdicts if one.outcome.judged]
-        through = sum(one.outcome.lets_through(strict=self._strict) for one in judged)
+        through = sum(one.outcome.keeps_gate_open(strict=self._strict) for one in judged)
         return f"{through}/{len(judged)}" if judged else str(Outcome.PENDING)
 
     def _target(self, row: Row) -> str:
         last = row.last
-        limit = format_compact_limit(limit_of(last))
+        limit = format_compact_limit(value_limit(last))
         if limit and last.unit and last.unit not in limit:
             limit += f" {last.unit}"
         if self.unicode:
@@ -228,7 +225,9 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         tolerance = verdict.tolerance or 0.0
         inside = verdict.outcome is not Outcome.FAIL
         return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
-    return None if verdict.value is None else _pointed(format_compact(verdict.value, limit_of(verdict)), row)
+    return (
+        None if verdict.value is None else _pointed(format_compact(verdict.value, value_limit(verdict)), row)
+    )
 
 
 def _baseline(row: Row) -> str:
@@ -241,7 +240,7 @@ def _pointed(figure: str, row: Row) -> str:
     if figure == "0" or not _WHOLE.fullmatch(figure):
         return figure
     beside = [
-        format_compact(one.value, limit_of(one))
+        format_compact(one.value, value_limit(one))
         for one in row.verdicts
         if one.named and one.value is not None
     ]
@@ -282,30 +281,22 @@ def _tabulated(
     headers = ["metric", *(column.header for column in columns)]
     longest = max(map(text.width_of, ("metric", *(line for title in titles for line in title))))
     rules = ["-" * longest, *("-" * (column.taken - column.gap) for column in columns)]
-    gaps = ["", *(_PAD * (column.gap - 1) for column in columns)]
+    # A column's gap is at the left of its cells, but for the one blank that the format puts between columns.
+    gaps = ["", *(" " * (column.gap - 1) for column in columns)]
     body = (
         [line, *("" if further else column.cells[place] for column in columns)]
         for place, title in enumerate(titles)
         for further, line in enumerate(title)
     )
     # The header goes in as a row, since tabulate would make it two columns wider than it is.
-    rows = [
-        [gap + _stand_in(cell) for gap, cell in zip(gaps, row, strict=True)]
-        for row in (headers, rules, *body)
-    ]
     drawn = tabulate.tabulate(
-        rows,
+        [[gap + cell for gap, cell in zip(gaps, row, strict=True)] for row in (headers, rules, *body)],
         tablefmt=tabulate.simple_separated_format(" "),
         colalign=["left", *("left" if column.left else "right" for column in columns)],
         disable_numparse=True,
+        preserve_whitespace=True,
     )
-    originals = iter(
-        [
-            *(_odd(column.header for column in columns)),
-            *(odd for row, title in enumerate(titles) for odd in _odd_of_row(title, columns, row)),
-        ]
-    )
-    lines = [text.clip(_restored(line, originals).rstrip(), width) for line in drawn.split("\n")]
+    lines = [text.clip(line.rstrip(), width) for line in drawn.split("\n")]
     blocks, place = [], 2
     for title in titles:
         blocks.append(tuple(lines[place : place + len(title)]))
@@ -319,10 +310,10 @@ def _title(title: str, room: int, ellipsis: str) -> list[str]:
     if len(lines) <= _TITLE_LINES:
         return _even(title, lines, room)
     tail = ""
-    for cluster, _ in reversed(list(text.clusters(title))):
-        if text.width_of(f"  {ellipsis}{cluster}{tail}") > room:
+    for grapheme in reversed(text.graphemes(title)):
+        if text.width_of(f"  {ellipsis}{grapheme}{tail}") > room:
             break
-        tail = cluster + tail
+        tail = grapheme + tail
     return [lines[0], f"  {ellipsis}{tail}"]
 
 
@@ -351,33 +342,3 @@ def _spread(titles: Iterable[list[str]]) -> list[list[str]]:
             rest = title[1:]
     spread[-1] += rest
     return spread
-
-
-def _odd(contents: Iterable[str]) -> Iterator[str]:
-    """Yield every cluster that is not one character of one column, but for what takes no column at all."""
-    for content in contents:
-        if not content.isascii():
-            yield from (
-                cluster for cluster, size in text.clusters(content) if size and (size, len(cluster)) != (1, 1)
-            )
-
-
-def _odd_of_row(title: Sequence[str], columns: Sequence[_Column], row: int) -> Iterator[str]:
-    """Yield the odd clusters of a row in the order in which they are drawn: its further lines hold only the title."""
-    yield from _odd(title[:1])
-    yield from _odd(column.cells[row] for column in columns)
-    yield from _odd(title[1:])
-
-
-def _stand_in(content: str) -> str:
-    if not content.isascii():
-        content = "".join(
-            cluster if size == 1 and len(cluster) == 1 else (_WIDE + _MORE * (size - 1) if size else "")
-            for cluster, size in text.clusters(content)
-        )
-    return content.replace(" ", _PAD)
-
-
-def _restored(line: str, originals: Iterator[str]) -> str:
-    plain = line.replace(_PAD, " ").replace(_MORE, "")
-    return re.sub(_WIDE, lambda _: next(originals), plain)

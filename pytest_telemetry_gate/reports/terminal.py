@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.outcome import GateOutcome
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.failures import listed
-from pytest_telemetry_gate.reports.rows import Row, Suite, suites
+from pytest_telemetry_gate.reports.explain import explain
+from pytest_telemetry_gate.reports.failures import list_verdicts
+from pytest_telemetry_gate.reports.rows import Row, SuiteRows, arrange_suites
 from pytest_telemetry_gate.reports.table import Table, table
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 
-__all__ = ["Line", "Writer", "summary", "takes_unicode", "write", "write_explained"]
+__all__ = ["TerminalLine", "Writer", "summarize", "takes_unicode", "write", "write_explained"]
 
 _PIPED = 100  # columns where there is no terminal to ask
 _FIRST = 3  # failures of one criterion that are written in full
@@ -41,7 +43,7 @@ class Writer(Protocol):
         ...
 
 
-class Line(NamedTuple):
+class TerminalLine(NamedTuple):
     """One line of output, and the keywords of ``write_line`` that say how it looks."""
 
     text: str
@@ -50,7 +52,7 @@ class Line(NamedTuple):
 
 def write(
     reporter: Writer,
-    verdicts: Sequence[Verdict],
+    dossiers: Sequence[Dossier],
     gate: GateOutcome,
     *,
     verbosity: int = 0,
@@ -61,15 +63,15 @@ def write(
     unicode = takes_unicode()
     if verbosity >= 0:
         reporter.write_sep("=", "telemetry gate")
-    for line in summary(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
+    for line in summarize(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
         reporter.write_line(line.text, **line.markup)
 
 
-def write_explained(reporter: Writer, lines: Sequence[str]) -> None:
+def write_explained(reporter: Writer, dossiers: Sequence[Dossier]) -> None:
     """Write explanations of verdicts to pytest's terminal, whole lines however long, so that queries can be copied."""
-    if lines:
+    if dossiers:
         reporter.write_sep("=", "telemetry gate, explained")
-    for line in lines:
+    for line in (line for one in dossiers for line in explain(one)):
         reporter.write_line(line, bold=not line.startswith(" "))
 
 
@@ -79,54 +81,58 @@ def takes_unicode() -> bool:
     return encoding.lower().replace("-", "").startswith("utf")
 
 
-def summary(
-    verdicts: Sequence[Verdict],
+def summarize(
+    dossiers: Sequence[Dossier],
     gate: GateOutcome,
     *,
     width: int = _PIPED,
     verbosity: int = 0,
     unicode: bool = True,
     now: float | None = None,
-) -> list[Line]:
+) -> list[TerminalLine]:
     """Return the lines of the summary, none wider than ``width`` columns (20 or more).
 
     Below verbosity 0 only what closes the gate is listed; from 1 on every row is shown and every failure
     explained; from 2 on no failure is folded into a count. ``now`` is the clock of the gate, in seconds since
     the epoch. The order of the verdicts, which differs between distributed runs, does not matter.
     """
-    blocks = list(_attention(verdicts, gate, width=width, verbosity=verbosity, unicode=unicode))
+    verdicts = [one.verdict for one in dossiers]
+    blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode))
     if verbosity >= 0:
-        found = suites(verdicts)
-        many = verbosity == 0 and sum(len(suite.rows) for suite in found) > _MANY
-        for suite in found:
+        tables = arrange_suites(verdicts)
+        many = verbosity == 0 and sum(len(suite.rows) for suite in tables) > _MANY
+        for suite in tables:
             blocks.extend(_suite(suite, gate, many=many, width=width, unicode=unicode))
     setting = ", ".join(_setting(verdicts, now)) if verbosity >= 0 else ""
     blocks.append(list(_last(verdicts, gate, setting, width=width, unicode=unicode)))
     return [
         line
         for place, block in enumerate(filter(None, blocks))
-        for line in ([Line("")] if place else []) + block
+        for line in ([TerminalLine("")] if place else []) + block
     ]
 
 
 def _attention(
-    verdicts: Sequence[Verdict], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
-) -> Iterator[list[Line]]:
+    dossiers: Sequence[Dossier], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
+) -> Iterator[list[TerminalLine]]:
     """Yield what closes the gate, then what only nearly did."""
-    closing = [one for one in verdicts if not one.outcome.lets_through(strict=gate.strict)]
+    closing = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=gate.strict)]
     close = [
         one
-        for one in verdicts
-        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.lets_through(strict=gate.strict)
+        for one in dossiers
+        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.keeps_gate_open(strict=gate.strict)
     ]
     strictly = all(one.outcome is Outcome.WARN for one in closing)
     lots = [(closing, _FIRST, _YELLOW if strictly else _RED), (close if verbosity >= 0 else [], 1, _YELLOW)]
-    for told, first, look in lots:
-        lines = listed(told, verdicts, width=width, verbosity=verbosity, first=first, unicode=unicode)
-        yield [Line(line, look) for line in lines]
+    among = [one.verdict for one in dossiers]
+    for some, first, look in lots:
+        lines = list_verdicts(some, among, width=width, verbosity=verbosity, first=first, unicode=unicode)
+        yield [TerminalLine(line, look) for line in lines]
 
 
-def _suite(suite: Suite, gate: GateOutcome, *, many: bool, width: int, unicode: bool) -> Iterator[list[Line]]:
+def _suite(
+    suite: SuiteRows, gate: GateOutcome, *, many: bool, width: int, unicode: bool
+) -> Iterator[list[TerminalLine]]:
     """Yield the blocks of one suite: its table, group by group, and what is left out of it."""
     groups = [
         (
@@ -137,23 +143,25 @@ def _suite(suite: Suite, gate: GateOutcome, *, many: bool, width: int, unicode: 
         for name, rows in suite.groups
     ]
     shown = [row for _, rows, _ in groups for row in rows]
-    title = [Line(line, _BOLD) for line in text.wrap(text.plain(suite.title, unicode=unicode), width)]
+    title = [TerminalLine(line, _BOLD) for line in text.wrap(text.plain(suite.title, unicode=unicode), width)]
     drawn = table(shown, width=width, unicode=unicode, strict=gate.strict) if shown else Table((), (), ())
     blocks = iter(drawn.blocks)
-    above = [*title, *(Line(line) for line in drawn.header)]
+    above = [*title, *(TerminalLine(line) for line in drawn.header)]
     for name, rows, rest in groups:
         heading = text.plain(name, unicode=unicode)
         if rest:
             heading = f"{heading}{': ' if heading else ''}{_counted(rest, more=bool(rows))}"
-        lines = [Line(line, _BOLD) for line in text.wrap(heading, width, indent="  ")] if heading else []
+        lines = (
+            [TerminalLine(line, _BOLD) for line in text.wrap(heading, width, indent="  ")] if heading else []
+        )
         for row in rows:
-            lines.extend(Line(line, _look(row)) for line in next(blocks))
+            lines.extend(TerminalLine(line, _look(row)) for line in next(blocks))
         above += lines
         # groups of which nothing is shown are one line each, and need no room between them
         if rows or name == groups[-1][0]:
             yield above
             above = []
-    yield [Line(line, _FAINT) for note in drawn.notes for line in text.wrap(note, width, indent="  ")]
+    yield [TerminalLine(line, _FAINT) for note in drawn.notes for line in text.wrap(note, width, indent="  ")]
 
 
 def _matters(row: Row) -> bool:
@@ -172,7 +180,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _look(row: Row) -> Mapping[str, bool]:
     outcome = row.worst.outcome
-    if not outcome.lets_through():
+    if not outcome.keeps_gate_open():
         return _RED
     if outcome is Outcome.PENDING:
         return _FAINT
@@ -181,21 +189,21 @@ def _look(row: Row) -> Mapping[str, bool]:
 
 def _last(
     verdicts: Sequence[Verdict], gate: GateOutcome, setting: str, *, width: int, unicode: bool
-) -> Iterator[Line]:
+) -> Iterator[TerminalLine]:
     """Yield the gate's outcome as the last line; what it was judged in stands before it where one line is too short."""
     word = str(gate.outcome).upper() + (" (strict)" if gate.strict and gate.outcome is Outcome.WARN else "")
     count = f"{len(verdicts)} {_plural(len(verdicts), 'check')}: " if verdicts else ""
-    told = f"telemetry gate: {word}  {text.plain(count + gate.reason, unicode=unicode)}"
+    summary = f"telemetry gate: {word}  {text.plain(count + gate.reason, unicode=unicode)}"
     where = text.plain(setting, unicode=unicode)
-    one_line = f"{told}  {where}"
+    one_line = f"{summary}  {where}"
     if where and text.width_of(one_line) > width:
         for line in text.wrap(where, width, indent="  "):
-            yield Line(line)
+            yield TerminalLine(line)
     elif where:
-        told = one_line
+        summary = one_line
     markup = _RED if not gate.opens else _YELLOW if gate.outcome is Outcome.WARN else _GREEN
-    for line in text.wrap(told, width, indent="  "):
-        yield Line(line, {**markup, **_BOLD})
+    for line in text.wrap(summary, width, indent="  "):
+        yield TerminalLine(line, {**markup, **_BOLD})
 
 
 def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Alert episodes from Prometheus' own ``ALERTS`` series, and the proof that the rules were evaluated.
 
-Samples of ``ALERTS`` are exact rule evaluations, so an alert that fired for one evaluation and resolved is seen;
-a range query would miss it or, by the lookback, merge it with the next. Sources: ``rules/alerting.go`` (ALERTS) and
+Samples of ``ALERTS`` are exact rule evaluations, so that an alert is seen which fired for one evaluation only. A range
+query would miss it or, by the lookback, merge it with the next. Sources: ``rules/alerting.go`` (ALERTS) and
 ``rules/group.go`` (the rule group's metrics) of Prometheus.
 """
 
@@ -36,88 +36,94 @@ class Metrics(Protocol):
 
 
 def alert_events(
-    metrics: Metrics, known: Events, start: float, end: float, *, accept_warnings: bool = False
+    metrics: Metrics, other: Events, start: float, end: float, *, accept_warnings: bool = False
 ) -> Events:
-    """Return what is known about alerts, completed by those that ``ALERTS`` shows from start to end (seconds).
+    """Return the alerts that ``ALERTS`` shows from start to end (seconds), beside the events of another source.
 
-    Resolved ones are included; an episode that began at or before ``start`` was carried in. An episode known from
-    elsewhere is left out where ``ALERTS`` shows the same alert at the same time. Where the source warns of its answer
-    the history is incomplete, unless ``accept_warnings``.
+    Resolved alerts are included; an episode that began at or before ``start`` was carried in. Of an alert that both
+    show at the same time, the episode from ``ALERTS`` stays. The history is incomplete where the metric source warns of
+    its answer, unless ``accept_warnings``.
     """
-    doubts: list[str] = []
-    intervals = {rule.alert: rule.interval for rule in known.rules}
-    seen = tuple(_episodes(_raw(metrics, _FIRING, start - _margin(known), end, doubts), intervals, start))
-    others = tuple(one for one in known.episodes if not any(_same(one, other) for other in seen))
-    evaluations = tuple(_evaluations(metrics, known, start, end, doubts))
-    episodes = tuple(sorted(seen + others, key=lambda one: (one.start, one.name)))
-    events = replace(known, episodes=episodes, evaluations=evaluations)
-    if accept_warnings or not doubts:
+    warnings: list[str] = []
+    intervals = {rule.alert: rule.interval for rule in other.rules}
+    firing = _raw_samples(metrics, _FIRING, start - _margin(other), end, warnings)
+    recorded = tuple(_episodes(firing, intervals, start))
+    further = tuple(
+        episode for episode in other.episodes if not any(_is_same(episode, shown) for shown in recorded)
+    )
+    evaluations = tuple(_evaluations(metrics, other, start, end, warnings))
+    episodes = tuple(sorted(recorded + further, key=lambda episode: (episode.start, episode.name)))
+    events = replace(other, episodes=episodes, evaluations=evaluations)
+    if accept_warnings or not warnings:
         return events
-    return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(doubts)}")
+    return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(warnings)}")
 
 
-def alert_reads(known: Events, start: float, end: float) -> Iterable[tuple[str, float, float]]:
+def alert_reads(other: Events, start: float, end: float) -> Iterable[tuple[str, float, float]]:
     """Yield the selectors that ``alert_events`` reads, and from when to when (seconds)."""
-    selectors = (_FIRING, _EVALUATED, _FAILURES) if known.rules else (_FIRING,)
+    selectors = (_FIRING, _EVALUATED, _FAILURES) if other.rules else (_FIRING,)
     for selector in selectors:
-        yield selector, start - _margin(known), end
+        yield selector, start - _margin(other), end
 
 
-def _margin(known: Events) -> float:
-    """Return how far before the start evaluations are looked for, in seconds."""
-    return 2 * max((rule.interval for rule in known.rules), default=_DEFAULT_INTERVAL)
+def _margin(events: Events) -> float:
+    """Return how far before the start evaluations are searched, in seconds."""
+    return 2 * max((rule.interval for rule in events.rules), default=_DEFAULT_INTERVAL)
 
 
-def _raw(metrics: Metrics, selector: str, start: float, end: float, doubts: list[str]) -> Matrix:
+def _raw_samples(metrics: Metrics, selector: str, start: float, end: float, warnings: list[str]) -> Matrix:
+    """Return a selector's raw samples from start to end (seconds); new warnings are added to the list."""
     milliseconds = round((end - start) * 1000)
     result = metrics.instant(f"{selector}[{milliseconds}ms]", end)
     if not isinstance(result, Matrix):
         message = f"a range selector gave a {type(result).__name__}"
         raise TypeError(message)
-    doubts.extend(text for text in result.warnings if text not in doubts)
+    warnings.extend(text for text in result.warnings if text not in warnings)
     return result
 
 
 def _episodes(matrix: Matrix, intervals: dict[str, float], start: float) -> Iterable[Episode]:
+    """Yield the stretches without a gap of more than two rule intervals that end after ``start`` (seconds)."""
     for labels, present, values in zip(matrix.labels, matrix.present, matrix.values, strict=True):
         times = matrix.times[present & (values == 1)]
         if not len(times):
             continue
         name = labels.get("alertname", "")
         interval = intervals.get(name) or _spacing(times)
-        kept = {key: value for key, value in labels.items() if key not in _NOT_LABELS}
-        breaks = np.flatnonzero(np.diff(times) > 2 * interval) + 1
-        for stretch in np.split(times, breaks):
-            last = float(stretch[-1]) + interval
-            if last > start:
-                yield Episode("alert", name, float(stretch[0]), last, kept)
+        own_labels = {key: value for key, value in labels.items() if key not in _NOT_LABELS}
+        gaps = np.flatnonzero(np.diff(times) > 2 * interval) + 1
+        for stretch in np.split(times, gaps):
+            end = float(stretch[-1]) + interval
+            if end > start:
+                yield Episode("alert", name, float(stretch[0]), end, own_labels)
 
 
 def _spacing(times: NDArray[np.float64]) -> float:
+    """Return the median of the seconds between samples."""
     return float(np.median(np.diff(times))) if len(times) > 1 else _DEFAULT_INTERVAL
 
 
-def _same(one: Episode, other: Episode) -> bool:
+def _is_same(left: Episode, right: Episode) -> bool:
     """Tell whether two reports are of one episode: the same alert, labels that agree, times that touch."""
-    if one.name != other.name or any(other.labels.get(k, v) != v for k, v in one.labels.items()):
+    if left.name != right.name or any(right.labels.get(k, v) != v for k, v in left.labels.items()):
         return False
-    return one.start <= (other.end or one.start) and other.start <= (one.end or other.start)
+    return left.start <= (right.end or left.start) and right.start <= (left.end or right.start)
 
 
 def _evaluations(
-    metrics: Metrics, known: Events, start: float, end: float, doubts: list[str]
+    metrics: Metrics, other: Events, start: float, end: float, warnings: list[str]
 ) -> Iterable[Evaluation]:
     """Yield one entry for each rule group that reported itself, over all servers that evaluate it.
 
-    The gauge holds the time of the newest evaluation at each scrape, so two scrapes in a row may miss up to one
-    group interval and one scrape interval of evaluations without anything being wrong; twice that is a gap.
+    The gauge holds the time of the newest evaluation at each scrape. Two scrapes in a row may therefore miss up to one
+    group interval and one scrape interval of evaluations in a healthy server; twice that is a gap.
     """
-    groups = {rule.group: rule.interval for rule in known.rules}
+    groups = {rule.group: rule.interval for rule in other.rules}
     if not groups:
         return
-    margin = _margin(known)
-    evaluated = _raw(metrics, _EVALUATED, start - margin, end, doubts)
-    failures = _raw(metrics, _FAILURES, start - margin, end, doubts)
+    begin = start - _margin(other)
+    evaluated = _raw_samples(metrics, _EVALUATED, begin, end, warnings)
+    failures = _raw_samples(metrics, _FAILURES, begin, end, warnings)
     for group, interval in groups.items():
         rows = [row for row, labels in enumerate(evaluated.labels) if labels.get("rule_group") == group]
         if not rows:
@@ -125,15 +131,16 @@ def _evaluations(
         present = evaluated.present[rows]
         moments = np.unique(evaluated.values[rows][present])
         edges = np.concatenate(([start], moments[(moments > start) & (moments <= end)], [end]))
-        allowed = 2 * (interval + max(_spacing(evaluated.times[one]) for one in present))
+        allowed_gap = 2 * (interval + max(_spacing(evaluated.times[series]) for series in present))
         failed = math.fsum(
-            _increase(values[there])
-            for labels, values, there in zip(failures.labels, failures.values, failures.present, strict=True)
+            _increase(values[series])
+            for labels, values, series in zip(failures.labels, failures.values, failures.present, strict=True)
             if labels.get("rule_group") == group
         )
-        yield Evaluation(group, float(np.diff(edges).max()), allowed, failed)
+        yield Evaluation(group, float(np.diff(edges).max()), allowed_gap, failed)
 
 
 def _increase(values: NDArray[np.float64]) -> float:
+    """Return by how much a counter rose, resets added."""
     steps = np.diff(values)
     return float(np.where(steps < 0, values[1:], steps).sum())

@@ -1,7 +1,7 @@
-"""The event source ``alertmanager``: what ``prometheus`` tells, what fires right now, and what was silenced.
+"""The event source ``alertmanager``: the alerts of ``prometheus``, those that fire right now, and silences.
 
-Alertmanager forgets an alert when it is resolved, so by itself it proves nothing about the past; the history comes
-from the metric source's ``ALERTS``. API v2: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+Alertmanager forgets an alert when it is resolved, so by itself it proves nothing about the past. The history comes from
+the metric source's ``ALERTS``. API v2: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Episode, Events, Silence
+from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
+from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
 from pytest_telemetry_gate.support.durations import parse_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["Alertmanager"]
 
-_ALERTS = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+_EVERY_STATE = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
 
 
-class Alertmanager:
+class Alertmanager(EventSource):
     """Asks one Alertmanager beside the region's own server."""
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
@@ -45,12 +46,16 @@ class Alertmanager:
         """Return the alerts and silences that touch the time from start to end."""
         if kind != "alerts":
             return self._history.events(kind, start, end)
-        alerts, silences = self._get("/api/v2/alerts", _ALERTS), self._get("/api/v2/silences")
+        alerts, silences = self._get("/api/v2/alerts", _EVERY_STATE), self._get("/api/v2/silences")
         try:
-            firing = [_episode(one) for one in alerts]
-            muted = [one for one in map(_silence, silences) if one.start <= end and one.end >= start]
-        except (LookupError, TypeError, ValueError, AttributeError):
-            message = f"{self._where}{self._url}: answered JSON that is not Alertmanager's"
+            firing = [_episode(alert) for alert in alerts]
+            muted = [
+                silence
+                for silence in map(_silence, silences)
+                if silence.start <= end and silence.end >= start
+            ]
+        except ODD_JSON:
+            message = f"{self._where}{self._url}: response is JSON, but not of Alertmanager's API"
             raise SourceError(message) from None
         return self._history.events_with(kind, start, end, others=firing, silences=muted)
 
@@ -63,9 +68,8 @@ class Alertmanager:
 
 def _episode(alert: Mapping[str, Any]) -> Episode:
     labels = {str(key): str(value) for key, value in alert["labels"].items()}
-    return Episode(
-        "alert", labels.pop("alertname", ""), parse_time(alert["startsAt"]), None, labels
-    )  # endsAt is only when it would be forgotten
+    # Its endsAt is only the time at which Alertmanager would forget it.
+    return Episode("alert", labels.pop("alertname", ""), parse_time(alert["startsAt"]), None, labels)
 
 
 def _silence(silence: Mapping[str, Any]) -> Silence:
@@ -79,7 +83,7 @@ def _silence(silence: Mapping[str, Any]) -> Silence:
 
 
 def _matchers(matchers: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, str]]:
-    for one in matchers:
-        equal = one.get("isEqual", True)
-        op = ("=~" if equal else "!~") if one["isRegex"] else ("=" if equal else "!=")
-        yield str(one["name"]), op, str(one["value"])
+    for matcher in matchers:
+        equal = matcher.get("isEqual", True)
+        op = ("=~" if equal else "!~") if matcher["isRegex"] else ("=" if equal else "!=")
+        yield str(matcher["name"]), op, str(matcher["value"])

@@ -1,7 +1,7 @@
-"""Several instant queries in one: each result carries the number of its query in a label of its own.
+"""Several instant queries in one request: a label of its own carries the number of each result's query.
 
-``or`` keeps every series of its left side and those of its right side whose labels are not there yet (VectorOr in
-Prometheus' ``promql/engine.go``); with a label that differs between any two queries it keeps all of them, as they are.
+``or`` keeps every series of its left side, and those of its right side whose labels the left side lacks (VectorOr in
+Prometheus' ``promql/engine.go``). With a label that differs between any two queries it keeps all series as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INDEX = "__telemetry_gate_query__"
 
 
 def join(queries: Sequence[str]) -> str:
-    """Return one expression for several that each yield a vector."""
+    """Return one expression for several queries that each yield a vector."""
     # A line of its own, since a query may end in a comment.
     return " or ".join(
         f'label_replace(\n{query}\n, "{INDEX}", "{number}", "", "")' for number, query in enumerate(queries)
@@ -26,7 +26,7 @@ def join(queries: Sequence[str]) -> str:
 
 
 def separate(answer: Vector, count: int) -> list[Vector]:
-    """Return the result of each of ``count`` joined queries; raises ValueError for a series of none of them."""
+    """Return the results of ``count`` joined queries; raises ValueError for a series without the number of a query."""
     rows: list[list[int]] = [[] for _ in range(count)]
     for row, labels in enumerate(answer.labels):
         number = int(labels.get(INDEX, ""))

@@ -16,7 +16,9 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from pytest_telemetry_gate.errors import SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.model.sources import LiveSource
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.sources.http.session import Reply
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
@@ -32,7 +34,7 @@ from pytest_telemetry_gate.sources.prometheus_json import (
     sample_times,
 )
 from pytest_telemetry_gate.support.durations import parse_duration
-from pytest_telemetry_gate.support.threads import begin
+from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -42,15 +44,14 @@ __all__ = ["PrometheusSource"]
 T = TypeVar("T")
 
 _MAX_POINTS = 11_000  # of one series in one answer: Prometheus' own limit (web/api/v1/api.go)
-_KEYS = ("semantics",)
-_PROFILES = ("2", "3")
+_OWN_KEYS = ("semantics",)
 _PROBE_REQUESTS = 3  # requests at once that a probe sends, where the region's concurrency allows it
-_RECENT = "up[10m]"
+_RECENT_UP = "up[10m]"
 _NO_LOOKUP = (TelemetryGateError, PrometheusApiClientException, *ODD_JSON)
 """What a look-up raises where the server does not offer it, or answers in another form."""
 
 
-class PrometheusSource:
+class PrometheusSource(LiveSource):
     """Asks one server. Every method raises SourceError: one line that names region, address and cause.
 
     A server's own warnings stand in the results' ``warnings``. Safe to use from several threads.
@@ -60,7 +61,7 @@ class PrometheusSource:
     extent = ""
 
     def __init__(self, settings: RegionSettings) -> None:
-        http = HttpSettings.from_settings(settings, _KEYS)
+        http = HttpSettings.from_settings(settings, _OWN_KEYS)
         self._where = f"region {settings.name}: " if settings.name else ""
         self._url = http.url
         self._transport = Transport(
@@ -72,8 +73,8 @@ class PrometheusSource:
         self.semantics = "3"
         self.scrape_intervals: Mapping[str, float] = {}
         self._profile = settings.options.get("semantics")
-        if self._profile is not None and str(self._profile) not in _PROFILES:
-            raise settings.error(("semantics",), f"semantics: {self._profile!r} is not one of {_PROFILES}")
+        if self._profile is not None and str(self._profile) not in PROFILES:
+            raise settings.error(("semantics",), f"semantics: {self._profile!r} is not one of {PROFILES}")
         self._interval = settings.scrape_interval
         self._concurrency = settings.concurrency
 
@@ -84,15 +85,15 @@ class PrometheusSource:
         """
         version, targets = self._version, self._target_intervals
         if self._concurrency >= _PROBE_REQUESTS:
-            version, targets = begin(version).result, begin(targets).result
+            version, targets = start_in_background(version).result, start_in_background(targets).result
         self._check_query_api()
-        profile = str(self._profile or version() or _PROFILES[-1])
+        profile = str(self._profile or version() or PROFILES[-1])
         intervals = targets() or self._measured_intervals()
         if self._interval is not None:
             intervals.setdefault("", self._interval)
         return {"semantics": profile, "scrape_intervals": intervals}
 
-    def know(self, probed: Mapping[str, Any]) -> None:
+    def restore_probe(self, probed: Mapping[str, Any]) -> None:
         """Take over what ``probe()`` returned, in this or another process of the run."""
         self.semantics = probed["semantics"]
         self.scrape_intervals = probed["scrape_intervals"]
@@ -176,7 +177,10 @@ class PrometheusSource:
         return self.error(f"{self._url}: response is JSON, but not of Prometheus' API")
 
     def _check_query_api(self) -> None:
-        """Raise SourceError where the server does not answer a query; any answer will do."""
+        """Raise SourceError where the server does not answer a query; any answer will do.
+
+        The library's own check asks for ``/``, which Prometheus redirects and Mimir and others do not have.
+        """
         self._ask("GET", "/api/v1/query", {"query": "vector(1)"})
 
     def _version(self) -> str:
@@ -187,7 +191,7 @@ class PrometheusSource:
             return ""
         # Mimir and others have versions of their own, with the name of their application beside it.
         major = "" if "application" in data else str(data.get("version", "")).partition(".")[0]
-        return major if major in _PROFILES else ""
+        return major if major in PROFILES else ""
 
     def _target_intervals(self) -> dict[str, float]:
         """Return the seconds between scrapes by job, as the server's targets are configured."""
@@ -203,7 +207,7 @@ class PrometheusSource:
     def _measured_intervals(self) -> dict[str, float]:
         """Return the seconds between scrapes by job, as the newest samples of ``up`` lie apart."""
         try:
-            return _shortest(_spacings(self._client.custom_query(_RECENT)))
+            return _shortest(_spacings(self._client.custom_query(_RECENT_UP)))
         except _NO_LOOKUP:
             return {}
 

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.model.events import Episode, Events, Rule, Silence
+from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.sources.alert_history import alert_events
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
+from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["PrometheusAlerts"]
 
 
-class PrometheusAlerts:
-    """Tells alerts by the server's rules API and its ``ALERTS`` series."""
+class PrometheusAlerts(EventSource):
+    """Reads alerts from the server's rules API and its ``ALERTS`` series."""
 
     def __init__(self, source: PrometheusSource) -> None:
         self._source = source
@@ -43,21 +44,19 @@ class PrometheusAlerts:
         others: Iterable[Episode] = (),
         silences: Sequence[Silence] = (),
     ) -> Events:
-        """Return the same with what another source knows about alerts; raises SourceError for any other kind."""
+        """Return ``events()`` with the episodes and silences of another source; raises SourceError for other kinds."""
         if kind != "alerts":
-            message = (
-                f"{self.description} tells no {kind}: events.{kind} in telemetry.yaml says where they are"
-            )
+            message = f"{self.description} has no {kind}: set events.{kind} in telemetry.yaml"
             raise self._source.error(message)
         try:
             rules = tuple(_rules(self._source.rules()))
-        except (LookupError, TypeError, ValueError, AttributeError):
-            message = f"{self.description}: the rules API answered what is not Prometheus'"
+        except ODD_JSON:
+            message = f"{self.description}: response of the rules API is not Prometheus'"
             raise self._source.error(message) from None
-        known = Events(
+        other = Events(
             start, end, complete=True, episodes=tuple(others), rules=rules, silences=tuple(silences)
         )
-        return alert_events(self._source, known, start, end, accept_warnings=self._source.accept_warnings)
+        return alert_events(self._source, other, start, end, accept_warnings=self._source.accept_warnings)
 
 
 def _rules(groups: Sequence[Any]) -> Iterable[Rule]:

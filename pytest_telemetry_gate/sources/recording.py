@@ -1,4 +1,4 @@
-"""The metric source ``recording``: PromQL evaluated in the process over recorded samples, without a server."""
+"""The metric source ``recording``: PromQL evaluated in this process over recorded samples, without a server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
+from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.support.durations import format_time
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordingSource"]
 
 
-class RecordingSource:
+class RecordingSource(Source):
     """Answers from one region of a recording, with the semantics profile that the recording was made under."""
 
     def __init__(self, recording: Recording, region: str) -> None:
@@ -29,8 +31,8 @@ class RecordingSource:
         self.scrape_intervals: Mapping[str, float] = recording.scrape_intervals(region)
         start, end = recording.time_range(region)
         # A recording of replays alone has no first sample and no last.
-        held = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
-        self.extent = f"the recording holds {held}"
+        extent = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
+        self.extent = f"the recording holds {extent}"
         self._engine = Engine(recording.storage(region), semantics=recording.semantics)
 
     @classmethod
@@ -38,7 +40,7 @@ class RecordingSource:
         """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
         unknown = next((key for key in settings.options if key != "path"), None)
         if unknown is not None:
-            message = f"{settings.where}: unknown key {unknown!r}: source recording has `path` alone"
+            message = f"{settings.where}: unknown key {unknown!r}: source recording has only `path`"
             raise SourceError(message)
         path = settings.options.get("path")
         if not isinstance(path, str):
@@ -54,15 +56,15 @@ class RecordingSource:
             region = ""
         return cls(recording, region)
 
-    def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
-        """Evaluate at one time, in seconds; raises PromQLError or RecordingError."""
+    def instant(self, promql: str | Expr, time: float) -> Scalar | Vector | Matrix | str:
+        """Evaluate a text or a parsed expression at one time, in seconds; raises PromQLError or RecordingError."""
         return self._engine.instant(promql, time)
 
     def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
         """Evaluate at several times, in seconds, at once; None where they have to be asked one by one."""
         return self._engine.instants(promql, times)
 
-    def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
+    def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:
         """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""
         return self._engine.range(promql, start, end, step)
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.recording.merge import covering
+from pytest_telemetry_gate.model.sources import EventSource, Source
+from pytest_telemetry_gate.recording.merge import find_complete_stretch
 from pytest_telemetry_gate.sources.alert_history import alert_events
 from pytest_telemetry_gate.sources.recording import RecordingSource
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["RecordedEvents"]
 
 
-class RecordedEvents:
-    """Tells what the recording's index holds, and for alerts what its ``ALERTS`` series say."""
+class RecordedEvents(EventSource):
+    """Reads the events of the recording's index, and alerts from its ``ALERTS`` series as well."""
 
     def __init__(self, source: RecordingSource) -> None:
         self._source = source
@@ -37,24 +37,24 @@ class RecordedEvents:
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the recorded events of a kind; raises SourceError where none were recorded or they are damaged.
 
-        A recording without an alert history still tells alerts by its ``ALERTS`` series, with no rules known.
+        A recording without an alert history still has alerts in its ``ALERTS`` series; it knows no rules then.
         """
         wire = self._source.recording.events(self._source.region, kind)
         if wire is None and kind != "alerts":
             message = f"{self.description} holds no {kind}"
             raise SourceError(message)
         try:
-            known = Events(start, end, complete=True) if wire is None else _known(wire, start, end)
+            events = Events(start, end, complete=True) if wire is None else _recorded(wire, start, end)
         except (KeyError, TypeError, ValueError) as error:
             message = f"{self.description}: damaged events of kind {kind!r} in index.json: {error!r}"
             raise SourceError(message) from None
-        return alert_events(self._source, known, start, end) if kind == "alerts" else known
+        return alert_events(self._source, events, start, end) if kind == "alerts" else events
 
 
-def _known(wire: Mapping[str, Any], start: float, end: float) -> Events:
-    """Return recorded events as they were known for one stretch of time, whatever is missing of another."""
-    known = Events.from_wire(wire)
-    span = covering(wire, start, end)
+def _recorded(wire: Mapping[str, Any], start: float, end: float) -> Events:
+    """Return recorded events, complete where one recorded stretch of time covers start to end."""
+    events = Events.from_wire(wire)
+    span = find_complete_stretch(wire, start, end)
     if span is None:
-        return known
-    return replace(known, start=span[0], end=span[1], complete=True, reason="")
+        return events
+    return replace(events, start=span[0], end=span[1], complete=True, reason="")

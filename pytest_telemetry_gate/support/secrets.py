@@ -1,4 +1,4 @@
-"""What must never be shown: one collection for each environment, in which everybody who reads a secret puts it."""
+"""What must never be shown: one collection for each environment, to which every reader of a secret adds it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import logging
 import os
 import re
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["MASK", "Secrets", "is_secret_name", "scrubbed"]
+from pytest_telemetry_gate.support.places import map_texts
+
+__all__ = ["MASK", "Secrets", "is_secret_name", "scrub_texts"]
 
 MASK = "**********"
 _NAME = re.compile(
@@ -21,7 +24,7 @@ _NAME = re.compile(
 _FOLDERS = frozenset({"PWD", "OLDPWD"})  # POSIX' names of folders, not passwords
 _SHORTEST = 4  # characters; scrubbing shorter values would shred every text
 _LOGIN = re.compile(r"(://)[^/@\s]+@")
-_LOGGERS = ("urllib3.connectionpool", "urllib3.connection")  # tell whole addresses at level DEBUG
+_LOGGERS = ("urllib3.connectionpool", "urllib3.connection")  # write whole addresses at level DEBUG
 
 
 def is_secret_name(name: str) -> bool:
@@ -30,20 +33,11 @@ def is_secret_name(name: str) -> bool:
 
 
 class Secrets:
-    """Remembers texts and takes them out of others, in every form in which a server or a library could repeat them."""
+    """Remembers texts and masks them in others, in every form in which a server or a library could repeat them."""
 
     def __init__(self) -> None:
         self._longest_first: tuple[str, ...] = ()
-        _known.add(self)
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(_masked)
-
-    @classmethod
-    def of_environment(cls) -> Secrets:
-        """Return what environment variables with secret names hold."""
-        found = cls()
-        found.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
-        return found
+        self._lock = threading.Lock()  # drives run at once and add what they are given
 
     def keep(self, *texts: str) -> None:
         """Remember secrets; those of less than four characters cannot be told from other text."""
@@ -56,15 +50,20 @@ class Secrets:
                 json.dumps(text)[1:-1],
                 repr(text)[1:-1],
             }
-            known = {one for one in forms if len(one) >= _SHORTEST}.union(self._longest_first)
-            # The longest first, so that none is taken apart by another that is part of it.
-            self._longest_first = tuple(sorted(known, key=len, reverse=True))
+            with self._lock:
+                kept = {form for form in forms if len(form) >= _SHORTEST}.union(self._longest_first)
+                # The longest first, so that no secret is broken up by another that is part of it.
+                self._longest_first = tuple(sorted(kept, key=len, reverse=True))
 
-    def keep_named(self, given: Mapping[str, str]) -> None:
-        """Remember the values of variables or headers whose names say that they are secret, with and without a scheme."""
-        for name, value in given.items():
+    def keep_named(self, values: Mapping[str, str]) -> None:
+        """Remember the values of variables or headers with secret names, with and without a scheme."""
+        for name, value in values.items():
             if is_secret_name(name):
                 self.keep(value, *value.split()[1:])
+
+    def keep_environment(self) -> None:
+        """Remember what environment variables with secret names hold, which drives hand on to what they drive."""
+        self.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
 
     def scrub(self, text: str) -> str:
         """Return a text without any of them, and without the logins of addresses."""
@@ -72,23 +71,29 @@ class Secrets:
             text = text.replace(secret, MASK)
         return _LOGIN.sub(r"\1", text)
 
+    def mask_logs(self) -> None:
+        """Mask these secrets also in what urllib3 logs, for as long as this collection exists.
 
-def scrubbed(wire: Any, scrub: Callable[[str], str]) -> Any:
+        Adds a filter to urllib3's loggers, which are global. To be called by whoever is about to send requests with
+        these secrets; calling it again changes nothing.
+        """
+        _masked_in_logs.add(self)
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_mask_record)
+
+
+def scrub_texts(wire: Any, scrub: Callable[[str], str]) -> Any:
     """Return builtins with every text in them scrubbed."""
-    if isinstance(wire, dict):
-        return {key: scrubbed(inner, scrub) for key, inner in wire.items()}
-    if isinstance(wire, list | tuple):
-        return [scrubbed(inner, scrub) for inner in wire]
-    return scrub(wire) if isinstance(wire, str) else wire
+    return map_texts(wire, lambda text, _: scrub(text))
 
 
-_known: weakref.WeakSet[Secrets] = weakref.WeakSet()
+_masked_in_logs: weakref.WeakSet[Secrets] = weakref.WeakSet()
 
 
-def _masked(record: logging.LogRecord) -> bool:
-    """Take secrets out of a record of a library that does not know what is one."""
+def _mask_record(record: logging.LogRecord) -> bool:
+    """Mask secrets in a record of a library that does not know what is secret."""
     text = shown = record.getMessage()
-    for secrets in list(_known):
+    for secrets in list(_masked_in_logs):
         shown = secrets.scrub(shown)
     if shown != text:
         record.msg, record.args = shown, ()

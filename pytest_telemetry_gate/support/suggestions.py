@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["suggestion"]
+__all__ = ["suggest"]
 
 
 # What other tools call these keys, so that whoever comes from there is shown the right one
@@ -18,7 +18,7 @@ _ELSEWHERE = {
 }
 
 
-def suggestion(name: object, allowed: Iterable[str]) -> str:
+def suggest(name: object, allowed: Iterable[str]) -> str:
     """Return what to write instead of a wrong name: the nearest one, else all that are allowed."""
     names = sorted(one for one in allowed if one)
     elsewhere = {other: ours for other, ours in _ELSEWHERE.items() if ours in names}

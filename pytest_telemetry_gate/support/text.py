@@ -1,4 +1,4 @@
-"""Text that is safe to write and fits: visible escapes, the width of characters in a terminal, wrapping.
+"""Text that is safe to write and fits: visible escapes, widths in a terminal, wrapping.
 
 Labels, titles and answers come from servers and files, so they may hold anything: control sequences that
 repaint a terminal, line breaks that fake a verdict, characters that XML cannot carry.
@@ -7,10 +7,8 @@ repaint a terminal, line breaks that fake a verdict, characters that XML cannot 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
 
-__all__ = ["clip", "clusters", "for_xml", "one_line", "plain", "width_of", "without_password", "wrap"]
+__all__ = ["clip", "escape_for_xml", "graphemes", "one_line", "plain", "strip_passwords", "width_of", "wrap"]
 
 _BLANK = re.compile(r"[ \t\r\n]+")
 # XML 1.0, production 2 (Char), less the carriage return, which a parser would turn into a line feed
@@ -20,24 +18,24 @@ _ASCII = str.maketrans({"±": "+-", "≤": "<=", "≥": ">=", "≠": "!=", "…"
 
 
 def plain(text: str, *, unicode: bool = True) -> str:
-    """Return one line that prints as itself: no control, format or private characters, no runs of blanks."""
+    """Return one line that prints as itself: no control, format or private characters, no runs of spaces."""
     text = _BLANK.sub(" ", text)
     if not text.isprintable():
         text = "".join(char if char.isprintable() else _escaped(char) for char in text)
     return text if unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
-def for_xml(text: str) -> str:
+def escape_for_xml(text: str) -> str:
     r"""Return the text with every character that XML 1.0 forbids as a visible escape, ``\x00`` or ``\ufffe``."""
-    return _NOT_XML.sub(lambda found: _escaped(found[0]), text)
+    return _NOT_XML.sub(lambda match: _escaped(match[0]), text)
 
 
 def one_line(text: str) -> str:
     """Return the text on one line and fit for XML."""
-    return for_xml(_BLANK.sub(" ", text)).strip()
+    return escape_for_xml(_BLANK.sub(" ", text)).strip()
 
 
-def without_password(text: str) -> str:
+def strip_passwords(text: str) -> str:
     """Return the text with ``user:password@`` taken out of every URL in it."""
     return _PASSWORD.sub("", text)
 
@@ -50,27 +48,21 @@ def _escaped(char: str) -> str:
 
 
 def width_of(text: str) -> int:
-    """Return how many terminal columns a printable text takes: two for East Asian wide characters (UAX 11)."""
-    return len(text) if text.isascii() else sum(map(_width, text))
+    """Return how many terminal columns a printable text takes, by Unicode's tables in wcwidth."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import width  # late, since its tables are large and most texts are ASCII
+
+    return width(text)
 
 
-def _width(char: str) -> int:
-    if unicodedata.category(char) in {"Mn", "Me"} or "\u1160" <= char <= "\u11ff":
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+def graphemes(text: str) -> list[str]:
+    """Return the characters as people see them: letters together with the marks that combine with them."""
+    if text.isascii():
+        return list(text)
+    from wcwidth import iter_graphemes
 
-
-def clusters(text: str) -> Iterator[tuple[str, int]]:
-    """Yield each character together with the marks that combine with it, and the columns both take."""
-    cluster, width = "", 0
-    for char in text:
-        size = _width(char)
-        if width and size:
-            yield cluster, width
-            cluster, width = "", 0
-        cluster, width = cluster + char, width + size
-    if cluster:
-        yield cluster, width
+    return list(iter_graphemes(text))
 
 
 def clip(text: str, width: int, ellipsis: str = "...") -> str:
@@ -81,26 +73,30 @@ def clip(text: str, width: int, ellipsis: str = "...") -> str:
 
 
 def _head(text: str, width: int) -> str:
-    taken = []
-    for cluster, size in clusters(text):
-        width -= size
-        if width < 0:
+    """Return as much of the beginning as fits; not by ``wcwidth.clip``, which fills up half a wide character."""
+    if text.isascii():
+        return text[: max(width, 0)]
+    head = ""
+    for grapheme in graphemes(text):
+        # The whole, since marks of some scripts are narrower beside others.
+        if width_of(head + grapheme) > width:
             break
-        taken.append(cluster)
-    return "".join(taken)
+        head += grapheme
+    return head
 
 
 def wrap(text: str, width: int, *, indent: str = "", breaks: str = " ") -> list[str]:
     """Break a text into lines of at most ``width`` columns, every line but the first after ``indent``.
 
-    Lines end after one of the characters ``breaks`` where there is one, else anywhere.
+    Lines end after one of the characters ``breaks`` where there is one, else anywhere. ``wcwidth.wrap`` knows no
+    such characters, and breaks long words, such as queries, in the middle of a line.
     """
     lines: list[str] = []
     prefix = ""
     rest = text
     while width_of(prefix + rest) > width:
         # two columns hold any character, however narrow the space is
-        head = _head(rest, max(width - len(prefix), 2))
+        head = _head(rest, max(width - len(prefix), 2)) or graphemes(rest)[0]
         cut = max(head.rfind(char) for char in breaks) + 1
         if rest[len(head) : len(head) + 1] == " ":
             cut = len(head)

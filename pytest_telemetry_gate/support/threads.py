@@ -7,12 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["begin"]
+__all__ = ["start_in_background"]
 
 T = TypeVar("T")
 
 
-def begin(task: Callable[[], T]) -> Future[T]:
+def start_in_background(task: Callable[[], T]) -> Future[T]:
     """Run a task in a thread of its own; nobody waits for it, at the end of the process either, but who asks the result."""
     future: Future[T] = Future()
 

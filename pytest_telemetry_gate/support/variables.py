@@ -1,13 +1,21 @@
-"""Variables in texts: ``$name`` in queries and in the texts of a replay."""
+"""Variables in texts: ``$name`` of suites and replays, and references such as ``${VAR}`` to what is outside the files."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
-__all__ = ["expand"]
+from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name
+
+__all__ = ["expand", "expand_references"]
 
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_ENVIRONMENT = r"\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}"
+_REFERENCE = re.compile(rf"\${_ENVIRONMENT}", re.ASCII)
+_REFERENCE_OR_FILE = re.compile(rf"\$(?:(?P<dollar>\$)|{_ENVIRONMENT}|\{{file:(?P<file>[^}}]+)\}})", re.ASCII)
 
 
 def expand(text: str, values: dict[str, str]) -> str:
@@ -27,3 +35,49 @@ def expand(text: str, values: dict[str, str]) -> str:
         return values[name]
 
     return _VARIABLE.sub(value, text)
+
+
+def expand_references(
+    text: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    secrets: Secrets | None = None,
+) -> str:
+    """Put environment variables in the place of ``${VAR}`` and ``${VAR:-default}``.
+
+    With a ``folder``, ``${file:PATH}`` stands for a file's text without the last line break, ``PATH`` counting from
+    there, and ``$$`` for a dollar. ``secrets`` remember what comes from files and from variables with secret names.
+    Raises ValueError for a variable that is not set and has no default, and for a file that cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+
+    def value(match: re.Match[str]) -> str:
+        groups = match.groupdict()
+        if groups.get("dollar"):
+            return "$"
+        if folder is not None and groups.get("file"):
+            content = _content(folder, groups["file"])
+            if secrets is not None:
+                secrets.keep(content)
+            return content
+        name, default = groups["name"], groups["default"]
+        content = environ.get(name, "")
+        if content and secrets is not None and is_secret_name(name):
+            secrets.keep(content)
+        if not content and default is None:
+            what = "empty" if name in environ else "not set"
+            message = f"environment variable {name} is {what}; ${{{name}:-DEFAULT}} gives a default"
+            raise ValueError(message)
+        return content or default
+
+    return (_REFERENCE if folder is None else _REFERENCE_OR_FILE).sub(value, text)
+
+
+def _content(folder: Path, file: str) -> str:
+    try:
+        return (folder / file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        message = f"${{file:{file}}} cannot be read: {reason}"
+        raise ValueError(message) from None

@@ -11,10 +11,11 @@ from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
 
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events, Rule
-from pytest_telemetry_gate.model.outcome import gate_outcome
+from pytest_telemetry_gate.model.outcome import decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
-from pytest_telemetry_gate.plugin.session import conclude
+from pytest_telemetry_gate.plugin.hooks import conclude
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
 AT = START + 7200
@@ -71,10 +72,10 @@ def test_the_page_knows_all_verdicts():
 def test_the_seven_verdicts(row):
     verdict = a_verdict(row["verdict"])
     through = row["lets the gate through"]
-    assert verdict.outcome.lets_through() == through.startswith("yes")
-    assert verdict.outcome.lets_through(strict=True) == (through == "yes")
+    assert verdict.outcome.keeps_gate_open() == through.startswith("yes")
+    assert verdict.outcome.keeps_gate_open(strict=True) == (through == "yes")
     try:
-        conclude([verdict], strict=False)
+        conclude([Dossier(verdict)], strict=False)
         found = "passed"
     except pytest.skip.Exception:
         found = "skipped"
@@ -246,7 +247,7 @@ def test_the_clock(gate, row):
 @pytest.mark.parametrize("row", table("verdicts"), ids=lambda row: " ".join(filter(None, row.values())))
 def test_the_outcome_of_the_gate(row):
     selected, collected = map(int, row["selected of collected"].split(" of "))
-    found = gate_outcome(
+    found = decide_gate(
         [a_verdict(word) for word in row["verdicts"].split(", ") if word],
         selected=selected,
         collected=collected,

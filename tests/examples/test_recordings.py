@@ -12,7 +12,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from pytest_telemetry_gate.promql import Engine, Group, Matcher, Matrix, Vector
+from pytest_telemetry_gate.promql import Engine, Matcher, Matrix, SeriesGroup, Vector
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import Captures
 
@@ -23,7 +23,7 @@ P95 = 'histogram_quantile({}, sum by (le) (rate(parse_duration_ms_bucket{{job="p
 Samples = dict[tuple[tuple[str, str], ...], tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
-def _samples(groups: list[Group]) -> Samples:
+def _samples(groups: list[SeriesGroup]) -> Samples:
     """Return times and the bits of the values, which tell a stale marker from another NaN, by series."""
     found: Samples = {}
     for group in groups:

@@ -10,8 +10,8 @@ import pytest
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
-from pytest_telemetry_gate.gate import plan
-from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks
@@ -28,9 +28,9 @@ def judged(folder: Path) -> list[Verdict]:
         builtin_hooks.pytest_telemetry_gate_event_sources(),
         KINDS,
     )
-    session = GateSession(environment, registry)
+    session = Gate(environment, registry)
     suite = load_suite(folder / "step2.gate.yaml", KINDS, display_path="step2.gate.yaml")
-    return [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
+    return [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
 
 
 def row(verdict: Verdict) -> str:
@@ -59,7 +59,9 @@ def test_the_good_rollout_passes_everywhere(examples):
 
 
 def test_the_regressed_rollout_fails_by_its_four_faults_and_what_follows_from_them(examples):
-    closed = [one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.lets_through()]
+    closed = [
+        one for one in judged(examples / "telemetry_step2_regressed") if not one.outcome.keeps_gate_open()
+    ]
     caught = {(one.criterion, str(one.outcome)) for one in closed}
     assert caught == {
         ("parse_duration_p95", "fail"),

@@ -15,8 +15,8 @@ from promql.server_engine import ServerEngine
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
-from pytest_telemetry_gate.gate import plan
-from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin import builtin_hooks
@@ -74,9 +74,9 @@ def test_the_gate_has_the_values_of_a_real_prometheus(
         builtin_hooks.pytest_telemetry_gate_event_sources(),
         KINDS,
     )
-    session = GateSession(environment, registry)
+    session = Gate(environment, registry)
     suite = load_suite(tmp_path / "host.gate.yaml", KINDS)
-    verdicts = [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
+    verdicts = [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
     assert [one.name for one in verdicts if one.outcome is not Outcome.PASS] == []
     fired = 0.0
     for verdict in verdicts:

@@ -10,8 +10,8 @@ import numpy as np
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
-from pytest_telemetry_gate.gate import plan
-from pytest_telemetry_gate.gate.asker import GateSession
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin import builtin_hooks
@@ -63,9 +63,9 @@ def judged(folder: Path, semantics: str) -> dict[str, Verdict]:
         builtin_hooks.pytest_telemetry_gate_sources(),
         builtin_hooks.pytest_telemetry_gate_event_sources(),
     )
-    session = GateSession(environment, Registry(sources, events, KINDS))
+    session = Gate(environment, Registry(sources, events, KINDS))
     suite = load_suite(folder / "small.gate.yaml", KINDS, display_path="small.gate.yaml")
-    verdicts = [judge(check, session.answers(check)) for check in plan.checks(suite, environment)]
+    verdicts = [judge(check, session.answers(check)).verdict for check in plan_checks(suite, environment)]
     return {verdict.criterion: verdict for verdict in verdicts}
 
 

@@ -14,6 +14,7 @@ from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
+from pytest_telemetry_gate.support.secrets import Secrets
 
 pytestmark = pytest.mark.integration
 
@@ -35,9 +36,9 @@ def verdicts(
     isolation: str = "batch",
 ) -> tuple[list[Verdict], float]:
     suite = load_replay(suite_of(folder, service, numbers, counter=counter, lag=lag, isolation=isolation))
-    live = LiveReplay(suite, lambda: source, 1, suite.cases)
+    live = LiveReplay(suite, lambda: source, 1, suite.cases, secrets=Secrets())
     started = time.monotonic()
-    found = [judge_case(suite, case, live.capture(case)) for case in suite.cases]
+    found = [judge_case(suite, case, live.capture(case)).verdict for case in suite.cases]
     return found, time.monotonic() - started
 
 

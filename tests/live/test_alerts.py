@@ -17,7 +17,7 @@ import servers
 import yaml
 from regions import LiveProject
 
-from pytest_telemetry_gate.model.environment import RegionSettings
+from pytest_telemetry_gate.model.environment import Origin, RegionSettings
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
 pytestmark = pytest.mark.integration
@@ -147,7 +147,9 @@ def test_alerts_are_counted_and_their_absence_is_proven(judged: dict[str, tuple[
 
 def test_scrape_intervals_come_from_targets_else_from_up_else_from_telemetry_yaml(world: World):
     def intervals(url: str, stated: float | None = None) -> object:
-        settings = RegionSettings("eu", "prometheus", {"url": url}, {}, "t:1", Path(), scrape_interval=stated)
+        settings = RegionSettings(
+            "eu", "prometheus", {"url": url}, {}, Origin("t"), Path(), scrape_interval=stated
+        )
         return PrometheusSource(settings).probe()["scrape_intervals"]
 
     def no_targets(exchange: faults.Exchange) -> None:

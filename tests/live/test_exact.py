@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from regions import LiveProject
 
 from pytest_telemetry_gate.errors import UnreachableError
-from pytest_telemetry_gate.gate.asker import GateSession
 from pytest_telemetry_gate.gate.fetch import joinable
+from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.answers import Answer, Value
-from pytest_telemetry_gate.model.environment import Deadline, Environment, RegionSettings
+from pytest_telemetry_gate.model.environment import Deadline, Environment, Origin, RegionSettings
 from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Vector
-from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
@@ -87,7 +87,7 @@ def source(url: str, name: str = "eu", **options: object) -> PrometheusSource:
 
 
 def region(url: str, name: str = "eu", **options: object) -> RegionSettings:
-    return RegionSettings(name, "prometheus", {"url": url, **options}, {}, "telemetry.yaml:1", Path())
+    return RegionSettings(name, "prometheus", {"url": url, **options}, {}, Origin("telemetry.yaml"), Path())
 
 
 def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
@@ -95,10 +95,10 @@ def together(url: str, asked: list[Instant]) -> dict[Instant, Answer]:
     registry = Registry(
         builtin_hooks.pytest_telemetry_gate_sources(), builtin_hooks.pytest_telemetry_gate_event_sources(), {}
     )
-    gate = GateSession(
+    gate = Gate(
         Environment("live", Path("telemetry.yaml"), {"eu": region(url)}, deadline=Deadline(60.0)), registry
     )
-    gate._fetch(asked)
+    gate._asker.fetch(asked)
     return {question: gate.ask(question) for question in asked}
 
 
@@ -285,10 +285,10 @@ def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged
 
 def test_a_recording_answers_as_its_server(server: servers.Server, tmp_path: Path):
     live = source(server.url)
-    live.know(live.probe())
+    live.restore_probe(live.probe())
     asked = [Instant("eu", promql, AT) for promql in [*QUERIES, "rate(jobs_total[7h])", "late[7h]"]]
     out = tmp_path / "a.telemetry.zip"
-    assert record(out, {"eu": Wanted(live, asked)}, recorded_at=AT).failures == {}
+    assert record(out, {"eu": RegionRequest(live, asked)}, recorded_at=AT).failures == {}
     recording = Recording.open(out)
     engine = Engine(recording.storage("eu"), semantics=recording.semantics)
     for question in asked:

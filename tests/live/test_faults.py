@@ -158,7 +158,7 @@ def test_a_huge_answer_takes_bounded_memory(ill: faults.FaultServer, tmp_path: P
 HUGE = """
 import json, sys
 from pathlib import Path
-from pytest_telemetry_gate.model.environment import RegionSettings
+from pytest_telemetry_gate.model.environment import Origin, RegionSettings
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 
@@ -168,7 +168,7 @@ def most():
 
 url, folder = sys.argv[1:]
 name = url.rpartition("/")[2].removeprefix("late-")
-source = PrometheusSource(RegionSettings(name, "prometheus", {"url": url}, {}, "telemetry.yaml:1", Path(folder)))
+source = PrometheusSource(RegionSettings(name, "prometheus", {"url": url}, {}, Origin("telemetry.yaml"), Path(folder)))
 before = most()
 try:
     source.instant("cpu", 0.0)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
+# And requests cannot be: it would have the cookies of two imports of http.cookiejar, which `http` still names.
+import requests  # noqa: F401
+
 from pytest_telemetry_gate.plugin import builtin_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from projects import CONFIG, Project
 
 builtin_hooks.pytest_telemetry_gate_criteria()
+
+collect_ignore = ["golden"]  # holds suites, which are for the projects of tests
 
 
 @pytest.fixture

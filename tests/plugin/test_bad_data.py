@@ -25,7 +25,7 @@ CONFIGS = {
     "environment-is-text": ("default: a\nenvironments: {a: b}\n", 4, "telemetry.yaml:2", "mapping"),
     "default-unknown": (CONFIG.replace("default: recorded", "default: recrded"), 4, "telemetry.yaml:2", "did you mean 'recorded'?"),
     "no-default": (CONFIG.replace("default: recorded\n", ""), 4, "telemetry.yaml:1", "known environments: recorded"),
-    "no-source": (CONFIG.replace("source: recording, ", ""), 4, "telemetry.yaml:3", "needs `source:`"),
+    "no-source": (CONFIG.replace("source: recording, ", ""), 4, "telemetry.yaml:3", "needs 'source'"),
     "events-of-an-unknown-kind": (
         CONFIG.replace("path:", "events: {alrts: {source: recording}}, path:"), 4, "telemetry.yaml:3", "did you mean 'alerts'?"
     ),
@@ -34,10 +34,10 @@ CONFIGS = {
     ),
     "unknown-key-of-a-recording": (CONFIG.replace("path:", "pth: a, path:"), 1, "telemetry.yaml:3", "unknown key 'pth'"),
     "region-without-source": (
-        "default: a\nenvironments:\n  a:\n    regions:\n      eu: {path: b}\n", 4, "telemetry.yaml:5", "needs `source:`"
+        "default: a\nenvironments:\n  a:\n    regions:\n      eu: {path: b}\n", 4, "telemetry.yaml:5", "region 'eu': needs 'source'"
     ),
     "event-source-missing": (
-        CONFIG.replace("path:", "events: {alerts: {}}, path:"), 4, "telemetry.yaml:3", "events.alerts needs `source:`"
+        CONFIG.replace("path:", "events: {alerts: {}}, path:"), 4, "telemetry.yaml:3", "events.alerts: needs 'source'"
     ),
     "scrape-interval": (CONFIG.replace("path:", "scrape_interval: often, path:"), 4, "telemetry.yaml:3", "not a duration"),
     "scrape-interval-zero": (CONFIG.replace("path:", "scrape_interval: 0s, path:"), 4, "telemetry.yaml:3", "scrape_interval"),

@@ -28,20 +28,20 @@ def assert_refused(result, code, *words):
 
 
 SUITES = {
-    "tab": (HEAD + "groups:\n\tParser: []\n", "small.gate.yaml:7", "a tab, where YAML wants blanks"),
+    "tab": (HEAD + "groups:\n\tParser: []\n", "small.gate.yaml:7", "a tab, where YAML needs spaces"),
     "unclosed": (HEAD + "groups: {Parser: [\n", "small.gate.yaml:7", "not YAML"),
     "not-utf8": (HEAD.encode() + b"title: \xff\n", "small.gate.yaml:6", "not UTF-8"),
     "control": (HEAD + "title: 'a\x01b'\n" + GROUPS, "small.gate.yaml:6", "not YAML"),
     "empty": ("", "small.gate.yaml:1", "empty"),
     "list": ("- a\n", "small.gate.yaml:1", "mapping"),
     "two-documents": (HEAD + GROUPS + "---\na: 1\n", "small.gate.yaml", "not YAML"),
-    "duplicate-key": (HEAD + GROUPS + GROUPS, "small.gate.yaml:9", "duplicate key 'groups' (first in line 6)"),
+    "duplicate-key": (HEAD + GROUPS + GROUPS, "small.gate.yaml:9", "duplicate key 'groups' (first at line 6)"),
     "duplicate-key-in-criterion": (
         HEAD + GROUPS.replace("query:", "id: b, query:"),
         "small.gate.yaml:8",
         "duplicate key 'id'",
     ),
-    "duplicate-id": (HEAD + GROUPS + GROUPS.splitlines()[2] + "\n", "small.gate.yaml:9", "there already (line 8)"),
+    "duplicate-id": (HEAD + GROUPS + GROUPS.splitlines()[2] + "\n", "small.gate.yaml:9", "duplicate criterion 'requests' (first at line 8)"),
     "unknown-key": (HEAD + "grups: {}\n" + GROUPS, "small.gate.yaml:6", "unknown key 'grups' (did you mean 'groups'?)"),
     "unknown-criterion-key": (
         HEAD + GROUPS.replace("expect", "exepct"),
@@ -135,7 +135,7 @@ SUITES = {
     "checkpoint-before-rollout": (HEAD.replace("[2h]", "[-2h]") + GROUPS, "small.gate.yaml:4", "not after rollout.start"),
     "checkpoint-not-a-duration": (HEAD.replace("[2h]", "[soon]") + GROUPS, "small.gate.yaml:4", "neither a duration"),
     "checkpoint-infinite": (HEAD.replace("[2h]", "[inf]") + GROUPS, "small.gate.yaml:4", "inf"),
-    "checkpoint-twice": (HEAD.replace("[2h]", "[2h, 2h]") + GROUPS, "small.gate.yaml:4", "there already"),
+    "checkpoint-twice": (HEAD.replace("[2h]", "[2h, 2h]") + GROUPS, "small.gate.yaml:4", "duplicate checkpoint '2h'"),
     "checkpoint-with-a-bracket": (HEAD.replace("[2h]", "[{id: 'a]', at: 2h}]") + GROUPS, "small.gate.yaml:4", "is not a name"),
     "no-checkpoints": (HEAD.replace("[2h]", "[]") + GROUPS, "small.gate.yaml:4", "checkpoints"),
     "checkpoints-without-end": (HEAD.replace("[2h]", "[{every: 1ms, until: 9w}]") + GROUPS, "small.gate.yaml:4", "more than 10,000"),
@@ -175,14 +175,14 @@ SUITES = {
     ),
     "unknown-key-of-a-ratio": (HEAD + "groups: {A: [{id: a, ratio: {off: [B]}, expect: '> 3%'}]}\n", "small.gate.yaml:6", "'off' (did you mean 'of'?)"),
     "checkpoints-of-one-moment": (HEAD.replace("[2h]", "[2h, 120m]") + GROUPS, "small.gate.yaml:4", "'120m' is the same moment as '2h'"),
-    "window-negative": (HEAD + GROUPS.replace("query", "window: -1h, query"), "small.gate.yaml:8", "'-1h' is not longer than nothing"),
-    "window-of-a-checkpoint": (HEAD.replace("[2h]", "[{id: a, at: 2h, window: 0s}]") + GROUPS, "small.gate.yaml:4", "'0s' is not longer"),
-    "baseline-of-the-same-moment": (HEAD + "baseline: {offset: 0s}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: '0s' is not longer"),
-    "baseline-from-the-future": (HEAD + "baseline: {offset: -1h}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: '-1h' is not longer"),
+    "window-negative": (HEAD + GROUPS.replace("query", "window: -1h, query"), "small.gate.yaml:8", "must be positive, not '-1h'"),
+    "window-of-a-checkpoint": (HEAD.replace("[2h]", "[{id: a, at: 2h, window: 0s}]") + GROUPS, "small.gate.yaml:4", "must be positive, not '0s'"),
+    "baseline-of-the-same-moment": (HEAD + "baseline: {offset: 0s}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: must be positive, not '0s'"),
+    "baseline-from-the-future": (HEAD + "baseline: {offset: -1h}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: must be positive, not '-1h'"),
     "baseline-query-in-another-unit": (
         HEAD + GROUPS.replace("expect", "unit: ms, baseline: {query: lag_seconds}, expect"), "small.gate.yaml:8", "contradicts the name of 'lag_seconds'"
     ),
-    "coverage-of-more-than-all": (HEAD + GROUPS.replace("query", "coverage: 950%, query"), "small.gate.yaml:8", "'950%' is more than the whole"),
+    "coverage-of-more-than-all": (HEAD + GROUPS.replace("query", "coverage: 950%, query"), "small.gate.yaml:8", "coverage: must be at most 100%, not '950%'"),
     "floor-negative": (HEAD + GROUPS.replace("expect", "tolerance: 5%, baseline: 0, floor: -1, expect"), "small.gate.yaml:8", "not negative"),
     "floor-of-no-tolerance": (HEAD + GROUPS.replace("expect", "floor: 1, expect"), "small.gate.yaml:8", "replaces the tolerance"),
     "criterion-never-judged": (HEAD + GROUPS.replace("expect", "checkpoints: [], expect"), "small.gate.yaml:8", "checkpoints: must not be empty"),

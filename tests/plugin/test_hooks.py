@@ -86,8 +86,8 @@ def test_criteria_a_kind_of_a_conftest_has_its_own_key(project):
         """
 from typing import ClassVar
 from pydantic import Field
-from pytest_telemetry_gate.criteria.evidence import evidence_of
-from pytest_telemetry_gate.criteria.decide import weigh
+from pytest_telemetry_gate.criteria.evidence import collect_evidence
+from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.model.questions import Instant
 from pytest_telemetry_gate.model.check import Criterion
 
@@ -100,7 +100,7 @@ class SeriesCount(Criterion):
 
     def judge(self, check, answers):
         answer = answers[Instant(check.region, check.expand(self.series), check.time)]
-        return weigh(check, (float(len(answer.value.labels)),), evidence_of(check, answer, query=self.series))
+        return decide(check, (float(len(answer.value.labels)),), collect_evidence(check, answer, query=self.series))
 
 def pytest_telemetry_gate_criteria():
     return [SeriesCount]

@@ -6,7 +6,17 @@ import json
 import subprocess
 import sys
 
-HEAVY = ("yaml", "numpy", "pydantic", "promql_parser", "re2", "tabulate", "requests", "prometheus_api_client")
+HEAVY = (
+    "yaml",
+    "numpy",
+    "pydantic",
+    "promql_parser",
+    "re2",
+    "tabulate",
+    "requests",
+    "prometheus_api_client",
+    "xxhash",
+)
 PROBE = """
 import json, sys
 import pytest

@@ -69,7 +69,7 @@ class Flaky(RecordingSource):
         return super().instant(promql, time)
 
 def pytest_telemetry_gate_sources():
-    return {"flaky": Flaky.of}
+    return {"flaky": Flaky.from_settings}
 """
 GONE = """
 from pytest_telemetry_gate.errors import SourceError
@@ -262,7 +262,7 @@ def test_a_file_system_that_takes_no_more_leaves_the_earlier_recording(company: 
 
 
 KILLS = {
-    "counting": "recording.samples.RawSamples.count",
+    "counting": "recorder.samples.RawSamples.count",
     "fetching": "recording.spill.Spill.add_matrix",
     "uniting": "recording.spill.Spill.groups",
     "writing": "recording.writer.Archive.array",
@@ -279,7 +279,7 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
     company.file("conftest.py", f"""
         import os, signal
         from unittest import mock
-        import pytest_telemetry_gate.record
+        import pytest_telemetry_gate.plugin.recording
 
         def die(*arguments, **keywords):
             os.kill(os.getpid(), signal.SIGKILL)

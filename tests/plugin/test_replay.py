@@ -13,6 +13,7 @@ import pytest
 from projects import Project
 
 from pytest_telemetry_gate.recording.captures import Captures, store_captures
+from pytest_telemetry_gate.support.secrets import Secrets
 
 HEAD = """\
 version: 1
@@ -198,7 +199,7 @@ def capture_of(replay: Project, tmp: Path) -> dict[str, object]:
     from pytest_telemetry_gate.replay.suite.loader import load_replay
 
     suite = load_replay(replay.path / "qa.replay.yaml")
-    live = LiveReplay(suite, lambda: None, 7, suite.cases)
+    live = LiveReplay(suite, lambda: None, 7, suite.cases, secrets=Secrets())
     return live.capture(suite.cases[0]).to_wire()
 
 

@@ -287,7 +287,7 @@ CONFTEST = """\
 import sys
 import pytest
 sys.path.append("$TESTS")
-from memory_source import MemorySource
+from pytest_telemetry_gate.testing import MemorySource
 
 @pytest.hookimpl
 def pytest_telemetry_gate_sources():
@@ -414,7 +414,7 @@ def test_regions_have_items_of_their_own(live: Project) -> None:
     ("replay", "told"),
     [
         ("{variables: {langauge: go}}", "*telemetry.yaml:3: replay.variables: the suite has no variable 'langauge' (did you mean 'language'?)*"),
-        ("{captures: x}", "*telemetry.yaml:3: replay: unknown key 'captures' (did you mean 'capture'?)*"),
+        ("{captures: x}", "*telemetry.yaml:3: environment 'live': replay: unknown key 'captures' (did you mean 'capture'?)*"),
         ("{capture: {otlp: {htp: x}}}", "*telemetry.yaml:3: replay.capture: otlp: unknown key 'htp' (did you mean 'http'?)*"),
         ("{recording: nowhere.zip}", "*nowhere.zip: there is no such recording*"),
     ],

@@ -23,7 +23,7 @@ class Live:
     def probe(self):
         return {"": 0.1}
 
-    def know(self, probed):
+    def restore_probe(self, probed):
         self.scrape_intervals = probed
 
     def instant(self, promql, time):
@@ -110,10 +110,10 @@ def test_quiet_is_quiet(live):
             "--telemetry-wait=soon",
             "--telemetry-wait: 'soon' is not a duration such as '15s', '90m' or '1h30m'",
         ),
-        ("--telemetry-wait=0s", "--telemetry-wait: '0s' is not longer than nothing"),
+        ("--telemetry-wait=0s", "--telemetry-wait: '0s' must be positive"),
         ("--telemetry-deadline=ten", "--telemetry-deadline: 'ten' is not a duration"),
-        ("--telemetry-concurrency=0", "--telemetry-concurrency: '0' is not a whole number from 1 on"),
-        ("--telemetry-concurrency=many", "--telemetry-concurrency: 'many' is not a whole number from 1 on"),
+        ("--telemetry-concurrency=0", "--telemetry-concurrency: '0' is not a positive integer"),
+        ("--telemetry-concurrency=many", "--telemetry-concurrency: 'many' is not a positive integer"),
     ],
 )
 def test_options_that_cannot_be_used(live, option, told):

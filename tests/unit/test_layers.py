@@ -22,6 +22,7 @@ LAYERS = (
     {"sources", "criteria", "reports"},
     {"recorder", "replay"},
     {"gate"},
+    {"testing"},
     {"plugin"},
 )
 ANYWHERE = {"hookspec"}  # is read by pluggy and names the types of every room

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 
 
@@ -25,7 +25,7 @@ def outcome(
         for one in outcomes
     ]
     count = len(verdicts)
-    return gate_outcome(
+    return decide_gate(
         verdicts, selected=selected or count, collected=collected or count, strict=strict, partial=partial
     )
 

@@ -139,10 +139,10 @@ def _strays(mark: str) -> Iterator[int]:
 
     The youngest first: who forks all the time is gone before all of /proc is read, unless it is met at once.
     """
-    wanted = f"{_MARK}={mark}".encode()
+    marked = f"{_MARK}={mark}".encode()
     with contextlib.suppress(FileNotFoundError):
         numbers = (int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit())
         for number in sorted(numbers, reverse=True):
             with contextlib.suppress(OSError):
-                if wanted in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
+                if marked in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
                     yield number

@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pytest_telemetry_gate.replay.captured import DriveResult
 from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.command import run_command
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
 from pytest_telemetry_gate.replay.suite.drives import (
     CliDrive,
     FileReference,
@@ -28,11 +27,12 @@ from pytest_telemetry_gate.replay.suite.drives import (
 )
 from pytest_telemetry_gate.replay.suite.model import ReplayCase
 from pytest_telemetry_gate.sources.http.addresses import login_of, shown_url
+from pytest_telemetry_gate.support.places import map_texts
 from pytest_telemetry_gate.support.secrets import Secrets
+from pytest_telemetry_gate.support.variables import expand_references
 
-__all__ = ["DriveContext", "drive", "resolved"]
+__all__ = ["DriveContext", "drive", "resolve"]
 
-_REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}", re.ASCII)
 _MAX_RESPONSE = 2**20
 _MAX_TEXT = 500  # characters of what is told about a drive
 _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
@@ -75,31 +75,19 @@ class DriveContext:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-def resolved(text: str, environ: Mapping[str, str] | None = None) -> str:
+def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
     """Put environment variables in the place of ``${VAR}`` and ``${VAR:-default}``; raises DriveError."""
-
-    def value(match: re.Match[str]) -> str:
-        found = (os.environ if environ is None else environ).get(match[1])
-        if found:
-            return found
-        if match[2] is None:
-            message = f"environment variable {match[1]} is not set; ${{{match[1]}:-DEFAULT}} gives a default"
-            raise DriveError(message)
-        return match[2]
-
-    return _REFERENCE.sub(value, text)
+    try:
+        return expand_references(text, environ=environ)
+    except ValueError as error:
+        raise DriveError(str(error)) from None
 
 
-def _all_resolved(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {key: _all_resolved(value) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_all_resolved(value) for value in part]
-    return resolved(part) if isinstance(part, str) else part
+def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveResult:
+    """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong.
 
-
-def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
-    """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong."""
+    ``secrets`` remember what the drive is given in secret; nothing that is told about it holds them.
+    """
     kind = case.drive.kind
     drivers: dict[str, Callable[[Any, DriveContext, DriveResult], None]] = {
         "http": _http,
@@ -108,10 +96,11 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
         "python": _python,
     }
     result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
-    settings, secrets = getattr(case.drive, kind), Secrets.of_environment()
+    settings = getattr(case.drive, kind)
+    secrets.mask_logs()
     started = time.monotonic()
     try:
-        _keep(settings, secrets)
+        _keep_secrets(settings, secrets)
         drivers[kind](settings, context, result)
     except (DriveError, CorpusError) as error:
         result.error = str(error)
@@ -122,11 +111,11 @@ def drive(case: ReplayCase, context: DriveContext) -> DriveResult:
     return result
 
 
-def _keep(settings: Any, secrets: Secrets) -> None:
-    """Let be forgotten what a drive is given in secret: headers and variables with such names, a password in an address."""
-    for given in ("headers", "env"):
-        secrets.keep_named({key: resolved(value) for key, value in getattr(settings, given, {}).items()})
-    login = login_of(resolved(getattr(settings, "url", "")))
+def _keep_secrets(settings: Any, secrets: Secrets) -> None:
+    """Register the drive's secrets for scrubbing: headers and variables with secret names, the password of an address."""
+    for name in ("headers", "env"):
+        secrets.keep_named({key: resolve(value) for key, value in getattr(settings, name, {}).items()})
+    login = login_of(resolve(getattr(settings, "url", "")))
     secrets.keep(*login.split(":", 1)[1:])
 
 
@@ -136,9 +125,9 @@ def _short(text: str) -> str:
 
 
 def _http(settings: HttpDrive, context: DriveContext, result: DriveResult) -> None:
-    url = resolved(settings.url)
+    url = resolve(settings.url)
     result.summary = f"{settings.method} {shown_url(url)}"
-    headers = {key: resolved(value) for key, value in settings.headers.items()}
+    headers = {key: resolve(value) for key, value in settings.headers.items()}
     body = _body(settings.body, context.folder)
     headers.setdefault("traceparent", context.traceparent)
     result.code = _request(settings.method, url, headers, body, settings.timeout)
@@ -153,7 +142,7 @@ def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | No
 
 def _body(body: FileReference | str | None, folder: Path) -> bytes | None:
     if body is None or isinstance(body, str):
-        return None if body is None else resolved(body).encode()
+        return None if body is None else resolve(body).encode()
     return _content(folder / body.file)
 
 
@@ -166,9 +155,9 @@ def _content(path: Path) -> bytes:
 
 
 def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None:
-    argv = [resolved(part) for part in settings.argv]
+    argv = [resolve(part) for part in settings.argv]
     result.summary = " ".join(argv)
-    environ = {**os.environ, **{key: resolved(value) for key, value in settings.env.items()}}
+    environ = {**os.environ, **{key: resolve(value) for key, value in settings.env.items()}}
     marks = f"telemetry.replay.suite={context.suite},telemetry.replay.case={context.case}"
     environ["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(
         part for part in (environ.get("OTEL_RESOURCE_ATTRIBUTES", ""), marks) if part
@@ -179,7 +168,7 @@ def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None
     stdin = _content(context.folder / settings.stdin.file) if settings.stdin is not None else b""
     done = run_command(
         argv,
-        cwd=context.folder / resolved(settings.cwd),
+        cwd=context.folder / resolve(settings.cwd),
         environ=environ,
         stdin=stdin,
         timeout=settings.timeout,
@@ -192,20 +181,20 @@ def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None
     result.summary += f" -> exit {done.exit}"
     if done.exit != settings.exit:
         last = done.output.strip().splitlines()[-1:] or [""]
-        told = f" ({last[0]})" if last[0] else ""
-        result.failure = f"exit code: expected {settings.exit}, got {done.exit}{told}"
+        last_line = f" ({last[0]})" if last[0] else ""
+        result.failure = f"exit code: expected {settings.exit}, got {done.exit}{last_line}"
 
 
 def _otlp(settings: OtlpDrive, context: DriveContext, result: DriveResult) -> None:
     source = settings.from_ if isinstance(settings.from_, str) else settings.from_.file
     documents = read_corpus(context.folder / source, source)
     now = time.time_ns() if settings.time == "now" else None
-    documents = rewritten(documents, seed=context.seed, now=now, ids=settings.ids)
+    documents = rewrite_documents(documents, seed=context.seed, now=now, ids=settings.ids)
     result.trace_ids = sorted({span.trace_id for span in telemetry_of(documents).spans})
     result.span_id = ""
-    base = resolved(settings.url).rstrip("/")
+    base = resolve(settings.url).rstrip("/")
     result.summary = f"OTLP {source} -> {shown_url(base)} (tests the pipeline, not the instrumentation)"
-    headers = {key: resolved(value) for key, value in settings.headers.items()}
+    headers = {key: resolve(value) for key, value in settings.headers.items()}
     headers["Content-Type"] = "application/json"
     for document in documents:
         for key, signal in _SIGNALS.items():
@@ -227,7 +216,7 @@ def _python(settings: PythonDrive, context: DriveContext, result: DriveResult) -
     except (ImportError, AttributeError) as error:
         message = f"drive.python: {settings.call}: {error}"
         raise DriveError(message) from None
-    arguments = _all_resolved(settings.arguments)
+    arguments = map_texts(settings.arguments, lambda text, _: resolve(text))
     try:
         function(context, **arguments)
     except Exception as error:  # noqa: BLE001 - whatever the user's function raises is the case's failure

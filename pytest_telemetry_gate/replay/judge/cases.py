@@ -2,217 +2,253 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.model.dossier import CASE, Dossier, Finding, Requirement, Step
+from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, ExportRequest
-from pytest_telemetry_gate.replay.judge.contracts import Finding, amount, fields_of, judge_contract, selected
+from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase
+from pytest_telemetry_gate.replay.judge.contracts import contract_fields
+from pytest_telemetry_gate.replay.judge.evidence import CaseEvidence
+from pytest_telemetry_gate.replay.judge.findings import find
+from pytest_telemetry_gate.replay.judge.lags import judge_counter, judge_export_lag
+from pytest_telemetry_gate.replay.judge.payloads import format_bytes, judge_payload
 from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
-from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord, TelemetryData
-from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation, PayloadLimits
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
-from pytest_telemetry_gate.support.numbers import format_number
-from pytest_telemetry_gate.support.units import Limit, convert
 
-__all__ = ["Decision", "concluded", "coverage", "decide", "judge_case", "judge_lag", "verdict_of"]
+__all__ = [
+    "JUDGES",
+    "CaseJudgement",
+    "contract_coverage",
+    "dossier_from",
+    "judge_capture",
+    "judge_case",
+    "undecided_case",
+]
 
-GROUP = "Cases"
+_GROUP = "Cases"
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _NO_FLUSH = (
     "; it may have ended without flushing: a batch processor exports after a while, or when it is shut down"
 )
 
 
-@dataclass(slots=True)
-class Decision:
-    """What was decided about a case, before it is a verdict; ``exercised`` are fields by contract."""
+@dataclass(frozen=True, slots=True)
+class CaseJudgement:
+    """What was decided about a case, before it is a verdict.
 
-    outcome: Outcome = Outcome.PASS
-    findings: list[tuple[Outcome, str]] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
-    exercised: dict[str, set[str]] = field(default_factory=dict)
-    judged: int = 0
+    ``steps`` say what happened and what went well; ``exercised`` are fields of contracts, as
+    ``parse_span.attributes.parser.language``; ``facts`` are builtins that keep everything whole.
+    """
 
-    def add(self, outcome: Outcome, what: str) -> None:
-        """Take a finding; the worst one decides."""
-        self.findings.append((outcome, what))
-        self.outcome = max(self.outcome, outcome, key=_RANK.__getitem__)
+    findings: tuple[Finding, ...]
+    steps: tuple[Step, ...]
+    exercised: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def fields(self) -> list[str]:
-        """The fields of contracts that were exercised, as ``parse_span.attributes.parser.language``."""
-        return sorted(f"{name}.{field}" for name, fields in self.exercised.items() for field in fields)
-
-    def take(self, findings: Iterable[Finding]) -> None:
-        """Take findings of contracts."""
-        for finding in findings:
-            self.add(Outcome.FAIL if finding.grave else Outcome.WARN, str(finding))
+    def outcome(self) -> Outcome:
+        """The outcome of the worst finding."""
+        return max((finding.level for finding in self.findings), key=_RANK.__getitem__, default=Outcome.PASS)
 
 
 def judge_case(
-    suite: ReplaySuite, case: ReplayCase, captured: CapturedCase | None, *, missing: str = "", **found: Any
-) -> Verdict:
-    """Return the verdict on a case; ``missing`` says why there is no capture, ``found`` are fields of the verdict.
+    suite: ReplaySuite, case: ReplayCase, captured: CapturedCase | None, *, missing: str = "", **fields: Any
+) -> Dossier:
+    """Return the dossier on a case; ``missing`` says why there is no capture, ``fields`` are fields of the verdict.
 
     Nothing captured never passes, whatever the contracts say.
     """
     if captured is None:
-        return verdict_of(suite, case, Outcome.INCONCLUSIVE, missing or "nothing was captured", (), **found)
-    return concluded(suite, case, captured, decide(suite, case, captured), **found)
+        reason = missing or "nothing was captured"
+        return undecided_case(suite, case, Outcome.INCONCLUSIVE, reason, **fields)
+    return dossier_from(suite, case, captured, judge_capture(suite, case, captured), **fields)
 
 
-def concluded(
-    suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision, **found: Any
-) -> Verdict:
-    """Return the verdict that a decision about a case comes to."""
-    order = sorted(decision.findings, key=lambda one: -_RANK[one[0]])
-    warnings = tuple(what for outcome, what in order if outcome is Outcome.WARN)
-    wrong = [what for outcome, what in order if outcome is not Outcome.WARN]
-    first, *more = wrong or warnings or decision.facts[1:2]
+def dossier_from(
+    suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, judgement: CaseJudgement, **fields: Any
+) -> Dossier:
+    """Return the dossier of a judgement: the worst finding is its reason, with how many more there are."""
+    worst_first = sorted(judgement.findings, key=lambda finding: -_RANK[finding.level])
+    warnings = tuple(finding.message for finding in worst_first if finding.level is Outcome.WARN)
+    wrong = [finding.message for finding in worst_first if finding.level is not Outcome.WARN]
+    first, *more = wrong or warnings or [step.message for step in judgement.steps[1:2]]
     several = f" (and {len(more)} more)" if more else ""
-    details = (*(f"x {what}" for what in wrong), *decision.facts)
-    return verdict_of(
+    verdict = _verdict(
         suite,
         case,
-        decision.outcome,
-        f"{first}{several}",
-        details,
+        outcome=judgement.outcome,
+        reason=f"{first}{several}",
         time=captured.at or None,
         warnings=warnings,
-        **found,
+        **fields,
+    )
+    facts = OtherFacts("replay", judgement.facts)
+    return Dossier(
+        verdict,
+        Requirement(kind=CASE),
+        steps=judgement.steps,
+        findings=judgement.findings,
+        facts={facts.kind: facts},
     )
 
 
-def verdict_of(
-    suite: ReplaySuite, case: ReplayCase, outcome: Outcome, reason: str, details: Sequence[str], **found: Any
-) -> Verdict:
-    """Return a verdict about a case."""
-    return Verdict(
-        **{
-            "suite": suite.name,
-            "suite_title": suite.title,
-            "group": GROUP,
-            "criterion": case.id,
-            "title": case.title,
-            "region": "",
-            "checkpoint": case.checkpoint,
-            "outcome": outcome,
-            "reason": reason,
-            "details": tuple(details),
-            "severity": Level(case.level) if case.level else None,
-            "path": suite.path,
-            "line": case.line,
-            "sequence": suite.cases.index(case) if case in suite.cases else 0,
-            **found,
-        }
-    )
+def undecided_case(
+    suite: ReplaySuite, case: ReplayCase, outcome: Outcome, reason: str, **fields: Any
+) -> Dossier:
+    """Return a dossier on a case that there is nothing to judge of."""
+    return Dossier(_verdict(suite, case, outcome=outcome, reason=reason, **fields), Requirement(kind=CASE))
 
 
-def decide(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> Decision:
+def _verdict(suite: ReplaySuite, case: ReplayCase, **fields: Any) -> Verdict:
+    about = {
+        "suite": suite.name,
+        "suite_title": suite.title,
+        "group": _GROUP,
+        "criterion": case.id,
+        "title": case.title,
+        "region": "",
+        "checkpoint": case.checkpoint,
+        "severity": Level(case.level) if case.level else None,
+        "path": suite.path,
+        "line": case.line,
+        "sequence": suite.cases.index(case) if case in suite.cases else 0,
+    }
+    return Verdict(**{**about, **fields})
+
+
+def judge_capture(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> CaseJudgement:
     """Judge everything that a case expects: all of it, so that one failure hides no other."""
-    decision = Decision()
-    driven = captured.driven
-    decision.facts.append(f"drive {driven.summary} in {driven.seconds:.2f} s")
+    evidence = CaseEvidence(suite, case, captured)
+    noticed = [*_judge_drive(evidence), *_judge_expectations(evidence), *_origin(evidence)]
+    exercised = tuple(evidence.exercised) if evidence.is_readable else ()
+    return CaseJudgement(
+        findings=tuple(finding for finding in noticed if finding.level is not Outcome.PASS),
+        steps=tuple(
+            Step(finding.id, finding.message) for finding in noticed if finding.level is Outcome.PASS
+        ),
+        exercised=exercised,
+        facts=_facts(evidence, exercised),
+    )
+
+
+def contract_coverage(suite: ReplaySuite, exercised: Iterable[str]) -> tuple[int, list[str]]:
+    """Return how many fields the contracts of a suite have, and which of them are not among those exercised."""
+    fields = {
+        f"{name}.{key}" for name, contract in suite.contracts.items() for key in contract_fields(contract)
+    }
+    return len(fields), sorted(fields.difference(exercised))
+
+
+def _judge_drive(evidence: CaseEvidence) -> Iterator[Finding]:
+    driven = evidence.captured.driven
+    summary = f"drive {driven.summary} in {driven.seconds:.2f} s"
+    yield find("drive", "drive", summary, level=Outcome.PASS, seconds=driven.seconds)
     if driven.error:
-        decision.add(Outcome.ERROR, f"drive {driven.error}")
-    else:
-        _driven(suite, case, captured, decision)
-    trace = f"trace {driven.trace_ids[0]}, " if driven.trace_ids else ""
-    decision.facts.append(f"{trace}seed {driven.seed}")
-    every = suite.at(case.checkpoint)
-    number = f"{every.index(case) + 1} of {len(every)}" if case in every else f"none of {len(every)}"
-    decision.facts.append(f"case {number} at {case.checkpoint}")
-    return decision
+        yield find("drive.error", "drive", f"drive {driven.error}", level=Outcome.ERROR)
+    elif driven.failure:
+        yield find("drive.failure", "drive", f"drive {driven.failure}", code=driven.code)
 
 
-def _driven(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision) -> None:
-    driven = captured.driven
-    if driven.failure:
-        decision.add(Outcome.FAIL, f"drive {driven.failure}")
-    if case.expect.captures:
-        _telemetry(suite, case, captured, decision)
-    counters = case.expect.counters
-    for expectation in counters:
-        lag = next((one for one in captured.lags if one.selector == expectation.selector), None)
-        outcome, what = judge_lag(expectation, lag)
-        if outcome is Outcome.PASS:
-            decision.facts.append(what)
-        else:
-            decision.add(outcome, what)
-        if lag is not None and lag.baseline_at is not None:
-            decision.facts.append(_samples(expectation, lag))
-
-
-def _telemetry(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, decision: Decision) -> None:
-    try:
-        telemetry = captured.telemetry()
-    except CorpusError as error:
-        decision.add(Outcome.ERROR, f"capture {error}")
+def _judge_expectations(evidence: CaseEvidence) -> Iterator[Finding]:
+    """Yield what all judges notice; of a case that could not be driven nothing can be judged."""
+    captured, expect = evidence.captured, evidence.case.expect
+    if captured.driven.error:
         return
-    taken = [request for request in captured.requests if not request.trouble]
-    decision.facts.append(_amount(telemetry, taken, captured))
-    own = captured.driven.kind in {"cli", "python"}
+    if evidence.is_readable:
+        for judge in JUDGES:
+            yield from judge(evidence)
+    elif expect.captures:
+        message = f"capture {evidence.problem}"
+        yield find("capture.unreadable", "capture", message, level=Outcome.ERROR)
+    lags = {lag.selector: lag for lag in reversed(captured.lags)}
+    for expectation in expect.counters:
+        yield from judge_counter(expectation, lags.get(expectation.selector))
+
+
+def _judge_transport(evidence: CaseEvidence) -> Iterator[Finding]:
+    """Yield what was captured, and the requests that had to be refused."""
+    captured = evidence.captured
+    yield find("capture", "capture", _captured_summary(evidence), level=Outcome.PASS)
+    level = Outcome.FAIL if captured.driven.kind in OWN_RECEIVER else Outcome.WARN
     for request in captured.requests:
         if request.trouble:
-            decision.add(Outcome.FAIL if own else Outcome.WARN, f"export request {request.trouble}")
-    nothing = not (telemetry.spans or telemetry.metrics or telemetry.logs)
-    if nothing and (case.expect.lag or any(suite.count(one).max != 0 for one in case.expect.contracts)):
+            yield find("capture.refused", "export", f"export request {request.trouble}", level=level)
+
+
+def _judge_absence(evidence: CaseEvidence) -> Iterator[Finding]:
+    """Yield a failure where nothing came though something had to."""
+    expect, captured, suite = evidence.case.expect, evidence.captured, evidence.suite
+    required = expect.lag or any(suite.required_count(expected).max != 0 for expected in expect.contracts)
+    if evidence.is_empty and required:
         hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
-        decision.add(Outcome.FAIL, f"captured no telemetry in {captured.waited:.1f} s{hint}")
-    for expected in case.expect.contracts:
-        contract = suite.contracts[expected.contract]
-        try:
-            judgement = judge_contract(
-                contract,
-                telemetry,
-                name=expected.contract,
-                overlay=expected.attributes,
-                count=expected.count,
-            )
-        except DriveError as error:
-            decision.add(Outcome.ERROR, str(error))
-            continue
-        decision.take(judgement.findings)
-        decision.judged += judgement.judged
-        decision.exercised.setdefault(expected.contract, set()).update(
-            judgement.exercised & fields_of(contract)
-        )
-    like: Sequence[SpanRecord] = ()
-    if case.expect.tree is not None:
-        try:
-            like = telemetry_of(
-                read_corpus(suite.folder / case.expect.tree.like, case.expect.tree.like)
-            ).spans
-        except CorpusError as error:
-            decision.add(Outcome.ERROR, str(error))
-        else:
-            decision.take(judge_tree(telemetry.spans, like, case.expect.tree.ignore))
-    if case.expect.payload is not None:
-        for outcome, what in _payload(case.expect.payload, taken):
-            decision.add(outcome, what)
-    if case.expect.lag is not None and not nothing:
-        missing = [
-            one.contract
-            for one in case.expect.contracts
-            if amount(contract := suite.contracts[one.contract], selected(contract, telemetry))
-            < suite.count(one).min
-        ]
-        outcome, what = _export_lag(case.expect.lag, taken, [] if captured.complete else missing)
-        if outcome is Outcome.PASS:
-            decision.facts.append(what)
-        else:
-            decision.add(outcome, what)
-    if telemetry.spans:
-        shape = outline(telemetry.spans, missing_below(telemetry.spans, like))
-        decision.facts.append(f"tree {shape}")
+        yield find("capture.empty", "capture", f"captured no telemetry in {captured.waited:.1f} s{hint}")
 
 
-def _amount(telemetry: TelemetryData, requests: Sequence[ExportRequest], captured: CapturedCase) -> str:
+def _judge_contracts(evidence: CaseEvidence) -> Iterator[Finding]:
+    for _, judgement in evidence.contracts:
+        yield from judgement.findings
+
+
+def _judge_shape(evidence: CaseEvidence) -> Iterator[Finding]:
+    """Hold the trace against a recorded one."""
+    tree = evidence.case.expect.tree
+    if tree is not None:
+        recorded, problem = evidence.recorded
+        if problem:
+            yield find("tree.unreadable", "tree", problem, level=Outcome.ERROR)
+        else:
+            yield from judge_tree(evidence.telemetry.spans, recorded, tree.ignore)
+
+
+def _judge_payload(evidence: CaseEvidence) -> Iterator[Finding]:
+    if evidence.case.expect.payload is not None:
+        yield from judge_payload(evidence.case.expect.payload, evidence.requests)
+
+
+def _judge_export_lag(evidence: CaseEvidence) -> Iterator[Finding]:
+    limit = evidence.case.expect.lag
+    if limit is not None and not evidence.is_empty:
+        missing = [] if evidence.captured.complete else evidence.missing_contracts
+        yield judge_export_lag(limit, evidence.requests, missing)
+
+
+def _show_outline(evidence: CaseEvidence) -> Iterator[Finding]:
+    if evidence.telemetry.spans:
+        yield find("tree", "tree", f"tree {_outline(evidence)}", level=Outcome.PASS)
+
+
+JUDGES: tuple[Callable[[CaseEvidence], Iterator[Finding]], ...] = (
+    _judge_transport,
+    _judge_absence,
+    _judge_contracts,
+    _judge_shape,
+    _judge_payload,
+    _judge_export_lag,
+    _show_outline,
+)
+"""What looks at a capture, in the order in which their findings are told; one that passes says what went well."""
+
+
+def _outline(evidence: CaseEvidence, *, whole: bool = False) -> str:
+    spans = evidence.telemetry.spans
+    return outline(spans, missing_below(spans, evidence.recorded[0]), whole=whole)
+
+
+def _origin(evidence: CaseEvidence) -> Iterator[Finding]:
+    """Yield how to find the case again: its trace and seed, and its place among all cases."""
+    driven, case = evidence.captured.driven, evidence.case
+    trace = f"trace {driven.trace_ids[0]}, " if driven.trace_ids else ""
+    yield find("seed", "drive", f"{trace}seed {driven.seed}", level=Outcome.PASS)
+    cases = evidence.suite.cases_at(case.checkpoint)
+    number = f"{cases.index(case) + 1} of {len(cases)}" if case in cases else f"none of {len(cases)}"
+    yield find("case", "case", f"case {number} at {case.checkpoint}", level=Outcome.PASS)
+
+
+def _captured_summary(evidence: CaseEvidence) -> str:
+    telemetry, requests, captured = evidence.telemetry, evidence.requests, evidence.captured
     parts = [
         f"{len(items):,} {name if len(items) != 1 else name[:-1]}"
         for name, items in (
@@ -222,108 +258,27 @@ def _amount(telemetry: TelemetryData, requests: Sequence[ExportRequest], capture
         )
         if items or name == "spans"
     ]
-    body, wire = sum(one.body for one in requests), sum(one.wire for one in requests)
-    sizes = f"{_bytes(body)}, {_bytes(wire)} on the wire" if body != wire else _bytes(body)
+    body, wire = sum(request.body for request in requests), sum(request.wire for request in requests)
+    sizes = f"{format_bytes(body)}, {format_bytes(wire)} on the wire" if body != wire else format_bytes(body)
     plural = "s" if len(requests) != 1 else ""
     state = "complete after" if captured.complete else "not complete after"
-    return f"captured {', '.join(parts)} in {len(requests)} request{plural} ({sizes}), {state} {captured.waited:.1f} s"
+    return (
+        f"captured {', '.join(parts)} in {len(requests)} request{plural} ({sizes}), "
+        f"{state} {captured.waited:.1f} s"
+    )
 
 
-def _bytes(size: int) -> str:
-    return f"{size / 1000:.1f} KB" if size >= 1000 else f"{size} B"
-
-
-def _payload(payload: PayloadLimits, requests: Sequence[ExportRequest]) -> Iterator[tuple[Outcome, str]]:
-    """Yield which limits are broken; without any request none of them was kept."""
-    if not requests:
-        yield Outcome.FAIL, "payload: no export request was captured"
-        return
-    largest = max(requests, key=lambda one: one.body)
-    heaviest = max(requests, key=lambda one: one.wire)
-    for name, limit, size in (
-        ("per_request", payload.per_request, largest.body),
-        ("total", payload.total, sum(one.body for one in requests)),
-        ("wire_per_request", payload.wire_per_request, heaviest.wire),
-        ("wire_total", payload.wire_total, sum(one.wire for one in requests)),
-    ):
-        if limit is not None and not _keeps(limit, size):
-            yield Outcome.FAIL, f"payload {name}: {_sized(size, limit.unit)} is outside {limit.shown()}"
-
-
-def _keeps(limit: Limit, size: int) -> bool:
-    return limit.converted("B").holds(size)
-
-
-def _sized(size: int, unit: str) -> str:
-    return f"{convert(size, 'B', unit):.6g} {unit} ({format_number(size)} B)"
-
-
-def _export_lag(
-    limit: Limit, requests: Sequence[ExportRequest], missing: Sequence[str]
-) -> tuple[Outcome, str]:
-    """Decide about the last export request; metrics, which are exported again and again, do not count.
-
-    ``missing`` are contracts that not enough has come for, which may come later than whatever has.
-    """
-    counted = [one for one in requests if one.signal != "metrics"]
-    if not counted:
-        return Outcome.INCONCLUSIVE, "lag: only metrics were captured, which are exported again and again"
-    arrivals = [one.arrival for one in counted if one.arrival is not None]
-    if len(arrivals) < len(counted):
-        return Outcome.INCONCLUSIVE, "lag: the capture does not tell when its requests arrived"
-    last = max(arrivals)
-    when = f"{last:g} s after the drive" if last >= 0 else f"{-last:g} s before the drive ended"
-    told = f"lag: the last export request arrived {when}"
-    if not limit.converted("s").holds(last):
-        return Outcome.FAIL, f"{told}, outside {limit.shown()}"
-    if missing:
-        return Outcome.INCONCLUSIVE, f"{told}, but not yet all of {', '.join(missing)}"
-    return Outcome.PASS, f"{told}, limit {limit.shown()}"
-
-
-def judge_lag(expectation: CounterExpectation, lag: CounterLag | None) -> tuple[Outcome, str]:
-    """Decide about one counter; what lies between two polls on either side of the budget is undecided."""
-    name, budget = f"metric {expectation.selector}", expectation.budget
-    if lag is None:
-        return Outcome.INCONCLUSIVE, f"{name}: its rise was not measured"
-    if lag.error:
-        return Outcome.ERROR, f"{name}: {lag.error}"
-    if lag.problem:
-        return Outcome.INCONCLUSIVE, f"{name}: {lag.problem}"
-    share = "" if lag.wanted == expectation.delta else f" (all cases driven together: +{lag.wanted:g})"
-    if lag.seen > lag.wanted:
-        return Outcome.FAIL, (
-            f"{name}: rose by {lag.seen:g}, expected exactly {lag.wanted:g}{share}: counted twice, or foreign traffic"
-        )
-    if lag.high is None or lag.low is None:
-        return Outcome.FAIL, (
-            f"{name}: rose by {lag.seen:g}, expected {lag.wanted:g}{share} within {budget:g} s; "
-            f"given up after {lag.low or 0:.1f} s"
-        )
-    seen = f"{name}: +{lag.seen:g} seen after {lag.low:.2f} to {lag.high:.2f} s, budget {budget:g} s{share}"
-    if lag.high <= budget:
-        return Outcome.PASS, seen
-    if lag.low > budget:
-        return Outcome.FAIL, seen
-    return Outcome.INCONCLUSIVE, f"{seen}: the polls were too far apart to tell"
-
-
-def _samples(expectation: CounterExpectation, lag: CounterLag) -> str:
-    """Write the samples that a lag was measured on, by the server's clock."""
-    parts = [f"baseline {lag.baseline:g} at {_clock(lag.baseline_at)}"]
-    if lag.seen_at is not None:
-        parts.append(f"{lag.baseline + lag.seen:g} at {_clock(lag.seen_at)}")
-    if lag.interval:
-        parts.append(f"scrape interval {lag.interval:g} s")
-    return f"samples of {expectation.selector}: {', '.join(parts)}"
-
-
-def _clock(moment: float | None) -> str:
-    when = datetime.fromtimestamp(moment or 0.0, tz=UTC)
-    return f"{when:%H:%M:%S}.{when.microsecond // 100_000}Z"
-
-
-def coverage(suite: ReplaySuite, fields: Iterable[str]) -> tuple[int, list[str]]:
-    """Return how many fields the contracts of a suite have, and which of them are not among those exercised."""
-    every = {f"{name}.{field}" for name, contract in suite.contracts.items() for field in fields_of(contract)}
-    return len(every), sorted(every.difference(fields))
+def _facts(evidence: CaseEvidence, exercised: Iterable[str]) -> dict[str, Any]:
+    """Return everything that was seen of a case as builtins, nothing cut, but for the documents themselves."""
+    captured, judged = evidence.captured, evidence.is_readable
+    requests = [asdict(request) for request in captured.requests]
+    return {
+        "drive": asdict(captured.driven),
+        "requests": [{key: value for key, value in one.items() if key != "document"} for one in requests],
+        "complete": captured.complete,
+        "waited": captured.waited,
+        "lags": [asdict(lag) for lag in captured.lags],
+        "tree": _outline(evidence, whole=True) if judged else "",
+        "exercised": list(exercised),
+        "missing_contracts": evidence.missing_contracts if judged else [],
+    }

@@ -21,24 +21,28 @@ def convention_problem(name: str) -> str:
     A name in one of their namespaces that they do not know is one thing, a deprecated name another; names in other
     namespaces are the user's own. Raises DriveError where the package is not installed.
     """
-    known = _known()
-    if name in known:
-        return known[name]
+    problems = _problems_by_name()
+    if name in problems:
+        return problems[name]
     namespace = name.split(".", 1)[0]
-    if "." in name and namespace in _namespaces() and not any(name.startswith(f"{one}.") for one in known):
+    if (
+        "." in name
+        and namespace in _namespaces()
+        and not any(name.startswith(f"{known}.") for known in problems)
+    ):
         return f"not in the semantic conventions, whose namespace {namespace!r} is"
     return ""
 
 
 @functools.cache
 def _namespaces() -> frozenset[str]:
-    return frozenset(name.split(".", 1)[0] for name in _known() if "." in name)
+    return frozenset(name.split(".", 1)[0] for name in _problems_by_name() if "." in name)
 
 
 @functools.cache
-def _known() -> dict[str, str]:
+def _problems_by_name() -> dict[str, str]:
     """Return what is wrong with each name of the conventions: a deprecation, or nothing."""
-    found: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for package in (
         "opentelemetry.semconv._incubating.attributes",
         "opentelemetry.semconv.attributes",
@@ -49,11 +53,11 @@ def _known() -> dict[str, str]:
             message = "semantic_conventions needs opentelemetry-semantic-conventions: pip install pytest-telemetry-gate[replay]"
             raise DriveError(message) from None
         for info in pkgutil.iter_modules(parent.__path__):
-            found.update(_names(importlib.import_module(f"{package}.{info.name}")))
-    return found
+            problems.update(_module_problems(importlib.import_module(f"{package}.{info.name}")))
+    return problems
 
 
-def _names(module: ModuleType) -> dict[str, str]:
+def _module_problems(module: ModuleType) -> dict[str, str]:
     with open(str(module.__file__), encoding="utf-8") as file:  # noqa: PTH123 - a module's file is text
         source = file.read()
     notes = {
@@ -62,8 +66,8 @@ def _names(module: ModuleType) -> dict[str, str]:
         if "Deprecated:" in note
     }
     names = [value for key, value in vars(module).items() if key.isupper() and isinstance(value, str)]
-    return {name: _told(notes.get(name, "")) for name in names}
+    return {name: _deprecation(notes.get(name, "")) for name in names}
 
 
-def _told(note: str) -> str:
+def _deprecation(note: str) -> str:
     return f"deprecated: {note.split('Deprecated:', 1)[1].strip().rstrip('.')}" if note else ""

@@ -5,107 +5,130 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
-from pytest_telemetry_gate.replay.judge.contracts import Finding, Tree
+from pytest_telemetry_gate.model.dossier import Finding
+from pytest_telemetry_gate.replay.judge.findings import find
+from pytest_telemetry_gate.replay.judge.span_tree import SpanTree
 from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord
 
 __all__ = ["judge_tree", "missing_below", "outline"]
 
-_SHOWN = 12
+_MAX_SPANS = 12  # in the outline of one line
+_MAX_ROOTS = 4
+Path = tuple[str, ...]
+"""The names of a span and of all spans above it, the root first."""
 
 
 def judge_tree(
-    spans: Sequence[SpanRecord], like: Sequence[SpanRecord], ignore: Collection[str]
+    spans: Sequence[SpanRecord], recorded: Sequence[SpanRecord], ignore: Collection[str]
 ) -> Iterator[Finding]:
     """Yield in what the captured spans differ from recorded ones.
 
     Spans are the same when their names, and those of all spans above them, are; then kinds and the types of
     attributes are compared. Values, order, times and ids never count.
     """
-    captured, recorded = _paths(spans), _paths(like)
-    have, want = _sized(captured), _sized(recorded)
-    yield from _counted(want - have, "missing")
+    got, expected = _by_path(spans), _by_path(recorded)
+    yield from _surplus("tree.missing", _count(expected) - _count(got), "missing")
     if "extra" not in ignore:
-        yield from _counted(have - want, "not in the recorded trace:")
-    for path in sorted(set(captured).intersection(recorded)):
-        yield from _differences(path, captured[path][0], recorded[path][0], ignore)
+        yield from _surplus("tree.extra", _count(got) - _count(expected), "not in the recorded trace:")
+    for path in sorted(set(got).intersection(expected)):
+        yield from _differences(path, got[path][0], expected[path][0], ignore)
 
 
-def _counted(paths: Counter[tuple[str, ...]], what: str) -> Iterator[Finding]:
+def missing_below(spans: Sequence[SpanRecord], recorded: Sequence[SpanRecord]) -> dict[str, list[str]]:
+    """Return the names of spans that a recorded trace has and captured ones lack, by the id of the span above."""
+    got, expected = _by_path(spans), _by_path(recorded)
+    missing: dict[str, list[str]] = {}
+    for path, number in sorted(_count(expected).items()):
+        above = got.get(path[:-1])
+        if above and number > len(got.get(path, ())):
+            missing.setdefault(above[0].span_id, []).append(path[-1])
+    return missing
+
+
+def outline(
+    spans: Sequence[SpanRecord],
+    missing: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    *,
+    whole: bool = False,
+) -> str:
+    """Write the tree in one line: ``POST /parse > parser.parse > (ast.walk, missing emit)``.
+
+    ``missing`` has names of what should be below spans, by their ids. A large tree is cut unless it is asked for whole.
+    """
+    tree = SpanTree(spans)
+    roots = sorted((span for span in spans if tree.parent(span) is None), key=lambda span: span.start)
+    left = [len(spans) + 1 if whole else _MAX_SPANS]
+
+    def write(span: SpanRecord) -> str:
+        left[0] -= 1
+        below = sorted(tree.children(span), key=lambda child: child.start)
+        absent = [f"missing {name}" for name in missing.get(span.span_id, ())]
+        if not (below or absent) or left[0] <= 0:
+            return span.name + (" ..." if below else "")
+        inner = [write(child) for child in below] + absent
+        return f"{span.name} > {inner[0]}" if len(inner) == 1 else f"{span.name} > ({', '.join(inner)})"
+
+    return "; ".join(write(root) for root in (roots if whole else roots[:_MAX_ROOTS]))
+
+
+def _by_path(spans: Sequence[SpanRecord]) -> dict[Path, list[SpanRecord]]:
+    tree = SpanTree(spans)
+    by_path: dict[Path, list[SpanRecord]] = {}
+    for span in spans:
+        names, above, seen = [span.name], tree.parent(span), {span.span_id}
+        while above is not None and above.span_id not in seen:
+            seen.add(above.span_id)
+            names.append(above.name)
+            above = tree.parent(above)
+        by_path.setdefault(tuple(reversed(names)), []).append(span)
+    return by_path
+
+
+def _count(by_path: Mapping[Path, Sequence[SpanRecord]]) -> Counter[Path]:
+    return Counter({path: len(spans) for path, spans in by_path.items()})
+
+
+def _surplus(identity: str, paths: Counter[Path], what: str) -> Iterator[Finding]:
     """Yield the tops of what is too much or too little: what is below them follows from that."""
     for path, number in sorted(paths.items()):
         if path[:-1] not in paths:
-            where = f"tree {' > '.join(path[:-1])}" if path[:-1] else "tree"
-            yield Finding(where, f"{what} {f'{number} times ' if number > 1 else ''}{path[-1]}")
-
-
-def missing_below(spans: Sequence[SpanRecord], like: Sequence[SpanRecord]) -> dict[str, list[str]]:
-    """Return the names of spans that a recorded trace has and captured ones lack, by the id of the span above."""
-    captured, recorded = _paths(spans), _paths(like)
-    found: dict[str, list[str]] = {}
-    for path, number in sorted(_sized(recorded).items()):
-        above = captured.get(path[:-1])
-        if above and number > len(captured.get(path, ())):
-            found.setdefault(above[0].span_id, []).append(path[-1])
-    return found
-
-
-def outline(spans: Sequence[SpanRecord], missing: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
-    """Write the tree in one line: ``POST /parse > parser.parse > (ast.walk, missing emit)``.
-
-    ``missing`` has names of what should be below spans, by their ids.
-    """
-    tree = Tree(spans)
-    roots = [span for span in spans if tree.parent(span) is None]
-    budget = [_SHOWN]
-
-    def written(span: SpanRecord) -> str:
-        budget[0] -= 1
-        below = sorted(tree.children(span), key=lambda one: one.start)
-        absent = [f"missing {name}" for name in missing.get(span.span_id, ())]
-        if not (below or absent) or budget[0] <= 0:
-            return span.name + (" ..." if below else "")
-        inner = [written(one) for one in below] + absent
-        return f"{span.name} > {inner[0]}" if len(inner) == 1 else f"{span.name} > ({', '.join(inner)})"
-
-    return "; ".join(written(root) for root in sorted(roots, key=lambda one: one.start)[:4])
-
-
-def _paths(spans: Sequence[SpanRecord]) -> dict[tuple[str, ...], list[SpanRecord]]:
-    tree = Tree(spans)
-    found: dict[tuple[str, ...], list[SpanRecord]] = {}
-    for span in spans:
-        path, above, seen = [span.name], tree.parent(span), {span.span_id}
-        while above is not None and above.span_id not in seen:
-            seen.add(above.span_id)
-            path.append(above.name)
-            above = tree.parent(above)
-        found.setdefault(tuple(reversed(path)), []).append(span)
-    return found
-
-
-def _sized(paths: Mapping[tuple[str, ...], Sequence[SpanRecord]]) -> Counter[tuple[str, ...]]:
-    return Counter({path: len(spans) for path, spans in paths.items()})
+            times = f"{number} times " if number > 1 else ""
+            yield _difference(identity, path[:-1], f"{what} {times}{path[-1]}", span=path[-1], times=number)
 
 
 def _differences(
-    path: Sequence[str], span: SpanRecord, like: SpanRecord, ignore: Collection[str]
+    path: Path, span: SpanRecord, recorded: SpanRecord, ignore: Collection[str]
 ) -> Iterator[Finding]:
-    where = f"tree {' > '.join(path)}"
-    if "kinds" not in ignore and span.kind != like.kind:
-        yield Finding(where, f"kind: expected {like.kind}, got {span.kind}")
+    if "kinds" not in ignore and span.kind != recorded.kind:
+        message = f"kind: expected {recorded.kind}, got {span.kind}"
+        yield _difference("tree.kind", path, message, expected=recorded.kind, got=span.kind)
     if "types" not in ignore:
-        for key, value in like.attributes.items():
-            got = span.attributes.get(key)
-            if got is None:
-                yield Finding(where, f"attribute {key}: in the recorded trace, missing here")
-            elif got.type != value.type:
-                yield Finding(where, f"attribute {key}: expected {value.type}, got {got.type}")
+        yield from _different_types(path, span, recorded)
         if "extra" not in ignore:
             for key in span.attributes:
-                if key not in like.attributes:
-                    yield Finding(where, f"attribute {key}: not in the recorded trace")
+                if key not in recorded.attributes:
+                    message = f"attribute {key}: not in the recorded trace"
+                    yield _difference("tree.attribute_extra", path, message, attribute=key)
     if "resource" not in ignore:
-        for key in like.resource:
+        for key in recorded.resource:
             if key not in span.resource:
-                yield Finding(where, f"resource attribute {key}: in the recorded trace, missing here")
+                message = f"resource attribute {key}: in the recorded trace, missing here"
+                yield _difference("tree.resource_missing", path, message, attribute=key)
+
+
+def _different_types(path: Path, span: SpanRecord, recorded: SpanRecord) -> Iterator[Finding]:
+    for key, expected in recorded.attributes.items():
+        got = span.attributes.get(key)
+        if got is None:
+            message = f"attribute {key}: in the recorded trace, missing here"
+            yield _difference("tree.attribute_missing", path, message, attribute=key)
+        elif got.type != expected.type:
+            message = f"attribute {key}: expected {expected.type}, got {got.type}"
+            yield _difference("tree.attribute_type", path, message, attribute=key)
+
+
+def _difference(identity: str, path: Path, message: str, **context: Any) -> Finding:
+    where = f"tree {' > '.join(path)}" if path else "tree"
+    return find(identity, where, f"{where}: {message}", path=list(path), **context)

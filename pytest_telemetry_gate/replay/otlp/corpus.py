@@ -31,18 +31,18 @@ def read_corpus(path: Path, shown: str = "") -> list[dict[str, Any]]:
                 read_document(document)
                 documents.append(document)
         except CorpusError as error:
-            raise _at(shown, line, str(error)) from None
+            raise _error_at(shown, line, str(error)) from None
     if not documents:
-        raise _at(shown, 1, "the file holds no document")
+        raise _error_at(shown, 1, "the file holds no document")
     return documents
 
 
 def telemetry_of(documents: list[dict[str, Any]]) -> TelemetryData:
     """Return everything that some documents hold."""
-    found = TelemetryData()
+    telemetry = TelemetryData()
     for document in documents:
-        found.add(document)
-    return found
+        telemetry.add(document)
+    return telemetry
 
 
 def _otlp(content: object) -> list[dict[str, Any]]:
@@ -58,17 +58,17 @@ def _contents(path: Path, shown: str) -> Iterator[tuple[int, Any]]:
     """Yield every JSON value at the top of a file with its line."""
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise _at(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
+            raise _error_at(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
         raw = path.read_bytes()
     except OSError as error:
-        raise _at(shown, 1, f"cannot be read: {error.strerror}") from None
+        raise _error_at(shown, 1, f"cannot be read: {error.strerror}") from None
     if raw.startswith((_ZSTD, _GZIP)):
-        raise _at(shown, 1, "compressed: decompress it first")
+        raise _error_at(shown, 1, "compressed: decompress it first")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         binary = "; the file exporter's `format: proto` is binary: export JSON" if b"\0" in raw[:64] else ""
-        raise _at(shown, raw[: error.start].count(b"\n") + 1, f"not UTF-8{binary}") from None
+        raise _error_at(shown, raw[: error.start].count(b"\n") + 1, f"not UTF-8{binary}") from None
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         return
@@ -87,14 +87,14 @@ def _lines(lines: list[tuple[int, str]], text: str, shown: str) -> Iterator[tupl
         try:
             json.loads(text)
         except json.JSONDecodeError as error:
-            raise _at(shown, error.lineno, _broken(error, text)) from None
+            raise _error_at(shown, error.lineno, _broken(error, text)) from None
     for number, line in lines:
         try:
             yield number, json.loads(line)
         except json.JSONDecodeError as error:
-            raise _at(shown, number, _broken(error, line)) from None
+            raise _error_at(shown, number, _broken(error, line)) from None
         except RecursionError:
-            raise _at(shown, number, "nested too deeply") from None
+            raise _error_at(shown, number, "nested too deeply") from None
 
 
 def _broken(error: json.JSONDecodeError, text: str) -> str:
@@ -103,5 +103,5 @@ def _broken(error: json.JSONDecodeError, text: str) -> str:
     return f"not JSON: {error.msg} at column {error.colno}"
 
 
-def _at(shown: str, line: int, message: str) -> CorpusError:
+def _error_at(shown: str, line: int, message: str) -> CorpusError:
     return CorpusError(f"{shown}:{line}: {message}")

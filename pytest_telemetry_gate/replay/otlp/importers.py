@@ -72,19 +72,19 @@ def from_jaeger(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_process(spans: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    by_process: dict[str, list[Mapping[str, Any]]] = {}
     for span in spans:
-        found.setdefault(span.get("processID", ""), []).append(span)
-    return found
+        by_process.setdefault(span.get("processID", ""), []).append(span)
+    return by_process
 
 
 def _by_scope(spans: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    by_scope: dict[str, list[Mapping[str, Any]]] = {}
     for span in spans:
         tags = _tags(span)
         scope = tags.get("otel.scope.name", tags.get("otel.library.name", ""))
-        found.setdefault(str(scope), []).append(span)
-    return found
+        by_scope.setdefault(str(scope), []).append(span)
+    return by_scope
 
 
 def _tags(span: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _jaeger_span(span: Mapping[str, Any]) -> dict[str, Any]:
     tags = _tags(span)
     start = int(span["startTime"]) * 1000
     references = span.get("references") or ()
-    parent = next((one for one in references if one.get("refType") == "CHILD_OF"), None)
+    parent = next((reference for reference in references if reference.get("refType") == "CHILD_OF"), None)
     status = str(tags.get("otel.status_code", "ERROR" if tags.get("error") in (True, "true") else "")).lower()
     kind = str(tags.get("span.kind", "internal"))
     return {

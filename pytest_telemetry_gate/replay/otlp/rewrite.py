@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pytest_telemetry_gate.replay.otlp.telemetry import integer
+from pytest_telemetry_gate.support.places import Place, key_of, map_parts, walk
 
-__all__ = ["rewritten"]
+__all__ = ["rewrite_documents"]
 
-_SIZES = {"traceId": 128, "spanId": 64, "parentSpanId": 64}
+_BITS = {"traceId": 128, "spanId": 64, "parentSpanId": 64}
+_TIME = "UnixNano"  # at the end of the keys of times
 
 
-def rewritten(
+def rewrite_documents(
     documents: Sequence[dict[str, Any]],
     *,
     seed: int,
@@ -27,36 +29,32 @@ def rewritten(
     all times. Durations and pauses stay exact, since everything is counted in whole nanoseconds.
     """
     chance = random.Random(seed)  # noqa: S311 - ids must be repeatable, not secret
-    known: dict[tuple[int, str], str] = {}
-    latest = max((moment for document in documents for moment in _times(document)), default=0)
-    delta = now - latest if now is not None and latest else 0
+    fresh: dict[tuple[int, str], str] = {}
+    latest = max((_latest(document) for document in documents), default=0)
+    shift = now - latest if now is not None and latest else 0
 
-    def copy(part: Any, key: str = "") -> Any:
-        if isinstance(part, dict):
-            return {name: copy(inner, name) for name, inner in part.items()}
-        if isinstance(part, list):
-            return [copy(inner, key) for inner in part]
-        if key in _SIZES and isinstance(part, str) and part:
-            return part if ids == "keep" else fresh(part.lower(), _SIZES[key])
-        if key.endswith("UnixNano"):
+    def rewrite(part: Any, place: Place) -> Any:
+        if isinstance(part, dict | list):
+            return part
+        key = key_of(place)
+        if key in _BITS and ids == "fresh" and isinstance(part, str) and part:
+            bits, old = _BITS[key], part.lower()
+            if (bits, old) not in fresh:
+                fresh[bits, old] = f"{chance.getrandbits(bits) or 1:0{bits // 4}x}"
+            return fresh[bits, old]
+        if key.endswith(_TIME):
             moment = integer(part, key)
-            return str(moment + delta) if moment else part
+            return str(moment + shift) if moment else part
         return part
 
-    def fresh(old: str, bits: int) -> str:
-        if (bits, old) not in known:
-            known[bits, old] = f"{chance.getrandbits(bits) or 1:0{bits // 4}x}"
-        return known[bits, old]
-
-    return [copy(document) for document in documents]
+    return [map_parts(document, rewrite) for document in documents]
 
 
-def _times(part: Any, key: str = "") -> Iterator[int]:
-    if isinstance(part, dict):
-        for name, inner in part.items():
-            yield from _times(inner, name)
-    elif isinstance(part, list):
-        for inner in part:
-            yield from _times(inner, key)
-    elif key.endswith("UnixNano"):
-        yield integer(part, key)
+def _latest(document: dict[str, Any]) -> int:
+    """Return the latest time of a document in nanoseconds, 0 where it has none."""
+    times = (
+        integer(part, key)
+        for place, part in walk(document)
+        if not isinstance(part, dict | list) and (key := key_of(place)).endswith(_TIME)
+    )
+    return max(times, default=0)

@@ -29,6 +29,7 @@ __all__ = [
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
 TEMPORALITIES = ("unspecified", "delta", "cumulative")
+_TOP_KEYS = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs"})
 _HEX = re.compile(r"[0-9a-fA-F]*")
 _METRIC_TYPES = {
     "gauge": "gauge",
@@ -155,27 +156,27 @@ def read_document(document: Mapping[str, Any], into: TelemetryData | None = None
 
     Raises CorpusError, one line without a place, for anything that the encoding does not allow.
     """
-    found = TelemetryData() if into is None else into
+    telemetry = TelemetryData() if into is None else into
     if not isinstance(document, dict):
         message = "an OTLP document must be a JSON object"
         raise CorpusError(message)
-    known = {"resourceSpans", "resourceMetrics", "resourceLogs"}.intersection(document)
-    if not known and document:
+    has_records = not _TOP_KEYS.isdisjoint(document)
+    if not has_records and document:
         snake = {"resource_spans", "resource_metrics", "resource_logs"}.intersection(document)
         hint = "; keys are lowerCamelCase in OTLP JSON" if snake else ""
         message = f"neither resourceSpans, resourceMetrics nor resourceLogs{hint}"
         raise CorpusError(message)
     try:
         for resource, scope, item in _items(document, "resourceSpans", "scopeSpans", "spans"):
-            found.spans.append(_span(item, resource, scope))
+            telemetry.spans.append(_span(item, resource, scope))
         for resource, scope, item in _items(document, "resourceMetrics", "scopeMetrics", "metrics"):
-            found.metrics.append(_metric(item, resource, scope))
+            telemetry.metrics.append(_metric(item, resource, scope))
         for resource, scope, item in _items(document, "resourceLogs", "scopeLogs", "logRecords"):
-            found.logs.append(_log(item, resource, scope))
+            telemetry.logs.append(_log(item, resource, scope))
     except (AttributeError, TypeError) as error:
         message = f"not OTLP JSON: {error}"
         raise CorpusError(message) from None
-    return found
+    return telemetry
 
 
 def _items(
@@ -206,19 +207,19 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> SpanReco
         scope=scope,
         events=tuple(
             SpanEvent(
-                one.get("name") or "",
-                integer(one.get("timeUnixNano", 0), "timeUnixNano"),
-                attributes(one.get("attributes")),
+                entry.get("name") or "",
+                integer(entry.get("timeUnixNano", 0), "timeUnixNano"),
+                attributes(entry.get("attributes")),
             )
-            for one in item.get("events") or ()
+            for entry in item.get("events") or ()
         ),
         links=tuple(
             SpanLink(
-                hex_id(one.get("traceId"), 32, "traceId"),
-                hex_id(one.get("spanId"), 16, "spanId"),
-                attributes(one.get("attributes")),
+                hex_id(entry.get("traceId"), 32, "traceId"),
+                hex_id(entry.get("spanId"), 16, "spanId"),
+                attributes(entry.get("attributes")),
             )
-            for one in item.get("links") or ()
+            for entry in item.get("links") or ()
         ),
     )
 
@@ -274,7 +275,7 @@ def value(entry: Mapping[str, Any]) -> AttributeValue:
         if key == "bytesValue":
             return AttributeValue("bytes", content)
         if key == "arrayValue":
-            return AttributeValue("array", tuple(value(one or {}) for one in content.get("values") or ()))
+            return AttributeValue("array", tuple(value(inner or {}) for inner in content.get("values") or ()))
         if key == "kvlistValue":
             return AttributeValue("map", attributes(content.get("values")))
     return AttributeValue("empty", None)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import ExportRequest
-from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_of, parse
+from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_class, parse_message
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 
 __all__ = ["GrpcReceiver"]
@@ -68,13 +68,13 @@ class _Export:
         self._signal = signal
         self._mailbox = mailbox
         self._grpc = grpc
-        message_of(signal)  # imported now, rather than by the first request
+        message_class(signal)  # imported now, rather than by the first request
 
     def __call__(self, body: bytes, context: Any) -> bytes:
         try:
-            message = parse(self._signal, body)
+            message = parse_message(self._signal, body)
         except CorpusError as error:
             context.abort(self._grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if not self._mailbox.put(ExportRequest(self._signal, len(body), len(body), "protobuf"), message):
-            context.abort(self._grpc.StatusCode.RESOURCE_EXHAUSTED, "the receiver holds as much as it may")
+            context.abort(self._grpc.StatusCode.RESOURCE_EXHAUSTED, "the receiver is full")
         return b""

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import ExportRequest
-from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_of, parse
+from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_class, parse_message
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 
@@ -42,7 +42,7 @@ class Receiver:
         mailbox: Mailbox | None = None,
     ) -> None:
         for signal in SIGNALS:
-            message_of(signal)  # now, rather than in the middle of the first request
+            message_class(signal)  # now, rather than in the middle of the first request
         self.mailbox = Mailbox() if mailbox is None else mailbox
         try:
             self._server = _Server((host, port), _Handler)
@@ -142,7 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
             if signal is None:
                 raise _RefusedError(404, f"no such path; paths are {', '.join(_PATHS)}")
             if kind not in {_PROTOBUF, _JSON}:
-                raise _RefusedError(415, f"content type {kind!r}; {_PROTOBUF} or {_JSON}")
+                raise _RefusedError(
+                    415, f"content type {kind!r} is not supported: use {_PROTOBUF} or {_JSON}"
+                )
             with self.server.slots:
                 raw = self._raw()
                 wire = len(raw)
@@ -164,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, signal: str, kind: str, wire: int, body: bytes) -> None:
         try:
             if kind == _PROTOBUF:
-                request, message = ExportRequest(signal, wire, len(body), "protobuf"), parse(signal, body)
+                request, message = (
+                    ExportRequest(signal, wire, len(body), "protobuf"),
+                    parse_message(signal, body),
+                )
             else:
                 document = json.loads(body)
                 read_document(document)
@@ -172,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (CorpusError, ValueError, RecursionError) as error:
             raise _RefusedError(400, f"not OTLP: {error}"[:200]) from None
         if not self.server.mailbox.put(request, message):
-            raise _RefusedError(413, "the receiver holds as much as it may")
+            raise _RefusedError(413, "the receiver is full")
 
     def _raw(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -183,14 +188,14 @@ class _Handler(BaseHTTPRequestHandler):
                     raise self._too_large("the body")
                 parts.append(part)
             return b"".join(parts)
-        stated = self.headers.get("Content-Length", "")
-        if not stated.isascii() or not stated.isdigit():
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit():
             raise _RefusedError(411, "no Content-Length")
-        if int(stated) > self.server.max_body:
+        if int(length) > self.server.max_body:
             raise self._too_large("the body")
-        body = self.rfile.read(int(stated))
-        if len(body) != int(stated):
-            raise _RefusedError(400, "the body breaks off")
+        body = self.rfile.read(int(length))
+        if len(body) != int(length):
+            raise _RefusedError(400, "the body is incomplete")
         return body
 
     def _chunks(self) -> Iterator[bytes]:
@@ -208,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             part = self.rfile.read(size)
             if len(part) != size:
-                raise _RefusedError(400, "the body breaks off")
+                raise _RefusedError(400, "the body is incomplete")
             self.rfile.readline(8)
             yield part
 
@@ -217,16 +222,16 @@ class _Handler(BaseHTTPRequestHandler):
         if encoding in {"", "identity"}:
             return raw
         if encoding != "gzip":
-            raise _RefusedError(415, f"content encoding {encoding!r}; gzip or none")
+            raise _RefusedError(415, f"content encoding {encoding!r} is not supported: use gzip or none")
         inflate = zlib.decompressobj(wbits=31)
         try:
             body = inflate.decompress(raw, self.server.max_body + 1)
         except zlib.error:
-            raise _RefusedError(400, "the body is no gzip") from None
+            raise _RefusedError(400, "the body is not gzip") from None
         if len(body) > self.server.max_body:
             raise self._too_large("the decompressed body")
         if not inflate.eof:
-            raise _RefusedError(400, "the gzip body breaks off")
+            raise _RefusedError(400, "the gzip body is incomplete")
         return body
 
     def _too_large(self, what: str) -> _RefusedError:

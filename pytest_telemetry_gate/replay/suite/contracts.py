@@ -39,8 +39,8 @@ def _regex(pattern: str | None) -> str | None:
             re2.compile(pattern, options)
         except re2.error as error:
             reason = error.args[0]
-            told = reason.decode() if isinstance(reason, bytes) else reason
-            message = f"{pattern!r} is not a regular expression: {told}"
+            text = reason.decode() if isinstance(reason, bytes) else reason
+            message = f"{pattern!r} is not a regular expression: {text}"
             raise ValueError(message) from None
     return pattern
 
@@ -128,7 +128,7 @@ class AttributeRule(Model):
     @model_validator(mode="after")
     def _sound(self) -> AttributeRule:
         if self.forbidden and self.model_fields_set != {"forbidden"}:
-            message = "what is forbidden can have no other rule"
+            message = "a forbidden attribute can have no other rule"
             raise ValueError(message)
         if self.min is not None and self.max is not None and self.min > self.max:
             message = f"min {self.min:g} is more than max {self.max:g}"
@@ -277,7 +277,7 @@ class LogContract(_Contract):
     def _known(cls, severity: str | None) -> str | None:
         words = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
         if severity is not None and severity not in words:
-            message = f"{severity!r} is none of {', '.join(words)}"
+            message = f"{severity!r} is not one of {', '.join(words)}"
             raise ValueError(message)
         return severity
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from pytest_telemetry_gate.model.fields import Model, SpanField
+from pytest_telemetry_gate.model.fields import Model, PositiveDurationField
 from pytest_telemetry_gate.replay.suite.fields import SizeField
 
 __all__ = ["CliDrive", "DriveSettings", "FileReference", "HttpDrive", "OtlpDrive", "PythonDrive"]
@@ -45,7 +45,7 @@ class HttpDrive(Model):
     expect: ResponseExpectation = Field(
         default_factory=ResponseExpectation, description="what must come back"
     )
-    timeout: SpanField = Field(default=30.0, description="how long it may take")
+    timeout: PositiveDurationField = Field(default=30.0, description="how long it may take")
 
 
 class CliDrive(Model):
@@ -58,7 +58,9 @@ class CliDrive(Model):
     cwd: str = Field(default=".", description="where it runs, from the suite's folder")
     stdin: FileReference | None = Field(default=None, description="what it reads")
     exit: int = Field(default=0, description="the exit code that it must have")
-    timeout: SpanField = Field(default=60.0, description="after which its whole process group is killed")
+    timeout: PositiveDurationField = Field(
+        default=60.0, description="after which its whole process group is killed"
+    )
     max_output: SizeField = Field(default=2**20, description="how much of its output is kept")
     protocol: Literal["http/protobuf", "http/json"] = Field(
         default="http/protobuf", description="OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -73,7 +75,7 @@ class OtlpDrive(Model):
     ids: Literal["fresh", "keep"] = Field(default="fresh", description="whether ids are made anew")
     time: Literal["now", "keep"] = Field(default="now", description="whether times are moved up to now")
     headers: dict[str, str] = Field(default_factory=dict, description="further headers")
-    timeout: SpanField = Field(default=30.0, description="how long a request may take")
+    timeout: PositiveDurationField = Field(default=30.0, description="how long a request may take")
 
 
 class PythonDrive(Model):
@@ -93,9 +95,11 @@ class DriveSettings(Model):
 
     @model_validator(mode="after")
     def _one(self) -> DriveSettings:
-        given = [key for key in _KINDS if getattr(self, key) is not None]
-        if len(given) != 1:
-            message = f"needs exactly one of http, cli, otlp and python, has {' and '.join(given) or 'none'}"
+        present = [key for key in _KINDS if getattr(self, key) is not None]
+        if len(present) != 1:
+            message = (
+                f"needs exactly one of http, cli, otlp and python, has {' and '.join(present) or 'none'}"
+            )
             raise ValueError(message)
         return self
 

@@ -65,10 +65,10 @@ class PayloadLimits(Model):
 
     @model_validator(mode="after")
     def _sizes(self) -> PayloadLimits:
-        given = [getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None]
-        for limit in given:
+        limits = [getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None]
+        for limit in limits:
             require_dimension(limit, "bytes", "KB or KiB")
-        if not given:
+        if not limits:
             message = "needs at least one limit"
             raise ValueError(message)
         return self
@@ -126,13 +126,13 @@ class CaseExpectation(Model):
     @property
     def counters(self) -> tuple[CounterExpectation, ...]:
         """The expectations of the environment's metrics."""
-        return tuple(one for one in self.metrics if isinstance(one, CounterExpectation))
+        return tuple(metric for metric in self.metrics if isinstance(metric, CounterExpectation))
 
     @property
     def contracts(self) -> tuple[ContractExpectation, ...]:
         """The expectations by contract, of every signal."""
         return (
             *self.spans,
-            *(one for one in self.metrics if isinstance(one, ContractExpectation)),
+            *(metric for metric in self.metrics if isinstance(metric, ContractExpectation)),
             *self.logs,
         )

@@ -8,8 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.files.document import Document
-from pytest_telemetry_gate.files.validation import validated
+from pytest_telemetry_gate.files.validation import validate_model
 from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract
 from pytest_telemetry_gate.replay.suite.model import (
     CI_LOGS,
@@ -19,8 +20,8 @@ from pytest_telemetry_gate.replay.suite.model import (
     ReplaySuite,
     ReplaySuiteFile,
 )
-from pytest_telemetry_gate.support.places import Key
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.places import Key, Place, map_texts
+from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.variables import expand
 
 if TYPE_CHECKING:
@@ -66,14 +67,16 @@ def _loaded(
     rest = {**raw, "contracts": {}, "variables": {}}
     if isinstance(entries, list) and entries:
         rest["cases"] = placeholder
-    file = validated(ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ())
+    file = validate_model(
+        ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ()
+    )
     if settings is not None and settings.capture is not None:
 
         def error(where: Sequence[Key], message: str) -> Exception:
             return settings.error(("capture", *where), f"replay.capture: {message}")
 
         file = file.model_copy(
-            update={"capture": validated(CaptureSettings, dict(settings.capture), error, ())}
+            update={"capture": validate_model(CaptureSettings, dict(settings.capture), error, ())}
         )
     cases: list[ReplayCase] = []
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -112,11 +115,11 @@ def _variables(document: Document) -> dict[str, Any]:
     }
 
 
-def _overridden(known: Mapping[str, Any], settings: ReplaySettings) -> Mapping[str, Any]:
+def _overridden(variables: Mapping[str, Any], settings: ReplaySettings) -> Mapping[str, Any]:
     """Return what telemetry.yaml says of variables; a misspelt one would leave cases to drive something else."""
     for name in settings.variables:
-        if name not in known:
-            message = f"replay.variables: the suite has no variable {name!r}{suggestion(name, known)}"
+        if name not in variables:
+            message = f"replay.variables: the suite has no variable {name!r}{suggest(name, variables)}"
             raise settings.error(("variables", name), message)
     return settings.variables
 
@@ -125,24 +128,24 @@ def _contracts(document: Document, variables: Mapping[str, Any]) -> dict[str, Co
     raw = document.value.get("contracts") or {}
     if not isinstance(raw, dict):
         raise document.error(("contracts",), "contracts: must be a mapping of keys to values")
-    found = {}
+    contracts: dict[str, Contract] = {}
     for name, entry in raw.items():
         where = ("contracts", name)
         if not isinstance(entry, dict):
             raise document.error(where, f"contract {name!r}: must be a mapping of keys to values")
         signal = entry.get("signal", "spans")
         if signal not in CONTRACTS:
-            message = f"contract {name!r}: signal: {signal!r}{suggestion(signal, CONTRACTS)}"
+            message = f"contract {name!r}: signal: {signal!r}{suggest(signal, CONTRACTS)}"
             raise document.error((*where, "signal"), message)
         expanded = _expanded(entry, variables, document, where)
-        found[name] = validated(CONTRACTS[signal], expanded, document, where, f"contract {name!r}: ")
-    return found
+        contracts[name] = validate_model(CONTRACTS[signal], expanded, document, where, f"contract {name!r}: ")
+    return contracts
 
 
 def _cases(
     document: Document,
     entry: object,
-    where: tuple[Key, ...],
+    where: Place,
     *,
     file: ReplaySuiteFile,
     variables: Mapping[str, Any],
@@ -155,7 +158,7 @@ def _cases(
         raise document.error(
             (*where, "matrix"), "matrix: must be a list of rows, each a mapping of variables"
         )
-    found = []
+    cases = []
     for number, row in enumerate(rows):
         at = (*where, "matrix", number) if "matrix" in entry else where
         bad = next(
@@ -163,24 +166,24 @@ def _cases(
         )
         if bad is not None:
             raise document.error((*at, bad), f"matrix: {bad}: must be text, a number, true or false")
-        known = {**variables, **row}
+        row_variables = {**variables, **row}
         body = {key: value for key, value in entry.items() if key != "matrix"}
         name = entry.get("id")
-        expanded = _expanded(body, known, document, where)
-        case = validated(CaseEntry, expanded, document, where, f"case {name!r}: ")
+        expanded = _expanded(body, row_variables, document, where)
+        case = validate_model(CaseEntry, expanded, document, where, f"case {name!r}: ")
         identity = _identity(str(name), case, row)
         if not _ID.fullmatch(identity):
             message = f"case {identity!r}: a name has letters, digits, '_', '.' and '-'"
             raise document.error((*where, "id"), message)
         if identity == CI_LOGS:
-            message = f"case {identity!r}: that is the name of what `ci_logs:` brings"
+            message = f"case {identity!r}: the name is reserved for `ci_logs:`"
             raise document.error((*where, "id"), message)
         _check(document, case, where, file, contracts)
         line = document.line(at)
         for checkpoint in case.checkpoints or file.checkpoints:
             title = case.title or identity
-            found.append(ReplayCase(identity, checkpoint, title, case.drive, case.expect, case.level, line))
-    return found
+            cases.append(ReplayCase(identity, checkpoint, title, case.drive, case.expect, case.level, line))
+    return cases
 
 
 def _identity(written: str, case: CaseEntry, row: Mapping[str, Any]) -> str:
@@ -193,13 +196,15 @@ def _identity(written: str, case: CaseEntry, row: Mapping[str, Any]) -> str:
 def _check(
     document: Document,
     case: CaseEntry,
-    where: tuple[Key, ...],
+    where: Place,
     file: ReplaySuiteFile,
     contracts: Mapping[str, Contract],
 ) -> None:
     for checkpoint in case.checkpoints:
         if checkpoint not in file.checkpoints:
-            message = f"case {case.id!r}: unknown checkpoint {checkpoint!r}{suggestion(checkpoint, file.checkpoints)}"
+            message = (
+                f"case {case.id!r}: unknown checkpoint {checkpoint!r}{suggest(checkpoint, file.checkpoints)}"
+            )
             raise document.error((*where, "checkpoints"), message)
     for signal in ("spans", "metrics", "logs"):
         for index, expected in enumerate(getattr(case.expect, signal)):
@@ -207,10 +212,10 @@ def _check(
             if name is None:
                 continue
             at = (*where, "expect", signal, index)
-            known = [one for one, contract in contracts.items() if contract.signal == signal]
-            if name not in known:
+            allowed = [one for one, contract in contracts.items() if contract.signal == signal]
+            if name not in allowed:
                 other = f"contract {name!r} is about {contracts[name].signal}" if name in contracts else ""
-                message = other or f"unknown contract {name!r}{suggestion(name, known)}"
+                message = other or f"unknown contract {name!r}{suggest(name, allowed)}"
                 raise document.error(at, f"case {case.id!r}: {message}")
     folder = document.path.parent
     for key, name in _files(case):
@@ -220,18 +225,18 @@ def _check(
 
 def _files(case: CaseEntry) -> list[tuple[tuple[Key, ...], str]]:
     """Return the files that a case reads, with the keys that name them."""
-    found: list[tuple[tuple[Key, ...], str]] = []
+    files: list[tuple[tuple[Key, ...], str]] = []
     drive = case.drive
     if drive.http is not None and drive.http.body is not None and not isinstance(drive.http.body, str):
-        found.append((("drive", "http", "body"), drive.http.body.file))
+        files.append((("drive", "http", "body"), drive.http.body.file))
     if drive.cli is not None and drive.cli.stdin is not None:
-        found.append((("drive", "cli", "stdin"), drive.cli.stdin.file))
+        files.append((("drive", "cli", "stdin"), drive.cli.stdin.file))
     if drive.otlp is not None:
         source = drive.otlp.from_
-        found.append((("drive", "otlp", "from"), source if isinstance(source, str) else source.file))
+        files.append((("drive", "otlp", "from"), source if isinstance(source, str) else source.file))
     if case.expect.tree is not None:
-        found.append((("expect", "tree", "like"), case.expect.tree.like))
-    return found
+        files.append((("expect", "tree", "like"), case.expect.tree.like))
+    return files
 
 
 def _unique(document: Document, cases: Sequence[ReplayCase]) -> None:
@@ -239,49 +244,45 @@ def _unique(document: Document, cases: Sequence[ReplayCase]) -> None:
     for case in cases:
         key = case.id, case.checkpoint
         if key in seen:
-            message = f"case {case.id!r} is there already (line {seen[key]})"
-            raise type(document.error((), ""))(document.shown, case.line, message)
+            message = f"duplicate case {case.id!r} (first at line {seen[key]})"
+            raise SuiteError(document.shown, case.line, message)
         seen[key] = case.line
 
 
 def _denominators(document: Document, suite: ReplaySuite) -> None:
     for name, checkpoint in suite.file.checkpoints.items():
-        number = len(suite.at(name))
+        number = len(suite.cases_at(name))
         if number != checkpoint.cases:
             message = f"checkpoint {name!r} has {checkpoint.cases} cases, but {number} are written for it"
             raise document.error(("checkpoints", name), message)
     if suite.file.ci_logs is not None:
         for name in suite.file.ci_logs.checkpoints:
             if name not in suite.file.checkpoints:
-                message = f"ci_logs: unknown checkpoint {name!r}{suggestion(name, suite.file.checkpoints)}"
+                message = f"ci_logs: unknown checkpoint {name!r}{suggest(name, suite.file.checkpoints)}"
                 raise document.error(("ci_logs", "checkpoints"), message)
 
 
 def _expanded(
-    part: Any, variables: Mapping[str, Any], document: Document, where: tuple[Key, ...], *, whole: bool = True
+    part: Any, variables: Mapping[str, Any], document: Document, where: Place, *, whole: bool = True
 ) -> Any:
     """Put variables into all texts; a text that is one variable alone takes over its type."""
-    if isinstance(part, dict):
-        return {
-            key: _expanded(value, variables, document, (*where, key), whole=whole)
-            for key, value in part.items()
-        }
-    if isinstance(part, list):
-        return [
-            _expanded(value, variables, document, (*where, index), whole=whole)
-            for index, value in enumerate(part)
-        ]
-    if not isinstance(part, str) or "$" not in part:
-        return part
-    alone = _WHOLE.fullmatch(part)
-    if alone is not None and whole and (alone[1] or alone[2]) in variables:
-        value = variables[alone[1] or alone[2]]
-    else:
-        words = {
-            key: str(one).lower() if isinstance(one, bool) else str(one) for key, one in variables.items()
-        }
-        try:
-            value = expand(part, words)
-        except ValueError as error:
-            raise document.error(where, str(error)) from None
-    return value.replace(_PRIVATE, "$") if isinstance(value, str) else value
+    words = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in variables.items()
+    }
+
+    def expand_text(text: str, place: Place) -> Any:
+        if "$" not in text:
+            return text
+        alone = _WHOLE.fullmatch(text)
+        value: Any
+        if alone is not None and whole and (alone[1] or alone[2]) in variables:
+            value = variables[alone[1] or alone[2]]
+        else:
+            try:
+                value = expand(text, words)
+            except ValueError as error:
+                raise document.error(place, str(error)) from None
+        return value.replace(_PRIVATE, "$") if isinstance(value, str) else value
+
+    return map_texts(part, expand_text, where)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from pytest_telemetry_gate.model.fields import IdField, Model, SpanField
+from pytest_telemetry_gate.model.fields import IdField, Model, PositiveDurationField
 from pytest_telemetry_gate.replay.suite.contracts import Contract, CountBounds, ScalarValue
 from pytest_telemetry_gate.replay.suite.drives import DriveSettings
 from pytest_telemetry_gate.replay.suite.expectations import CaseExpectation, ContractExpectation
@@ -47,8 +47,8 @@ class OtlpSettings(Model):
 class CompletionSettings(Model):
     """When a capture is complete: every required selector matched, then nothing new for a while."""
 
-    timeout: SpanField = Field(default=30.0, description="how long to wait at most")
-    quiet: SpanField = Field(default=1.0, description="how long nothing new must have come")
+    timeout: PositiveDurationField = Field(default=30.0, description="how long to wait at most")
+    quiet: PositiveDurationField = Field(default=1.0, description="how long nothing new must have come")
 
 
 class CaptureSettings(Model):
@@ -163,9 +163,9 @@ class ReplaySuite:
         """The checkpoints' names in the order of time."""
         return tuple(self.file.checkpoints)
 
-    def driven(self, chosen: Collection[str]) -> tuple[str, ...]:
+    def driven_checkpoints(self, chosen: Collection[str]) -> tuple[str, ...]:
         """Return the checkpoints that a run drives: the chosen ones of its own, the last one where none is chosen."""
-        return tuple(one for one in self.checkpoints if one in chosen) if chosen else self.checkpoints[-1:]
+        return tuple(name for name in self.checkpoints if name in chosen) if chosen else self.checkpoints[-1:]
 
     @property
     def ci_checkpoints(self) -> tuple[str, ...]:
@@ -173,14 +173,14 @@ class ReplaySuite:
         settings = self.file.ci_logs
         return () if settings is None else settings.checkpoints or self.checkpoints[-1:]
 
-    def at(self, checkpoint: str) -> tuple[ReplayCase, ...]:
+    def cases_at(self, checkpoint: str) -> tuple[ReplayCase, ...]:
         """Return the cases at a checkpoint."""
         return tuple(case for case in self.cases if case.checkpoint == checkpoint)
 
-    def count(self, expected: ContractExpectation) -> CountBounds:
+    def required_count(self, expected: ContractExpectation) -> CountBounds:
         """Return how many a case expects to be selected: its own number, or the contract's."""
         return self.contracts[expected.contract].count if expected.count is None else expected.count
 
-    def find(self, case: str, checkpoint: str) -> ReplayCase | None:
+    def find_case(self, case: str, checkpoint: str) -> ReplayCase | None:
         """Return a case by name, or None."""
-        return next((one for one in self.at(checkpoint) if one.id == case), None)
+        return next((known for known in self.cases_at(checkpoint) if known.id == case), None)

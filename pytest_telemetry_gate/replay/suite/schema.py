@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_telemetry_gate.files.schemas import model_schema
+from pytest_telemetry_gate.files.schemas import model_schema, schema_of_file
 from pytest_telemetry_gate.replay.suite.model import ReplaySuiteFile
 
 __all__ = ["replay_schema"]
@@ -17,9 +17,4 @@ def replay_schema() -> dict[str, Any]:
     """
     definitions: dict[str, Any] = {}
     top = model_schema(ReplaySuiteFile, definitions)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "pytest-telemetry-gate replay suite (*.replay.yaml)",
-        **top,
-        "$defs": definitions,
-    }
+    return schema_of_file("replay", "replay suite (*.replay.yaml)", top, definitions)

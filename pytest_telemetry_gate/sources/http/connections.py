@@ -1,7 +1,7 @@
-"""Connections that keep to one limit of time from the first byte sent to the last one received.
+"""Connections with one time limit from the first byte sent to the last one received.
 
-A socket's own time-out begins anew with every byte that arrives, so that a server which drips would never be given
-up. urllib3 connects and reads; here its responses read from a socket that knows when the whole request has to be over.
+A socket's own time-out starts again with every byte that arrives, so that a server could drip for ever. urllib3 connects
+and reads; its responses read here from a file that knows when the whole request must be over.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VERSIONS = {
 
 
 class Adapter(HTTPAdapter):
-    """Keeps as many connections as there are threads and checks certificates as telemetry.yaml says."""
+    """Keeps up to ``connections`` open, and checks certificates as the settings say."""
 
     def __init__(self, settings: HttpSettings, connections: int) -> None:
         self._tls: dict[str, Any] = {}
@@ -43,20 +43,20 @@ class Adapter(HTTPAdapter):
         super().__init__(pool_connections=2, pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        """Add what requests has no words for."""
+        """Add the TLS settings and connections that requests has no option for."""
         super().init_poolmanager(connections, maxsize, block, **options, **self._tls)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Add the same where a proxy stands between."""
+        """Add the same for connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **options, **self._tls)
         if not proxy.lower().startswith("socks"):  # those come with connections of their own
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
 
-class _Receiving(io.RawIOBase):
-    """What a socket receives until a moment (of the monotonic clock); raises TimeoutError after it."""
+class _TimedFile(io.RawIOBase):
+    """Reads from a socket until a moment of the monotonic clock; raises TimeoutError after it."""
 
     def __init__(self, connection: socket.socket, until: float) -> None:
         self._socket = connection
@@ -81,14 +81,14 @@ class _Receiving(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """A response whose head and body together must arrive within the socket's time-out."""
+    """A response whose head and body must arrive together within the socket's time-out."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         limit = sock.gettimeout()
         self.fp.close()
         until = math.inf if limit is None else time.monotonic() + limit
-        self.fp = io.BufferedReader(_Receiving(sock, until))
+        self.fp = io.BufferedReader(_TimedFile(sock, until))
 
 
 class _Connection(HTTPConnection):
@@ -99,7 +99,7 @@ class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
     def connect(self) -> None:
-        """Connect; a certificate that is not checked was asked for in telemetry.yaml, so nothing warns of it."""
+        """Connect without a warning for an unchecked certificate, which telemetry.yaml has asked for."""
         super().connect()
         self.is_verified = True
 

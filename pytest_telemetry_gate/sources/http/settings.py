@@ -1,4 +1,4 @@
-"""How a server is reached, in the words of Prometheus' own HTTP client configuration.
+"""How a server is reached: options of telemetry.yaml, named as in Prometheus' own HTTP client configuration.
 
 https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config: what Prometheus calls
 ``basic_auth``, ``authorization``, ``tls_config``, ``proxy_url`` and ``http_headers`` (here ``headers``).
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pytest_telemetry_gate.support.durations import parse_duration
 from pytest_telemetry_gate.support.secrets import is_secret_name
-from pytest_telemetry_gate.support.suggestions import suggestion
+from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -27,10 +27,10 @@ HTTP_KEYS = (
     "timeout",
 )  # fmt: skip
 _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
-_TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
+_TLS_KEYS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
 _VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
 _SCHEMES = ("http", "https")
-_TOKEN = 8  # characters, and more than the name of any scheme
+_MIN_TOKEN = 8  # characters, more than the name of any scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,9 @@ class HttpSettings:
 
     @classmethod
     def from_settings(cls, settings: RegionSettings, further: Iterable[str] = ()) -> HttpSettings:
-        """Read the settings of a region; ``further`` are the keys that its source has besides.
+        """Read the settings of a region; ``further`` are its source's other keys.
 
-        Raises SourceError at the key's line for one that is unknown or cannot be used, and for a file that cannot
-        be read.
+        Raises SourceError at the line of a key that is unknown or cannot be used, or whose file cannot be read.
         """
         return _Reader(settings).read([*HTTP_KEYS, *further])
 
@@ -75,17 +74,17 @@ class _Reader:
     def read(self, allowed: list[str]) -> HttpSettings:
         for key in self._options:
             if key not in allowed:
-                raise self._settings.error((key,), f"unknown key {key!r}{suggestion(key, allowed)}")
+                raise self._settings.error((key,), f"unknown key {key!r}{suggest(key, allowed)}")
         url, login = self._url()
         basic = self._basic_auth() or login
         authorization = self._authorization()
         if basic and authorization:
             raise self._settings.error(("authorization",), "at most one of basic_auth and authorization")
         proxy = self._text(("proxy_url",), self._options.get("proxy_url", ""))
-        for one in (basic, _login(proxy)):
-            if one is not None:
-                self._settings.secrets.keep(one[1], base64.b64encode(":".join(one).encode()).decode())
-        tls = self._mapping("tls_config", _TLS)
+        for pair in (basic, _login(proxy)):
+            if pair is not None:
+                self._settings.secrets.keep(pair[1], base64.b64encode(":".join(pair).encode()).decode())
+        tls = self._mapping("tls_config", _TLS_KEYS)
         version = self._text(("tls_config", "min_version"), tls.get("min_version", ""))
         if version and version not in _VERSIONS:
             raise self._settings.error(
@@ -128,26 +127,26 @@ class _Reader:
 
     def _basic_auth(self) -> tuple[str, str] | None:
         keys = ("username", "username_file", "password", "password_file")
-        given = self._mapping("basic_auth", keys)
-        if not given:
+        options = self._mapping("basic_auth", keys)
+        if not options:
             return None
-        name = self._secret("basic_auth", given, "username")
-        return name, self._secret("basic_auth", given, "password")
+        name = self._secret("basic_auth", options, "username")
+        return name, self._secret("basic_auth", options, "password")
 
     def _authorization(self) -> str:
-        given = self._mapping("authorization", ("type", "credentials", "credentials_file"))
-        if not given:
+        options = self._mapping("authorization", ("type", "credentials", "credentials_file"))
+        if not options:
             return ""
-        kind = self._text(("authorization", "type"), given.get("type", "Bearer"))
-        return f"{kind} {self._secret('authorization', given, 'credentials')}"
+        kind = self._text(("authorization", "type"), options.get("type", "Bearer"))
+        return f"{kind} {self._secret('authorization', options, 'credentials')}"
 
-    def _secret(self, group: str, given: Mapping[str, Any], key: str) -> str:
-        """Return what ``key`` says, or what stands in the file that ``key_file`` names."""
-        file = given.get(f"{key}_file")
-        if (file is None) == (given.get(key) is None):
+    def _secret(self, group: str, options: Mapping[str, Any], key: str) -> str:
+        """Return the value of ``key``, or the content of the file that ``key_file`` names."""
+        file = options.get(f"{key}_file")
+        if (file is None) == (options.get(key) is None):
             raise self._settings.error((group,), f"{group}: needs one of {key} and {key}_file")
         if file is None:
-            text = self._text((group, key), given[key])
+            text = self._text((group, key), options[key])
             if key != "username":
                 self._settings.secrets.keep(text)
             return self._line((group, key), text)
@@ -176,7 +175,7 @@ class _Reader:
         except ValueError as error:
             raise self._settings.error(("timeout",), f"timeout: {error}") from None
         if seconds <= 0:
-            raise self._settings.error(("timeout",), f"timeout: {value} is not longer than nothing")
+            raise self._settings.error(("timeout",), "timeout: must be positive")
         return seconds
 
     def _mapping(self, key: str, allowed: tuple[str, ...] | None = None) -> Mapping[str, Any]:
@@ -187,20 +186,20 @@ class _Reader:
             raise self._settings.error((key,), f"{key}: must be a mapping of keys to values")
         for name in value:
             if allowed is not None and name not in allowed:
-                message = f"{key}: unknown key {name!r}{suggestion(name, allowed)}"
+                message = f"{key}: unknown key {name!r}{suggest(name, allowed)}"
                 raise self._settings.error((key, name), message)
         return value
 
     def _texts(self, key: str) -> Mapping[str, str]:
-        found = {str(name): _scalar(value) for name, value in self._mapping(key).items()}
+        texts = {str(name): _scalar(value) for name, value in self._mapping(key).items()}
         if key == "headers":
-            for name, text in found.items():
+            for name, text in texts.items():
                 self._line((key, name), text)
                 if is_secret_name(name):
-                    # A token behind its scheme, a cookie behind its name: servers repeat it without those.
+                    # Servers repeat a token without its scheme, and a cookie without its name.
                     parts = re.split(r"[\s;,=]+", text)
-                    self._settings.secrets.keep(text, *(part for part in parts if len(part) >= _TOKEN))
-        return found
+                    self._settings.secrets.keep(text, *(part for part in parts if len(part) >= _MIN_TOKEN))
+        return texts
 
     def _text(self, where: tuple[str, ...], value: object) -> str:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
@@ -212,8 +211,8 @@ class _Reader:
             raise self._settings.error(where, f"{'.'.join(where)}: must be true or false")
         return bool(value)
 
-    def _file(self, where: tuple[str, str], given: Mapping[str, Any]) -> str:
-        value = given.get(where[1])
+    def _file(self, where: tuple[str, str], options: Mapping[str, Any]) -> str:
+        value = options.get(where[1])
         if value is None:
             return ""
         path = self._settings.resolve(self._text(where, value))

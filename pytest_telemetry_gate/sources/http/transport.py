@@ -50,6 +50,7 @@ class Transport:
         self._session = HttpSession(settings, connections=connections)
         self._deadline = deadline
         self._secrets = secrets
+        secrets.mask_logs()
 
     def scrub(self, text: str) -> str:
         """Return a text without any credential."""
@@ -135,6 +136,7 @@ class Transport:
 
     def _time_left(self) -> float:
         """Return the seconds that the next request may take; raises UnreachableError where there are none."""
+        self._deadline.start()
         left = self._deadline.remaining()
         if left <= 0:
             message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"

@@ -67,9 +67,9 @@ def test_small_blocks_and_large_ones_have_the_same_answer(storage, promql, seman
     for size in (1, 64, 1 << 16):
         with pytest.MonkeyPatch.context() as patch:
             for module in (frame, windows):
-                patch.setattr(module, "SMALLEST", size)
-            patch.setattr(windows, "LARGEST", 2 * size)
-            patch.setattr(over_time, "_CHUNK", 4 * size)
+                patch.setattr(module, "MIN_BLOCK", size)
+            patch.setattr(windows, "MAX_BLOCK", 2 * size)
+            patch.setattr(over_time, "_MAX_SPREAD", 4 * size)
             answers.append(answer(Engine(storage, semantics), promql, step))
     assert answers[0] == answers[1] == answers[2]
 
@@ -89,7 +89,7 @@ def answer(engine, promql, step):
 PROGRAM = """
 import json, sys, tracemalloc
 import numpy as np
-from pytest_telemetry_gate.promql import Engine, Group
+from pytest_telemetry_gate.promql import Engine, SeriesGroup
 from pytest_telemetry_gate.recording import Recording
 
 path, promql = sys.argv[1:]
@@ -103,7 +103,7 @@ print(json.dumps([peak, len(answer.labels)]))
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
-    from pytest_telemetry_gate.promql import Group
+    from pytest_telemetry_gate.promql import SeriesGroup
     from pytest_telemetry_gate.recording import RecordingWriter
 
     writer = RecordingWriter(recorded_at=14_400.0)
@@ -114,7 +114,9 @@ def recording(tmp_path_factory):
             {"__name__": "m_total", "a": str(n % 4), "n": str(n), "i": str(instance)} for n in range(200)
         )
         writer.add(
-            Group(labels, times, np.cumsum(chance.integers(0, 9, (len(times), 200)), axis=0).astype(float))
+            SeriesGroup(
+                labels, times, np.cumsum(chance.integers(0, 9, (len(times), 200)), axis=0).astype(float)
+            )
         )
     path = tmp_path_factory.mktemp("memory") / "m.telemetry.zip"
     writer.write(path)

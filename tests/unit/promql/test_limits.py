@@ -119,7 +119,7 @@ def test_subqueries_one_in_another():
     for _ in range(5):
         nested = f"max_over_time({nested}[1m:30s])"
     assert limited().instant(nested, 300).labels
-    with pytest.raises(PromQLError, match=r"subqueries stand more than 5 deep one in another$"):
+    with pytest.raises(PromQLError, match=r"subqueries are nested more than 5 deep$"):
         limited().instant(f"max_over_time({nested}[1m:30s])", 300)
     beside = " + ".join(["sum(max_over_time(y[1m:30s]))"] * 9)
     assert limited().instant(beside, 300).labels

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from pytest_telemetry_gate.promql import Engine, Matcher, MemoryStorage, PromQLError, ast, parse
-from pytest_telemetry_gate.promql.function_table import FUNCTIONS, NATIVE, NEWER
+from pytest_telemetry_gate.promql.function_table import FUNCTIONS, NATIVE, UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_refusals(text, reason):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", sorted(NATIVE | NEWER))
+@pytest.mark.parametrize("name", sorted(NATIVE | UNSUPPORTED))
 def test_functions_that_are_refused_by_name(name):
     assert name not in FUNCTIONS
     for arguments in ("", "x", "x[5m]", "1, 2", "x, 'q', 0.5"):
@@ -235,3 +236,26 @@ def test_a_profile_knows_its_own_functions():
 def test_an_unknown_profile_is_refused():
     with pytest.raises(PromQLError, match="unknown semantics '4'; known: '2', '3'"):
         Engine(MemoryStorage([]), semantics="4")
+
+
+@pytest.mark.parametrize("semantics", ["2", "3"])
+def test_a_parsed_expression_is_evaluated_like_its_text(semantics):
+    times = np.arange(0, 600_000, 15_000)
+    labels = {"__name__": "a_total", "path": "x\ny"}
+    engine = Engine(MemoryStorage([(labels, times, times / 7.0)]), semantics=semantics)
+    for text in ("rate(a_total[1m])", 'count(a_total{path=~"x.y"}) or vector(0)', "sum(a_total) - 1 > 2"):
+        expression = parse(text)
+        assert (
+            engine.instant(expression, 300.0).values.tolist() == engine.instant(text, 300.0).values.tolist()
+        )
+        one, other = (engine.range(query, 0.0, 300.0, 60.0) for query in (expression, text))
+        assert (one.values.tolist(), one.labels) == (other.values.tolist(), other.labels)
+
+
+@pytest.mark.parametrize(
+    ("semantics", "name"), [("3", "holt_winters"), ("2", "double_exponential_smoothing")]
+)
+def test_a_parsed_expression_needs_the_functions_of_the_profile(semantics, name):
+    engine = Engine(MemoryStorage([]), semantics=semantics)
+    with pytest.raises(PromQLError, match=f"function '{name}' is not supported with semantics '{semantics}'"):
+        engine.instant(parse(f"{name}(a[1m], 0.5, 0.5)"), 0.0)

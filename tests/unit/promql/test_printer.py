@@ -15,15 +15,15 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 DURATIONS = st.integers(1, 10**9).map(lambda ms: f"{ms}ms")
 
 
-def quoted(text):
+def quote(text):
     escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'"{escaped}"'
 
 
 MATCHERS = st.builds(
-    lambda n, op, v: f"{n}{op}{quoted(v)}", LABELS, st.sampled_from(["=", "!="]), TEXTS
+    lambda n, op, v: f"{n}{op}{quote(v)}", LABELS, st.sampled_from(["=", "!="]), TEXTS
 ) | st.builds(
-    lambda n, op, v: f"{n}{op}{quoted(v)}",
+    lambda n, op, v: f"{n}{op}{quote(v)}",
     LABELS,
     st.sampled_from(["=~", "!~"]),
     st.sampled_from(["a.*", "[a-z]+", r"\d", "(?i)x"]),
@@ -53,7 +53,7 @@ def vectors(inner):
         st.builds("{}({})".format, st.sampled_from(["rate", "max_over_time", "absent_over_time"]), ranges),
         st.builds("quantile_over_time({}, {})".format, NUMBERS, ranges),
         st.builds("clamp({}, {}, {})".format, inner, NUMBERS, NUMBERS),
-        st.builds("label_replace({}, 'a', {}, 'b', '(.*)')".format, inner, TEXTS.map(quoted)),
+        st.builds("label_replace({}, 'a', {}, 'b', '(.*)')".format, inner, TEXTS.map(quote)),
         st.builds("{}({})".format, st.sampled_from(["sum", "avg", "count", "group"]), inner),
         st.builds(
             "{} {}({}) ({})".format,

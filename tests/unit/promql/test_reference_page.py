@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_telemetry_gate.promql.calls import CALLS, EACH
+from pytest_telemetry_gate.promql.calls import PER_SERIES, WHOLE_VECTOR
 from pytest_telemetry_gate.promql.function_table import (
     AGGREGATIONS,
     FUNCTIONS,
     NATIVE,
-    NEWER,
     NOTES,
     PROFILES,
+    UNSUPPORTED,
 )
 from pytest_telemetry_gate.promql.over_time import WINDOW_FUNCTIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "promql.md"
 HEAD = """# PromQL
 
-A recording is asked in PromQL, evaluated in the process. Answers agree with a server's: the profile `"2"` is held to
-Prometheus 2.42, `"3"` to Prometheus 3.0, by their own test scripts and by questions put to a live server.
-A recording knows the profile of the server it was made from. What is not on this page is refused by name.
+A recording is queried in PromQL, evaluated in the process. Answers agree with a server's: profile `"2"` with Prometheus 2.42,
+profile `"3"` with Prometheus 3.0, tested by their own test scripts and against live servers. A recording stores the profile of
+the server it was made from. What is not on this page is refused by name.
 
-Samples are numbers; native histograms are refused. Steps are whole milliseconds. [What a query may cost](../explanation/engine.md#what-a-query-may-cost)
-is limited.
+Samples are numbers; native histograms are refused. Steps are whole milliseconds. A query has
+[limits](../explanation/engine.md#limits-of-a-query).
 """
 OPERATORS = {
     "arithmetic": ["+", "-", "*", "/", "%", "^", "atan2"],
@@ -45,7 +45,7 @@ def test_the_page_is_the_registry():
 
 
 def test_every_function_has_its_code():
-    code = [*CALLS, *EACH, *WINDOW_FUNCTIONS]
+    code = [*WHOLE_VECTOR, *PER_SERIES, *WINDOW_FUNCTIONS]
     assert set(FUNCTIONS) - set(code) == {"pi", "scalar", "time"}
     assert set(code) <= set(FUNCTIONS)
     assert len(set(code)) == len(code)
@@ -54,7 +54,7 @@ def test_every_function_has_its_code():
 def test_every_note_is_about_something():
     known = {*FUNCTIONS, *AGGREGATIONS, *(name for names in OPERATORS.values() for name in names)}
     assert set(NOTES) <= known
-    assert not (NATIVE | NEWER) & known
+    assert not (NATIVE | UNSUPPORTED) & known
 
 
 def page():
@@ -67,7 +67,7 @@ def page():
     for name, function in sorted(FUNCTIONS.items()):
         there = ["yes" if one in function.profiles else "" for one in PROFILES]
         parts.append(row(f"`{signature(function)}`", function.returns, *there, NOTES.get(name, "")))
-    refused = [("need native histograms", NATIVE), ("are newer than Prometheus 3.0", NEWER)]
+    refused = [("need native histograms", NATIVE), ("are newer than Prometheus 3.0", UNSUPPORTED)]
     parts += ["\n## Refused functions\n", "| functions | because they |", "|---|---|"]
     parts += [row(", ".join(f"`{name}`" for name in sorted(names)), reason) for reason, names in refused]
     parts += ["\n## Aggregations\n", "All take `by` or `without`.\n", "| aggregation | notes |", "|---|---|"]

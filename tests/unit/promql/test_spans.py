@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_telemetry_gate.promql import parse
-from pytest_telemetry_gate.promql.spans import Span, spans
+from pytest_telemetry_gate.promql.spans import SelectorSpan, spans
 
 END = 10_000_000
 
@@ -37,4 +37,4 @@ def test_what_is_read_at_one_moment(promql: str, expected: list[tuple[str, int, 
 def test_what_is_read_over_a_range() -> None:
     assert read("rate(a[5m])", END - 1000) == [("a", END, 301_000, False)]
     assert read("a @ start() + b @ end()", END - 1000) == [("a", END - 1000, 0, True), ("b", END, 0, True)]
-    assert Span("a", END, 1000, instant=True) in set(spans(parse("a"), END - 1000, END))
+    assert SelectorSpan("a", END, 1000, instant=True) in set(spans(parse("a"), END - 1000, END))

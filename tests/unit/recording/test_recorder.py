@@ -5,24 +5,26 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_source import MemorySource
 
 from pytest_telemetry_gate.errors import RecordingError, SourceError
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Instant
-from pytest_telemetry_gate.promql import Engine, Group, Matcher, Vector
+from pytest_telemetry_gate.promql import Engine, Matcher, SeriesGroup, Vector
 from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.recorder import samples
-from pytest_telemetry_gate.recorder.recorder import Wanted, record
+from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.recording import Recording, RecordingWriter
-from pytest_telemetry_gate.recording.files import locked
+from pytest_telemetry_gate.recording.files import hold_lock
 from pytest_telemetry_gate.sources.recording import RecordingSource
 from pytest_telemetry_gate.sources.recording_events import RecordedEvents
+from pytest_telemetry_gate.testing import MemorySource
 
 STEP = 15_000
 HOUR = 3600
@@ -35,7 +37,7 @@ def gauge(name, times=GRID, **labels):
 
 
 def wanted(source, *questions, **rest):
-    return Wanted(source, [Instant("", promql, time) for promql, time in questions], **rest)
+    return RegionRequest(source, [Instant("", promql, time) for promql, time in questions], **rest)
 
 
 def held(path, region=""):
@@ -175,9 +177,9 @@ def test_the_order_and_a_repetition_of_parts_do_not_matter(tmp_path_factory, par
 def test_a_file_keeps_its_other_regions_and_checkpoints(tmp_path):
     path = tmp_path / "a.telemetry.zip"
     writer = RecordingWriter(recorded_at=100.0, source="a test", suites=["old"])
-    writer.add(Group(({"__name__": "kept"},), np.array([1, 2]), np.ones((2, 1))), region="eu")
+    writer.add(SeriesGroup(({"__name__": "kept"},), np.array([1, 2]), np.ones((2, 1))), region="eu")
     writer.add(
-        Group(({"__name__": "cpu", "job": "a"},), np.array([0, 999_999]), np.ones((2, 1))), region="us"
+        SeriesGroup(({"__name__": "cpu", "job": "a"},), np.array([0, 999_999]), np.ones((2, 1))), region="us"
     )
     writer.interval("b", 30.0, region="us")
     writer.write(path)
@@ -216,7 +218,7 @@ def test_events_of_several_checkpoints_are_united(tmp_path):
     ended = Episode("incident", "outage", 20.0, 90.0, {"a": "b"})
     for end, episodes in ((50.0, (began,)), (100.0, (ended, Episode("incident", "other", 60.0, 61.0)))):
         question = EventsQuestion("", "incidents", 10.0, end)
-        one = Wanted(source, [question], {question: events(10.0, end, episodes=episodes)})
+        one = RegionRequest(source, [question], {question: events(10.0, end, episodes=episodes)})
         record(path, {"": one}, recorded_at=end)
     found = Recording.open(path).events("", "incidents")
     assert (found["from"], found["to"], found["complete"]) == (10.0, 100.0, True)
@@ -257,7 +259,7 @@ def test_a_partial_answer_is_not_recorded_unless_warnings_are_accepted(tmp_path)
     done = record(tmp_path / "a.telemetry.zip", {"": one}, recorded_at=1.0)
     assert "may be partial: a store is away" in done.failures[""]
     assert list(tmp_path.iterdir()) == []
-    accepted = Wanted(source, one.questions, accept_warnings=True)
+    accepted = RegionRequest(source, one.questions, accept_warnings=True)
     assert record(tmp_path / "a.telemetry.zip", {"": accepted}, recorded_at=1.0).failures == {}
 
 
@@ -329,7 +331,7 @@ def test_a_history_with_a_hole_is_complete_on_either_side_of_it(tmp_path):
     path = tmp_path / "a.telemetry.zip"
     for start, end in ((10.0, 50.0), (60.0, 100.0), (40.0, 70.0)):
         question = EventsQuestion("", "incidents", start, end)
-        one = Wanted(MemorySource([gauge("up")]), [question], {question: events(start, end)})
+        one = RegionRequest(MemorySource([gauge("up")]), [question], {question: events(start, end)})
         record(path, {"": one}, recorded_at=end)
         source = RecordingSource(Recording.open(path), "")
         known = RecordedEvents(source)
@@ -360,12 +362,12 @@ def test_a_full_disk_leaves_the_earlier_recording_and_nothing_else(tmp_path, mon
 def test_two_writers_wait_for_each_other(tmp_path):
     path = tmp_path / "a.telemetry.zip"
     with (
-        locked(path),
+        hold_lock(path),
         pytest.raises(RecordingError, match="another process is writing it"),
-        locked(path, patience=0.2),
+        hold_lock(path, patience=0.2),
     ):
         pytest.fail("both hold it")
-    with locked(path, patience=0.2):
+    with hold_lock(path, patience=0.2):
         assert [one.name for one in tmp_path.iterdir()] == [".a.telemetry.zip.lock"]
     assert list(tmp_path.iterdir()) == []
 
@@ -386,3 +388,21 @@ def test_a_file_without_samples_takes_any_profile(tmp_path):
     old = wanted(MemorySource([gauge("cpu")], semantics="2"), ("cpu", HOUR))
     record(out, {"": old}, recorded_at=2.0)
     assert Recording.open(out).semantics == "2"
+
+
+def test_of_many_writers_only_one_holds_the_lock(tmp_path):
+    path, holders, most = tmp_path / "a.telemetry.zip", [], []
+
+    def write() -> None:
+        for _ in range(20):
+            with hold_lock(path):
+                holders.append(1)
+                most.append(len(holders))
+                sleep(0.0005)
+                holders.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(write) for _ in range(8)]:
+            future.result()
+    assert max(most) == 1
+    assert list(tmp_path.iterdir()) == []

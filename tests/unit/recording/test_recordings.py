@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.promql import Engine, Group, Matcher
+from pytest_telemetry_gate.promql import Engine, Matcher, SeriesGroup
 from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.recording import Recording, RecordingWriter, import_openmetrics
 
@@ -33,8 +33,8 @@ def write(path, *, overwrite=False, count=2):
     writer = RecordingWriter(recorded_at=TIMES[-1] / 1000, source="a test", suites=["s"])
     labels = tuple({"__name__": "cpu", "job": "a", "n": str(number)} for number in range(count))
     values = np.random.default_rng(1).random((len(TIMES), count))
-    writer.add(Group(labels, TIMES, values))
-    writer.add(Group(({"__name__": "up", "job": "a"},), TIMES[::2], np.ones((50, 1))))
+    writer.add(SeriesGroup(labels, TIMES, values))
+    writer.add(SeriesGroup(({"__name__": "up", "job": "a"},), TIMES[::2], np.ones((50, 1))))
     writer.interval("a", 15.0)
     writer.events("incidents", {"from": 1, "to": 2, "complete": True, "rules": [], "episodes": []})
     writer.write(path, overwrite=overwrite)
@@ -49,7 +49,7 @@ def test_labels_and_values_read_back_to_the_bit(tmp_path_factory, labels, patter
     values = np.array(patterns, dtype=np.uint64).view(np.float64)[:, None]
     times = np.arange(len(patterns), dtype=np.int64) * 7 - 3
     writer = RecordingWriter(recorded_at=1.0)
-    writer.add(Group((own,), times, values))
+    writer.add(SeriesGroup((own,), times, values))
     writer.write(path)
     (group,) = Recording.open(path).storage().select((Matcher("__name__", "=", name),), 0, 0)
     assert group.labels == (own,)
@@ -82,7 +82,7 @@ def test_stale_markers_survive(tmp_path):
     values = np.ones((len(TIMES), 1))
     values[60:] = STALE
     writer = RecordingWriter(recorded_at=1.0)
-    writer.add(Group(({"__name__": "up"},), TIMES, values))
+    writer.add(SeriesGroup(({"__name__": "up"},), TIMES, values))
     writer.write(tmp_path / "a.telemetry.zip")
     engine = Engine(Recording.open(tmp_path / "a.telemetry.zip").storage())
     assert len(engine.instant("up", TIMES[59] / 1000).labels) == 1
@@ -245,29 +245,31 @@ def test_what_is_decoded_is_kept_within_a_bound_for_the_whole_file(tmp_path, mon
     writer = RecordingWriter(recorded_at=1.0)
     for number, region in enumerate(("a", "b", "a", "b")):
         labels = ({"__name__": f"m{number}"},)
-        writer.add(Group(labels, TIMES, np.full((len(TIMES), 1), float(number))), region=region)
+        writer.add(SeriesGroup(labels, TIMES, np.full((len(TIMES), 1), float(number))), region=region)
     path = tmp_path / "a.telemetry.zip"
     writer.write(path)
     monkeypatch.setattr("pytest_telemetry_gate.recording.cache._OWN", 4000)
     recording = Recording.open(path)
+    cache = recording._members._arrays
     for _ in range(3):
         for region, names in (("a", "02"), ("b", "13")):
             engine = Engine(recording.storage(region))
             for name in names:
                 assert engine.instant(f"m{name}", TIMES[-1] / 1000).values.tolist() == [float(name)]
-                kept = sum(array.nbytes for array in recording._arrays._arrays.values())
-                assert 800 <= kept == recording._arrays.held <= 4000
+                kept = sum(array.nbytes for array in cache._arrays.values())
+                assert 800 <= kept == cache.held <= 4000
 
 
 def test_what_is_decoded_of_many_recordings_is_kept_within_a_bound_for_all_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr("pytest_telemetry_gate.recording.cache._ALL", 8000)
     recordings = [Recording.open(write(tmp_path / f"{number}.telemetry.zip")) for number in range(6)]
-    for recording in recordings * 2:
+    caches = [recording._members._arrays for recording in recordings]
+    for recording, cache in zip(recordings * 2, caches * 2, strict=True):
         for name in ("cpu", "up"):
             Engine(recording.storage()).instant(name, TIMES[-1] / 1000)
-        assert recording._arrays.held > 0
-        assert sum(one._arrays.held for one in recordings) <= 8000
-    assert sum(one._arrays.held > 0 for one in recordings) > 1
+        assert cache.held > 0
+        assert sum(one.held for one in caches) <= 8000
+    assert sum(one.held > 0 for one in caches) > 1
 
 
 def test_a_recording_that_is_read_alone_may_hold_more_than_all_may_together(tmp_path, monkeypatch):
@@ -276,8 +278,8 @@ def test_a_recording_that_is_read_alone_may_hold_more_than_all_may_together(tmp_
     for recording in (first, second):
         Engine(recording.storage()).instant("cpu", TIMES[-1] / 1000)
         Engine(recording.storage()).instant("up", TIMES[-1] / 1000)
-    assert first._arrays.held == 0
-    assert second._arrays.held > 10
+    assert first._members._arrays.held == 0
+    assert second._members._arrays.held > 10
 
 
 def test_what_is_decoded_cannot_be_changed(tmp_path):
@@ -294,7 +296,7 @@ def test_what_is_decoded_cannot_be_changed(tmp_path):
 def test_a_series_that_stands_in_a_recording_twice_is_refused(tmp_path):
     writer = RecordingWriter(recorded_at=1.0)
     for shift in (0, 7):
-        writer.add(Group(({"__name__": "m", "a": "1"},), TIMES + shift, np.ones((len(TIMES), 1))))
+        writer.add(SeriesGroup(({"__name__": "m", "a": "1"},), TIMES + shift, np.ones((len(TIMES), 1))))
     writer.write(tmp_path / "a.telemetry.zip")
     with pytest.raises(RecordingError, match=r"the series .* stands in it twice"):
         Recording.open(tmp_path / "a.telemetry.zip").storage()

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from pytest_telemetry_gate.errors import CorpusError
-from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.recording.captures import Captures, store_captures
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
+from pytest_telemetry_gate.reports.failures import describe_evidence
 
 EXAMPLE = Path(__file__).parents[3] / "example_suites/qa_replay"
 GOLDEN = Path(__file__).parent / "golden"
@@ -26,13 +27,13 @@ def suite() -> ReplaySuite:
     return load_replay(EXAMPLE / "qa.replay.yaml")
 
 
-def judged(suite: ReplaySuite, wire: dict[str, Any]) -> Verdict | tuple[str, str]:
+def judged(suite: ReplaySuite, wire: dict[str, Any]) -> Dossier | tuple[str, str]:
     if wire["case"] == CI_LOGS:
         assert suite.file.ci_logs is not None
         logs = CiComparison.from_wire(wire)
         outcome, reason = judge_ci(suite.file.ci_logs, logs.before, logs.after)
         return str(outcome), reason
-    case = suite.find(wire["case"], wire["checkpoint"])
+    case = suite.find_case(wire["case"], wire["checkpoint"])
     assert case is not None
     return judge_case(suite, case, CapturedCase.from_wire(wire))
 
@@ -103,7 +104,11 @@ def test_captures_of_version_1_are_read_for_ever(suite: ReplaySuite, case: str) 
     wire = json.loads((GOLDEN / f"capture-1-{case}.json").read_text("utf-8"))
     assert "capture" not in wire  # the first files have no version, which means 1
     found = judged(suite, wire)
-    told = (*found, ()) if isinstance(found, tuple) else (str(found.outcome), found.reason, found.details)
+    told = (
+        (*found, ())
+        if isinstance(found, tuple)
+        else (str(found.outcome), found.verdict.reason, tuple(describe_evidence(found)))
+    )
     assert told == FORMAT_1[case]
     assert judged(suite, {**wire, "capture": 1}) == found
 

@@ -14,8 +14,9 @@ import pytest
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay import ci_logs
-from pytest_telemetry_gate.replay.ci_logs import CiRates, read_ci
+from pytest_telemetry_gate.replay.ci_logs import CiRates, read_ci_logs
 from pytest_telemetry_gate.replay.suite.model import HttpAddress
+from pytest_telemetry_gate.support.secrets import Secrets
 
 LINES = "\n".join(
     json.dumps({"run": run, "stage": stage, "result": "success", "attempt": attempt})
@@ -96,14 +97,14 @@ def site() -> Iterator[str]:
 
 
 def test_lines_are_fetched(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read_ci(f"http://{site}/lines", tmp_path) == CiRates(2, 3, 0, 1)
+    assert read_ci_logs(f"http://{site}/lines", tmp_path, Secrets()) == CiRates(2, 3, 0, 1)
     monkeypatch.setenv("CI_TOKEN", TOKEN)
     address = HttpAddress(url=f"http://{site}/token", headers={"Authorization": "Bearer ${CI_TOKEN}"})
-    assert read_ci(address, tmp_path) == CiRates(2, 3, 0, 1)
+    assert read_ci_logs(address, tmp_path, Secrets()) == CiRates(2, 3, 0, 1)
 
 
 def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
-    assert read_ci(f"http://{site}/runs", tmp_path) == CiRates(1, 57, 0, 0)
+    assert read_ci_logs(f"http://{site}/runs", tmp_path, Secrets()) == CiRates(1, 57, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
         ("away", "its next page is on another host"),
         ("moved", "HTTP 302"),
         ("large", "larger than 1 MiB"),
-        ("round", "no whole answer within 1 s"),
+        ("round", "no complete answer within 1 s"),
         ("drip", "no answer within 1s"),
     ],
 )
@@ -131,7 +132,7 @@ def test_whatever_else_is_answered_is_one_line(
     )
     started = time.monotonic()
     with pytest.raises(CorpusError) as error:
-        read_ci(address, tmp_path)
+        read_ci_logs(address, tmp_path, Secrets())
     assert time.monotonic() - started < 5
     assert str(error.value).removeprefix("GET ").startswith(f"http://{site}/{path}:")
     assert told in str(error.value)
@@ -142,7 +143,7 @@ def test_whatever_else_is_answered_is_one_line(
 
 def test_nobody_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"^GET http://127.0.0.1:9/x: connection refused$"):
-        read_ci("http://u:p@127.0.0.1:9/x", tmp_path)
+        read_ci_logs("http://u:p@127.0.0.1:9/x", tmp_path, Secrets())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_nobody_there_is_one_line(tmp_path: Path) -> None:
 )
 def test_every_form_of_lists_is_read(tmp_path: Path, text: str, expected: CiRates) -> None:
     (tmp_path / "runs.json").write_text(text)
-    assert read_ci("runs.json", tmp_path) == expected
+    assert read_ci_logs("runs.json", tmp_path, Secrets()) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_every_form_of_lists_is_read(tmp_path: Path, text: str, expected: CiRate
     [
         (LINES + '\n{"run": 1', "runs.json:4: not JSON"),
         (LINES + "\n[[]]", "runs.json:4: needs run, stage, result"),
-        (jobs(1, 0, 1, 1, run_attempt="x"), "runs.json:1: attempt 'x' is not a whole number from 1 on"),
+        (jobs(1, 0, 1, 1, run_attempt="x"), "runs.json:1: attempt 'x' is not a positive integer"),
         ('{"jobs": [{}]}', "runs.json:1: a job needs run_id, name and conclusion"),
         ('{"jobs": {}}', "runs.json:1: jobs must be a list"),
         ("[" * 100_000, "runs.json:1: not JSON"),
@@ -175,5 +176,5 @@ def test_every_form_of_lists_is_read(tmp_path: Path, text: str, expected: CiRate
 def test_what_is_no_log_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "runs.json").write_text(text)
     with pytest.raises(CorpusError) as error:
-        read_ci("runs.json", tmp_path)
+        read_ci_logs("runs.json", tmp_path, Secrets())
     assert str(error.value).startswith(told)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.replay.judge.contracts import fields_of, judge_contract
+from pytest_telemetry_gate.replay.judge.contracts import contract_fields, judge_contract
 from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData, read_document
 from pytest_telemetry_gate.replay.suite.contracts import LogContract, MetricContract, SpanContract
@@ -42,7 +42,7 @@ def spans(*entries: dict[str, Any]) -> TelemetryData:
 
 def findings(contract: dict[str, Any], telemetry: TelemetryData) -> list[str]:
     model = SpanContract.model_validate({"select": {"name": "parser.parse"}, **contract})
-    return [str(one) for one in judge_contract(model, telemetry, name="c").findings]
+    return [one.message for one in judge_contract(model, telemetry, name="c").findings]
 
 
 MANY = span(attributes=[attribute("a", arrayValue={"values": [{"intValue": 1}, {"stringValue": "x"}]})])
@@ -123,7 +123,7 @@ def test_coverage_tells_which_fields_no_case_exercised() -> None:
         }
     )
     judgement = judge_contract(contract, spans(span()), name="c")
-    assert fields_of(contract) - judgement.exercised == {"attributes.never", "events.done"}
+    assert contract_fields(contract) - judgement.exercised == {"attributes.never", "events.done"}
 
 
 def test_metrics_have_contracts_too() -> None:
@@ -138,7 +138,8 @@ def test_metrics_have_contracts_too() -> None:
     assert not judge_contract(MetricContract.model_validate(good), telemetry, name="m").findings
     bad = {**good, "type": "gauge", "unit": "1", "cardinality": 2, "temporality": "delta"}
     found = [
-        str(one) for one in judge_contract(MetricContract.model_validate(bad), telemetry, name="m").findings
+        one.message
+        for one in judge_contract(MetricContract.model_validate(bad), telemetry, name="m").findings
     ]
     assert found == [
         "metric runs: type: expected gauge, got sum",
@@ -159,7 +160,7 @@ def test_logs_have_contracts_too() -> None:
     contract = LogContract.model_validate(
         {"signal": "logs", "select": {"body": {"regex": "parsed .*"}}, "severity": "WARN", "correlated": True}
     )
-    found = [str(one) for one in judge_contract(contract, telemetry, name="l").findings]
+    found = [one.message for one in judge_contract(contract, telemetry, name="l").findings]
     assert found == [
         "log 'parsed 4 files': severity: expected WARN, got INFO",
         f"log 'parsed 4 files': correlation: span {IDS[1]} was not captured",
@@ -171,7 +172,7 @@ def test_a_tree_is_held_against_a_recorded_one() -> None:
     same = spans(span("cli", 11), span("parser.parse", 12, 11), span("emit", 13, 12)).spans
     assert not list(judge_tree(same, like, ()))
     other = spans(span("cli", 1), span("parser.parse", 2, 1, kind=2, attributes=[]), span("walk", 3, 2)).spans
-    assert [str(one) for one in judge_tree(other, like, ())] == [
+    assert [one.message for one in judge_tree(other, like, ())] == [
         "tree cli > parser.parse: missing emit",
         "tree cli > parser.parse: not in the recorded trace: walk",
         "tree cli > parser.parse: kind: expected internal, got server",
@@ -184,11 +185,11 @@ def test_a_tree_is_held_against_a_recorded_one() -> None:
 
 def test_of_a_tree_that_lacks_a_branch_only_its_top_is_told() -> None:
     like = spans(span("cli", 1), span("parser.parse", 2, 1), span("emit", 3, 2), span("emit", 4, 2)).spans
-    assert [str(one) for one in judge_tree(like[:1], like, ())] == ["tree cli: missing parser.parse"]
-    assert [str(one) for one in judge_tree(like[:2], like, ())] == [
+    assert [one.message for one in judge_tree(like[:1], like, ())] == ["tree cli: missing parser.parse"]
+    assert [one.message for one in judge_tree(like[:2], like, ())] == [
         "tree cli > parser.parse: missing 2 times emit"
     ]
-    assert [str(one) for one in judge_tree([], like, ())] == ["tree: missing cli"]
+    assert [one.message for one in judge_tree([], like, ())] == ["tree: missing cli"]
 
 
 @pytest.mark.parametrize(

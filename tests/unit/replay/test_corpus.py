@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from memory import within
+from otlp_requests import encode_request
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
-from pytest_telemetry_gate.replay.otlp.protobuf import document_of, parse, serialised
-from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.protobuf import document_of, parse_message
+from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
 from pytest_telemetry_gate.replay.otlp.telemetry import AttributeValue, read_document
 
 TRACE, SPAN, PARENT = "0AF7651916CD43DD8448EB211C80319C", "b7ad6b7169203331", "00f067aa0ba902b7"
@@ -153,17 +154,17 @@ def test_jaeger_and_tempo_are_imported(tmp_path: Path) -> None:
 def test_rewriting_keeps_structure_and_durations(seed: int, now: int, length: int) -> None:
     start = 1_700_000_000_000_000_001
     old = document(startTimeUnixNano=str(start), endTimeUnixNano=str(start + length))
-    (new,) = rewritten([old], seed=seed, now=now)
+    (new,) = rewrite_documents([old], seed=seed, now=now)
     span = read_document(new).spans[0]
     assert span.end == now
     assert span.end - span.start == length
     assert span.trace_id != TRACE.lower()
     assert span.links[0].trace_id == span.trace_id
     assert span.links[0].span_id == span.parent_id
-    assert rewritten([old], seed=seed, now=now) == [new]
+    assert rewrite_documents([old], seed=seed, now=now) == [new]
 
 
 def test_ids_stay_hex_through_protobuf() -> None:
-    again = document_of(parse("traces", serialised("traces", document())))
+    again = document_of(parse_message("traces", encode_request("traces", document())))
     assert read_document(again).spans == read_document(document()).spans
     assert again["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["traceId"] == TRACE.lower()

@@ -17,13 +17,15 @@ from test_corpus import document
 from test_lag import Server
 
 from pytest_telemetry_gate.errors import SuiteError
-from pytest_telemetry_gate.model.verdict import Verdict
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.captured import CapturedCase, DriveResult, ExportRequest
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.receive.receiver import Receiver
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
+from pytest_telemetry_gate.reports.failures import describe_evidence
+from pytest_telemetry_gate.support.secrets import Secrets
 
 SUITE = """\
 version: 1
@@ -41,7 +43,7 @@ def suite(folder: Path, expect: str) -> ReplaySuite:
     return load_replay(path)
 
 
-def judged(folder: Path, expect: str, *requests: ExportRequest, complete: bool = True) -> Verdict:
+def judged(folder: Path, expect: str, *requests: ExportRequest, complete: bool = True) -> Dossier:
     found = suite(folder, expect)
     captured = CapturedCase(
         "s", "one", "48h", DriveResult("cli"), list(requests), complete=complete, waited=3.0
@@ -71,7 +73,7 @@ BOTH = 'spans: [{contract: parse}], lag: "<= 5s"'
         ('spans: [{contract: never}], lag: "<= 5s"', [spans(0.2)], False, "fail", "x lag: the last export request arrived 0.2 s after the drive, but not yet all of never"),
         ('spans: [{contract: never, count: {max: 0}}], lag: "<= 5s"', [spans(0.2)], False, "pass", "lag: the last export request arrived 0.2 s after the drive, limit <= 5 s"),
         ('lag: "<= 5s"', [METRICS], True, "inconclusive", "x lag: only metrics were captured, which are exported again and again"),
-        ('lag: "<= 5s"', [spans(None)], True, "inconclusive", "x lag: the capture does not tell when its requests arrived"),
+        ('lag: "<= 5s"', [spans(None)], True, "inconclusive", "x lag: the capture does not say when its requests arrived"),
         ('lag: "<= 5s"', [], False, "fail", "x captured no telemetry in 3.0 s"),
         ('spans: [{contract: never, count: {max: 0}}], lag: "<= 5s"', [], False, "fail", "x captured no telemetry in 3.0 s"),
     ],
@@ -81,9 +83,9 @@ def test_every_end(
 ) -> None:
     found = judged(tmp_path, expect, *taken, complete=complete)
     assert str(found.outcome) == outcome, found
-    assert told in found.details
+    assert told in list(describe_evidence(found))
     if "no telemetry" in told:
-        assert not any("lag" in line for line in found.details)
+        assert not any("lag" in line for line in list(describe_evidence(found)))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_batch_processor_exports_later(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1200")
     found = suite(tmp_path, f'spans: [{{contract: parse}}], lag: "{limit}"')
-    captured = LiveReplay(found, lambda: None, 1, found.cases).capture(found.cases[0])
+    captured = LiveReplay(found, lambda: None, 1, found.cases, secrets=Secrets()).capture(found.cases[0])
     (request,) = captured.requests
     assert request.arrival is not None
     assert 0.9 < request.arrival < 3
@@ -190,7 +192,7 @@ cases:
     )
     found = load_replay(path)
     source: Any = Server(41.0, (1.4, 2.0))
-    live = LiveReplay(found, lambda: source, 1, found.cases)
+    live = LiveReplay(found, lambda: source, 1, found.cases, secrets=Secrets())
     try:
         late, early = (live.capture(case) for case in found.cases)
     finally:

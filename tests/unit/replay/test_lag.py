@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pytest_telemetry_gate.promql import Matrix
-from pytest_telemetry_gate.replay.judge.cases import judge_lag
-from pytest_telemetry_gate.replay.lag import CounterWatch, follow, unprovable
+from pytest_telemetry_gate.replay.judge.lags import judge_counter_lag
+from pytest_telemetry_gate.replay.lag import CounterWatch, poll_until_risen, why_unprovable
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 
 EXPECTATION = CounterExpectation.model_validate(
@@ -49,8 +49,8 @@ class Server:
 def judged(server: Server, wanted: float = 1.0) -> tuple[str, str]:
     watch = CounterWatch(server, EXPECTATION, wanted)
     watch.begin()
-    follow([watch], time.monotonic())
-    outcome, told = judge_lag(EXPECTATION, watch.lag)
+    poll_until_risen([watch], time.monotonic())
+    outcome, told = judge_counter_lag(EXPECTATION, watch.lag)
     return str(outcome), told
 
 
@@ -59,12 +59,12 @@ def test_a_rise_is_bracketed(start: float | None) -> None:
     server = Server(start, (0.5, 1.0))
     watch = CounterWatch(server, EXPECTATION, 1.0)
     watch.begin()
-    follow([watch], time.monotonic())
+    poll_until_risen([watch], time.monotonic())
     assert watch.lag.low is not None
     assert watch.lag.high is not None
     assert 0.2 < watch.lag.low < watch.lag.high < 1.5
     assert watch.lag.seen == 1.0
-    assert str(judge_lag(EXPECTATION, watch.lag)[0]) == "pass"
+    assert str(judge_counter_lag(EXPECTATION, watch.lag)[0]) == "pass"
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_what_must_not_pass(server: object, wanted: float, outcome: str, told: s
 
 
 def test_what_cannot_be_proven_is_an_error_before_anything_is_driven() -> None:
-    assert "cannot be proven" in unprovable(10.0, 15.0)
-    assert not unprovable(10.0, 5.0)
-    assert "does not tell its scrape interval" in unprovable(10.0, None)
+    assert "cannot be proven" in why_unprovable(10.0, 15.0)
+    assert not why_unprovable(10.0, 5.0)
+    assert "does not report its scrape interval" in why_unprovable(10.0, None)
     server = Server(1.0)
     server.scrape_intervals = {"": 15.0}
     watch = CounterWatch(server, EXPECTATION, 1.0)
     watch.begin()
-    assert str(judge_lag(EXPECTATION, watch.lag)[0]) == "error"
+    assert str(judge_counter_lag(EXPECTATION, watch.lag)[0]) == "error"

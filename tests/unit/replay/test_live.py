@@ -8,22 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from arrivals import requests_in
 from memory import within
+from otlp_requests import encode_request
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.replay.capture import LiveReplay
-from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci
+from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci_logs
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext
 from pytest_telemetry_gate.replay.judge.cases import judge_case
-from pytest_telemetry_gate.replay.otlp.protobuf import serialised
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.receive.tail import Tail
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings
+from pytest_telemetry_gate.reports.failures import describe_evidence
+from pytest_telemetry_gate.support.secrets import Secrets
 
 SUITE = """\
 version: 1
@@ -48,12 +52,16 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
     return int(number)
 
 
+def evidence(dossier: Dossier) -> list[str]:
+    return list(describe_evidence(dossier))
+
+
 def verdict(folder: Path, drive: str) -> Verdict:
     path = folder / "live.replay.yaml"
     # `$` of the environment is written in variables alone, but the receiver's address is no part of a case.
     path.write_text(SUITE.replace("127.0.0.1:${REPLAY_PORT}", "127.0.0.1:$port") % drive, encoding="utf-8")
     suite = load_replay(path)
-    live = LiveReplay(suite, lambda: None, 8127, suite.cases)
+    live = LiveReplay(suite, lambda: None, 8127, suite.cases, secrets=Secrets())
     try:
         live.open()
         return judge_case(suite, suite.cases[0], live.capture(suite.cases[0]))
@@ -65,16 +73,16 @@ def test_recorded_telemetry_is_sent_with_fresh_ids(tmp_path: Path, port: int) ->
     (tmp_path / "old.jsonl").write_text(json.dumps(document(parentSpanId="", links=[])) + "\n")
     found = verdict(tmp_path, '{otlp: {url: "http://127.0.0.1:$port", from: old.jsonl}}')
     assert str(found.outcome) == "pass", found
-    assert "tests the pipeline, not the instrumentation" in found.details[0]
-    assert found.details[-2].startswith("trace ")
-    assert found.details[-2].endswith(", seed 8127")
-    assert "0af7651916cd43dd" not in found.details[-2]
+    assert "tests the pipeline, not the instrumentation" in evidence(found)[0]
+    assert evidence(found)[-2].startswith("trace ")
+    assert evidence(found)[-2].endswith(", seed 8127")
+    assert "0af7651916cd43dd" not in evidence(found)[-2]
 
 
 def test_a_target_that_is_not_there_is_one_line(tmp_path: Path, port: int) -> None:
     found = verdict(tmp_path, '{http: {url: "http://127.0.0.1:9/parse"}}')
     assert str(found.outcome) == "error"
-    assert found.reason == "drive POST http://127.0.0.1:9/parse: connection refused"
+    assert found.verdict.reason == "drive POST http://127.0.0.1:9/parse: connection refused"
 
 
 def test_a_callable_is_driven(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +97,7 @@ def test_a_callable_is_driven(tmp_path: Path, port: int, monkeypatch: pytest.Mon
     call = "{python: {call: 'replay_callables:export', arguments: {spans: %s}}}" % spans  # noqa: UP031 - braces
     assert str(verdict(tmp_path, call).outcome) == "pass"
     found = verdict(tmp_path, "{python: {call: 'replay_callables:broken'}}")
-    assert found.reason.startswith("drive ValueError: no file")
+    assert found.verdict.reason.startswith("drive ValueError: no file")
     found = verdict(tmp_path, "{python: {call: 'replay_callables:absent'}}")
     assert str(found.outcome) == "error"
     sys.modules.pop("replay_callables")
@@ -106,7 +114,7 @@ def test_a_collectors_file_is_tailed(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write(line[40:] + "\nnonsense\n")
     tail.poll()
-    assert [bool(one.trouble) for one in mailbox.since(0)] == [False, False, True]
+    assert [bool(one.trouble) for one in requests_in(mailbox)] == [False, False, True]
     path.unlink()
     path.write_text(line + "\n")  # rotated
     tail.poll()
@@ -129,14 +137,14 @@ def test_grpc_is_received() -> None:
     with GrpcReceiver("127.0.0.1", 0, max_body=10_000, mailbox=mailbox) as receiver:
         with grpc.insecure_channel(receiver.endpoint) as channel:
             export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-            assert export(serialised("traces", document()), timeout=5) == b""
+            assert export(encode_request("traces", document()), timeout=5) == b""
             for body, code in ((b"\xff\xff", "INVALID_ARGUMENT"), (b"x" * 20_000, "RESOURCE_EXHAUSTED")):
                 with pytest.raises(grpc.RpcError) as error:
                     export(body, timeout=5)
                 assert error.value.code().name == code
         with pytest.raises(DriveError, match="cannot listen at"):
             GrpcReceiver("127.0.0.1", int(receiver.endpoint.split(":")[1]), max_body=1, mailbox=mailbox)
-    (request,) = mailbox.since(0)
+    (request,) = requests_in(mailbox)
     assert read_document(request.document).spans == read_document(document()).spans
 
 
@@ -167,12 +175,16 @@ def test_ci_logs_of_both_shapes(tmp_path: Path) -> None:
     ]  # fmt: skip
     (tmp_path / "github.json").write_text(json.dumps({"total_count": 4, "jobs": jobs}, indent=1))
     expected = CiRates(runs=2, executed=2, skipped=1, retries=1)
-    assert read_ci("lines.jsonl", tmp_path) == read_ci("github.json", tmp_path) == expected
+    assert (
+        read_ci_logs("lines.jsonl", tmp_path, Secrets())
+        == read_ci_logs("github.json", tmp_path, Secrets())
+        == expected
+    )
     (tmp_path / "bad.jsonl").write_text('{"run": 1, "stage": "a"}\n')
     with pytest.raises(
         CorpusError, match=r"^bad.jsonl:1: needs result; an entry has run, stage, result, attempt"
     ):
-        read_ci("bad.jsonl", tmp_path)
+        read_ci_logs("bad.jsonl", tmp_path, Secrets())
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from otlp_requests import encode_request
 
-from pytest_telemetry_gate.replay.otlp.protobuf import document_of, message_of, parse, serialised
-from pytest_telemetry_gate.replay.otlp.rewrite import rewritten
+from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, document_of, message_class, parse_message
+from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
 from pytest_telemetry_gate.replay.otlp.telemetry import (
     AttributeValue,
     SpanRecord,
@@ -68,7 +71,7 @@ def test_rewriting_keeps_all_but_ids_and_the_clock(
     documents: list[dict[str, Any]], seed: int, now: int
 ) -> None:
     before = json.dumps(documents)
-    new = rewritten(documents, seed=seed, now=now)
+    new = rewrite_documents(documents, seed=seed, now=now)
     assert json.dumps(documents) == before
     old_spans, new_spans = spans(documents), spans(new)
     # One id for each old one, everywhere the same, and none that was there.
@@ -100,7 +103,7 @@ def test_rewriting_keeps_all_but_ids_and_the_clock(
 
 @given(forests(), st.integers(0, 2**32))
 def test_what_is_to_be_kept_is_kept(documents: list[dict[str, Any]], seed: int) -> None:
-    assert rewritten(documents, seed=seed, now=None, ids="keep") == [
+    assert rewrite_documents(documents, seed=seed, now=None, ids="keep") == [
         json.loads(json.dumps(one), object_hook=_texts) for one in documents
     ]
 
@@ -165,26 +168,110 @@ def test_a_span_is_the_same_by_protobuf_and_by_json(
         ]
     }
     # Written by protobuf's own library, which knows nothing of this package's JSON.
-    message = message_of("traces")()
+    message = message_class("traces")()
     written = message.resource_spans.add().scope_spans.add().spans.add()
     written.trace_id, written.span_id, written.parent_span_id = map(bytes.fromhex, (trace, span, parent))
     written.name, written.kind, written.status.code = name, kind, code
     written.start_time_unix_nano, written.end_time_unix_nano = start, end
-    (plain,) = read_document(document_of(parse("traces", message.SerializeToString()))).spans
+    (plain,) = read_document(document_of(parse_message("traces", message.SerializeToString()))).spans
     (whole,) = read_document(json.loads(json.dumps(document))).spans
     for field in ("name", "kind", "trace_id", "span_id", "parent_id", "start", "end", "status"):
         assert getattr(plain, field) == getattr(whole, field)
     # And everything else there and back.
-    (back,) = read_document(document_of(parse("traces", serialised("traces", document)))).spans
+    (back,) = read_document(document_of(parse_message("traces", encode_request("traces", document)))).spans
     assert back == whole
 
 
 @given(st.binary(max_size=20))
 def test_bytes_are_the_same_in_both(content: bytes) -> None:
-    message = message_of("logs")()
+    message = message_class("logs")()
     message.resource_logs.add().scope_logs.add().log_records.add().body.bytes_value = content
     (log,) = read_document(document_of(message)).logs
     assert log.body.type == "bytes"
-    again = serialised("logs", document_of(message))
-    assert parse("logs", again).resource_logs[0].scope_logs[0].log_records[0].body.bytes_value == content
+    again = encode_request("logs", document_of(message))
+    assert (
+        parse_message("logs", again).resource_logs[0].scope_logs[0].log_records[0].body.bytes_value == content
+    )
     assert isinstance(log.body, AttributeValue)
+
+
+def is_repeated(message: Any, field: Any) -> bool:
+    return hasattr(getattr(message, field.name), "extend")
+
+
+def by_specification(message: Any) -> dict[str, Any]:
+    """Return a message as OTLP's JSON, written down from the specification without protobuf's own JSON."""
+    document: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        values = [value] if not is_repeated(message, field) else list(value)
+        if field.type == field.TYPE_MESSAGE:
+            written: list[Any] = [by_specification(inner) for inner in values]
+        elif field.type == field.TYPE_BYTES and field.name in {"trace_id", "span_id", "parent_span_id"}:
+            written = [inner.hex() for inner in values]
+        elif field.type == field.TYPE_BYTES:
+            written = [base64.b64encode(inner).decode() for inner in values]
+        elif field.cpp_type in (field.CPPTYPE_INT64, field.CPPTYPE_UINT64):
+            written = [str(inner) for inner in values]
+        else:
+            written = values
+        document[field.json_name] = written if is_repeated(message, field) else written[0]
+    return document
+
+
+def fill(message: Any, draw: st.DrawFn, depth: int = 0) -> None:
+    """Fill fields of any message, as its descriptor says, so that no field is forgotten."""
+    for field in message.DESCRIPTOR.fields:
+        if not draw(st.booleans()):
+            continue
+        if field.type == field.TYPE_MESSAGE:
+            if depth < 7:
+                inner = getattr(message, field.name)
+                if not is_repeated(message, field):
+                    inner.SetInParent()
+                fill(inner.add() if is_repeated(message, field) else inner, draw, depth + 1)
+            continue
+        value = draw(values_of(field))
+        if is_repeated(message, field):
+            getattr(message, field.name).append(value)
+        else:
+            setattr(message, field.name, value)
+
+
+def values_of(field: Any) -> st.SearchStrategy[Any]:
+    if field.type == field.TYPE_BYTES:
+        return st.binary(max_size=20)
+    if field.type == field.TYPE_ENUM:
+        return st.sampled_from([value.number for value in field.enum_type.values])
+    unsigned = field.cpp_type in (field.CPPTYPE_UINT32, field.CPPTYPE_UINT64)
+    bits = 64 if field.cpp_type in (field.CPPTYPE_INT64, field.CPPTYPE_UINT64) else 32
+    return {
+        field.CPPTYPE_STRING: st.text(max_size=5),
+        field.CPPTYPE_BOOL: st.booleans(),
+        field.CPPTYPE_DOUBLE: st.floats(allow_nan=False, allow_infinity=False),
+        field.CPPTYPE_FLOAT: st.floats(allow_nan=False, allow_infinity=False, width=32),
+    }.get(
+        field.cpp_type,
+        st.integers(0, 2**bits - 1) if unsigned else st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
+    )
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@given(data=st.data())
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+def test_a_document_is_what_the_specification_says(signal: str, data: st.DataObject) -> None:
+    """Every field of every signal: ids of spans, parents, links, exemplars and log records, integers, enums, bytes."""
+    message = message_class(signal)()
+    fill(message, data.draw)  # type: ignore[arg-type]
+    document = document_of(message)
+    assert document == by_specification(message)
+    assert json.loads(json.dumps(document)) == document
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 4.0, -0.0])
+def test_doubles_are_read_as_they_were_sent(number: float) -> None:
+    message = message_class("logs")()
+    message.resource_logs.add().scope_logs.add().log_records.add().body.double_value = number
+    document = json.loads(json.dumps(document_of(message), allow_nan=False))
+    (log,) = read_document(document).logs
+    assert log.body.type == "double"
+    assert repr(log.body.content) == repr(number)

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
+from arrivals import requests_in
 from memory import within
+from otlp_requests import encode_request
 from test_corpus import document
 
 from pytest_telemetry_gate.errors import DriveError
-from pytest_telemetry_gate.replay.otlp.protobuf import serialised
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
 
@@ -48,13 +49,13 @@ def post(
 
 
 def test_every_encoding_gives_the_same_spans(receiver: Receiver) -> None:
-    binary = serialised("traces", document())
+    binary = encode_request("traces", document())
     assert post(receiver, BODY, JSON) == (200, b"{}")
     assert post(receiver, binary, PROTOBUF) == (200, b"")
     assert post(receiver, gzip.compress(binary), {**PROTOBUF, "Content-Encoding": "gzip"})[0] == 200
     chunks = iter([BODY[:10], BODY[10:]])
     assert post(receiver, chunks, {**JSON, "Transfer-Encoding": "chunked"}, chunked=True)[0] == 200
-    requests = receiver.mailbox.since(0)
+    requests = requests_in(receiver.mailbox)
     assert len(requests) == 4
     assert all(read_document(one.document).spans == read_document(document()).spans for one in requests)
     assert [one.body for one in requests] == [len(BODY), len(binary), len(binary), len(BODY)]
@@ -70,7 +71,7 @@ def test_what_the_javascript_sdk_sends_is_taken(receiver: Receiver) -> None:
     packed = gzip.compress(body)
     parts = iter([packed[:10], packed[10:]])
     assert post(receiver, parts, {**chunked, "Content-Encoding": "gzip"}, chunked=True) == (200, b"{}")
-    plain, compressed = receiver.mailbox.since(0)
+    plain, compressed = requests_in(receiver.mailbox)
     assert (plain.wire, plain.body) == (len(body), len(body))
     assert (compressed.wire, compressed.body) == (len(packed), len(body))
     for request in (plain, compressed):
@@ -78,7 +79,7 @@ def test_what_the_javascript_sdk_sends_is_taken(receiver: Receiver) -> None:
         assert span.attributes == {"ratio": ("int", 2), "share": ("double", 0.5)}
 
 
-BOMB = gzip.compress(b"\0" * (200 * LIMIT))
+BOMB = gzip.compress(b"\0" * (200 * LIMIT), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ BOMB = gzip.compress(b"\0" * (200 * LIMIT))
         (b"x", {"Content-Type": "text/plain"}, "/v1/traces", 415),
         (b"x", {**JSON, "Content-Encoding": "zstd"}, "/v1/traces", 415),
         (b"no gzip", {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 400),
-        (gzip.compress(BODY)[:-12], {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 400),
+        (gzip.compress(BODY, mtime=0)[:-12], {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 400),
         (BOMB, {**JSON, "Content-Encoding": "gzip"}, "/v1/traces", 413),
         (b"", {**JSON, "Content-Length": "1000000000"}, "/v1/traces", 413),
     ],
@@ -99,7 +100,7 @@ def test_what_is_refused_is_remembered(
     receiver: Receiver, body: bytes, headers: dict[str, str], path: str, status: int
 ) -> None:
     assert post(receiver, body, headers, path)[0] == status
-    (request,) = receiver.mailbox.since(0)
+    (request,) = requests_in(receiver.mailbox)
     assert request.trouble.startswith(f"{status}: ")
     assert post(receiver, BODY, JSON)[0] == 200
 
@@ -132,7 +133,7 @@ def test_bodies_of_a_gigabyte_cost_no_more_than_is_allowed(*, chunked: bool) -> 
         for sender in senders:
             sender.join(30)
         assert post(receiver, BODY, JSON)[0] == 200
-        assert [one.trouble[:4] for one in receiver.mailbox.since(0)] == ["413:", "413:", ""]
+        assert [one.trouble[:4] for one in requests_in(receiver.mailbox)] == ["413:", "413:", ""]
     assert time.monotonic() - started < 20
 
 

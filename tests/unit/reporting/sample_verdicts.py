@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 
 START = datetime.fromisoformat("2025-01-22T14:00:00-08:00").timestamp()
@@ -119,20 +122,20 @@ def regressed() -> list[Verdict]:
             found.append(_failed(one, 1.0, told, severity=Level.CRIT))
         elif one.criterion == "stream_lag" and hours in {29, 30, 31}:
             why = 'coverage 41.6 %, below 90 %: telemetry_stream_lag_ms{job="telemetry"} over 1h'
-            found.append(one.replaced(outcome=Outcome.INCONCLUSIVE, reason=why, coverage=0.4166))
+            found.append(replace(one, outcome=Outcome.INCONCLUSIVE, reason=why, coverage=0.4166))
         elif one.criterion == "parser_restarts" and hours >= 36:
             found.append(_failed(one, 1.0, "1 is outside the limit == 0"))
         elif one.criterion == "telemetry_variance" and hours in {24, 25}:
             told = "+4.4 % against 27.8 (Sprint 1), within ±5 % (level warn)"
             found.append(
-                one.replaced(outcome=Outcome.WARN, level=Level.WARN, reason=told, variance=4.4, margin=0.6)
+                replace(one, outcome=Outcome.WARN, level=Level.WARN, reason=told, variance=4.4, margin=0.6)
             )
         elif one.criterion == "parse_batch_size" and hours == 36:
             told = (
                 "waived until 2025-02-01T00:00:00Z by QA lead: small files in the nightly corpus "
                 "(fail: 118.2 is outside the limit >= 120)"
             )
-            found.append(one.replaced(outcome=Outcome.WAIVED, value=118.2, margin=-1.8, reason=told))
+            found.append(replace(one, outcome=Outcome.WAIVED, value=118.2, margin=-1.8, reason=told))
         elif one.criterion == "all_within" and hours >= 24:
             told = "87.5 % is outside the limit == 100 %; 7 of 8 checks; not: parse_duration_p95 fail"
             found.append(_failed(one, 87.5, told))
@@ -144,8 +147,8 @@ def regressed() -> list[Verdict]:
 def _failed(one: Verdict, value: float, reason: str, **changes: Any) -> Verdict:
     margin = None if one.margin is None or one.value is None else one.margin - abs(value - one.value)
     variance = (value - one.baseline) / one.baseline * 100 if one.baseline else None
-    return one.replaced(
-        outcome=Outcome.FAIL, value=value, reason=reason, margin=margin, variance=variance, **changes
+    return replace(
+        one, outcome=Outcome.FAIL, value=value, reason=reason, margin=margin, variance=variance, **changes
     )
 
 
@@ -154,8 +157,8 @@ def halfway() -> list[Verdict]:
     found = []
     for one in step2():
         if one.time is not None and one.time > START + 24 * 3600:
-            blank = one.replaced(value=None, margin=None, variance=None, coverage=None)
-            found.append(blank.replaced(outcome=Outcome.PENDING, reason="due 2025-01-24T22:00:30Z, in 1d"))
+            blank = replace(one, value=None, margin=None, variance=None, coverage=None)
+            found.append(replace(blank, outcome=Outcome.PENDING, reason="due 2025-01-24T22:00:30Z, in 1d"))
         else:
             found.append(one)
     return found
@@ -166,7 +169,7 @@ def regions(verdicts: list[Verdict] | None = None) -> list[Verdict]:
     found = []
     for region in ("us-west-2", "eu-central-1", "ap-southeast-2"):
         for one in verdicts or step2():
-            here = one.replaced(region=region, environment="prod")
+            here = replace(one, region=region, environment="prod")
             if (
                 region == "ap-southeast-2"
                 and one.criterion == "cli_latency_p95"
@@ -175,8 +178,8 @@ def regions(verdicts: list[Verdict] | None = None) -> list[Verdict]:
                 here = _failed(here, 52.3, "52.3 ms is outside the limit < 50 ms")
             elif region == "ap-southeast-2" and one.checkpoint == "48h":
                 why = "https://prom.ap.example.net: connection refused after 3 attempts"
-                here = here.replaced(
-                    outcome=Outcome.ERROR, reason=why, value=None, margin=None, variance=None
+                here = replace(
+                    here, outcome=Outcome.ERROR, reason=why, value=None, margin=None, variance=None
                 )
             found.append(here)
     return found
@@ -189,14 +192,14 @@ def hundreds(count: int = 400) -> list[Verdict]:
         for checkpoint in ("24h", "48h"):
             one = verdict("parse_duration_p95", checkpoint)
             name = f"service_{number:03}_latency_p95"
-            one = one.replaced(
-                criterion=name, title=f"`{name}`", group=f"Team {number // 50}", line=10 + number * 6
+            one = replace(
+                one, criterion=name, title=f"`{name}`", group=f"Team {number // 50}", line=10 + number * 6
             )
             if number % 97 == 5 and checkpoint == "48h":
                 one = _failed(one, 90 + number / 10, f"{90 + number / 10} ms is outside the limit <= 90 ms")
             if number == 250:
-                one = one.replaced(
-                    outcome=Outcome.WARN, level=Level.CRIT, reason="+6.2 % against 83.5, within ±8 %"
+                one = replace(
+                    one, outcome=Outcome.WARN, level=Level.CRIT, reason="+6.2 % against 83.5, within ±8 %"
                 )
             found.append(one)
     return found
@@ -222,3 +225,8 @@ def mixed() -> list[Verdict]:
         verdict("cpu", "48h", **test, group="test_free", criterion="check-1", title="no limit", line=30, limit="",
                 value=0.0123, unit="s", margin=None),
     ]  # fmt: skip
+
+
+def dossiers(verdicts: Iterable[Verdict]) -> list[Dossier]:
+    """Return dossiers that hold nothing but their verdicts."""
+    return [Dossier(one) for one in verdicts]

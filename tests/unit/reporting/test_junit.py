@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 import sample_verdicts as sample
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome
-from pytest_telemetry_gate.reports.junit import failure_text, properties, properties_of
+from pytest_telemetry_gate.reports.failures import describe_failure
+from pytest_telemetry_gate.reports.junit import list_properties, verdict_properties
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
 FAILED = sample.verdict(
@@ -24,7 +26,7 @@ FAILED = sample.verdict(
 
 
 def test_properties_are_strings_and_absent_ones_are_left_out() -> None:
-    found = dict(properties(FAILED))
+    found = dict(verdict_properties(FAILED))
     assert found["telemetry.verdict"] == "fail"
     assert found["telemetry.level"] == "crit"
     assert found["telemetry.value"] == "90.04"
@@ -38,8 +40,8 @@ def test_properties_are_strings_and_absent_ones_are_left_out() -> None:
 
 
 def test_every_field_of_the_issue_is_a_property() -> None:
-    full = FAILED.replaced(region="eu-central-1", tolerance=5.0)
-    names = {name.removeprefix("telemetry.") for name, _ in properties(full)}
+    full = replace(FAILED, region="eu-central-1", tolerance=5.0)
+    names = {name.removeprefix("telemetry.") for name, _ in verdict_properties(full)}
     assert names >= {
         "verdict", "level", "value", "limit", "unit", "baseline", "variance", "margin", "coverage", "query", "region",
         "checkpoint", "time", "tolerance",
@@ -47,29 +49,29 @@ def test_every_field_of_the_issue_is_a_property() -> None:
 
 
 def test_zero_is_a_value() -> None:
-    assert dict(properties(sample.verdict("no_alerts", "24h")))["telemetry.value"] == "0"
+    assert dict(verdict_properties(sample.verdict("no_alerts", "24h")))["telemetry.value"] == "0"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(float("nan"), "NaN"), (float("inf"), "+Inf"), (float("-inf"), "-Inf")]
 )
 def test_odd_numbers_are_written_as_prometheus_writes_them(value: float, text: str) -> None:
-    assert dict(properties(sample.verdict(value=value)))["telemetry.value"] == text
+    assert dict(verdict_properties(sample.verdict(value=value)))["telemetry.value"] == text
 
 
 def test_several_verdicts_of_one_test_have_numbered_names() -> None:
-    found = dict(properties_of([sample.verdict(), FAILED]))
+    found = dict(list_properties(sample.dossiers([sample.verdict(), FAILED])))
     assert found["telemetry.verdict"] == "fail"
     assert found["telemetry.checks"] == "2"
     assert found["telemetry.1.value"] == "84.5"
     assert found["telemetry.2.value"] == "90.04"
     assert "telemetry.value" not in found
-    assert properties_of([FAILED]) == properties(FAILED)
-    assert properties_of([]) == []
+    assert list_properties(sample.dossiers([FAILED])) == verdict_properties(FAILED)
+    assert list_properties(sample.dossiers([])) == []
 
 
 def test_the_first_line_of_a_failure_says_verdict_value_limit_and_query() -> None:
-    first, *rest = failure_text([FAILED]).split("\n")
+    first, *rest = describe_failure(sample.dossiers([FAILED])).split("\n")
     assert first == (
         "FAIL parse_duration_p95[24h]: 90.04 ms (<= 90 ms), +7.8 %; query: histogram_quantile(0.95, "
         'sum by (le) (rate(parse_duration_ms_bucket{job="parser"}[1h])))'
@@ -89,7 +91,7 @@ def test_the_worst_of_several_verdicts_comes_first() -> None:
     error = sample.verdict(
         outcome=Outcome.ERROR, value=None, margin=None, reason="connection refused", query="up\n+ 1"
     )
-    told = failure_text([FAILED, error])
+    told = describe_failure(sample.dossiers([FAILED, error]))
     assert told.split("\n")[0] == (
         "ERROR parse_duration_p95[24h]: connection refused (limit <= 90 ms); query: up + 1 (and 1 more)"
     )
@@ -97,23 +99,22 @@ def test_the_worst_of_several_verdicts_comes_first() -> None:
 
 
 def test_no_verdict_is_no_failure() -> None:
-    with pytest.raises(ValueError, match="no verdict"):
-        failure_text([])
+    with pytest.raises(ValueError, match="no dossier to describe"):
+        describe_failure(sample.dossiers([]))
 
 
 def test_no_password_of_a_url_is_written() -> None:
-    leaky = FAILED.replaced(
-        outcome=Outcome.ERROR, link="https://me:hunter2@prom/graph", source="https://me:hunter2@prom",
+    leaky = replace(FAILED, outcome=Outcome.ERROR, link="https://me:hunter2@prom/graph", source="https://me:hunter2@prom",
         reason="https://me:hunter2@prom refused", query='up{url="http://me:hunter2@x"}',
     )  # fmt: skip
-    assert "hunter2" not in failure_text([leaky])
-    assert "hunter2" not in str(properties(leaky))
-    assert dict(properties(leaky))["telemetry.link"] == "https://prom/graph"
+    assert "hunter2" not in describe_failure(sample.dossiers([leaky]))
+    assert "hunter2" not in str(verdict_properties(leaky))
+    assert dict(verdict_properties(leaky))["telemetry.link"] == "https://prom/graph"
 
 
 def test_forbidden_characters_are_visible() -> None:
-    odd = FAILED.replaced(title="a\x00b\ud800c\ufffed\x1be", region="r\x0b")
-    found = dict(properties(odd))
+    odd = replace(FAILED, title="a\x00b\ud800c\ufffed\x1be", region="r\x0b")
+    found = dict(verdict_properties(odd))
     assert found["telemetry.title"] == r"a\x00b\ud800c\ufffed\x1be"
     assert found["telemetry.region"] == r"r\x0b"
 
@@ -125,14 +126,16 @@ def test_forbidden_characters_are_visible() -> None:
     )
 )
 def test_any_labels_make_valid_xml(fields: dict[str, str]) -> None:
-    verdict = FAILED.replaced(**fields)
+    verdict = replace(FAILED, **fields)
     suite = ET.Element("testsuite")
-    for name, value in properties(verdict):
+    for name, value in verdict_properties(verdict):
         ET.SubElement(suite, "property", name=name, value=value)
-    text = failure_text([verdict])
+    text = describe_failure(sample.dossiers([verdict]))
     ET.SubElement(suite, "failure", message=text.split("\n")[0]).text = text
     # surrogates cannot be encoded, so this fails where one is left
     read = ET.fromstring(ET.tostring(suite, encoding="utf-8"))
-    assert [(one.get("name"), one.get("value")) for one in read.iter("property")] == properties(verdict)
+    assert [(one.get("name"), one.get("value")) for one in read.iter("property")] == verdict_properties(
+        verdict
+    )
     assert read.findtext("failure") == text
     assert text.split("\n")[0].startswith("FAIL parse_duration_p95[")

@@ -16,11 +16,11 @@ import sample_verdicts as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.model.outcome import GateOutcome, gate_outcome
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.rows import suites
+from pytest_telemetry_gate.reports.rows import arrange_suites
 from pytest_telemetry_gate.reports.table import table
-from pytest_telemetry_gate.reports.terminal import Line, summary, write
+from pytest_telemetry_gate.reports.terminal import TerminalLine, summarize, write
 from pytest_telemetry_gate.support.text import width_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,7 +31,7 @@ VERDICTS = {
 
 
 def gate(verdicts: list[Verdict], *, strict: bool = False) -> GateOutcome:
-    return gate_outcome(verdicts, selected=len(verdicts), collected=len(verdicts), strict=strict)
+    return decide_gate(verdicts, selected=len(verdicts), collected=len(verdicts), strict=strict)
 
 
 def lines(
@@ -41,9 +41,11 @@ def lines(
     verbosity: int = 0,
     unicode: bool = True,
     strict: bool = False,
-) -> list[Line]:
+) -> list[TerminalLine]:
     outcome = gate(verdicts, strict=strict)
-    return summary(verdicts, outcome, width=width, verbosity=verbosity, unicode=unicode, now=sample.NOW)
+    return summarize(
+        sample.dossiers(verdicts), outcome, width=width, verbosity=verbosity, unicode=unicode, now=sample.NOW
+    )
 
 
 def texts(verdicts: list[Verdict], **options: bool | int) -> list[str]:
@@ -141,7 +143,7 @@ def test_forty_hourly_failures_do_not_drown_the_others() -> None:
 def test_verbosity_2_writes_every_failure() -> None:
     drawn = "\n".join(texts(VERDICTS["regressed"], verbosity=2))
     for one in VERDICTS["regressed"]:
-        if not one.outcome.lets_through():
+        if not one.outcome.keeps_gate_open():
             assert f"{one.outcome.upper()}" in drawn
             assert f" {one.name} " in drawn
 
@@ -219,7 +221,7 @@ def test_a_failing_value_never_reads_like_its_limit(value: float) -> None:
 
 def test_columns_are_left_out_in_the_declared_order_and_named() -> None:
     order = ["margin", "baseline", "variance", "0h", "12h", "24h", "36h", "target", "48h"]
-    (suite,) = suites(VERDICTS["step2"])
+    (suite,) = arrange_suites(VERDICTS["step2"])
     before = 0
     for width in range(130, 24, -1):
         drawn = table(suite.rows, width=width)
@@ -276,6 +278,6 @@ def test_write_asks_the_environment_how_wide_the_terminal_is(monkeypatch: pytest
     for columns, left_out in (("80", True), ("200", False)):
         monkeypatch.setenv("COLUMNS", columns)
         reporter = Reporter()
-        write(reporter, VERDICTS["step2"], gate(VERDICTS["step2"]), now=sample.NOW)  # type: ignore[arg-type]
+        write(reporter, sample.dossiers(VERDICTS["step2"]), gate(VERDICTS["step2"]), now=sample.NOW)  # type: ignore[arg-type]
         assert reporter.out.getvalue().startswith("= telemetry gate\n")
         assert ("left out at 80 columns" in reporter.out.getvalue()) is left_out

@@ -88,9 +88,9 @@ WRONG = {
     ),
     "duplicate id": (
         f"{HEAD}{GROUP}    - {{id: a, query: up}}\n    - {{id: a, query: up}}\n",
-        "8: criterion 'a' is there already (line 7)",
+        "8: duplicate criterion 'a' (first at line 7)",
     ),
-    "duplicate key": (criterion("id: a, id: b, query: up"), "7: duplicate key 'id' (first in line 7)"),
+    "duplicate key": (criterion("id: a, id: b, query: up"), "7: duplicate key 'id' (first at line 7)"),
     "unknown checkpoint": (
         criterion("id: a, query: up, checkpoints: [13h]"),
         "7: criterion 'a': unknown checkpoint '13h' (did you mean '12h'?)",

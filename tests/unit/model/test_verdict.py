@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, outcome_of
+from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_outcome
 
 VERDICT = Verdict(
     suite="s", group="g", criterion="c", title="t", region="eu", checkpoint="24h", outcome=Outcome.WARN, reason="r",
@@ -18,9 +19,9 @@ VERDICT = Verdict(
 
 
 def test_only_three_outcomes_let_the_gate_through_under_strict() -> None:
-    through = {outcome for outcome in Outcome if outcome.lets_through(strict=True)}
+    through = {outcome for outcome in Outcome if outcome.keeps_gate_open(strict=True)}
     assert through == {Outcome.PASS, Outcome.WAIVED, Outcome.PENDING}
-    assert {outcome for outcome in Outcome if outcome.lets_through()} == through | {Outcome.WARN}
+    assert {outcome for outcome in Outcome if outcome.keeps_gate_open()} == through | {Outcome.WARN}
 
 
 def test_only_pending_is_not_judged() -> None:
@@ -67,12 +68,12 @@ def test_a_wire_without_a_field_is_refused() -> None:
     [("", "", "c"), ("eu", "", "c[eu]"), ("", "24h", "c[24h]"), ("eu", "24h", "c[eu-24h]")],
 )
 def test_the_name_is_that_of_the_test(region: str, checkpoint: str, name: str) -> None:
-    assert VERDICT.replaced(region=region, checkpoint=checkpoint).name == name
+    assert replace(VERDICT, region=region, checkpoint=checkpoint).name == name
 
 
 def test_the_outcome_of_several_is_the_worst() -> None:
     some = [
-        VERDICT.replaced(outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
+        replace(VERDICT, outcome=outcome) for outcome in (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.WARN)
     ]
-    assert outcome_of(some) is Outcome.INCONCLUSIVE
-    assert outcome_of([]) is None
+    assert worst_outcome(some) is Outcome.INCONCLUSIVE
+    assert worst_outcome([]) is None

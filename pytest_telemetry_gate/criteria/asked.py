@@ -1,0 +1,125 @@
+"""What a check asked and what was answered, for people: the first series of an answer, to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
+from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.dossier import Asked
+from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Instant, Question, Range
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+
+__all__ = ["describe_questions"]
+
+_MAX_LISTED = 10  # series of an answer, and episodes
+
+
+def describe_questions(check: Check, answers: Answers) -> tuple[Asked, ...]:
+    """Return every question of a check that was asked, with its answer."""
+    return tuple(_describe(one, answers[one]) for one in check.questions() if one in answers.answers)
+
+
+def _describe(question: Question, answer: Answer) -> Asked:
+    start, end = _moments(question)
+    lines = _describe_capture(answer) if isinstance(question, CaptureQuestion) else _describe_value(answer)
+    return Asked(
+        text=_text_of(question),
+        region=question.region,
+        start=start,
+        end=end,
+        source=answer.source,
+        semantics=answer.semantics,
+        result=tuple(lines),
+        warnings=answer.warnings,
+    )
+
+
+def _text_of(question: Question) -> str:
+    match question:
+        case Instant() | Range():
+            return question.promql
+        case CaptureQuestion():
+            return f"replay {Path(question.suite).name}::{question.case}[{question.checkpoint}]"
+        case EventsQuestion():
+            return question.kind
+    return "the source itself"
+
+
+def _moments(question: Question) -> tuple[float | None, float | None]:
+    match question:
+        case Instant():
+            return None, question.time
+        case Range() | EventsQuestion():
+            return question.start, question.end
+    return None, None
+
+
+def _describe_value(answer: Answer) -> Iterator[str]:
+    value = answer.value
+    if answer.error:
+        yield f"error: {answer.error}"
+    elif isinstance(value, Scalar):
+        yield repr(float(value.value))
+    elif isinstance(value, Vector):
+        pairs = zip(value.labels, value.values.tolist(), strict=True)
+        yield from _first([f"{_selector(labels)} {number!r}" for labels, number in pairs], "series")
+    elif isinstance(value, Matrix):
+        yield from _first([_samples(value, row) for row in range(len(value.labels))], "series")
+    elif isinstance(value, Events):
+        yield from _describe_events(value)
+
+
+def _describe_events(events: Events) -> Iterator[str]:
+    episodes = [
+        f"{one.name} {_selector(one.labels)} from {format_time(one.start)}" for one in events.episodes
+    ]
+    yield from _first(episodes, "episodes")
+    rules = f"{len(events.rules)} rule{'' if len(events.rules) == 1 else 's'} known"
+    proofs = [
+        f"{one.group} evaluated, longest gap {format_short_duration(one.longest_gap)}"
+        for one in events.evaluations
+    ]
+    yield f"{rules}; {'; '.join(proofs) or 'no proof of evaluation'}"
+
+
+def _describe_capture(answer: Answer) -> Iterator[str]:
+    """Yield what a case did and how much came of it: its spans would fill pages."""
+    if not isinstance(answer.value, Capture):
+        yield f"error: {answer.error}" if answer.error else answer.extent
+        return
+    content = answer.value.content
+    if "driven" not in content:
+        yield f"before {content.get('before')}, after {content.get('after')}"
+        return
+    requests, driven = content["requests"], content["driven"]
+    size = sum(one["body"] for one in requests)
+    yield f"{driven['error'] or driven['summary']}; {len(requests)} export requests, {size:,} bytes"
+    for lag in content["lags"]:
+        seen, expected = lag["seen"], lag["wanted"]
+        yield f"{lag['selector']} +{seen:g} of +{expected:g}, at most {lag['high']} s after the drive"
+
+
+def _first(lines: Sequence[str], noun: str) -> Iterator[str]:
+    if not lines:
+        yield f"no {noun}"
+    yield from lines[:_MAX_LISTED]
+    if len(lines) > _MAX_LISTED:
+        yield f"and {len(lines) - _MAX_LISTED} more {noun}"
+
+
+def _samples(matrix: Matrix, row: int) -> str:
+    present, selector = matrix.present[row], _selector(matrix.labels[row])
+    times, values = matrix.times[present].tolist(), matrix.values[row][present].tolist()
+    if not times:
+        return f"{selector} no samples"
+    first, last = f"{values[0]!r} at {format_time(times[0])}", f"{values[-1]!r} at {format_time(times[-1])}"
+    return f"{selector} {len(times)} samples, {first} to {last}"
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    inside = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()) if key != "__name__")
+    return f"{labels.get('__name__', '')}{{{inside}}}"

@@ -1,0 +1,176 @@
+"""The gate of one environment in one process: its clock, what it asks ahead, and the answers that a check is judged by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.gate.asked import AskedQuestions
+from pytest_telemetry_gate.gate.asker import Asker
+from pytest_telemetry_gate.gate.local_answers import LazyAnswers
+from pytest_telemetry_gate.model.answers import Answer, Answers
+from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.gate.registry import Registry
+    from pytest_telemetry_gate.model.check import Check, Criterion
+    from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.model.sources import Source
+    from pytest_telemetry_gate.replay.answers import Replays
+
+__all__ = ["Gate", "questions_of"]
+
+
+class Gate:
+    """Answers what checks ask in one environment; ``now`` (seconds since the epoch) overrides the sources' clocks.
+
+    ``folder``, ``concurrency`` and ``workers`` are the asker's. ``checkpoints`` are the chosen ones, at which replays
+    are driven; ``seed`` makes the ids of what they drive.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        registry: Registry,
+        *,
+        now: float | None = None,
+        folder: Path | None = None,
+        concurrency: int = 16,
+        workers: int = 1,
+        checkpoints: Sequence[str] = (),
+        seed: int = 0,
+    ) -> None:
+        self.environment = environment
+        self.asked = AskedQuestions()
+        self._kinds = registry.criteria
+        self._now = now
+        self._started = time.time()
+        self._checkpoints = tuple(checkpoints)
+        self._seed = seed
+        self._shared = folder is not None
+        self._asker = Asker(
+            environment,
+            registry,
+            self._capture,
+            folder=folder,
+            concurrency=concurrency,
+            workers=workers,
+        )
+        self._regions = self._asker.regions
+
+    @cached_property
+    def replays(self) -> Replays:
+        """The replays of the environment."""
+        from pytest_telemetry_gate.replay.answers import Replays
+
+        return Replays(
+            self.environment,
+            self._asker.shared,
+            self.source,
+            seed=self._seed,
+            checkpoints=self._checkpoints,
+            shared=self._shared,
+        )
+
+    @property
+    def opened_replays(self) -> Replays | None:
+        """The replays, where anybody has asked for them."""
+        return self.__dict__.get("replays")
+
+    def close(self) -> None:
+        """Close what replays hold open, where there are any."""
+        if self.opened_replays is not None:
+            self.opened_replays.close()
+
+    @property
+    def kinds(self) -> Mapping[str, type[Criterion]]:
+        """The kinds of criteria, by the key that a suite file names them with."""
+        return self._kinds
+
+    def open(self, regions: Iterable[str]) -> None:
+        """Open several regions at once, so that their servers are waited for together."""
+        self._regions.open(regions)
+
+    def prefetch(self, checks: Sequence[Check]) -> None:
+        """Have the questions of some checks asked of live regions while the caller goes on.
+
+        Checks whose time has not come are left out. Other regions are told what they will be asked.
+        """
+        self.open(region for check in checks for region in check.regions)
+        for check in checks:
+            self._asker.expect(questions_of(check))
+        live = [check for check in checks if any(self._regions[name].live for name in check.regions)]
+        due = (check for check in live if check.time <= min(map(self.now, check.regions)))
+        self._asker.fetch(question for check in due for question in questions_of(check))
+
+    def waits_for(self, check: Check) -> float | None:
+        """Return when a check is due that is not yet and will be by the wall clock, in seconds since the epoch."""
+        if self._now is not None or any(self._regions[name].live is None for name in check.regions):
+            return None
+        due = check.due(self._facts(check.regions).longest_interval(check.regions))
+        return due if due > self._started else None
+
+    def restart(self) -> None:
+        """Read the wall clock again, and count the deadline from the next question on."""
+        self._started = time.time()
+        self.environment.deadline.restart()
+
+    def answers(self, check: Check) -> Answers:
+        """Return the answers to a check's questions, with what is known of every region that they are about.
+
+        Whatever goes wrong is an answer that says so, never an exception.
+        """
+        questions = check.questions()
+        facts = self._facts(dict.fromkeys([*check.regions, *(one.region for one in questions)]))
+        if check.due(facts.longest_interval(check.regions)) > facts.now:
+            # Nothing is driven for a checkpoint whose time has not come.
+            questions = tuple(one for one in questions if not isinstance(one, CaptureQuestion))
+        self._asker.fetch(questions)
+        return replace(facts, answers=LazyAnswers(questions, self.answer))
+
+    def release(self, check: Check) -> None:
+        """Forget the answers that this check, which has been judged, was the last to need."""
+        self._asker.release(questions_of(check))
+
+    def now(self, region: str) -> float:
+        """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
+        source = self._regions[region].source
+        recorded = None if source is None else source.recorded_at
+        return next(clock for clock in (self._now, recorded, self._started) if clock is not None)
+
+    def clocks(self) -> set[float]:
+        """Return the clocks of the regions that were opened."""
+        return {self.now(region) for region in self._regions.opened}
+
+    def source(self, region: str) -> Source:
+        """Return the metric source of a region; raises SourceError where it cannot be used."""
+        return self._regions[region].require()
+
+    def ask(self, question: Question) -> Answer:
+        """Return the run's answer to one question of a test, which a recording of the run will hold."""
+        self.asked.note(question)
+        return self.answer(question)
+
+    def answer(self, question: Question) -> Answer:
+        """Return the run's answer to one question."""
+        return self._asker.answer(question)
+
+    def _capture(self, question: CaptureQuestion) -> Answer:
+        return self.replays.answer(question)
+
+    def _facts(self, regions: Iterable[str]) -> Answers:
+        """Return what is known of some regions before anything is asked."""
+        facts = {name: self._regions[name].facts for name in regions}
+        return Answers(min(map(self.now, facts)), {}, facts)
+
+
+def questions_of(check: Check) -> Sequence[Question]:
+    """Return a check's questions, none where its kind of criterion fails to say: judging it fails in the same way."""
+    try:
+        return check.questions()
+    except Exception:  # noqa: BLE001 - criteria of third parties may raise anything
+        return ()

@@ -1,0 +1,167 @@
+"""The regions of an environment in one process: their sources, opened once, and whether they can be reached."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.errors import ConfigError, SourceError, UnreachableError, describe
+from pytest_telemetry_gate.gate.registry import require_members
+from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
+from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
+from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
+from pytest_telemetry_gate.support.threads import start_in_background
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.gate.registry import Registry
+    from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
+    from pytest_telemetry_gate.model.environment import Environment, RegionSettings
+
+__all__ = ["Region", "Regions"]
+
+_PROBE_REQUESTS = 3  # requests at once that probing one region takes
+_GIVE_UP = 3  # unreachable in a row, each after several attempts, before a region is not asked any more
+
+
+@dataclass
+class Region:
+    """One region as far as it could be opened: its metric source and event sources, or the one line why not.
+
+    ``live`` is the source once more, where it is behind a network; ``down`` says why it is not asked any more.
+    """
+
+    source: Source | None = None
+    live: LiveSource | None = None
+    failure: str = ""
+    accept_warnings: bool = False
+    event_sources: dict[str, EventSource] = field(default_factory=dict)
+    down: str = ""
+    _unreachable: int = 0
+
+    @property
+    def facts(self) -> RegionFacts:
+        """What judging may know of it; nothing but the failure where it could not be opened."""
+        if self.source is None:
+            return RegionFacts(failure=self.failure)
+        return RegionFacts(self.source.scrape_intervals, self.failure, self.source.semantics)
+
+    def require(self) -> Source:
+        """Return the metric source; raises SourceError where the region cannot be used."""
+        if self.source is None:
+            raise SourceError(self.failure)
+        return self.source
+
+    def check_reachable(self) -> None:
+        """Raise SourceError where the region is not asked any more."""
+        if self.down:
+            raise SourceError(self.down)
+
+    def note_answer(self) -> None:
+        """Take note that the source answered."""
+        self._unreachable = 0
+
+    def note_failure(self, error: Exception) -> None:
+        """Take note of a failure; after a few in a row that nobody answered the region is not asked again."""
+        if isinstance(error, UnreachableError):
+            self._unreachable += 1
+            if self._unreachable >= _GIVE_UP:
+                self.down = self.down or f"{error}; not asked again"
+
+
+class Regions:
+    """Opens the regions of an environment, each once in a process; ``limits`` is the concurrency of each.
+
+    Whatever a factory or a probe raises is the region's ``failure``, one line without secrets; nothing is raised.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        registry: Registry,
+        answers: SharedAnswers,
+        *,
+        limits: Mapping[str, int],
+        concurrency: int,
+    ) -> None:
+        self._environment = environment
+        self._registry = registry
+        self._answers = answers
+        self._limits = limits
+        self._regions: dict[str, Region] = {}
+        self._probing = threading.Semaphore(max(1, concurrency // _PROBE_REQUESTS))
+
+    def __getitem__(self, name: str) -> Region:
+        """Return a region, opened."""
+        if name not in self._regions:
+            self.open([name])
+        return self._regions[name]
+
+    @property
+    def opened(self) -> list[str]:
+        """The names of the regions that were opened."""
+        return list(self._regions)
+
+    def open(self, names: Iterable[str]) -> None:
+        """Open several regions at once, so that their servers are waited for together."""
+        closed = [name for name in dict.fromkeys(names) if name not in self._regions]
+        opening = {name: start_in_background(partial(self._open, name)) for name in closed}
+        self._regions.update((name, region.result()) for name, region in opening.items())
+
+    def event_source(self, question: EventsQuestion) -> EventSource:
+        """Return the event source that a question is for, made once; raises ConfigError or what its factory raises."""
+        region = self[question.region]
+        if question.kind not in region.event_sources:
+            settings = self._environment.regions[question.region]
+            own = settings.events.get(question.kind, settings)
+            factory = self._registry.event_sources.get(own.source)
+            if factory is None:
+                known = ", ".join(sorted(self._registry.event_sources))
+                message = (
+                    f"{own.where}: unknown event source {own.source!r} for {question.kind}; known: {known}"
+                )
+                raise ConfigError(message)
+            source = factory(own, region.require())
+            require_members(source, EventSource, f"{own.where}: event source {own.source!r}")
+            region.event_sources[question.kind] = source
+        return region.event_sources[question.kind]
+
+    def _open(self, name: str) -> Region:
+        try:
+            return self._opened(name)
+        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+            return Region(failure=self._environment.scrub(describe(error)))
+
+    def _opened(self, name: str) -> Region:
+        settings = self._environment.regions.get(name)
+        if settings is None:
+            message = f"environment {self._environment.name!r} has no region {name!r}"
+            raise ConfigError(message)
+        factory = self._registry.sources.get(settings.source)
+        if factory is None:
+            known = ", ".join(sorted(self._registry.sources))
+            message = f"{settings.where}: unknown source {settings.source!r}; known sources: {known}"
+            raise ConfigError(message)
+        source = factory(replace(settings, concurrency=self._limits[name]))
+        require_members(source, Source, f"{settings.where}: source {settings.source!r}")
+        live = source if isinstance(source, LiveSource) else None
+        if live is not None:
+            self._probe(live, settings)
+        return Region(source, live, accept_warnings=settings.accept_warnings)
+
+    def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
+        """Have one process of the run try the region; raises SourceError where it failed."""
+
+        def probe(_: Question) -> Answer:
+            try:
+                with self._probing:
+                    return Answer(Probed(source.probe()))
+            except Exception as error:  # noqa: BLE001 - as above
+                return Answer(None, error=describe(error))
+
+        answer = self._answers.answer(Probe(settings.name), probe)
+        if not isinstance(answer.value, Probed):
+            raise SourceError(answer.error)
+        source.restore_probe(answer.value.facts)

@@ -1,0 +1,150 @@
+"""A dossier: a verdict with everything that led to it, as data. Whatever people or machines read is a function of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_telemetry_gate.model.facts import Facts, facts_from_wire
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.wire import from_wire, to_wire
+from pytest_telemetry_gate.support.units import Limit
+
+__all__ = ["CASE", "Asked", "Dossier", "Finding", "Requirement", "SeriesOverTime", "Step", "Timing"]
+
+
+CASE = "case"  # the kind of what a case of a replay suite demands, where a criterion has its key
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was noticed while judging.
+
+    ``id`` is stable and says what kind of thing it is; ``level`` is the outcome that it would have alone, ``pass`` for
+    what is only worth knowing; ``where`` names the part it is about; ``context`` holds the figures of the message.
+    """
+
+    id: str
+    level: Outcome
+    where: str
+    message: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step from the answers to the verdict: what kind of step, and what came of it in one line."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What was demanded, as data.
+
+    ``kind`` is the criterion's key, or ``CASE`` for an item of a replay suite; ``limit`` is in the unit
+    that people see, ``tolerance`` and ``levels`` in the verdict's ``variance_unit``; ``coverage`` is a share from 0 to 1;
+    ``start`` (seconds since the epoch) is where ``$__range`` begins; ``window`` is in seconds.
+    """
+
+    kind: str = ""
+    limit: Limit | None = None
+    tolerance: float | None = None
+    floor: float | None = None
+    levels: Mapping[str, float] = field(default_factory=dict)
+    better: str = ""
+    reduce: str = ""
+    combine: str = ""
+    coverage: float | None = None
+    window: float | None = None
+    start: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The moments of a verdict, in seconds since the epoch: the rollout's start, when the check is due, the clock."""
+
+    rollout_start: float
+    due: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and its answer for people: ``start`` is None for a question about one moment, ``end``.
+
+    ``result`` are lines, of many series the first ones and their number.
+    """
+
+    text: str
+    region: str = ""
+    start: float | None = None
+    end: float | None = None
+    source: str = ""
+    semantics: str = ""
+    result: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesOverTime:
+    """A series for a plot: values at times (seconds since the epoch) in ``unit``; None where there is none."""
+
+    name: str
+    unit: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    times: tuple[float, ...] = ()
+    values: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A verdict, what was demanded, the steps that led to it, what was noticed, and the evidence by kind.
+
+    ``asked`` is filled in where somebody wants to read it; ``series`` is room for what plots need.
+    """
+
+    verdict: Verdict
+    requirement: Requirement = field(default_factory=Requirement)
+    timing: Timing | None = None
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    asked: tuple[Asked, ...] = ()
+    series: tuple[SeriesOverTime, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the verdict."""
+        return self.verdict.outcome
+
+    def revise(
+        self,
+        *,
+        steps: Iterable[Step] = (),
+        findings: Iterable[Finding] = (),
+        facts: Iterable[Facts] = (),
+        **fields: Any,
+    ) -> Dossier:
+        """Return a copy whose verdict has some fields changed, with further steps, findings and facts."""
+        return dataclasses.replace(
+            self,
+            verdict=dataclasses.replace(self.verdict, **fields) if fields else self.verdict,
+            steps=(*self.steps, *steps),
+            findings=(*self.findings, *findings),
+            facts={**self.facts, **{one.kind: one for one in facts}},
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins only, such as JSON and test reports of another process can carry."""
+        return dict(to_wire(self))
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Dossier:
+        """Rebuild a dossier from ``to_wire()``, ignoring keys it does not know; raises TypeError or ValueError."""
+        facts = facts_from_wire(wire["facts"]) if "facts" in wire else {}
+        return from_wire(cls, wire, facts=facts)

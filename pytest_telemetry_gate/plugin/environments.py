@@ -1,0 +1,75 @@
+"""Environments and suites as one pytest session uses them: located near a file, loaded once, shown as the user writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_telemetry_gate.files.environments import load_environment
+from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.environment import Environment
+from pytest_telemetry_gate.model.suite import Suite
+from pytest_telemetry_gate.plugin.options import Options
+from pytest_telemetry_gate.support.secrets import Secrets
+
+__all__ = ["Environments"]
+
+
+class Environments:
+    """Loads telemetry.yaml and suite files, each once; ``kinds`` gives the kinds of criteria by key."""
+
+    def __init__(
+        self, config: pytest.Config, options: Options, kinds: Callable[[], Mapping[str, type[Criterion]]]
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._kinds = kinds
+        self._environments: dict[tuple[Path, str | None], Environment] = {}
+        self._suites: dict[Path, Suite] = {}
+        self._no_secrets = Secrets()
+
+    def near(self, folder: Path, name: str | None = None) -> Environment:
+        """Return the environment for files of a folder: of the nearest telemetry.yaml, by name, option or default.
+
+        Raises ConfigError where there is no such file or no such environment.
+        """
+        return self.load(self._config_file(folder), name or self._options.environment)
+
+    def load(self, path: Path, name: str | None) -> Environment:
+        """Return an environment of a telemetry.yaml; raises ConfigError."""
+        key = (path, name)
+        if key not in self._environments:
+            self._environments[key] = load_environment(path, name, deadline=self._options.deadline)
+        return self._environments[key]
+
+    def suite(self, path: Path) -> Suite:
+        """Return a suite file's content; raises SuiteError."""
+        if path not in self._suites:
+            self._suites[path] = load_suite(path, self._kinds(), display_path=self.display_path(path))
+        return self._suites[path]
+
+    def display_path(self, path: Path) -> str:
+        """Return a path as the user would write it: relative to where pytest was called, if it is below that."""
+        here = self._config.invocation_params.dir
+        return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+    def scrub(self, text: str) -> str:
+        """Return a text without any secret of the environments that were loaded, and without logins in addresses."""
+        for environment in self._environments.values():
+            text = environment.scrub(text)
+        return self._no_secrets.scrub(text)
+
+    def _config_file(self, folder: Path) -> Path:
+        ini = self._config.getini("telemetry_config")
+        root = self._config.rootpath
+        if ini:
+            return root / str(ini)
+        folders = [folder, *folder.parents]
+        inside = [one for one in folders if one == root or root in one.parents]
+        candidates = (one / "telemetry.yaml" for one in inside or folders[:1])
+        return next(
+            (path for path in candidates if path.is_file()), (inside or folders)[-1] / "telemetry.yaml"
+        )

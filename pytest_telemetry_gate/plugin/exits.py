@@ -1,0 +1,36 @@
+"""Where text leaves this plugin by pytest's own errors: each is one line, without any secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from pytest_telemetry_gate.errors import describe
+
+__all__ = ["Exits"]
+
+
+class Exits:
+    """Makes pytest's errors of exceptions; ``scrub`` takes the secrets out of a text."""
+
+    def __init__(self, scrub: Callable[[str], str]) -> None:
+        self._scrub = scrub
+
+    def line(self, error: BaseException) -> str:
+        """Return what people are shown of an exception."""
+        return self._scrub(describe(error))
+
+    def usage_error(self, error: BaseException) -> pytest.UsageError:
+        """Return the error that ends the session with pytest's exit code 4."""
+        return pytest.UsageError(self.line(error))
+
+    def collect_error(self, error: BaseException, where: str = "") -> pytest.Collector.CollectError:
+        """Return the error of a file that cannot be collected; ``where`` goes before a message that names no file."""
+        return pytest.Collector.CollectError(f"{where}: {self.line(error)}" if where else self.line(error))
+
+    def fail_test(self, error: BaseException) -> NoReturn:
+        """Fail the test that is being set up or run, without a traceback."""
+        __tracebackhide__ = True
+        pytest.fail(self.line(error), pytrace=False)

@@ -1,0 +1,84 @@
+"""The gates of one pytest process: one for each environment in which something is judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.gate.registry import Registry
+from pytest_telemetry_gate.model.environment import Environment
+from pytest_telemetry_gate.plugin.environments import Environments
+from pytest_telemetry_gate.plugin.options import Options
+from pytest_telemetry_gate.plugin.roles import Role
+
+__all__ = ["Gates"]
+
+
+class Gates:
+    """Makes gates; ``registry`` gives what plugins registered."""
+
+    def __init__(
+        self, options: Options, role: Role, environments: Environments, registry: Callable[[], Registry]
+    ) -> None:
+        self._options = options
+        self._role = role
+        self._environments = environments
+        self._registry = registry
+        self._gates: dict[tuple[Path, str], Gate] = {}
+        self._clocks: set[float] = set()
+
+    def of(self, environment: Environment) -> Gate:
+        """Return the gate in which an environment is judged: one for the whole process."""
+        key = (environment.path, environment.name)
+        if key not in self._gates:
+            folder = self._role.folder
+            # Environments share regions' names and queries, but not their answers.
+            digest = hashlib.sha256(str(environment.path / environment.name).encode()).hexdigest()
+            self._gates[key] = Gate(
+                environment,
+                self._registry(),
+                now=self._options.now,
+                folder=None if folder is None else folder / digest,
+                concurrency=self._options.concurrency,
+                workers=self._role.processes,
+                checkpoints=self._options.checkpoints,
+                seed=self._options.seed,
+            )
+        return self._gates[key]
+
+    @property
+    def all(self) -> list[Gate]:
+        """The gates of all environments in which something was judged, here or by xdist's workers."""
+        return list(self._gates.values())
+
+    @property
+    def clocks(self) -> set[float]:
+        """The clocks of all regions that were judged, in seconds since the epoch."""
+        return self._clocks.union(*(gate.clocks() for gate in self.all))
+
+    @property
+    def clock(self) -> float | None:
+        """The clock that the run judged by, in seconds since the epoch; None where its regions had several."""
+        clocks = self.clocks
+        return clocks.pop() if len(clocks) == 1 else None
+
+    def close(self) -> None:
+        """Close whatever replays hold open."""
+        for gate in self.all:
+            gate.close()
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return, as builtins, the clocks and, where the run is recorded, what was asked in each environment."""
+        asked = [
+            [str(gate.environment.path), gate.environment.name, gate.asked.to_wire()] for gate in self.all
+        ]
+        return {"clocks": sorted(self.clocks), "asked": asked if self._options.record else []}
+
+    def add(self, wire: Mapping[str, Any]) -> None:
+        """Take over what a worker sent."""
+        self._clocks.update(wire["clocks"])
+        for path, name, asked in wire["asked"]:
+            self.of(self._environments.load(Path(path), name)).asked.add(asked)

@@ -1,0 +1,174 @@
+"""pytest's hooks of a session with telemetry items: count, wait, conclude, report."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.questions import CaptureQuestion
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.plugin.carried import Carried, carried_by, forget_attempt, put_on_report
+from pytest_telemetry_gate.plugin.check_items import CheckItem
+from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
+from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
+from pytest_telemetry_gate.plugin.summary import OUTCOMES, Summary
+from pytest_telemetry_gate.plugin.waiting import wait_for_checkpoint
+from pytest_telemetry_gate.reports import junit
+from pytest_telemetry_gate.reports.failures import describe_failure
+from pytest_telemetry_gate.reports.status import report_status
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.plugin.session import GateRun
+
+__all__ = ["RunHooks", "conclude"]
+
+
+class RunHooks:
+    """Registered once per session with telemetry items, in every process of the run."""
+
+    def __init__(self, run: GateRun) -> None:
+        self.run = run
+        self.summary = Summary(run)
+        self._config = run.config
+        self._first: pytest.Item | None = None
+
+    def take(self, report: pytest.TestReport) -> None:
+        """Take what a report carries, in the process that reports."""
+        self.summary.take(report)
+
+    def take_counts(self, counts: Mapping[str, Any]) -> None:
+        """Take over what a worker counted."""
+        self.run.denominator.add(counts)
+        self.run.gates.add(counts)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Count the checks of a suite file that somebody, such as ``--lf``, reports as collected without looking."""
+        report = yield
+        if isinstance(collector, TelemetryFile) and report.passed:
+            collector.count_once()
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints."""
+        self.run.role.check_usable()
+        elsewhere = [item for item in items if is_not_chosen(item)]
+        if elsewhere:
+            items[:] = [item for item in items if not is_not_chosen(item)]
+            self._config.hook.pytest_deselected(items=elsewhere)
+        self.run.denominator.collect(tests=sum(map(uses_telemetry, items)))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
+        self.run.denominator.select(sum(map(is_telemetric, session.items)))
+        self._first = next(filter(is_telemetric, session.items), None)
+        if self.run.options.collect_only or session.testsfailed:
+            return
+        checks: dict[Gate, list[Check]] = defaultdict(list)
+        captures: dict[Gate, list[CaptureQuestion]] = defaultdict(list)
+        for item in session.items:
+            if not isinstance(item, TelemetryItem):
+                continue
+            gate = self.run.gates.of(item.environment)
+            if isinstance(item, CheckItem):
+                checks[gate].append(item.check)
+            captures[gate] += [one for one in item.questions() if isinstance(one, CaptureQuestion)]
+        for gate, questions in captures.items():
+            if questions:
+                gate.replays.expect(questions)
+        self._wait(checks)
+        for gate, own in checks.items():
+            gate.prefetch(own)
+
+    def _wait(self, checks: Mapping[Gate, Sequence[Check]]) -> None:
+        at_most = self.run.options.wait
+        if at_most is not None:
+            reporter, verbosity = self.run.role.terminal(), self._config.get_verbosity()
+            wait_for_checkpoint(checks, at_most=at_most, reporter=reporter, verbosity=verbosity)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget what an earlier attempt at the same item has decided, as plugins that rerun tests expect."""
+        if forget_attempt(item):
+            item.user_properties[:] = [one for one in item.user_properties if not junit.is_property(one[0])]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Conclude a test from its verdicts after its body has run, so that checks in it are soft."""
+        carried = carried_by(item)
+        try:
+            yield
+        finally:
+            carried.concluded = True
+            if self.run.options.junit_properties:
+                if item is self._first:
+                    item.user_properties.append(junit.FORMAT_PROPERTY)
+                item.user_properties.extend(junit.list_properties(carried.dossiers))
+        conclude(carried.dossiers, strict=self.run.options.strict)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Have the report of a telemetry test carry its verdicts; subtests, which report earlier, carry nothing."""
+        report = yield
+        if not is_telemetric(item):
+            return report
+        carried = carried_by(item)
+        if call.when == "call" and carried.concluded:
+            self._take_captures(item)
+            put_on_report(report, carried)
+            if report.skipped and carried.dossiers:
+                path, line, _ = item.reportinfo()
+                report.longrepr = (str(path), (line or 0) + 1, carried.dossiers[-1].verdict.reason)
+        elif report.skipped:
+            put_on_report(report, Carried(carried.path))
+        return report
+
+    def _take_captures(self, item: pytest.Item) -> None:
+        """Have the item carry what replays captured meanwhile, so that each capture is carried once."""
+        carried = carried_by(item)
+        for gate in self.run.gates.all:
+            if gate.opened_replays is not None:
+                captures = gate.opened_replays.take_captures()
+                if self.run.options.record is not None:
+                    carried.captures += captures
+                carried.drove |= gate.opened_replays.drove
+
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
+        """Say the verdict and its figures where pytest would say PASSED or FAILED."""
+        carried = self.summary.read(report)
+        if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
+            return None
+        # After the summary comes pytest's own short one, where the figures would only repeat the table's.
+        return report_status(carried.dossiers, strict=self.run.options.strict, brief=self.summary.written)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the tables and the line with the gate's outcome."""
+        self.summary.write(terminalreporter)
+
+    def pytest_sessionfinish(self) -> None:
+        """Stop whatever listens, and send the denominator to xdist's controller."""
+        self.run.gates.close()
+        self.run.role.send({**self.run.denominator.to_wire(), **self.run.gates.to_wire()})
+
+
+def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
+    """Fail or skip the running test where its verdicts ask for that."""
+    __tracebackhide__ = True
+    closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
+    if closed:
+        pytest.fail(describe_failure(closed), pytrace=False)
+    if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
+        pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))

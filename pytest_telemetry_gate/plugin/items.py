@@ -1,0 +1,107 @@
+"""What all tests of suite files have in common: files that are judged in an environment, and items with a verdict."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.environment import Environment
+from pytest_telemetry_gate.model.questions import Question
+from pytest_telemetry_gate.plugin.carried import carried_by
+from pytest_telemetry_gate.plugin.session import GateRun
+
+__all__ = ["TelemetryFile", "TelemetryItem", "is_telemetric", "run_item", "uses_telemetry"]
+
+
+class TelemetryFile(pytest.File):
+    """A file whose items are judged in an environment; ``items`` yields what the file holds there."""
+
+    run: GateRun
+
+    @classmethod
+    def make(cls, parent: pytest.Collector, path: Path, run: GateRun) -> Self:
+        """Return the collector of a file."""
+        file = cls.from_parent(parent, path=path)
+        file.run = run
+        return file
+
+    def count_once(self) -> None:
+        """Take the file's items into the denominator, unless it was collected and they are there."""
+        if not self.run.denominator.has_file(self.path):
+            for _ in self.collect():
+                pass
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Yield what the file holds; whatever is wrong with it is one line of a collection error."""
+        exits = self.run.exits
+        try:
+            environment = self.run.environments.near(self.path.parent)
+        except ConfigError as error:
+            # Without an environment there is nothing to collect: no file of the session could be judged.
+            self.run.role.refuse(exits.line(error))
+            return
+        try:
+            yield from self.items(environment)
+        except TelemetryGateError as error:
+            raise exits.collect_error(error) from None
+        except Exception as error:
+            # A criterion of a third party may raise anything when it is read.
+            raise exits.collect_error(error, self.run.environments.display_path(self.path)) from error
+
+    def items(self, environment: Environment) -> Iterable[pytest.Item | pytest.Collector]:
+        """Yield what the file holds; raises TelemetryGateError."""
+        raise TypeError(type(self))
+
+
+class TelemetryItem(pytest.Function):
+    """A test that has one verdict; automatic fixtures apply to it as to a function."""
+
+    run: GateRun
+    environment: Environment
+
+    @abstractmethod
+    def questions(self) -> Sequence[Question]:
+        """Return what has to be asked before it can be judged."""
+
+    @abstractmethod
+    def judge(self) -> Dossier:
+        """Return its verdict with the evidence; whatever goes wrong with what it asks is a verdict that says so."""
+
+    @property
+    @abstractmethod
+    def line(self) -> int:
+        """Its line in the suite file, from 1."""
+
+    @property
+    def id(self) -> Any:
+        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart."""
+        return type(super().id).parse(self.nodeid)
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
+        """Point at the item's line in the suite file."""
+        return self.path, self.line - 1, f"{self.what}: {self.name}"
+
+    what = "test"  # in front of the name, which pytest would otherwise read as a path
+
+
+def run_item(request: pytest.FixtureRequest) -> None:
+    """Judge an item: this is the function that every item of a suite file calls."""
+    item = request.node
+    carried_by(item).dossiers.append(item.judge())
+
+
+def uses_telemetry(item: pytest.Item) -> bool:
+    """Return whether an item is a hand-written test with the ``telemetry`` fixture."""
+    return "telemetry_point" in getattr(item, "fixturenames", ())
+
+
+def is_telemetric(item: pytest.Item) -> bool:
+    """Return whether an item is judged by the gate: a check, a case of a replay, or a hand-written test."""
+    return isinstance(item, TelemetryItem) or uses_telemetry(item)

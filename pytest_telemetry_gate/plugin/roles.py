@@ -1,0 +1,89 @@
+"""What one pytest process does in a run: alone, as the controller of xdist's workers, or as one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["COUNTS", "FOLDER", "Alone", "Controller", "Role", "Worker", "role_of"]
+
+COUNTS = "telemetry_counts"  # in xdist's workeroutput
+FOLDER = "telemetry_folder"  # in xdist's workerinput
+
+
+class Role:
+    """What differs between the processes of a run.
+
+    ``reports`` is whether it collects all verdicts, prints, records and fails the session; ``processes`` is how many
+    processes judge the run, ``run_id`` xdist's id of it, ``folder`` where they share answers, which a process alone
+    does not need.
+    """
+
+    reports = True
+    processes = 1
+    run_id = ""
+    folder: Path | None = None
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._problem = ""
+
+    def refuse(self, message: str) -> None:
+        """Take note that the configuration cannot be used; the session stops after collection."""
+        self._problem = self._problem or message
+
+    def check_usable(self) -> None:
+        """Raise UsageError where the configuration cannot be used."""
+        if self._problem:
+            raise pytest.UsageError(self._problem)
+
+    def send(self, counts: Mapping[str, Any]) -> None:
+        """Send to the process that reports what this one counted, as builtins."""
+
+    def terminal(self) -> Any:
+        """Return pytest's terminal reporter, or None where this process must not write."""
+        return self._config.pluginmanager.get_plugin("terminalreporter")
+
+
+class Alone(Role):
+    """The only process: it collects, judges and reports."""
+
+
+class Controller(Role):
+    """The process that distributes the tests: it judges nothing, and reports what its workers send."""
+
+
+class Worker(Role):
+    """One of several processes that judge: its verdicts and counts cross to the controller."""
+
+    reports = False
+
+    def __init__(self, config: pytest.Config) -> None:
+        super().__init__(config)
+        sent: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
+        self.run_id = sent["testrunuid"]
+        self.processes = int(sent["workercount"])
+        self.folder = Path(sent[FOLDER])
+
+    def refuse(self, message: str) -> None:
+        """Raise CollectError, since a usage error of a worker would look like a crash."""
+        raise pytest.Collector.CollectError(message)
+
+    def send(self, counts: Mapping[str, Any]) -> None:
+        """Put the counts where xdist carries them to the controller when this process ends."""
+        self._config.workeroutput[COUNTS] = counts  # type: ignore[attr-defined]
+
+    def terminal(self) -> Any:
+        """Return None: only the controller writes."""
+        return
+
+
+def role_of(config: pytest.Config) -> Role:
+    """Return the role of this process."""
+    if hasattr(config, "workerinput"):
+        return Worker(config)
+    distributed = config.getoption("dist", "no") != "no" and not config.getoption("collectonly")
+    return Controller(config) if distributed else Alone(config)

@@ -1,0 +1,140 @@
+"""What the process that reports collects, and what it writes at the end of a session: a function of what reports carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
+from pytest_telemetry_gate.plugin.carried import Carried, read_report
+from pytest_telemetry_gate.reports import terminal
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.plugin.session import GateRun
+
+__all__ = ["OUTCOMES", "Summary"]
+
+OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
+
+
+class Summary:
+    """Collects verdicts and captures from reports, decides for the gate as a whole, and writes the tables.
+
+    ``written`` is set as soon as the summary is being written.
+    """
+
+    def __init__(self, run: GateRun) -> None:
+        self._run = run
+        self._config = run.config
+        self._drove = False
+        self._exercised: dict[Path, set[str]] = {}
+        self.dossiers: list[Dossier] = []
+        self.captures: list[Mapping[str, Any]] = []
+        self.stored: str = ""  # where captures were stored, as the user writes it
+        self.not_stored: str = ""  # why they were not
+        self.written = False
+        self._last: tuple[object, Carried | None] = (None, None)
+
+    def take(self, report: pytest.TestReport) -> None:
+        """Keep what a report carries, and call the hook for verdicts.
+
+        A test that was skipped without a verdict is taken as one that was not selected; attempts that another
+        plugin runs again, recognised by an outcome of its own, decide nothing.
+        """
+        carried = self.read(report)
+        if carried is None:
+            return
+        self._take_replays(carried)
+        if report.outcome not in OUTCOMES:
+            return
+        if report.skipped and not carried.dossiers:
+            self._run.denominator.skip()
+        for dossier in carried.dossiers:
+            self.dossiers.append(dossier)
+            self._config.hook.pytest_telemetry_gate_verdict(
+                verdict=dossier.verdict, dossier=dossier, config=self._config
+            )
+
+    def read(self, report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
+        """Return what a report carries, None where it carries nothing.
+
+        Each report is asked for twice in a row, by this summary and by the terminal, and read once.
+        """
+        if report is not self._last[0]:
+            self._last = report, read_report(report)
+        return self._last[1]
+
+    def _take_replays(self, carried: Carried) -> None:
+        self.captures += carried.captures
+        self._drove |= carried.drove
+        if carried.exercised is not None:
+            self._exercised.setdefault(Path(carried.path), set()).update(carried.exercised)
+
+    @property
+    def outcome(self) -> GateOutcome:
+        """The outcome of the gate from the verdicts so far."""
+        options = self._run.options
+        return decide_gate(
+            [dossier.verdict for dossier in self.dossiers],
+            selected=self._run.denominator.selected,
+            collected=self._run.denominator.collected,
+            strict=options.strict,
+            partial=options.partial,
+            asked=options.checkpoints,
+        )
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
+        selected = self._run.denominator.anything_selected
+        return selected or bool(self.dossiers) or self._run.options.names_a_gate
+
+    def must_fail(self, session: pytest.Session) -> bool:
+        """Return whether the session has to fail although no test of it did."""
+        if session.testsfailed or self._run.options.collect_only:
+            return False
+        return self.is_gate and not self.outcome.opens
+
+    def write(self, reporter: pytest.TerminalReporter) -> None:
+        """Write what became of replays, explanations, the tables, and the line with the gate's outcome."""
+        self.written = True
+        self._write_replays(reporter)
+        if not self.is_gate or self._run.options.collect_only:
+            return
+        if self._run.options.explain:
+            terminal.write_explained(reporter, self.dossiers)
+        terminal.write(
+            reporter,
+            self.dossiers,
+            self.outcome,
+            verbosity=self._config.get_verbosity(),
+            now=self._run.gates.clock,
+        )
+
+    def _write_replays(self, reporter: pytest.TerminalReporter) -> None:
+        lines = list(self._replay_lines())
+        if self.not_stored:
+            reporter.write_line(f"telemetry replay: not stored: {self.not_stored}", red=True)
+        if self._config.get_verbosity() >= 0:
+            for line in lines:
+                reporter.write_line(f"telemetry replay: {line}")
+
+    def _replay_lines(self) -> Iterable[str]:
+        """Yield which fields of contracts no case exercised, the seed that ids were made from, what was stored."""
+        for path, fields in self._exercised.items():
+            from pytest_telemetry_gate.replay.judge.cases import contract_coverage
+            from pytest_telemetry_gate.replay.suite.loader import load_replay
+
+            suite = load_replay(path, self._run.environments.display_path(path))
+            number, missing = contract_coverage(suite, fields)
+            if number:
+                none = f"; by no case: {', '.join(missing)}" if missing else ""
+                yield f"{suite.name}: {number - len(missing)} of {number} fields of contracts exercised{none}"
+        if self._drove:
+            yield f"seed {self._run.options.seed} (--telemetry-replay-seed repeats it)"
+        if self.stored:
+            yield f"{len(self.captures)} captures stored in {self.stored}"

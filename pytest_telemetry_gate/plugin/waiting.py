@@ -1,0 +1,85 @@
+"""``--telemetry-wait``: wait until the next checkpoint that is selected is due, and say for how long yet."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.gate.waiting import countdown, wait_until
+from pytest_telemetry_gate.model.check import Check
+
+__all__ = ["Due", "next_due", "wait_for_checkpoint"]
+
+_PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
+
+
+class Due(NamedTuple):
+    """When checkpoints are due (seconds since the epoch), and which."""
+
+    moment: float
+    checkpoints: Sequence[str]
+
+
+def wait_for_checkpoint(
+    checks: Mapping[Gate, Sequence[Check]], *, at_most: float, reporter: Any, verbosity: int
+) -> None:
+    """Wait until the next checkpoint of the checks is due, unless that is longer than ``at_most`` seconds.
+
+    ``reporter`` is pytest's terminal reporter, or None where nothing must be written.
+    """
+    due = next_due(checks)
+    if due is None or due.moment <= time.time():
+        return
+    shown = _Countdown(None if verbosity < 0 else reporter, due)
+    if due.moment - time.time() > at_most:
+        shown.refuse()
+        return
+    wait_until(due.moment, shown, every=shown.interval)
+    shown.end()
+    for gate in checks:
+        gate.restart()
+
+
+def next_due(checks: Mapping[Gate, Sequence[Check]]) -> Due | None:
+    """Return when the next checkpoint is due that the wall clock will come to; None where there is none."""
+    for gate, own in checks.items():
+        gate.open(region for check in own for region in check.regions)
+    moments: dict[float, dict[str, None]] = defaultdict(dict)
+    for gate, own in checks.items():
+        for check in own:
+            if (moment := gate.waits_for(check)) is not None:
+                moments[moment][check.checkpoint.id] = None
+    return min((Due(moment, [*names]) for moment, names in moments.items()), default=None)
+
+
+class _Countdown:
+    """Writes a line that changes on a terminal, a line now and then into a pipe, nothing without a reporter."""
+
+    def __init__(self, reporter: Any, due: Due) -> None:
+        self._reporter = reporter
+        self._due = due
+        self._rewritten = reporter is not None and reporter.isatty
+        self.interval = 1.0 if self._rewritten else _PIPED_COUNTDOWN
+
+    def __call__(self, now: float) -> None:
+        if self._rewritten:
+            self._reporter.rewrite(self._line(now), erase=True)
+        elif self._reporter is not None:
+            self._reporter.write_line(self._line(now))
+
+    def refuse(self) -> None:
+        """Say that it would take too long."""
+        if self._reporter is not None:
+            line = f"not {self._line(time.time())}, longer than --telemetry-wait allows"
+            self._reporter.write_line(line, yellow=True)
+
+    def end(self) -> None:
+        """End the line that changed."""
+        if self._rewritten:
+            self._reporter.write_line("")
+
+    def _line(self, now: float) -> str:
+        return countdown(self._due.moment, now, self._due.checkpoints)

@@ -1,0 +1,278 @@
+"""The figures of a replay suite: its pass rate, its largest payload, its longest lag, what the logs of the CI say.
+
+What is undecided may neither open nor close the gate: where it could change the decision, the verdict is as undecided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.errors import CorpusError
+from pytest_telemetry_gate.model.answers import Capture
+from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.facts import Member, MemberFacts, OtherFacts
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
+from pytest_telemetry_gate.replay.captured import CapturedCase
+from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
+from pytest_telemetry_gate.replay.judge.cases import judge_case, undecided_case
+from pytest_telemetry_gate.replay.judge.findings import find
+from pytest_telemetry_gate.replay.judge.lags import judge_counter_lag
+from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
+from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import CaptureQuestion
+
+__all__ = ["FIGURES", "Measured", "ReplayedCases", "Result", "Undecided"]
+
+_MAX_LISTED = 5  # cases named in a reason; the facts have them all
+_DIGITS = 9  # of a difference of percentages: the last bits of either are noise
+_GOOD = frozenset({Outcome.PASS, Outcome.WARN})
+_UNDECIDED = frozenset({Outcome.INCONCLUSIVE, Outcome.ERROR})
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A value in the figure's own unit, and what it was measured at."""
+
+    value: float
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Why a value is not known, or is bad whatever it is."""
+
+    outcome: Outcome
+    reason: str
+
+
+Result: TypeAlias = Measured | Undecided
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedCases:
+    """The cases that a figure is about, and what was captured of them: ``questions`` are by the name of a case."""
+
+    check: Check
+    answers: Answers
+    suite: ReplaySuite
+    cases: Sequence[ReplayCase]
+    questions: Mapping[str, CaptureQuestion]
+
+    def captured(self, case: ReplayCase) -> CapturedCase | Undecided:
+        """Return what a case captured, or why that is not known."""
+        content = self.content(case.id)
+        if isinstance(content, Undecided):
+            return content
+        try:
+            return CapturedCase.from_wire(content)
+        except CorpusError as error:
+            return Undecided(Outcome.ERROR, str(error))
+
+    def content(self, name: str) -> Mapping[str, Any] | Undecided:
+        """Return a capture as builtins, or why there is none."""
+        question = self.questions.get(name)
+        if question is None:
+            return Undecided(Outcome.INCONCLUSIVE, f"{name} is not captured at this checkpoint")
+        answer = self.answers[question]
+        if isinstance(answer.value, Capture):
+            return answer.value.content
+        if answer.error:
+            return Undecided(Outcome.ERROR, answer.error)
+        return Undecided(Outcome.INCONCLUSIVE, answer.extent or "nothing was captured")
+
+    @property
+    def evidence(self) -> Evidence:
+        """Where the captures came from, with one digest over all of them."""
+        answers = [self.answers[question] for question in self.questions.values()]
+        sources = dict.fromkeys(answer.source for answer in answers if answer.source)
+        digest = hashlib.sha256("".join(answer.digest for answer in answers).encode()).hexdigest()
+        return Evidence({"source": ", ".join(sources), "digest": digest})
+
+
+def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
+    """Judge every case again, and decide about the share of those that passed."""
+    check, cases = replayed.check, replayed.cases
+    verdicts = [_case_verdict(replayed, case) for case in cases]
+    good = [verdict for verdict in verdicts if verdict.outcome in _GOOD]
+    undecided = [verdict for verdict in verdicts if verdict.outcome in _UNDECIDED]
+    dossier = decide(check, (len(good) / len(cases),), replayed.evidence)
+    dossier = dossier.revise(
+        findings=[
+            find("replay.case", f"case {name}", f"case {name}: {verdict.reason}", level=verdict.outcome)
+            for verdict in verdicts
+            if verdict.outcome is not Outcome.PASS and (name := verdict.criterion)
+        ],
+        facts=[
+            MemberFacts(
+                tuple(Member.from_verdict(verdict, counts=verdict.outcome in _GOOD) for verdict in verdicts)
+            )
+        ],
+    )
+    summary = _summary(verdicts)
+    if undecided and not _decided_anyway(replayed, dossier, len(good), len(undecided)):
+        reason = f"{summary}; {undecided[0].criterion}: {undecided[0].reason}"
+        return dossier.revise(outcome=worst_outcome(undecided) or dossier.outcome, reason=reason)
+    return dossier.revise(reason=f"{dossier.verdict.reason}; {summary}")
+
+
+def _case_verdict(replayed: ReplayedCases, case: ReplayCase) -> Verdict:
+    captured = replayed.captured(case)
+    if isinstance(captured, Undecided):
+        return undecided_case(replayed.suite, case, captured.outcome, captured.reason).verdict
+    return judge_case(replayed.suite, case, captured).verdict
+
+
+def _decided_anyway(replayed: ReplayedCases, dossier: Dossier, good: int, undecided: int) -> bool:
+    """Tell whether the limit decides the same when all undecided cases pass."""
+    terms, value = replayed.check.criterion, dossier.verdict.value
+    if undecided == len(replayed.cases):
+        return False
+    if terms.limit is None or value is None:
+        return True
+    hopeful = terms.shown((good + undecided) / len(replayed.cases))
+    return terms.limit.holds(value) == terms.limit.holds(hopeful)
+
+
+def _summary(verdicts: Sequence[Verdict]) -> str:
+    good = [verdict for verdict in verdicts if verdict.outcome in _GOOD]
+    text = f"{len(good)} of {len(verdicts)} cases passed"
+    others = [verdict for verdict in verdicts if verdict.outcome not in _GOOD]
+    if others:
+        listed = ", ".join(f"{verdict.criterion} {verdict.outcome}" for verdict in others[:_MAX_LISTED])
+        text += f"; not: {listed}{', ...' if len(others) > _MAX_LISTED else ''}"
+    warned = sum(verdict.outcome is Outcome.WARN for verdict in good)
+    return f"{text}; {warned} of them warn" if warned else text
+
+
+def _judge_largest(
+    replayed: ReplayedCases, measure: Callable[[ReplayCase, CapturedCase], Iterable[Result]]
+) -> Dossier:
+    """Decide about the largest value of all cases."""
+    results: list[tuple[str, Result]] = []
+    for case in replayed.cases:
+        captured = replayed.captured(case)
+        measured = [captured] if isinstance(captured, Undecided) else measure(case, captured)
+        results += [(case.id, result) for result in measured]
+    return _decide_results(replayed, results)
+
+
+def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result]]) -> Dossier:
+    """Decide about the largest of some values; an undecided one counts where the decision would be good."""
+    check = replayed.check
+    values = [result for _, result in results if isinstance(result, Measured)]
+    problems = [(name, result) for name, result in results if isinstance(result, Undecided)]
+    if values:
+        largest = max(values, key=lambda measured: measured.value)
+        dossier = decide(check, (largest.value,), replayed.evidence)
+        reason = "; ".join(filter(None, (dossier.verdict.reason, largest.origin)))
+        dossier = dossier.revise(reason=reason)
+    else:
+        dossier = check.dossier(Outcome.PASS, "", **replayed.evidence.fields)
+    dossier = dossier.revise(
+        findings=[
+            find("replay.undecided", f"case {name}", problem.reason, level=problem.outcome)
+            for name, problem in problems
+        ],
+        facts=[OtherFacts("replay", {"cases": [_builtins(name, result) for name, result in results]})],
+    )
+    if problems and dossier.outcome.keeps_gate_open():
+        _, worst = max(problems, key=lambda named: _RANK[named[1].outcome])
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        dossier = dossier.revise(outcome=worst.outcome, reason=f"{worst.reason}{more}")
+    return dossier
+
+
+def _builtins(name: str, result: Result) -> dict[str, Any]:
+    return {
+        "case": name,
+        **{key: str(one) if key == "outcome" else one for key, one in asdict(result).items()},
+    }
+
+
+def _judge_payload(replayed: ReplayedCases) -> Dossier:
+    return _judge_largest(replayed, _measure_payload)
+
+
+def _measure_payload(case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
+    """Yield the decompressed bytes of each export request of a case."""
+    refused = next((request.trouble for request in captured.requests if request.trouble), "")
+    if refused:
+        yield Undecided(Outcome.FAIL, f"case {case.id}: export request {refused}")
+    sizes = [request.body for request in captured.requests if not request.trouble]
+    yield from (Measured(size, f"case {case.id}") for size in sizes)
+    if not sizes and not refused:
+        reason = captured.driven.error or "no export request was captured"
+        outcome = Outcome.ERROR if captured.driven.error else Outcome.INCONCLUSIVE
+        yield Undecided(outcome, f"case {case.id}: {reason}")
+
+
+def _judge_lag(replayed: ReplayedCases) -> Dossier:
+    return _judge_largest(replayed, _measure_lags)
+
+
+def _measure_lags(case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
+    """Yield the upper end of the lag of each counter of a case, in seconds."""
+    for expectation in case.expect.counters:
+        yield _measure_lag(case, captured, expectation)
+
+
+def _measure_lag(case: ReplayCase, captured: CapturedCase, expectation: CounterExpectation) -> Result:
+    if captured.driven.error:
+        return Undecided(Outcome.ERROR, f"case {case.id}: {captured.driven.error}")
+    lag = next((known for known in captured.lags if known.selector == expectation.selector), None)
+    outcome, message = judge_counter_lag(expectation, lag)
+    if lag is None or lag.high is None or outcome not in {Outcome.PASS, Outcome.FAIL}:
+        return Undecided(outcome, f"case {case.id}: {message}")
+    if lag.seen > lag.wanted:
+        return Undecided(Outcome.FAIL, f"case {case.id}: {message}")
+    return Measured(lag.high, f"case {case.id}, {expectation.selector}")
+
+
+def _judge_skipped(replayed: ReplayedCases) -> Dossier:
+    return _decide_results(replayed, [(CI_LOGS, _measure_increase(replayed, "skipped"))])
+
+
+def _judge_retries(replayed: ReplayedCases) -> Dossier:
+    return _decide_results(replayed, [(CI_LOGS, _measure_increase(replayed, "retries"))])
+
+
+def _measure_increase(replayed: ReplayedCases, what: str) -> Result:
+    """Return by how many percentage points skipped stages or retries became more frequent."""
+    content, settings = replayed.content(CI_LOGS), replayed.suite.file.ci_logs
+    if isinstance(content, Undecided):
+        return content
+    if settings is None:
+        return Undecided(Outcome.INCONCLUSIVE, "the suite has no ci_logs")
+    try:
+        logs = CiComparison.from_wire(content)
+    except CorpusError as error:
+        return Undecided(Outcome.ERROR, str(error))
+    reason = undecided_ci(settings, logs.before, logs.after)
+    if reason:
+        return Undecided(Outcome.INCONCLUSIVE, reason)
+    before, after = logs.before.rate(what), logs.after.rate(what)
+    origin = (
+        f"{what} {before:.2f} % -> {after:.2f} % of executed stages "
+        f"({logs.before.runs} runs before, {logs.after.runs} after)"
+    )
+    return Measured(round(after - before, _DIGITS), origin)
+
+
+FIGURES: Mapping[str, Callable[[ReplayedCases], Dossier]] = {
+    "pass_rate": _judge_pass_rate,
+    "payload": _judge_payload,
+    "lag": _judge_lag,
+    "skipped": _judge_skipped,
+    "retries": _judge_retries,
+}
+"""How each figure is judged, by its name in ``of:``."""

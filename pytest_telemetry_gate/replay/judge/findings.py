@@ -1,0 +1,20 @@
+"""What judging a case notices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_telemetry_gate.model.dossier import Finding
+from pytest_telemetry_gate.model.verdict import Outcome
+
+__all__ = ["find"]
+
+
+def find(
+    identity: str, where: str, message: str, *, level: Outcome = Outcome.FAIL, **context: Any
+) -> Finding:
+    """Return a finding about a part of a capture; a failure where no other level is named.
+
+    ``message`` is a whole line, ``context`` holds its parts as builtins.
+    """
+    return Finding(identity, level, where, message, context)

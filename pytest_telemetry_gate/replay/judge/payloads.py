@@ -1,0 +1,41 @@
+"""The sizes of export requests held against their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_telemetry_gate.model.dossier import Finding
+from pytest_telemetry_gate.replay.captured import ExportRequest
+from pytest_telemetry_gate.replay.judge.findings import find
+from pytest_telemetry_gate.replay.suite.expectations import PayloadLimits
+from pytest_telemetry_gate.support.numbers import format_number
+from pytest_telemetry_gate.support.units import convert
+
+__all__ = ["format_bytes", "judge_payload"]
+
+
+def judge_payload(limits: PayloadLimits, requests: Sequence[ExportRequest]) -> Iterator[Finding]:
+    """Yield which limits are broken; without any request none of them was kept."""
+    if not requests:
+        yield find("payload.none", "payload", "payload: no export request was captured")
+        return
+    bodies = [request.body for request in requests]
+    as_sent = [request.wire for request in requests]
+    for name, limit, size in (
+        ("per_request", limits.per_request, max(bodies)),
+        ("total", limits.total, sum(bodies)),
+        ("wire_per_request", limits.wire_per_request, max(as_sent)),
+        ("wire_total", limits.wire_total, sum(as_sent)),
+    ):
+        if limit is not None and not limit.converted("B").holds(size):
+            message = f"payload {name}: {_format_size(size, limit.unit)} is outside {limit.shown()}"
+            yield find(f"payload.{name}", "payload", message, bytes=size, limit=limit.shown())
+
+
+def format_bytes(size: int) -> str:
+    """Write a size for people, in KB (1000 bytes) where it is not small."""
+    return f"{size / 1000:.1f} KB" if size >= 1000 else f"{size} B"
+
+
+def _format_size(size: int, unit: str) -> str:
+    return f"{convert(size, 'B', unit):.6g} {unit} ({format_number(size)} B)"

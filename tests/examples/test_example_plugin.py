@@ -1,0 +1,124 @@
+"""The example of a third party's plugin runs as it stands, and the page that shows it shows what it is."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_telemetry_gate import Dossier, Outcome
+from pytest_telemetry_gate.testing import UP, MemoryGate, make_series
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "example_suites" / "example_plugin"
+PLUGIN = (EXAMPLE / "company_gate.py").read_text("utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "extend.md").read_text("utf-8")
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    ignored = shutil.ignore_patterns(".company_gate", "__pycache__")
+    return Path(shutil.copytree(EXAMPLE, tmp_path / "example", ignore=ignored))
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+        *arguments,
+    ]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_source_events_criterion_and_report_work_together(example: Path, workers: str) -> None:
+    done = run(example, workers)
+    assert done.returncode == 0, done.stdout
+    assert "telemetry gate: PASS  3 checks: 3 pass" in done.stdout
+    lines = (example / ".company_gate" / "dossiers.jsonl").read_text("utf-8").splitlines()
+    verdicts = {
+        dossier.verdict.name: dossier.verdict for dossier in map(Dossier.from_wire, map(json.loads, lines))
+    }
+    assert {name: str(one.outcome) for name, one in verdicts.items()} == {
+        "budget[2h]": "pass",
+        "depth[2h]": "pass",
+        "no_pages[2h]": "pass",
+    }
+    assert verdicts["budget[2h]"].value == pytest.approx(49.15, abs=0.01)
+    assert verdicts["budget[2h]"].source == "csv queue.csv"
+    assert verdicts["no_pages[2h]"].source == "page log pages.json"
+
+
+def test_a_page_after_the_rollout_closes_the_gate(example: Path) -> None:
+    pages = (
+        '[{"what": "queue is stuck", "from": "2025-01-22T14:40:00-08:00", "to": "2025-01-22T14:50:00-08:00"}]'
+    )
+    (example / "pages.json").write_text(pages)
+    done = run(example)
+    assert done.returncode == 1
+    assert "queue is stuck" in done.stdout
+
+
+def test_a_file_that_is_gone_is_an_error_of_its_checks(example: Path) -> None:
+    (example / "queue.csv").unlink()
+    done = run(example)
+    assert done.returncode == 1
+    assert "telemetry.yaml:4: there is no file queue.csv" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "INTERNALERROR" not in done.stdout
+
+
+@pytest.fixture
+def company_gate(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.syspath_prepend(EXAMPLE)
+    monkeypatch.delitem(sys.modules, "company_gate", raising=False)
+    import company_gate
+
+    return company_gate
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome", "value"),
+    [
+        ([UP, make_series("failures", 0.0005)], Outcome.PASS, 50),
+        ([UP, make_series("failures", 0.002)], Outcome.FAIL, -100),
+        ([UP], Outcome.INCONCLUSIVE, None),
+    ],
+)
+def test_the_criterion_alone(tmp_path, company_gate, data, outcome, value) -> None:
+    gate = MemoryGate(tmp_path, data=data, criteria=[company_gate.ErrorBudget])
+    verdict = gate.verdict("- {id: budget, error_budget: failures, objective: 0.999, expect: '>= 20%'}")
+    assert verdict.outcome is outcome
+    assert verdict.value == (None if value is None else pytest.approx(value))
+
+
+def test_it_imports_public_names_alone() -> None:
+    ours = {
+        node.module
+        for node in ast.walk(ast.parse(PLUGIN))
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.startswith("pytest_telemetry_gate")
+    }
+    assert ours == {"pytest_telemetry_gate"}
+
+
+def test_the_page_shows_the_plugin_as_it_is(tmp_path: Path, company_gate: object) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    shown = [block for block in blocks if block.strip() in PLUGIN]
+    (example_of_a_test,) = [block for block in blocks if block not in shown]
+    assert len(shown) == 5
+    names: dict[str, object] = {}
+    exec(compile(example_of_a_test, "extend.md", "exec"), names)
+    names["test_half_of_the_budget_is_left"](tmp_path)  # type: ignore[operator]
