@@ -24,7 +24,7 @@ def looked_at(folder, *data):
         return answers[question]
 
     lazy = Answers(gate.now, LazyAnswers(check.questions(), answer), {"": RegionFacts(gate.intervals)})
-    return judge(check, lazy), seen
+    return judge(check, lazy).verdict, seen
 
 
 def test_whole_windows_need_no_slots(tmp_path):
