@@ -1,5 +1,5 @@
 """``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; others by name:
-``engine``, ``live``, ``record``, ``replay``.
+``engine``, ``live``, ``record``, ``regions``, ``replay``.
 
 Whole processes, measured in turn (A B A B ...) so that a machine that slows down slows both; medians are printed.
 """
@@ -120,8 +120,10 @@ def main() -> None:
 
 if __name__ == "__main__":
     what, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
-    if what not in {"", "engine", "live", "record", "replay"}:
-        sys.exit(f"no benchmark {what!r}: engine, live, record, replay, or nothing for the plugin's own cost")
+    if what not in {"", "engine", "live", "record", "regions", "replay"}:
+        sys.exit(
+            f"no benchmark {what!r}: engine, live, record, regions, replay, or nothing for the plugin's own cost"
+        )
     if what == "engine":
         from benchmarks import engine
 

@@ -71,6 +71,14 @@ class _Span:
         """The length of a slot in whole seconds."""
         return float(max(1, math.ceil(self.window / _SLOTS)))
 
+    def by_slots(self, filled: float, interval: float) -> float:
+        """Return the seconds of the window that so many filled slots stand for, at seconds between scrapes."""
+        return (filled - 1) * self.slot if self.slot >= 2 * interval else 0.0
+
+    def most_slots(self, semantics: str) -> float:
+        """Return how many slots a window can have; before Prometheus 3 one more, as it is closed at both ends."""
+        return math.ceil(self.window / self.slot) if semantics == "3" else self.window // self.slot + 1
+
 
 def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Instant]:
     """Yield what must be asked to know the coverage of an expression at a time (seconds)."""
@@ -138,22 +146,30 @@ def _up_share(check: Check, up: str, window: float) -> Instant:
 
 
 def _measure(check: Check, span: _Span, answers: Answers) -> Coverage:
-    samples, slots = answers[span.samples(check.region)], answers[span.slots(check.region)]
-    error = samples.error or slots.error
-    if error:
-        return Coverage(None, error=error)
-    counted, filled = _by_job(samples.value), _by_job(slots.value)
+    samples = answers[span.samples(check.region)]
+    if samples.error:
+        return Coverage(None, error=samples.error)
+    counted = _by_job(samples.value)
     what = f"{span.selector} over {format_short_duration(span.window)}"
     if not counted:
         return Coverage(0.0, f"no samples of {what}")
-    shares = []
-    for job, count in counted.items():
+    intervals: dict[str, float] = {}
+    for job in counted:
         interval = answers.interval(check.region, job)
         if interval is None:
             return Coverage(None, f"the scrape interval of job {job!r} is unknown")
-        by_slot = (filled.get(job, 0.0) - 1) * span.slot if span.slot >= 2 * interval else 0.0
-        shares.append(min(1.0, max(count * interval, by_slot) / span.window))
-    return Coverage(min(shares), what)
+        intervals[job] = interval
+    seconds = {job: count * intervals[job] for job, count in counted.items()}
+    most = span.most_slots(samples.semantics)
+    # Slots are looked at only where they can say more than the samples, as they take longer to work out.
+    if any(seconds[job] < min(span.window, span.by_slots(most, intervals[job])) for job in counted):
+        slots = answers[span.slots(check.region)]
+        if slots.error:
+            return Coverage(None, error=slots.error)
+        filled = _by_job(slots.value)
+        for job, interval in intervals.items():
+            seconds[job] = max(seconds[job], span.by_slots(filled.get(job, 0.0), interval))
+    return Coverage(min(1.0, min(seconds.values()) / span.window), what)
 
 
 def shortest_window(check: Check, query: Query, time: float) -> float:

@@ -152,10 +152,11 @@ def _find_problem(
 
 
 def _differing_labels(labels: Sequence[Mapping[str, str]]) -> str:
-    """Name the first series by the labels in which they differ."""
+    """Name the first series by the labels in which they differ, in an order that no source decides."""
     differing = {key for one in labels for key in one if any(other.get(key) != one[key] for other in labels)}
     names = [
-        "{" + ", ".join(f"{k}={one[k]!r}" for k in sorted(differing & set(one))) + "}" for one in labels[:3]
+        "{" + ", ".join(f"{k}={one[k]!r}" for k in sorted(differing & set(one))) + "}"
+        for one in sorted(labels, key=lambda one: sorted(one.items()))[:3]
     ]
     return ", ".join(names) + (", ..." if len(labels) > len(names) else "")
 

@@ -69,15 +69,15 @@ def _refuse(check: Check, name: str, outcome: Outcome, reason: str) -> Dossier:
 def _decide(check: Check, answers: Answers) -> Dossier:
     """Return what the criterion decides, over all regions where it combines them.
 
-    A verdict that follows from others has the profile of PromQL that their answers were given with.
+    A verdict that follows from others has the profile of PromQL that their regions answer with.
     """
     dossier = _require_dossier(
         check, combine_regions(check, answers) if check.is_combined else check.criterion.judge(check, answers)
     )
     if dossier.verdict.semantics:
         return dossier
-    profiles = {answers[question].semantics for question in check.questions()} - {""}
-    return dossier.revise(semantics=", ".join(sorted(profiles))) if profiles else dossier
+    profiles = answers.semantics(check.questions())
+    return dossier.revise(semantics=profiles) if profiles else dossier
 
 
 def _require_dossier(check: Check, result: object) -> Dossier:

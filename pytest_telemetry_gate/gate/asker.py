@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import describe
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
+from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer, Value
@@ -57,7 +58,7 @@ class Asker:
             name: min(share, max(1, one.concurrency // workers)) for name, one in environment.regions.items()
         }
         self.shared = SharedAnswers(folder, environment.scrub)
-        self._own = SharedAnswers(None, environment.scrub)
+        self._own = LocalAnswers(self._ask, self._ask_at_times, environment.scrub)
         self.regions = Regions(environment, registry, self.shared, limits=limits, concurrency=share)
         self._fetcher = Fetcher(self._ask_together, self.shared, threads=share, limits=limits)
         # Who answers a kind of question; a new kind is one more line.
@@ -78,6 +79,17 @@ class Asker:
         if pending:
             self._fetcher.ahead(pending)
 
+    def expect(self, questions: Iterable[Question]) -> None:
+        """Take note of what a check will ask of sources in this process."""
+        self._own.expect(filter(self._is_own, questions))
+
+    def release(self, questions: Iterable[Question]) -> None:
+        """Forget the answers of sources in this process that no other check will ask for."""
+        self._own.release(filter(self._is_own, questions))
+
+    def _is_own(self, question: Question) -> bool:
+        return type(question) in self._asks and self.regions[question.region].live is None
+
     def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question; whatever goes wrong is an answer that says so."""
         if isinstance(question, CaptureQuestion):
@@ -86,7 +98,7 @@ class Asker:
         if region.source is None:
             return Answer(None, error=region.failure)
         if region.live is None:
-            return self._own.answer(question, self._ask)
+            return self._own.answer(question)
         self.fetch([question])
         deadline = self._environment.deadline
         deadline.start()
@@ -119,6 +131,19 @@ class Asker:
             return [self._success(one, value) for one, value in zip(instants, vectors, strict=True)]
         except Exception as error:  # noqa: BLE001 - as above
             return [self._failure(question, error) for question in questions]
+
+    def _ask_at_times(self, questions: Sequence[Instant]) -> Sequence[Answer] | None:
+        """Answer one query at several times, or None where each has to be asked for itself."""
+        source = self.regions[questions[0].region].source
+        if source is None:
+            return None
+        try:
+            vectors = source.instants(questions[0].promql, [one.time for one in questions])
+        except Exception:  # noqa: BLE001 - whoever asks for one of them hears what is wrong
+            return None
+        if vectors is None:
+            return None
+        return [self._success(one, value) for one, value in zip(questions, vectors, strict=True)]
 
     def _ask_metrics(self, question: MetricQuestion) -> Answer:
         return self._success(question, question.ask(self.regions[question.region].require()))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.gate.asker import Asker
-from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.gate.local_answers import LazyAnswers
+from pytest_telemetry_gate.model.answers import Answer, Answers
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 
 if TYPE_CHECKING:
@@ -97,9 +98,11 @@ class Gate:
     def prefetch(self, checks: Sequence[Check]) -> None:
         """Have the questions of some checks asked of live regions while the caller goes on.
 
-        Checks whose time has not come are left out.
+        Checks whose time has not come are left out. Other regions are told what they will be asked.
         """
         self.open(region for check in checks for region in check.regions)
+        for check in checks:
+            self._asker.expect(questions_of(check))
         live = [check for check in checks if any(self._regions[name].live for name in check.regions)]
         due = (check for check in live if check.time <= min(map(self.now, check.regions)))
         self._asker.fetch(question for check in due for question in questions_of(check))
@@ -127,7 +130,11 @@ class Gate:
             # Nothing is driven for a checkpoint whose time has not come.
             questions = tuple(one for one in questions if not isinstance(one, CaptureQuestion))
         self._asker.fetch(questions)
-        return replace(facts, answers={question: self.answer(question) for question in questions})
+        return replace(facts, answers=LazyAnswers(questions, self.answer))
+
+    def release(self, check: Check) -> None:
+        """Forget the answers that this check, which has been judged, was the last to need."""
+        self._asker.release(questions_of(check))
 
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
@@ -157,10 +164,7 @@ class Gate:
 
     def _facts(self, regions: Iterable[str]) -> Answers:
         """Return what is known of some regions before anything is asked."""
-        facts = {
-            name: RegionFacts(self._regions[name].scrape_intervals, self._regions[name].failure)
-            for name in regions
-        }
+        facts = {name: self._regions[name].facts for name in regions}
         return Answers(min(map(self.now, facts)), {}, facts)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError, UnreachableError, describe
 from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, require_members
-from pytest_telemetry_gate.model.answers import Answer, Probed
+from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
 from pytest_telemetry_gate.support.threads import start_in_background
@@ -42,9 +42,11 @@ class Region:
     _unreachable: int = 0
 
     @property
-    def scrape_intervals(self) -> Mapping[str, float]:
-        """Seconds between scrapes by job; nothing where the region could not be opened."""
-        return {} if self.source is None else self.source.scrape_intervals
+    def facts(self) -> RegionFacts:
+        """What judging may know of it; nothing but the failure where it could not be opened."""
+        if self.source is None:
+            return RegionFacts(failure=self.failure)
+        return RegionFacts(self.source.scrape_intervals, self.failure, self.source.semantics)
 
     def require(self) -> Source:
         """Return the metric source; raises SourceError where the region cannot be used."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import Question
+from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.support.secrets import scrub_texts
 
@@ -129,10 +129,14 @@ class AnswerStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RegionFacts:
-    """What judging may know of a region: seconds between scrapes by job, and why it could not be asked, if so."""
+    """What judging may know of a region: seconds between scrapes by job, and why it could not be asked, if so.
+
+    ``semantics`` is the profile of PromQL that its source answers with.
+    """
 
     scrape_intervals: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
+    semantics: str = ""
 
 
 _UNKNOWN = RegionFacts()
@@ -161,6 +165,12 @@ class Answers:
         """Return the scrape interval of a job in seconds, or None where nobody knows it."""
         intervals = self.regions.get(region, _UNKNOWN).scrape_intervals
         return intervals.get(job, intervals.get(""))
+
+    def semantics(self, questions: Iterable[Question]) -> str:
+        """Return the profiles of PromQL that questions are answered with; replays have none."""
+        regions = {one.region for one in questions if not isinstance(one, CaptureQuestion)}
+        profiles = {self.regions.get(region, _UNKNOWN).semantics for region in regions} - {""}
+        return ", ".join(sorted(profiles))
 
     def longest_interval(self, regions: Iterable[str]) -> float:
         """Return the longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""

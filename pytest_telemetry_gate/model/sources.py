@@ -35,6 +35,13 @@ class Source(ABC):
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate at one time, in seconds; warnings of the server go into the result's ``warnings``."""
 
+    def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
+        """Evaluate an expression that yields vectors at several times, in seconds, as ``instant`` does at each of them.
+
+        None, as by default, where they have to be asked one by one. Only sources in the process are asked so.
+        """
+        return None
+
     @abstractmethod
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
         """Evaluate at every step from start to end, both included, in seconds."""

@@ -204,6 +204,13 @@ class _Listener:
         if hasattr(report, "telemetry_gate"):
             _hooks(self._config).take(report)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
+        if "telemetry_packed" in data:
+            from pytest_telemetry_gate.plugin.carried import unpack_report
+
+            unpack_report(data)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         counts = getattr(node, "workeroutput", {}).get("telemetry_counts")

@@ -1,10 +1,13 @@
 """What a test brings to the process that reports: the one wire from an item by way of its report to the controller.
 
-An item keeps it in its stash; the report carries it as builtins in one attribute, which crosses to xdist's controller.
+An item keeps it in its stash; the report carries it in one attribute. On its way to xdist's controller a whole report
+is one string of bytes, since execnet would write and read each of its entries in Python, and is what it was again
+before anybody sees it.
 """
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +16,20 @@ import pytest
 
 from pytest_telemetry_gate.model.dossier import Dossier
 
-__all__ = ["Carried", "carried_by", "forget_attempt", "put_on_report", "read_report"]
+__all__ = [
+    "Carried",
+    "carried_by",
+    "forget_attempt",
+    "pack_report",
+    "put_on_report",
+    "read_report",
+    "unpack_report",
+]
 
 _ATTRIBUTE = "telemetry_gate"
+_PACKED = "telemetry_packed"  # in what xdist sends of a report
+_UNPACKED = frozenset({"$report_type"})  # what tells pytest what to make of it
+_MARSHAL = 4  # the version of marshal's format, the same for all Pythons that xdist may run
 
 
 @dataclass
@@ -67,10 +81,36 @@ def forget_attempt(item: pytest.Item) -> bool:
 
 def put_on_report(report: pytest.TestReport, carried: Carried) -> None:
     """Have a report carry what its item does."""
-    setattr(report, _ATTRIBUTE, carried.to_wire())
+    setattr(report, _ATTRIBUTE, carried)
 
 
 def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
-    """Return what a report carries, None where it carries nothing."""
-    wire = getattr(report, _ATTRIBUTE, None)
-    return None if wire is None else Carried.from_wire(wire)
+    """Return what a report carries, None where it carries nothing; it is rebuilt once where another process sent it."""
+    carried = getattr(report, _ATTRIBUTE, None)
+    if carried is None or isinstance(carried, Carried):
+        return carried
+    carried = Carried.from_wire(carried)
+    setattr(report, _ATTRIBUTE, carried)
+    return carried
+
+
+def pack_report(data: dict[str, Any], *, sent: bool) -> dict[str, Any]:
+    """Return what ``pytest_report_to_serializable`` has made of a report as builtins, one string of bytes if ``sent``."""
+    carried = data.get(_ATTRIBUTE)
+    if isinstance(carried, Carried):
+        data = {**data, _ATTRIBUTE: carried.to_wire()}
+    if not sent:
+        return data
+    kept = {key: value for key, value in data.items() if key in _UNPACKED}
+    rest = {key: value for key, value in data.items() if key not in _UNPACKED}
+    try:
+        return {**kept, _PACKED: marshal.dumps(rest, _MARSHAL)}
+    except ValueError:
+        return data  # another plugin's, which xdist may know how to send
+
+
+def unpack_report(data: dict[str, Any]) -> None:
+    """Put back in place what ``pack_report`` has packed."""
+    packed = data.pop(_PACKED, None)
+    if packed is not None:
+        data.update(marshal.loads(packed))  # noqa: S302 - from a worker, which runs what this process tells it to

@@ -12,7 +12,14 @@ from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.plugin.carried import Carried, carried_by, forget_attempt, put_on_report
+from pytest_telemetry_gate.plugin.carried import (
+    Carried,
+    carried_by,
+    forget_attempt,
+    pack_report,
+    put_on_report,
+    read_report,
+)
 from pytest_telemetry_gate.plugin.check_items import CheckItem
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
@@ -134,6 +141,12 @@ class RunHooks:
             put_on_report(report, Carried(carried.path))
         return report
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Make a report ready for xdist's controller, or for plugins that write reports to files."""
+        data = yield
+        return None if data is None else pack_report(data, sent=not self.run.role.reports)
+
     def _take_captures(self, item: pytest.Item) -> None:
         """Have the item carry what replays captured meanwhile, so that each capture is carried once."""
         carried = carried_by(item)
@@ -148,7 +161,9 @@ class RunHooks:
         self, report: pytest.CollectReport | pytest.TestReport
     ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Say the verdict and its figures where pytest would say PASSED or FAILED."""
-        carried = self.summary.read(report)
+        if not self.run.role.reports:
+            return None  # a worker's terminal, which nobody sees
+        carried = read_report(report)
         if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
         # After the summary comes pytest's own short one, where the figures would only repeat the table's.

@@ -82,10 +82,11 @@ class GateRun:
         gate = self.gates.of(environment)
         answers = gate.answers(check)
         dossier = judge(check, answers)
-        if dossier.outcome is not Outcome.PENDING:
+        if dossier.outcome is not Outcome.PENDING and self.options.record is not None:
             gate.asked.note_check(check)
         if self.options.explain:
             dossier = dataclasses.replace(dossier, asked=describe_questions(check, answers))
+        gate.release(check)
         return dossier
 
 

@@ -37,7 +37,6 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
-        self._last: tuple[object, Carried | None] = (None, None)
 
     def take(self, report: pytest.TestReport) -> None:
         """Keep what a report carries, and call the hook for verdicts.
@@ -45,7 +44,7 @@ class Summary:
         A test that was skipped without a verdict is taken as one that was not selected; attempts that another
         plugin runs again, recognised by an outcome of its own, decide nothing.
         """
-        carried = self.read(report)
+        carried = read_report(report)
         if carried is None:
             return
         self._take_replays(carried)
@@ -58,15 +57,6 @@ class Summary:
             self._config.hook.pytest_telemetry_gate_verdict(
                 verdict=dossier.verdict, dossier=dossier, config=self._config
             )
-
-    def read(self, report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
-        """Return what a report carries, None where it carries nothing.
-
-        Each report is asked for twice in a row, by this summary and by the terminal, and read once.
-        """
-        if report is not self._last[0]:
-            self._last = report, read_report(report)
-        return self._last[1]
 
     def _take_replays(self, carried: Carried) -> None:
         self.captures += carried.captures

@@ -142,7 +142,8 @@ def _add_resets(windows: Windows, change: Floats) -> None:
         if windows.few:
             for step in range(len(change)):
                 seen = drops[windows.lo[step] : max(windows.lo[step], windows.hi[step] - 1)]
-                change[step] = np.add.reduce(np.vstack([change[step], seen]), axis=0)
+                # one after the other, as below: a reduction would add them in pairs
+                change[step] = np.add.accumulate(np.vstack([change[step], seen]), axis=0)[-1]
             return
         for where, row in windows.sample_rounds(1):
             change[where] += drops[row - 1]

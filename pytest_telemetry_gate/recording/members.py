@@ -7,7 +7,6 @@ import io
 import math
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
+from pytest_telemetry_gate.recording.cache import ArrayCache
 
 __all__ = ["Members"]
 
 _MAX_MEMBER = 2**30  # bytes, decompressed
-_CACHE = 512 * 2**20  # bytes of decoded samples kept for a recording
 _PIECE = 2**16  # bytes unpacked at a time
 _ROWS = 4 * 2**20  # bytes of samples that are in memory while a member is read in pieces
 _DAMAGE = (
@@ -45,8 +44,7 @@ class Members:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.listed: Mapping[str, Mapping[str, Any]] = {}
-        self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
-        self._cached = 0  # bytes
+        self._arrays = ArrayCache()
         if not path.is_file():
             message = f"{path}: there is no such recording"
             raise RecordingError(message)
@@ -83,12 +81,9 @@ class Members:
         array = self._arrays.get(member)
         if array is None:
             size = self._info(member, _MAX_MEMBER).file_size
-            while self._arrays and self._cached + size > _CACHE:
-                self._cached -= self._arrays.popitem(last=False)[1].nbytes
+            self._arrays.make_room(size)
             array = self._decode(member)
-            self._arrays[member] = array
-            self._cached += array.nbytes
-        self._arrays.move_to_end(member)
+            self._arrays.put(member, array)
         if array.dtype != dtype or array.ndim != dimensions:
             raise self.damaged(
                 member,

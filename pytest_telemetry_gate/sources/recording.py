@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import SourceError
@@ -59,6 +59,10 @@ class RecordingSource(Source):
     def instant(self, promql: str | Expr, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate a text or a parsed expression at one time, in seconds; raises PromQLError or RecordingError."""
         return self._engine.instant(promql, time)
+
+    def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
+        """Evaluate at several times, in seconds, at once; None where they have to be asked one by one."""
+        return self._engine.instants(promql, times)
 
     def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:
         """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""

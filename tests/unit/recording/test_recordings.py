@@ -248,15 +248,38 @@ def test_what_is_decoded_is_kept_within_a_bound_for_the_whole_file(tmp_path, mon
         writer.add(SeriesGroup(labels, TIMES, np.full((len(TIMES), 1), float(number))), region=region)
     path = tmp_path / "a.telemetry.zip"
     writer.write(path)
-    monkeypatch.setattr("pytest_telemetry_gate.recording.members._CACHE", 4000)
+    monkeypatch.setattr("pytest_telemetry_gate.recording.cache._OWN", 4000)
     recording = Recording.open(path)
+    cache = recording._members._arrays
     for _ in range(3):
         for region, names in (("a", "02"), ("b", "13")):
             engine = Engine(recording.storage(region))
             for name in names:
                 assert engine.instant(f"m{name}", TIMES[-1] / 1000).values.tolist() == [float(name)]
-                kept = sum(array.nbytes for array in recording._members._arrays.values())
-                assert 800 <= kept == recording._members._cached <= 4000
+                kept = sum(array.nbytes for array in cache._arrays.values())
+                assert 800 <= kept == cache.held <= 4000
+
+
+def test_what_is_decoded_of_many_recordings_is_kept_within_a_bound_for_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("pytest_telemetry_gate.recording.cache._ALL", 8000)
+    recordings = [Recording.open(write(tmp_path / f"{number}.telemetry.zip")) for number in range(6)]
+    caches = [recording._members._arrays for recording in recordings]
+    for recording, cache in zip(recordings * 2, caches * 2, strict=True):
+        for name in ("cpu", "up"):
+            Engine(recording.storage()).instant(name, TIMES[-1] / 1000)
+        assert cache.held > 0
+        assert sum(one.held for one in caches) <= 8000
+    assert sum(one.held > 0 for one in caches) > 1
+
+
+def test_a_recording_that_is_read_alone_may_hold_more_than_all_may_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("pytest_telemetry_gate.recording.cache._ALL", 10)
+    first, second = (Recording.open(write(tmp_path / f"{name}.telemetry.zip")) for name in "ab")
+    for recording in (first, second):
+        Engine(recording.storage()).instant("cpu", TIMES[-1] / 1000)
+        Engine(recording.storage()).instant("up", TIMES[-1] / 1000)
+    assert first._members._arrays.held == 0
+    assert second._members._arrays.held > 10
 
 
 def test_what_is_decoded_cannot_be_changed(tmp_path):

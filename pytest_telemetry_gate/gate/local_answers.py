@@ -1,0 +1,108 @@
+"""The answers of sources in this process: worked out when a check needs them, and forgotten when no other check does.
+
+They cost less to work out again than to pass through a file, so that the processes of a run do not share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from pytest_telemetry_gate.model.answers import Answer
+from pytest_telemetry_gate.model.questions import Instant, Question
+from pytest_telemetry_gate.promql import Matrix
+
+__all__ = ["LazyAnswers", "LocalAnswers"]
+
+
+class LocalAnswers:
+    """Works out one query for all checkpoints at once, and keeps what is not yet used up.
+
+    ``ask`` answers one question and must not raise; ``ask_together`` answers one query at several times, in their
+    order, or returns None where each has to be asked for itself. ``scrub`` takes secrets out of every answer.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Question], Answer],
+        ask_together: Callable[[Sequence[Instant]], Sequence[Answer] | None],
+        scrub: Callable[[str], str] = str,
+    ) -> None:
+        self._ask = ask
+        self._ask_together = ask_together
+        self._scrub = scrub
+        self._answers: dict[Question, Answer] = {}
+        self._uses: dict[Question, int] = {}
+        self._times: dict[tuple[str, str], list[Instant]] = {}
+
+    def expect(self, questions: Iterable[Question]) -> None:
+        """Take note of what one check will ask, once for each check."""
+        for question in questions:
+            uses = self._uses.get(question, 0)
+            self._uses[question] = uses + 1
+            if not uses and isinstance(question, Instant):
+                self._times.setdefault((question.region, question.promql), []).append(question)
+
+    def release(self, questions: Iterable[Question]) -> None:
+        """Forget the answers that no other check asks for; called for a check that has been judged."""
+        for question in questions:
+            uses = self._uses.get(question, 0) - 1
+            if uses > 0:
+                self._uses[question] = uses
+            else:
+                self._uses.pop(question, None)
+                self._answers.pop(question, None)
+
+    def answer(self, question: Question) -> Answer:
+        """Return the answer to a question; that to the same query at other checkpoints is kept for them."""
+        known = self._answers.get(question)
+        if known is None and isinstance(question, Instant):
+            known = self._with_others(question)
+        if known is None:
+            known = self._ask(question).scrubbed(self._scrub)
+            # Raw samples take more room than time.
+            if not isinstance(known.value, Matrix):
+                self._answers[question] = known
+        return known
+
+    def _with_others(self, question: Instant) -> Answer | None:
+        key = question.region, question.promql
+        others = [one for one in self._times.get(key, ()) if one in self._uses and one not in self._answers]
+        if question not in others or len(others) < 2:
+            return None
+        answers = self._ask_together(others)
+        if answers is None:
+            del self._times[key]
+            return None
+        for one, answer in zip(others, answers, strict=True):
+            self._answers[one] = answer.scrubbed(self._scrub)
+        return self._answers[question]
+
+
+class LazyAnswers(Mapping[Question, Answer]):
+    """The answers to some questions, each of them asked for when it is first looked at."""
+
+    def __init__(self, questions: Iterable[Question], answer: Callable[[Question], Answer]) -> None:
+        self._questions = dict.fromkeys(questions)
+        self._answer = answer
+        self._known: dict[Question, Answer] = {}
+
+    def __getitem__(self, question: Question) -> Answer:
+        """Return the answer; raises KeyError for a question that is not one of them."""
+        known = self._known.get(question)
+        if known is None:
+            if question not in self._questions:
+                raise KeyError(question)
+            known = self._known[question] = self._answer(question)
+        return known
+
+    def __contains__(self, question: object) -> bool:
+        """Tell whether it is one of the questions, without asking it."""
+        return question in self._questions
+
+    def __iter__(self) -> Iterator[Question]:
+        """Yield the questions."""
+        return iter(self._questions)
+
+    def __len__(self) -> int:
+        """Return the number of questions."""
+        return len(self._questions)
