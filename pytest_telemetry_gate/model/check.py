@@ -138,12 +138,15 @@ class Check:
         """Return the PromQL that the criterion has under a key, expanded and parsed once.
 
         ``text`` is what stands there, if it is not one of the criterion's ``expressions()``; ``window`` (seconds) is
-        used for ``$__window`` instead of the check's own. Raises SuiteError at the criterion for an unknown variable
-        and for what cannot be parsed.
+        used for ``$__window`` instead of the check's own. Raises SuiteError at the criterion for an unknown variable,
+        for a key without an expression, and for what cannot be parsed.
         """
         if key not in self._queries:
             if text is None:
-                text, _ = self.criterion.expressions()[key]
+                expressions = self.criterion.expressions()
+                if key not in expressions:
+                    raise self.error(f"{key!r} is not among the expressions() of its kind of criterion")
+                text, _ = expressions[key]
             try:
                 self._queries[key] = Query.from_text(self.expand(text, window=window))
             except PromQLError as error:

@@ -390,9 +390,14 @@ def pytest_telemetry_gate_criteria():
         (f"raise ValueError('{SECRET}')", "...", "ValueError: ********** (conftest.py:10)"),
         ("return None", "...", "TypeError: 'NoneType' object is not iterable"),
         ("return ['text']", "...", "AttributeError: 'str' object has no attribute 'region'"),
+        (
+            "return [check.query('mine').at('', check.time)]",
+            "...",
+            "'mine' is not among the expressions() of its kind of criterion",
+        ),
         ("return []", "return None", "conftest.Kind.judge returned None, not a Dossier"),
     ],
-    ids=["judge", "questions", "no questions", "text for a question", "no dossier"],
+    ids=["judge", "questions", "no questions", "text for a question", "no expression", "no dossier"],
 )
 def test_whatever_a_criterion_raises_is_an_error_of_its_check(project, questions, judge, message):
     project.file("secret.txt", SECRET + "\n")
@@ -402,7 +407,8 @@ def test_whatever_a_criterion_raises_is_an_error_of_its_check(project, questions
     result = project.run("-n0", "-v", "--telemetry-explain", "--junitxml=out.xml")
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=1)
-    assert f"step   verdict ERROR: {message}" in said(result)
+    assert "step   verdict ERROR: " in said(result)
+    assert message in said(result)
     assert "telemetry gate: ERROR  2 checks: 1 error, 1 pass" in said(result)
     assert "INTERNALERROR" not in said(result)
     assert SECRET not in said(result) + (project.path / "out.xml").read_text("utf-8")
