@@ -13,6 +13,7 @@ TelemetryGateError
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 __all__ = [
@@ -79,3 +80,9 @@ def describe(error: BaseException) -> str:
     if isinstance(error, TelemetryGateError):
         return str(error)
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the file and line of the code that raised an exception, ``conftest.py:12``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"

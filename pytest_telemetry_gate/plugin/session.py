@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import traceback
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_telemetry_gate.criteria.asked import describe_questions
 from pytest_telemetry_gate.criteria.judge import judge
-from pytest_telemetry_gate.errors import ConfigError, describe
+from pytest_telemetry_gate.errors import ConfigError, describe, raised_at
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.dossier import Finding, Step
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -73,7 +71,7 @@ class GateRun:
         try:
             return self._judge(check, environment)
         except Exception as error:  # noqa: BLE001 - criteria of third parties may raise anything
-            reason = environment.scrub(f"{describe(error)} ({_raised_at(error)})")
+            reason = environment.scrub(f"{describe(error)} ({raised_at(error)})")
             finding = Finding("criterion.failed", Outcome.ERROR, check.criterion.id, reason)
             step = Step("verdict", f"verdict {Outcome.ERROR.upper()}: {reason}")
             return check.dossier(Outcome.ERROR, reason, steps=[step], findings=[finding])
@@ -88,9 +86,3 @@ class GateRun:
             dossier = dataclasses.replace(dossier, asked=describe_questions(check, answers))
         gate.release(check)
         return dossier
-
-
-def _raised_at(error: BaseException) -> str:
-    """Return the file and line of the code that raised an exception."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_telemetry_gate.errors import TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
@@ -37,6 +39,7 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
+        self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
     def take(self, report: pytest.TestReport) -> None:
         """Keep what a report carries, and call the hook for verdicts.
@@ -54,9 +57,22 @@ class Summary:
             self._run.denominator.skip()
         for dossier in carried.dossiers:
             self.dossiers.append(dossier)
+            self._call_hook(dossier)
+
+    def _call_hook(self, dossier: Dossier) -> None:
+        """Call the hook for verdicts; a plugin that fails there fails the session, in one line without secrets."""
+        try:
             self._config.hook.pytest_telemetry_gate_verdict(
                 verdict=dossier.verdict, dossier=dossier, config=self._config
             )
+        except Exception as error:  # noqa: BLE001 - hooks of third parties may raise anything
+            # xdist's controller has read no telemetry.yaml yet, and would know no secret of it.
+            with suppress(TelemetryGateError):
+                self._run.environments.near(
+                    (self._config.invocation_params.dir / dossier.verdict.path).parent
+                )
+            line = f"{self._run.exits.line(error)} ({raised_at(error)})"
+            self._hook_failures.setdefault(line, dossier.verdict.name)
 
     def _take_replays(self, carried: Carried) -> None:
         self.captures += carried.captures
@@ -87,12 +103,15 @@ class Summary:
         """Return whether the session has to fail although no test of it did."""
         if session.testsfailed or self._run.options.collect_only:
             return False
-        return self.is_gate and not self.outcome.opens
+        return bool(self._hook_failures) or (self.is_gate and not self.outcome.opens)
 
     def write(self, reporter: pytest.TerminalReporter) -> None:
         """Write what became of replays, explanations, the tables, and the line with the gate's outcome."""
         self.written = True
         self._write_replays(reporter)
+        for line, verdict in self._hook_failures.items():
+            hook = "pytest_telemetry_gate_verdict"
+            reporter.write_line(f"telemetry gate: the hook {hook} failed for {verdict}: {line}", red=True)
         if not self.is_gate or self._run.options.collect_only:
             return
         if self._run.options.explain:

@@ -11,6 +11,13 @@ import pytest
 # And requests cannot be: it would have the cookies of two imports of http.cookiejar, which `http` still names.
 import requests  # noqa: F401
 
+import pytest_telemetry_gate.plugin.check_items
+import pytest_telemetry_gate.plugin.commands
+import pytest_telemetry_gate.plugin.fixtures
+import pytest_telemetry_gate.plugin.recording
+import pytest_telemetry_gate.plugin.replay_items
+import pytest_telemetry_gate.sources.recording
+import pytest_telemetry_gate.sources.recording_events  # noqa: F401
 from pytest_telemetry_gate.plugin import builtin_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))

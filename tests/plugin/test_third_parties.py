@@ -412,3 +412,22 @@ def test_whatever_a_criterion_raises_is_an_error_of_its_check(project, questions
     assert "telemetry gate: ERROR  2 checks: 1 error, 1 pass" in said(result)
     assert "INTERNALERROR" not in said(result)
     assert SECRET not in said(result) + (project.path / "out.xml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n1",)])
+def test_a_hook_for_verdicts_that_fails_fails_the_session_in_one_line_without_secrets(project, arguments):
+    project.file("secret.txt", SECRET + "\n")
+    project.file("telemetry.yaml", TEXTS)
+    project.file("conftest.py", """
+        from pathlib import Path
+
+        def pytest_telemetry_gate_verdict(verdict):
+            raise ValueError("refused: " + Path("secret.txt").read_text())
+    """)  # fmt: skip
+    project.suite(CPU)
+    result = project.run(*arguments)
+    assert result.ret == 1
+    result.assert_outcomes(passed=1)
+    line = "telemetry gate: the hook pytest_telemetry_gate_verdict failed for cpu[2h]: ValueError: refused: ********** (conftest.py:"
+    assert line in said(result)
+    assert SECRET not in said(result)
