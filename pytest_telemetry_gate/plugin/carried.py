@@ -72,11 +72,9 @@ def carried_by(item: pytest.Item) -> Carried:
     return item.stash.setdefault(_CARRIED, Carried(path=str(item.path)))
 
 
-def forget_attempt(item: pytest.Item) -> bool:
-    """Forget what an earlier attempt at the same item has carried; returns whether there was any."""
-    carried = item.stash.get(_CARRIED, None)
+def forget_attempt(item: pytest.Item) -> None:
+    """Forget what an earlier attempt at the same item has carried."""
     item.stash[_CARRIED] = Carried(path=str(item.path))
-    return carried is not None
 
 
 def put_on_report(report: pytest.TestReport, carried: Carried) -> None:

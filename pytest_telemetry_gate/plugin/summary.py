@@ -38,18 +38,18 @@ class Summary:
         self.not_stored: str = ""  # why they were not
         self.written = False
 
-    def take(self, report: pytest.TestReport) -> None:
-        """Keep what a report carries, and call the hook for verdicts.
+    def take(self, report: pytest.TestReport) -> list[Dossier]:
+        """Keep what a report carries, call the hook for verdicts, and return them.
 
         A test that was skipped without a verdict is taken as one that was not selected; attempts that another
         plugin runs again, recognised by an outcome of its own, decide nothing.
         """
         carried = read_report(report)
         if carried is None:
-            return
+            return []
         self._take_replays(carried)
         if report.outcome not in OUTCOMES:
-            return
+            return []
         if report.skipped and not carried.dossiers:
             self._run.denominator.skip()
         for dossier in carried.dossiers:
@@ -57,6 +57,7 @@ class Summary:
             self._config.hook.pytest_telemetry_gate_verdict(
                 verdict=dossier.verdict, dossier=dossier, config=self._config
             )
+        return carried.dossiers
 
     def _take_replays(self, carried: Carried) -> None:
         self.captures += carried.captures
