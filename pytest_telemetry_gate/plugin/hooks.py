@@ -127,6 +127,11 @@ class RunHooks:
         if not is_telemetric(item):
             return report
         carried = carried_by(item)
+        # The three reports of a test share what is equal on them: pytest's terminal keeps all to the end.
+        if report.keywords == carried.keywords:
+            report.keywords = carried.keywords
+        else:
+            carried.keywords = report.keywords
         if call.when == "call" and carried.concluded:
             self._take_captures(item)
             put_on_report(report, carried)
