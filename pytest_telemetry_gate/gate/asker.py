@@ -87,6 +87,10 @@ class Asker:
         """Forget the answers of sources in this process that no other check will ask for."""
         self._own.release(filter(self._is_own, questions))
 
+    def forget(self) -> None:
+        """Forget all answers of sources in this process."""
+        self._own.forget()
+
     def _is_own(self, question: Question) -> bool:
         return type(question) in self._asks and self.regions[question.region].live is None
 

@@ -82,7 +82,8 @@ class Gate:
         return self.__dict__.get("replays")
 
     def close(self) -> None:
-        """Close what replays hold open, where there are any."""
+        """Close what replays hold open, where there are any, and forget the answers."""
+        self._asker.forget()
         if self.opened_replays is not None:
             self.opened_replays.close()
 
@@ -133,8 +134,9 @@ class Gate:
         return replace(facts, answers=LazyAnswers(questions, self.answer))
 
     def release(self, check: Check) -> None:
-        """Forget the answers that this check, which has been judged, was the last to need."""
+        """Forget what this check, which has been judged, was the last to need."""
         self._asker.release(questions_of(check))
+        check.forget()
 
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""

@@ -52,6 +52,12 @@ class LocalAnswers:
                 self._uses.pop(question, None)
                 self._answers.pop(question, None)
 
+    def forget(self) -> None:
+        """Forget everything."""
+        self._answers.clear()
+        self._uses.clear()
+        self._times.clear()
+
     def answer(self, question: Question) -> Answer:
         """Return the answer to a question; that to the same query at other checkpoints is kept for them."""
         known = self._answers.get(question)

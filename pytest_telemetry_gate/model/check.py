@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ class Criterion(Terms):
         raise TypeError(type(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Check:
     """One criterion of a suite in one region at one checkpoint, with everything that its text may refer to.
 
@@ -91,6 +90,12 @@ class Check:
     path: str = ""
     sequence: int = 0
     replays: Mapping[str, ReplaySettings] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    _queries: dict[str, Query] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _questions: list[tuple[Question, ...]] = dataclasses.field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -153,10 +158,6 @@ class Check:
                 raise self.error(f"{key}: {error}") from None
         return self._queries[key]
 
-    @cached_property
-    def _queries(self) -> dict[str, Query]:
-        return {}
-
     def expand(self, text: str, *, window: float | None = None) -> str:
         """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
 
@@ -197,16 +198,22 @@ class Check:
         return SuiteError(self.path, self.criterion.line, f"{where}: {message}")
 
     def questions(self) -> tuple[Question, ...]:
-        """Return everything that must be asked before ``judge`` can decide, derived checks included."""
-        return self._questions
+        """Return everything that must be asked before ``judge`` can decide, derived checks included.
 
-    @cached_property
-    def _questions(self) -> tuple[Question, ...]:
-        """The questions once found: they are wanted ahead, when judging, and when recording."""
-        if not self.is_combined:
-            return tuple(dict.fromkeys(self.criterion.questions(self)))
-        parts = (self.criterion.questions(self.within(region)) for region in self.regions)
-        return tuple(dict.fromkeys(question for part in parts for question in part))
+        They are worked out once: they are wanted ahead, when judging, and when recording.
+        """
+        if not self._questions:
+            parts = [self]
+            if self.is_combined:
+                parts = [self.within(region) for region in self.regions]
+            questions = (question for part in parts for question in self.criterion.questions(part))
+            self._questions.append(tuple(dict.fromkeys(questions)))
+        return self._questions[0]
+
+    def forget(self) -> None:
+        """Forget queries and questions, which a check that has been judged needs no more and many checks have many of."""
+        self._queries.clear()
+        self._questions.clear()
 
     @property
     def is_combined(self) -> bool:

@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.plugin.carried import Unpacker
     from pytest_telemetry_gate.plugin.fixtures import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.session import GateRun
@@ -185,6 +186,7 @@ class _Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder = ""
+        self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -207,9 +209,11 @@ class _Listener:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
         if "telemetry_packed" in data:
-            from pytest_telemetry_gate.plugin.carried import unpack_report
+            if self._unpacker is None:
+                from pytest_telemetry_gate.plugin.carried import Unpacker
 
-            unpack_report(data)
+                self._unpacker = Unpacker()
+            self._unpacker.unpack(data)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

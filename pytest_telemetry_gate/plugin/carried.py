@@ -18,17 +18,18 @@ from pytest_telemetry_gate.model.dossier import Dossier
 
 __all__ = [
     "Carried",
+    "Unpacker",
     "carried_by",
     "forget_attempt",
     "pack_report",
     "put_on_report",
     "read_report",
-    "unpack_report",
 ]
 
 _ATTRIBUTE = "telemetry_gate"
 _PACKED = "telemetry_packed"  # in what xdist sends of a report
 _UNPACKED = frozenset({"$report_type"})  # what tells pytest what to make of it
+_ALIKE = ("nodeid", "location", "keywords")
 _MARSHAL = 4  # the version of marshal's format, the same for all Pythons that xdist may run
 
 
@@ -37,7 +38,7 @@ class Carried:
     """The verdicts of a test with their evidence, and what replays made during it.
 
     ``concluded`` is set when the body of the test is over: subtests, which report earlier, carry nothing.
-    ``captures`` are what the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the
+    ``keywords`` are those of the reports so far. ``captures`` are what the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the
     fields of contracts that a case had, None for a test that is no case.
     """
 
@@ -47,6 +48,7 @@ class Carried:
     drove: bool = False
     exercised: list[str] | None = None
     concluded: bool = False
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only."""
@@ -72,11 +74,9 @@ def carried_by(item: pytest.Item) -> Carried:
     return item.stash.setdefault(_CARRIED, Carried(path=str(item.path)))
 
 
-def forget_attempt(item: pytest.Item) -> bool:
-    """Forget what an earlier attempt at the same item has carried; returns whether there was any."""
-    carried = item.stash.get(_CARRIED, None)
+def forget_attempt(item: pytest.Item) -> None:
+    """Forget what an earlier attempt at the same item has carried."""
     item.stash[_CARRIED] = Carried(path=str(item.path))
-    return carried is not None
 
 
 def put_on_report(report: pytest.TestReport, carried: Carried) -> None:
@@ -109,8 +109,23 @@ def pack_report(data: dict[str, Any], *, sent: bool) -> dict[str, Any]:
         return data  # another plugin's, which xdist may know how to send
 
 
-def unpack_report(data: dict[str, Any]) -> None:
-    """Put back in place what ``pack_report`` has packed."""
-    packed = data.pop(_PACKED, None)
-    if packed is not None:
+class Unpacker:
+    """Puts back in place what ``pack_report`` has packed; reports of one test share what is equal on them.
+
+    pytest's terminal keeps all reports to the end, and xdist sends three of each test.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, Any]] = {}
+
+    def unpack(self, data: dict[str, Any]) -> None:
+        """Unpack what came of a report."""
+        packed = data.pop(_PACKED, None)
+        if packed is None:
+            return
         data.update(marshal.loads(packed))  # noqa: S302 - from a worker, which runs what this process tells it to
+        last = self._last.get(data["worker_id"], {})
+        for name in _ALIKE:
+            if name in last and last[name] == data.get(name):
+                data[name] = last[name]
+        self._last[data["worker_id"]] = {name: data.get(name) for name in _ALIKE}

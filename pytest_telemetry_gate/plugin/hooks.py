@@ -23,9 +23,9 @@ from pytest_telemetry_gate.plugin.carried import (
 from pytest_telemetry_gate.plugin.check_items import CheckItem
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
+from pytest_telemetry_gate.plugin.report_properties import ReportProperties
 from pytest_telemetry_gate.plugin.summary import OUTCOMES, Summary
 from pytest_telemetry_gate.plugin.waiting import wait_for_checkpoint
-from pytest_telemetry_gate.reports import junit
 from pytest_telemetry_gate.reports.failures import describe_failure
 from pytest_telemetry_gate.reports.status import report_status
 
@@ -43,11 +43,13 @@ class RunHooks:
         self.run = run
         self.summary = Summary(run)
         self._config = run.config
-        self._first: pytest.Item | None = None
+        self._properties = ReportProperties(run.config)
 
     def take(self, report: pytest.TestReport) -> None:
         """Take what a report carries, in the process that reports."""
-        self.summary.take(report)
+        taken = self.summary.take(report)
+        if self.run.options.junit_properties:
+            self._properties.put(report, taken)
 
     def take_counts(self, counts: Mapping[str, Any]) -> None:
         """Take over what a worker counted."""
@@ -77,7 +79,6 @@ class RunHooks:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
         self.run.denominator.select(sum(map(is_telemetric, session.items)))
-        self._first = next(filter(is_telemetric, session.items), None)
         if self.run.options.collect_only or session.testsfailed:
             return
         checks: dict[Gate, list[Check]] = defaultdict(list)
@@ -105,8 +106,7 @@ class RunHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget what an earlier attempt at the same item has decided, as plugins that rerun tests expect."""
-        if forget_attempt(item):
-            item.user_properties[:] = [one for one in item.user_properties if not junit.is_property(one[0])]
+        forget_attempt(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -116,10 +116,6 @@ class RunHooks:
             yield
         finally:
             carried.concluded = True
-            if self.run.options.junit_properties:
-                if item is self._first:
-                    item.user_properties.append(junit.FORMAT_PROPERTY)
-                item.user_properties.extend(junit.list_properties(carried.dossiers))
         conclude(carried.dossiers, strict=self.run.options.strict)
 
     @pytest.hookimpl(wrapper=True)
@@ -131,6 +127,11 @@ class RunHooks:
         if not is_telemetric(item):
             return report
         carried = carried_by(item)
+        # The three reports of a test share what is equal on them: pytest's terminal keeps all to the end.
+        if report.keywords == carried.keywords:
+            report.keywords = carried.keywords
+        else:
+            carried.keywords = report.keywords
         if call.when == "call" and carried.concluded:
             self._take_captures(item)
             put_on_report(report, carried)
@@ -140,6 +141,14 @@ class RunHooks:
         elif report.skipped:
             put_on_report(report, Carried(carried.path))
         return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Have the report of a teardown carry the properties of the verdicts before it, until it has been read."""
+        take_off = self._properties.close(report) if report.when == "teardown" else None
+        yield
+        if take_off is not None:
+            take_off()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:

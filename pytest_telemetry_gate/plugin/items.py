@@ -81,12 +81,19 @@ class TelemetryItem(pytest.Function):
 
     @property
     def id(self) -> Any:
-        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart."""
-        return type(super().id).parse(self.nodeid)
+        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart.
+
+        One object for all reports of the item, which keep it.
+        """
+        if self._parsed_id is None or str(self._parsed_id) != self.nodeid:
+            self._parsed_id = type(super().id).parse(self.nodeid)
+        return self._parsed_id
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
         """Point at the item's line in the suite file."""
         return self.path, self.line - 1, f"{self.what}: {self.name}"
+
+    _parsed_id: Any = None
 
     what = "test"  # in front of the name, which pytest would otherwise read as a path
 

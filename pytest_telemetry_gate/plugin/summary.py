@@ -41,23 +41,24 @@ class Summary:
         self.written = False
         self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
-    def take(self, report: pytest.TestReport) -> None:
-        """Keep what a report carries, and call the hook for verdicts.
+    def take(self, report: pytest.TestReport) -> list[Dossier]:
+        """Keep what a report carries, call the hook for verdicts, and return them.
 
         A test that was skipped without a verdict is taken as one that was not selected; attempts that another
         plugin runs again, recognised by an outcome of its own, decide nothing.
         """
         carried = read_report(report)
         if carried is None:
-            return
+            return []
         self._take_replays(carried)
         if report.outcome not in OUTCOMES:
-            return
+            return []
         if report.skipped and not carried.dossiers:
             self._run.denominator.skip()
         for dossier in carried.dossiers:
             self.dossiers.append(dossier)
             self._call_hook(dossier)
+        return carried.dossiers
 
     def _call_hook(self, dossier: Dossier) -> None:
         """Call the hook for verdicts; a plugin that fails there fails the session, in one line without secrets."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["ArrayCache"]
 
 _OWN = 512 * 2**20  # bytes of decoded samples kept for a recording
-_ALL = 64 * 2**20  # bytes kept for all recordings of a process, the one that is being read apart
+_ALL = 32 * 2**20  # bytes kept for all recordings of a process, the one that is being read apart
 _TICKS = itertools.count()
 
 

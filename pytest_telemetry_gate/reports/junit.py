@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.verdict import Verdict, worst_verdict
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_value
 
-__all__ = ["FORMAT_PROPERTY", "is_property", "list_properties", "verdict_properties"]
+__all__ = ["FORMAT_PROPERTY", "PREFIX", "Stated", "list_properties", "verdict_properties"]
 
-_PREFIX = "telemetry."
-FORMAT_PROPERTY = (f"{_PREFIX}format", "1")
-"""The version of the properties' names and values, which the first test of a run states for all."""
+PREFIX = "telemetry."
+FORMAT_PROPERTY = (f"{PREFIX}format", "1")
+"""The version of the properties' names and values, which the testsuite states for all."""
 _TEXTS = (
     "suite", "group", "criterion", "title", "region", "checkpoint", "environment", "reason", "unit", "limit",
     "baseline_name", "variance_unit", "query", "source", "semantics", "link", "digest",
@@ -26,56 +28,126 @@ _ORDER = (
     "variance_unit", "tolerance", "coverage", "suite", "group", "criterion", "title", "region", "checkpoint", "time",
     "environment", "query", "reason", "source", "semantics", "link", "digest", "warnings", "where",
 )  # fmt: skip
+_FULL_NAMES = {name: PREFIX + name for name in _ORDER}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_SHARED = ("suite", "environment", "baseline_name", "semantics")
+_DEFAULTS = {"variance_unit": "%"}
 
 
-def is_property(name: str) -> bool:
-    """Tell whether a property is one of ours."""
-    return name.startswith(_PREFIX)
+class Stated:
+    """What need not stand on a test, since the file says it elsewhere; most files are a third as large for it.
 
-
-def verdict_properties(verdict: Verdict, prefix: str = _PREFIX) -> list[tuple[str, str]]:
-    """Return names and values for ``item.user_properties``, in a fixed order; what a verdict lacks is left out.
-
-    Numbers are written with twelve significant digits in the verdict's unit, times in UTC.
+    What most verdicts of a run have in common is what the first that has it says: ``add`` has the testsuite state it,
+    and tests on which it is something else say so themselves. The name of the test of a check says its criterion, its
+    class name the group. A check that passed has neither its title nor its line, which only those look for who must
+    mend something, nor a reason that repeats its value and its limit.
     """
-    texts = {
-        "verdict": str(verdict.outcome),
-        "level": str(verdict.level or ""),
-        "severity": str(verdict.severity or ""),
-        "time": "" if verdict.time is None else format_time(verdict.time),
-        "warnings": "; ".join(verdict.warnings),
-        "where": f"{verdict.path}:{verdict.line}" if verdict.path else "",
-    }
-    texts.update((name, getattr(verdict, name)) for name in _TEXTS)
-    for name in _NUMBERS:
-        number = getattr(verdict, name)
-        texts[name] = "" if number is None else _number(number)
+
+    def __init__(self, add: Callable[[str, str], None]) -> None:
+        self._add = add
+        self._missing = list(_SHARED)
+        self.shared: dict[str, str] = {}
+
+    def share(self, verdict: Verdict) -> None:
+        """Have the testsuite state what no verdict before this one had."""
+        for name in [name for name in self._missing if getattr(verdict, name)]:
+            self._missing.remove(name)
+            self.shared[name] = _safe(getattr(verdict, name))
+            self._add(_FULL_NAMES[name], self.shared[name])
+
+    def of(self, verdict: Verdict, nodeid: str) -> Mapping[str, str]:
+        """Return what need not stand on the test with this node id, which has this one verdict."""
+        stated = {**_DEFAULTS, **self.shared}
+        *_, group, name = ("", *nodeid.split("::"))
+        if name.partition("[")[0] == verdict.criterion:
+            stated["criterion"] = _safe(verdict.criterion)
+            if group == verdict.group:
+                stated["group"] = _safe(group)
+        if verdict.outcome is Outcome.PASS:
+            stated.update(title=_safe(verdict.title), where=_where(verdict))
+            if (
+                verdict.limit
+                and verdict.reason.endswith(f" is inside {verdict.limit}")
+                and verdict.value is not None
+            ):
+                stated["reason"] = _safe(verdict.reason)
+        return stated
+
+
+def verdict_properties(
+    verdict: Verdict, prefix: str = PREFIX, stated: Mapping[str, str] = _NOTHING
+) -> list[tuple[str, str]]:
+    """Return names and values for ``user_properties`` of a report, in a fixed order.
+
+    What a verdict lacks is left out, and so is what is ``stated`` elsewhere. Numbers are written with twelve
+    significant digits in the verdict's unit, times in UTC.
+    """
+    names = _FULL_NAMES if prefix == PREFIX else {name: prefix + name for name in _ORDER}
+    return [
+        (names[name], content)
+        for name, content in _contents(verdict).items()
+        if content and content != stated.get(name)
+    ]
+
+
+def _contents(verdict: Verdict) -> dict[str, str]:
+    """Return the contents of all properties by name, in their order; absent ones are empty."""
+    contents = dict.fromkeys(_ORDER, "")
+    contents.update({name: _safe(getattr(verdict, name)) for name in _TEXTS})
+    contents.update(
+        {name: _number(number) for name in _NUMBERS if (number := getattr(verdict, name)) is not None}
+    )
+    contents["verdict"] = str(verdict.outcome)
+    contents["level"] = str(verdict.level or "")
+    contents["severity"] = str(verdict.severity or "")
+    contents["time"] = "" if verdict.time is None else _time(verdict.time)
+    contents["warnings"] = _safe("; ".join(verdict.warnings))
+    contents["where"] = _where(verdict)
     if verdict.variance is None and verdict.tolerance is None:
-        del texts["variance_unit"]
-    safe = {
-        name: text.escape_for_xml(text.strip_passwords(texts[name])) for name in _ORDER if texts.get(name)
-    }
-    return [(prefix + name, content) for name, content in safe.items()]
+        contents["variance_unit"] = ""
+    return contents
 
 
-def list_properties(dossiers: Sequence[Dossier]) -> list[tuple[str, str]]:
-    """Return the properties of a test.
+def _where(verdict: Verdict) -> str:
+    return _safe(f"{verdict.path}:{verdict.line}") if verdict.path else ""
+
+
+@lru_cache(maxsize=4096)
+def _safe(content: str) -> str:
+    """Return a text fit for XML and without passwords; checks of one criterion have most of theirs in common."""
+    return text.escape_for_xml(text.strip_passwords(content))
+
+
+@lru_cache(maxsize=1024)
+def _time(moment: float) -> str:
+    return format_time(moment)
+
+
+def list_properties(
+    dossiers: Sequence[Dossier], stated: Stated | None = None, nodeid: str = ""
+) -> list[tuple[str, str]]:
+    """Return the properties of a test, all of them where nothing is ``stated`` elsewhere.
 
     One verdict has the names ``telemetry.value`` and so on. Several have ``telemetry.1.value``,
     ``telemetry.2.value``, ... in the order of the checks, after ``telemetry.verdict``, the worst of them, and
     ``telemetry.checks``, their number.
     """
     verdicts = [one.verdict for one in dossiers]
+    if stated is not None:
+        for verdict in verdicts:
+            stated.share(verdict)
     if len(verdicts) == 1:
-        return verdict_properties(verdicts[0])
+        own = _NOTHING if stated is None else stated.of(verdicts[0], nodeid)
+        return verdict_properties(verdicts[0], stated=own)
     if not verdicts:
         return []
     properties = [
-        (f"{_PREFIX}verdict", str(worst_verdict(verdicts).outcome)),
-        (f"{_PREFIX}checks", str(len(verdicts))),
+        (f"{PREFIX}verdict", str(worst_verdict(verdicts).outcome)),
+        (f"{PREFIX}checks", str(len(verdicts))),
     ]
+    shared = _NOTHING if stated is None else {**_DEFAULTS, **stated.shared}
     for number, verdict in enumerate(verdicts, 1):
-        properties.extend(verdict_properties(verdict, f"{_PREFIX}{number}."))
+        properties.extend(verdict_properties(verdict, f"{PREFIX}{number}.", shared))
     return properties
 
 

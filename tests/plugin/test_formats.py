@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from projects import Project
 
+from pytest_telemetry_gate.plugin import report_properties
 from pytest_telemetry_gate.support.places import Place, map_parts
 
 GOLDEN = Path(__file__).parent / "golden" / "format-1"
@@ -137,11 +139,46 @@ def test_another_version_is_refused_with_file_and_line(written: Project, name: s
     assert result.ret not in {0, 1}
 
 
-def test_the_first_test_states_the_version_of_the_properties(written: Project) -> None:
-    formats = {
-        str(case.get("name")): one.get("value")
-        for case in written.junit()
-        for one in case.iter("property")
-        if one.get("name") == "telemetry.format"
+def junit_file(project: Project, *arguments: str) -> ET.Element:
+    project.run("--junitxml=all.xml", *arguments)
+    return ET.parse(project.path / "all.xml").getroot()
+
+
+def of_element(element: ET.Element | None) -> dict[str, str]:
+    return {} if element is None else {one.get("name", ""): one.get("value", "") for one in element}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n1",)])
+def test_the_testsuite_states_the_version_of_the_properties(written: Project, arguments: tuple[str]) -> None:
+    root = junit_file(written, *arguments)
+    assert of_element(root.find("testsuite/properties")) == {"telemetry.format": "1"}
+    assert not any(
+        "telemetry.format" in of_element(case.find("properties")) for case in root.iter("testcase")
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n1",)])
+def test_a_large_file_says_once_what_its_tests_share(
+    written: Project, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str]
+) -> None:
+    """Whatever a test leaves out, its name, the testsuite or its own value and limit say."""
+    whole = {
+        case.get("name"): of_element(case.find("properties")) for case in junit_file(written).iter("testcase")
     }
-    assert formats == {"cpu[1h]": "1"}
+    monkeypatch.setattr(report_properties, "MANY_TESTS", 1)
+    root = junit_file(written, *arguments)
+    shared = of_element(root.find("testsuite/properties"))
+    assert {"telemetry.format", "telemetry.suite", "telemetry.environment"} <= set(shared)
+    for case in root.iter("testcase"):
+        own, full = of_element(case.find("properties")), whole[case.get("name")]
+        assert own.items() <= full.items()
+        for name in full.keys() - own.keys():
+            told = shared.get(name) or {
+                "telemetry.criterion": str(case.get("name")).partition("[")[0],
+                "telemetry.group": str(case.get("classname")).rpartition(".")[2],
+                "telemetry.variance_unit": "%",
+                "telemetry.reason": full["telemetry.reason"] if full["telemetry.verdict"] == "pass" else "",
+                "telemetry.title": full["telemetry.title"] if full["telemetry.verdict"] == "pass" else "",
+                "telemetry.where": full["telemetry.where"] if full["telemetry.verdict"] == "pass" else "",
+            }.get(name)
+            assert told == full[name], (case.get("name"), name)
