@@ -26,11 +26,13 @@ def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     from filelock import FileLock, Timeout  # late: gates that record nothing need no lock
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience)
+    file = path.with_name(f".{path.name}.lock")
+    file.touch()  # a folder that takes no files says so here; filelock would try again until the end of its patience
+    lock = FileLock(file, timeout=patience)
     try:
         lock.acquire(poll_interval=_POLL)
     except Timeout:
-        message = f"{path}: another process is writing it, and holds {Path(lock.lock_file).name}"
+        message = f"{path}: another process is writing it, and holds {file.name}"
         raise RecordingError(message) from None
     try:
         yield
@@ -38,7 +40,7 @@ def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
         # Before the release, since afterwards the file may be another process's. A process that waits for the
         # removed file tries again. Windows removes no open file: there filelock removes it.
         with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink()
+            file.unlink()
         lock.release()
 
 
