@@ -23,6 +23,7 @@ from pytest_telemetry_gate.model.questions import (
     Question,
     Range,
 )
+from pytest_telemetry_gate.recording.cache import forget_arrays
 from pytest_telemetry_gate.support.durations import format_short_duration
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ class Asker:
         self._own.release(filter(self._is_own, questions))
 
     def forget(self) -> None:
-        """Forget all answers of sources in this process."""
+        """Forget all answers of sources in this process, and the samples that they come from."""
         self._own.forget()
+        forget_arrays()
 
     def _is_own(self, question: Question) -> bool:
         return type(question) in self._asks and self.regions[question.region].live is None

@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["ArrayCache"]
+__all__ = ["ArrayCache", "forget_arrays"]
 
 _OWN = 512 * 2**20  # bytes of decoded samples kept for a recording
-_ALL = 32 * 2**20  # bytes kept for all recordings of a process, the one that is being read apart
+_ALL = 16 * 2**20  # bytes kept for all recordings of a process, the one that is being read apart
 _TICKS = itertools.count()
 
 
@@ -60,3 +60,9 @@ class ArrayCache:
 
 
 _FILLED: weakref.WeakSet[ArrayCache] = weakref.WeakSet()
+
+
+def forget_arrays() -> None:
+    """Forget the decoded arrays of all recordings of this process; what is read again is decoded again."""
+    for cache in list(_FILLED):
+        cache.forget()

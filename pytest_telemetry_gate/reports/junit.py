@@ -38,26 +38,41 @@ class Stated:
     """What need not stand on a test, since the file says it elsewhere; most files are a third as large for it.
 
     What most verdicts of a run have in common is what the first that has it says: ``add`` has the testsuite state it,
-    and tests on which it is something else say so themselves. The name of the test of a check says its criterion, its
+    and tests on which it is something else say so themselves. So it is with the time of each checkpoint and the source
+    of each region, under names such as ``telemetry.time.24h`` and ``telemetry.source.eu-central-1``. The name of the test of a check says its criterion, its
     class name the group. A check that passed has neither its title nor its line, which only those look for who must
     mend something, nor a reason that repeats its value and its limit.
     """
 
     def __init__(self, add: Callable[[str, str], None]) -> None:
         self._add = add
-        self._missing = list(_SHARED)
-        self.shared: dict[str, str] = {}
+        self._shared: dict[str, str] = {}
+        self._times: dict[str, str] = {}
+        self._sources: dict[str, str] = {}
 
     def share(self, verdict: Verdict) -> None:
         """Have the testsuite state what no verdict before this one had."""
-        for name in [name for name in self._missing if getattr(verdict, name)]:
-            self._missing.remove(name)
-            self.shared[name] = _safe(getattr(verdict, name))
-            self._add(_FULL_NAMES[name], self.shared[name])
+        for name in _SHARED:
+            if name not in self._shared and (content := getattr(verdict, name)):
+                self._shared[name] = _safe(content)
+                self._add(_FULL_NAMES[name], self._shared[name])
+        checkpoint, region = verdict.checkpoint, verdict.region
+        if checkpoint and verdict.time is not None and checkpoint not in self._times:
+            self._times[checkpoint] = _time(verdict.time)
+            self._add(f"{PREFIX}time.{_safe(checkpoint)}", self._times[checkpoint])
+        # Not what a verdict has that follows from others, which asked nothing.
+        if region and verdict.query and verdict.source and region not in self._sources:
+            self._sources[region] = _safe(verdict.source)
+            self._add(f"{PREFIX}source.{_safe(region)}", self._sources[region])
+
+    def for_all(self, verdict: Verdict) -> dict[str, str]:
+        """Return what the testsuite states of all verdicts, of this one's checkpoint and of its region."""
+        time, source = self._times.get(verdict.checkpoint, ""), self._sources.get(verdict.region, "")
+        return {**_DEFAULTS, **self._shared, "time": time, "source": source}
 
     def of(self, verdict: Verdict, nodeid: str) -> Mapping[str, str]:
         """Return what need not stand on the test with this node id, which has this one verdict."""
-        stated = {**_DEFAULTS, **self.shared}
+        stated = self.for_all(verdict)
         *_, group, name = ("", *nodeid.split("::"))
         if name.partition("[")[0] == verdict.criterion:
             stated["criterion"] = _safe(verdict.criterion)
@@ -145,9 +160,9 @@ def list_properties(
         (f"{PREFIX}verdict", str(worst_verdict(verdicts).outcome)),
         (f"{PREFIX}checks", str(len(verdicts))),
     ]
-    shared = _NOTHING if stated is None else {**_DEFAULTS, **stated.shared}
     for number, verdict in enumerate(verdicts, 1):
-        properties.extend(verdict_properties(verdict, f"{PREFIX}{number}.", shared))
+        own = _NOTHING if stated is None else stated.for_all(verdict)
+        properties.extend(verdict_properties(verdict, f"{PREFIX}{number}.", own))
     return properties
 
 
