@@ -177,6 +177,8 @@ def test_a_large_file_says_once_what_its_tests_share(
                 "telemetry.criterion": str(case.get("name")).partition("[")[0],
                 "telemetry.group": str(case.get("classname")).rpartition(".")[2],
                 "telemetry.variance_unit": "%",
+                "telemetry.time": shared.get(f"telemetry.time.{full['telemetry.checkpoint']}"),
+                "telemetry.source": shared.get(f"telemetry.source.{full.get('telemetry.region')}"),
                 "telemetry.reason": full["telemetry.reason"] if full["telemetry.verdict"] == "pass" else "",
                 "telemetry.title": full["telemetry.title"] if full["telemetry.verdict"] == "pass" else "",
                 "telemetry.where": full["telemetry.where"] if full["telemetry.verdict"] == "pass" else "",
