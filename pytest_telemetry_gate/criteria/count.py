@@ -97,5 +97,6 @@ def growth(matrix: Matrix, start: float) -> float:
         before = int(np.searchsorted(times, start, side="right"))
         base = [samples[before - 1]] if before else [0.0]
         steps = np.diff(np.concatenate((base, samples[before:])))
-        total.append(math.fsum(np.where(steps < 0, samples[before:], steps).tolist()))
+        rises = np.where(steps < 0, samples[before:], steps)
+        total.append(math.fsum(rises[rises != 0].tolist()))  # most counters stand still most of the time
     return math.fsum(total)

@@ -53,7 +53,7 @@ class Asker:
         workers: int = 1,
     ) -> None:
         self._environment = environment
-        self._captures = captures
+        self._captures = LocalAnswers(captures, lambda _: None, environment.scrub)
         share = max(1, concurrency // workers)
         limits = {
             name: min(share, max(1, one.concurrency // workers)) for name, one in environment.regions.items()
@@ -81,16 +81,21 @@ class Asker:
             self._fetcher.ahead(pending)
 
     def expect(self, questions: Iterable[Question]) -> None:
-        """Take note of what a check will ask of sources in this process."""
+        """Take note of what a check will ask of sources in this process and of replays."""
+        questions = tuple(questions)
         self._own.expect(filter(self._is_own, questions))
+        self._captures.expect(one for one in questions if isinstance(one, CaptureQuestion))
 
     def release(self, questions: Iterable[Question]) -> None:
-        """Forget the answers of sources in this process that no other check will ask for."""
+        """Forget the answers of sources in this process and of replays that no other check will ask for."""
+        questions = tuple(questions)
         self._own.release(filter(self._is_own, questions))
+        self._captures.release(one for one in questions if isinstance(one, CaptureQuestion))
 
     def forget(self) -> None:
         """Forget all answers of sources in this process, and the samples that they come from."""
         self._own.forget()
+        self._captures.forget()
         forget_arrays()
 
     def _is_own(self, question: Question) -> bool:
@@ -99,7 +104,7 @@ class Asker:
     def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question; whatever goes wrong is an answer that says so."""
         if isinstance(question, CaptureQuestion):
-            return self._captures(question).scrubbed(self._environment.scrub)
+            return self._captures.answer(question)
         region = self.regions[question.region]
         if region.source is None:
             return Answer(None, error=region.failure)

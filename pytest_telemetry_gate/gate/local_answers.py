@@ -6,6 +6,7 @@ They cost less to work out again than to pass through a file, so that the proces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.questions import Instant, Question
@@ -23,7 +24,7 @@ class LocalAnswers:
 
     def __init__(
         self,
-        ask: Callable[[Question], Answer],
+        ask: Callable[[Any], Answer],
         ask_together: Callable[[Sequence[Instant]], Sequence[Answer] | None],
         scrub: Callable[[str], str] = str,
     ) -> None:
@@ -65,8 +66,8 @@ class LocalAnswers:
             known = self._with_others(question)
         if known is None:
             known = self._ask(question).scrubbed(self._scrub)
-            # Raw samples take more room than time.
-            if not isinstance(known.value, Matrix):
+            # Raw samples take more room than time, and what failed may not fail again.
+            if known.value is not None and not isinstance(known.value, Matrix):
                 self._answers[question] = known
         return known
 

@@ -78,12 +78,15 @@ class Answer:
         order = sorted(range(len(value.labels)), key=lambda one: sorted(value.labels[one].items()))
         digest.update(json.dumps([value.labels[one] for one in order], sort_keys=True).encode())
         values = value.values
+        # All NaNs are one, whatever their bits.
+        odd = np.isnan(values)
         if isinstance(value, Matrix):
             digest.update(value.times.tobytes())
             digest.update(value.present[order].tobytes())
-            values = np.where(value.present, values, np.nan)
-        # All NaNs are one, whatever their bits.
-        digest.update(np.where(np.isnan(values), np.nan, values)[order].tobytes())
+            odd |= ~value.present
+        if odd.any():
+            values = np.where(odd, np.nan, values)
+        digest.update(values[order].tobytes())
         return digest.hexdigest()
 
     def scrubbed(self, scrub: Callable[[str], str]) -> Answer:

@@ -19,6 +19,8 @@ from pytest_telemetry_gate.plugin.session import GateRun
 
 __all__ = ["TelemetryFile", "TelemetryItem", "is_telemetric", "run_item", "uses_telemetry"]
 
+_RELATIVE_PATHS: pytest.StashKey[dict[Path, str]] = pytest.StashKey()
+
 
 class TelemetryFile(pytest.File):
     """A file whose items are judged in an environment; ``items`` yields what the file holds there."""
@@ -66,6 +68,12 @@ class TelemetryItem(pytest.Function):
     run: GateRun
     environment: Environment
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Attributes that are set later take a dictionary of its own for each item.
+        self._parsed_id: Any = None
+        self._location: tuple[str, int, str] | None = None
+
     @abstractmethod
     def questions(self) -> Sequence[Question]:
         """Return what has to be asked before it can be judged."""
@@ -89,11 +97,23 @@ class TelemetryItem(pytest.Function):
             self._parsed_id = type(super().id).parse(self.nodeid)
         return self._parsed_id
 
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """Return the file relative to the rootdir, the line from 0, and the name.
+
+        The file is the same for many items, and pytest's own way of keeping this takes a dictionary for each.
+        """
+        if self._location is None:
+            paths = self.config.stash.setdefault(_RELATIVE_PATHS, {})
+            if self.path not in paths:
+                paths[self.path] = super().location[0]
+            _, line, name = self.reportinfo()
+            self._location = paths[self.path], line, name
+        return self._location
+
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
         """Point at the item's line in the suite file."""
         return self.path, self.line - 1, f"{self.what}: {self.name}"
-
-    _parsed_id: Any = None
 
     what = "test"  # in front of the name, which pytest would otherwise read as a path
 

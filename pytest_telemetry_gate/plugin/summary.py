@@ -12,6 +12,7 @@ import pytest
 from pytest_telemetry_gate.errors import TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
 from pytest_telemetry_gate.reports import terminal
 
@@ -56,9 +57,17 @@ class Summary:
         if report.skipped and not carried.dossiers:
             self._run.denominator.skip()
         for dossier in carried.dossiers:
-            self.dossiers.append(dossier)
             self._call_hook(dossier)
+        # What the report carries is kept by pytest's terminal to the end.
+        carried.dossiers[:] = map(self._without_needless_evidence, carried.dossiers)
+        self.dossiers += carried.dossiers
         return carried.dossiers
+
+    def _without_needless_evidence(self, dossier: Dossier) -> Dossier:
+        """Return what the end of the session needs: of what passed the verdict alone, unless it is to be explained."""
+        if dossier.outcome is not Outcome.PASS or self._run.options.explain:
+            return dossier
+        return Dossier(dossier.verdict)
 
     def _call_hook(self, dossier: Dossier) -> None:
         """Call the hook for verdicts; a plugin that fails there fails the session, in one line without secrets."""

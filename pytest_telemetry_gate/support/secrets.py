@@ -69,7 +69,7 @@ class Secrets:
         """Return a text without any of them, and without the logins of addresses."""
         for secret in self._longest_first:
             text = text.replace(secret, MASK)
-        return _LOGIN.sub(r"\1", text)
+        return _LOGIN.sub(r"\1", text) if "://" in text else text
 
     def mask_logs(self) -> None:
         """Mask these secrets also in what urllib3 logs, for as long as this collection exists.
