@@ -124,8 +124,9 @@ class Unpacker:
         if packed is None:
             return
         data.update(marshal.loads(packed))  # noqa: S302 - from a worker, which runs what this process tells it to
-        last = self._last.get(data["worker_id"], {})
-        for name in _ALIKE:
-            if name in last and last[name] == data.get(name):
-                data[name] = last[name]
-        self._last[data["worker_id"]] = {name: data.get(name) for name in _ALIKE}
+        worker = data.get("worker_id", "")  # which reports of collection do not have
+        last = self._last.get(worker, {})
+        self._last[worker] = {name: data[name] for name in _ALIKE if name in data}
+        for name in self._last[worker]:
+            if name in last and last[name] == data[name]:
+                data[name] = self._last[worker][name] = last[name]
