@@ -38,8 +38,8 @@ class Carried:
     """The verdicts of a test with their evidence, and what replays made during it.
 
     ``concluded`` is set when the body of the test is over: subtests, which report earlier, carry nothing.
-    ``keywords`` are those of the reports so far. ``captures`` are what the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the
-    fields of contracts that a case had, None for a test that is no case.
+    ``keywords`` are those of the reports so far. ``captures`` are what the process read or drove meanwhile, ``drove``
+    whether it drove anything, ``exercised`` the fields of contracts that a case had, None for a test that is no case.
     """
 
     path: str = ""

@@ -30,7 +30,7 @@ _ORDER = (
 )  # fmt: skip
 _FULL_NAMES = {name: PREFIX + name for name in _ORDER}
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_SHARED = ("suite", "environment", "baseline_name", "semantics")
+_SHARED = ("suite", "environment")  # every verdict has these, so that none inherits what it lacks
 _DEFAULTS = {"variance_unit": "%"}
 
 
