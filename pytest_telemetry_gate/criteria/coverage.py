@@ -9,6 +9,7 @@ The larger share counts; of several jobs the smallest.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,7 +50,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The samples a selector may read: those of ``selector`` in the ``window`` seconds up to ``end``."""
+    """The samples a selector may read: those of ``selector`` in the ``window`` seconds up to ``end``.
+
+    Thousands of checks of many regions ask the same texts, which are one object each.
+    """
 
     selector: str
     end: float
@@ -57,14 +61,14 @@ class _Span:
 
     def samples(self, region: str) -> Instant:
         text = f"max by (job) (count_over_time({self.selector}[{format_duration(self.window)}]))"
-        return Instant(region, text, self.end)
+        return Instant(region, sys.intern(text), self.end)
 
     def slots(self, region: str) -> Instant:
         window, slot = format_duration(self.window), format_duration(self.slot)
         text = (
             f"count_over_time((count by (job) (count_over_time({self.selector}[{slot}])))[{window}:{slot}])"
         )
-        return Instant(region, text, self.end)
+        return Instant(region, sys.intern(text), self.end)
 
     @property
     def slot(self) -> float:

@@ -74,7 +74,7 @@ class Asker:
         live = (
             question
             for question in questions
-            if type(question) in self._asks and self.regions[question.region].live
+            if self._asks_for(question) and self.regions[question.region].live
         )
         pending = batches(question for question in live if not self.shared.has(question))
         if pending:
@@ -99,7 +99,12 @@ class Asker:
         forget_arrays()
 
     def _is_own(self, question: Question) -> bool:
-        return type(question) in self._asks and self.regions[question.region].live is None
+        return self._asks_for(question) is not None and self.regions[question.region].live is None
+
+    def _asks_for(self, question: Question) -> Callable[[Any], Answer] | None:
+        """Return who answers a question, None where no region's source does; a third party may derive a kind."""
+        kinds = type(question).__mro__
+        return next((self._asks[kind] for kind in kinds if kind in self._asks), None)
 
     def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question; whatever goes wrong is an answer that says so."""
@@ -124,7 +129,10 @@ class Asker:
     def _ask(self, question: Question) -> Answer:
         try:
             self.regions[question.region].check_reachable()
-            return self._asks[type(question)](question)
+            ask = self._asks_for(question)
+            if ask is None:
+                raise TypeError(f"no source answers a {type(question).__name__}")
+            return ask(question)
         except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
             return self._failure(question, error)
 

@@ -35,7 +35,9 @@ class Batch:
 
 
 class Fetcher:
-    """Threads that work through batches in their order, so that the first checks have their answers first.
+    """Threads that work through batches: in their order in each region, so that its first checks have answers first.
+
+    The region with the fewest under way is asked next, so that a slow one holds up no other.
 
     They end when nothing waits any more, so that nothing of a session is kept by them.
 
@@ -55,7 +57,7 @@ class Fetcher:
         self._answers = answers
         self._max_threads = threads
         self._limits = limits
-        self._waiting: deque[Batch] = deque()
+        self._waiting: dict[str, deque[Batch]] = {}  # of each region that has any
         self._running: Counter[str] = Counter()
         self._threads = 0
         self._changed = threading.Condition()
@@ -63,13 +65,19 @@ class Fetcher:
     def ahead(self, batches: Iterable[Batch]) -> None:
         """Put batches behind those that wait already, and return at once."""
         with self._changed:
-            self._waiting.extend(batches)
-            needed = min(self._max_threads, len(self._waiting) + sum(self._running.values()))
-            for _ in range(needed - self._threads):
-                self._threads += 1
-                # A daemon, so that a server which never ends its answer cannot keep pytest from ending.
-                threading.Thread(target=self._work, name="telemetry-gate-fetch", daemon=True).start()
-            self._changed.notify_all()
+            for batch in batches:
+                self._waiting.setdefault(batch.region, deque()).append(batch)
+            self._start_threads()
+
+    def _start_threads(self) -> None:
+        """Start as many as have something to do; the caller holds the lock."""
+        waiting = sum(map(len, self._waiting.values()))
+        needed = min(self._max_threads, waiting + sum(self._running.values()))
+        for _ in range(needed - self._threads):
+            self._threads += 1
+            # A daemon, so that a server which never ends its answer cannot keep pytest from ending.
+            threading.Thread(target=self._work, name="telemetry-gate-fetch", daemon=True).start()
+        self._changed.notify_all()
 
     def _work(self) -> None:
         while (batch := self._next()) is not None:
@@ -79,14 +87,17 @@ class Fetcher:
                 self._changed.notify_all()
 
     def _next(self) -> Batch | None:
-        """Wait for the first batch whose region may be asked one more at once; None where nothing waits."""
+        """Wait for the first batch of a region that may be asked one more at once; None where nothing waits."""
         with self._changed:
             while self._waiting:
-                for batch in self._waiting:
-                    if self._running[batch.region] < self._limits.get(batch.region, 1):
-                        self._waiting.remove(batch)
-                        self._running[batch.region] += 1
-                        return batch
+                free = [name for name in self._waiting if self._running[name] < self._limits.get(name, 1)]
+                if free:
+                    region = min(free, key=self._running.__getitem__)
+                    batch = self._waiting[region].popleft()
+                    if not self._waiting[region]:
+                        del self._waiting[region]
+                    self._running[region] += 1
+                    return batch
                 self._changed.wait()
             self._threads -= 1
             return None
@@ -102,8 +113,8 @@ class Fetcher:
         if answers is None:
             singles = [Batch(batch.region, (one,), claimed=True) for one in claimed]
             with self._changed:
-                self._waiting.extendleft(reversed(singles))
-            self.ahead(())
+                self._waiting.setdefault(batch.region, deque()).extendleft(reversed(singles))
+                self._start_threads()
             return
         for question, answer in zip(claimed, answers, strict=True):
             self._answers.put(question, answer)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import Matcher
-from pytest_telemetry_gate.support.records import from_known
 
 __all__ = ["Episode", "Evaluation", "Events", "Rule", "Silence"]
 
@@ -100,7 +100,7 @@ class Events:
             complete=wire["complete"] is True,
             episodes=tuple(_episode(one) for one in wire.get("episodes", ())),
             rules=tuple(_rule(one) for one in wire.get("rules", ())),
-            evaluations=tuple(from_known(Evaluation, one) for one in wire.get("evaluations", ())),
+            evaluations=tuple(from_wire(Evaluation, one) for one in wire.get("evaluations", ())),
             silences=tuple(_silence(one) for one in wire.get("silences", ())),
             reason=str(wire.get("reason", "")),
         )
@@ -138,7 +138,7 @@ def _episode(wire: Mapping[str, Any]) -> Episode:
 
 def _silence(wire: Mapping[str, Any]) -> Silence:
     matchers = tuple((str(name), str(op), str(value)) for name, op, value in wire["matchers"])
-    return from_known(Silence, {**wire, "matchers": matchers})
+    return from_wire(Silence, wire, matchers=matchers)
 
 
 def _rule(wire: Mapping[str, Any]) -> Rule:

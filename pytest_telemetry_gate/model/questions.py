@@ -49,8 +49,8 @@ class Question:
 
     def to_wire(self) -> list[Any]:
         """Return builtins for other processes: the name of the kind and the fields."""
-        name = next(name for name, kind in KINDS.items() if kind is type(self))
-        fields = (one.name for one in dataclasses.fields(self) if one.compare)
+        name, kind = next((name, kind) for name, kind in KINDS.items() if isinstance(self, kind))
+        fields = (one.name for one in dataclasses.fields(kind) if one.compare)
         return [name, {name: getattr(self, name) for name in fields}]
 
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as builtins and back: how dossiers cross processes and files.
+"""Dataclasses as builtins and back: how dossiers cross processes, and how captures and events are read from files.
 
 What is left at its default is left out, and whoever reads ignores keys that he does not know, so that a newer writer
 and an older reader understand each other. Not pydantic's TypeAdapter: it refuses texts with half a surrogate pair,
@@ -76,7 +76,7 @@ def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
 @lru_cache(maxsize=256)
 def _readers(kind: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     hints = get_type_hints(kind)
-    return tuple((one.name, _reader(hints[one.name])) for one in dataclasses.fields(kind))
+    return tuple((one.name, _reader(hints[one.name])) for one in dataclasses.fields(kind) if one.init)
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
@@ -90,6 +90,9 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         if Ellipsis in arguments:
             return lambda value: tuple(map(readers[0], value))
         return lambda value: tuple(read(one) for read, one in zip(readers, value, strict=True))
+    if origin is list:
+        read = _reader(arguments[0])
+        return lambda value: [read(one) for one in value]
     if origin is not None and issubclass(origin, Mapping):
         read = _reader(arguments[1])
         return lambda value: {str(key): read(one) for key, one in value.items()}

@@ -14,7 +14,7 @@ from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
 
-__all__ = ["CheckItem", "GateFile"]
+__all__ = ["CheckItem", "GateFile", "order_by_region"]
 
 
 class GateFile(TelemetryFile):
@@ -92,3 +92,24 @@ class CheckItem(TelemetryItem):
     def judge(self) -> Dossier:
         """Judge the check."""
         return self.run.judge(self.check, self.environment)
+
+
+def order_by_region(items: list[pytest.Item]) -> None:
+    """Put the checks of each suite in the order of its regions: what one region holds is read, used and forgotten.
+
+    Checks that judge all regions come last; other items keep their places.
+    """
+    places = [place for place, item in enumerate(items) if isinstance(item, CheckItem)]
+    checks = [item for item in items if isinstance(item, CheckItem)]
+    suites = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in checks))}
+    regions = {
+        id(item.environment): {name: number for number, name in enumerate(item.environment.regions)}
+        for item in checks
+    }
+
+    def rank(item: CheckItem) -> tuple[int, int]:
+        known = regions[id(item.environment)]
+        return suites[item.path], known.get(item.check.region, len(known))
+
+    for place, item in zip(places, sorted(checks, key=rank), strict=True):
+        items[place] = item

@@ -20,7 +20,7 @@ from pytest_telemetry_gate.plugin.carried import (
     put_on_report,
     read_report,
 )
-from pytest_telemetry_gate.plugin.check_items import CheckItem
+from pytest_telemetry_gate.plugin.check_items import CheckItem, order_by_region
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
 from pytest_telemetry_gate.plugin.report_properties import ReportProperties
@@ -68,12 +68,16 @@ class RunHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints."""
+        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints.
+
+        Checks are put in the order of their regions first, so that whoever orders items otherwise has the last word.
+        """
         self.run.role.check_usable()
         elsewhere = [item for item in items if is_not_chosen(item)]
         if elsewhere:
             items[:] = [item for item in items if not is_not_chosen(item)]
             self._config.hook.pytest_deselected(items=elsewhere)
+        order_by_region(items)
         self.run.denominator.collect(tests=sum(map(uses_telemetry, items)))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_telemetry_gate.errors import CorpusError
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData
-from pytest_telemetry_gate.support.records import from_known
 
 __all__ = [
     "CAPTURE_VERSION",
@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 OWN_RECEIVER = frozenset({"cli", "python"})  # kinds of drives that export to a receiver of their own
+_PARTS = ("driven", "requests", "lags")  # every capture has them: none is not the same as not written
 CAPTURE_VERSION = 1  # of the wire; a capture without one is of version 1
 
 
@@ -149,12 +150,10 @@ class CapturedCase:
         """
         try:
             require_known_version(wire)
-            parts = {
-                "driven": from_known(DriveResult, wire["driven"]),
-                "requests": [from_known(ExportRequest, request) for request in wire["requests"]],
-                "lags": [from_known(CounterLag, lag) for lag in wire["lags"]],
-            }
-            return from_known(cls, {**wire, **parts})
-        except (AttributeError, KeyError, TypeError) as error:
+            if missing := [name for name in _PARTS if name not in wire]:
+                message = f"not a capture: {missing[0]!r} is missing"
+                raise CorpusError(message)
+            return from_wire(cls, wire)
+        except (AttributeError, TypeError) as error:
             message = f"not a capture: {error}"
             raise CorpusError(message) from None

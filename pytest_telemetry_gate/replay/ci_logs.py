@@ -17,12 +17,12 @@ from urllib.parse import urljoin, urlsplit
 
 from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
 from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
 from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.drivers import resolve
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
 from pytest_telemetry_gate.sources.http.addresses import shown_url
-from pytest_telemetry_gate.support.records import from_known
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci_logs", "undecided_ci"]
@@ -71,7 +71,7 @@ class CiComparison:
         """
         require_known_version(wire)
         try:
-            return cls(*(from_known(CiRates, wire.get(side) or {}) for side in ("before", "after")))
+            return cls(*(from_wire(CiRates, wire.get(side) or {}) for side in ("before", "after")))
         except TypeError as error:
             message = f"not the figures of CI logs: {error}"
             raise CorpusError(message) from None

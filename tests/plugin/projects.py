@@ -54,6 +54,11 @@ EVENTS = Events(
 )
 
 
+def said(result: pytest.RunResult) -> str:
+    """Return everything that a run wrote."""
+    return result.stdout.str() + result.stderr.str()
+
+
 @dataclass
 class Files:
     """Writes the files of a project below a folder."""

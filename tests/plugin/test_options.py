@@ -8,15 +8,11 @@ import jsonschema
 import pytest
 import yaml
 from gates import START, UP, series
-from projects import CONFIG, HEAD
+from projects import CONFIG, HEAD, said
 
 from pytest_telemetry_gate.recording import Recording
 
 TWO_ENVIRONMENTS = CONFIG + "  other: {source: recording, path: other.telemetry.zip}\n"
-
-
-def said(result: pytest.RunResult) -> str:
-    return result.stdout.str() + result.stderr.str()
 
 
 def test_an_unknown_environment_is_a_usage_error_that_lists_the_known_ones(project):

@@ -53,7 +53,7 @@ TOOL = """\
 import os, sys, time
 fault = os.environ.get("FAULT", "")
 if fault == "hang":
-    time.sleep(60)
+    time.sleep(600)
 if fault == "exit":
     sys.exit("no such language")
 from opentelemetry import trace
@@ -140,7 +140,7 @@ def test_a_command_that_hangs_is_killed_in_time(replay: Project, monkeypatch: py
     replay.file("qa.replay.yaml", (HEAD + CASES).replace("timeout: 20s", "timeout: 500ms"))
     started = time.monotonic()
     result = replay.run("-k", "python", "--telemetry-partial")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 600 / 10
     result.stdout.fnmatch_lines(["*timeout: killed with its process group after 0.5 s*"])
 
 

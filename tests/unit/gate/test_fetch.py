@@ -113,6 +113,20 @@ def test_a_slow_region_does_not_hold_up_the_other():
     assert all(spool.get(one, 5.0) is not None for one in slow)
 
 
+def test_regions_have_their_first_answers_together_however_many_questions_wait_for_one():
+    order = []
+
+    def ask(questions):
+        order.append(questions[0].region)
+        return [answer(one) for one in questions]
+
+    spool = SharedAnswers()
+    asked = [Instant(region, f"m{n}[5m]", 100.0) for region in ("eu", "us") for n in range(10)]
+    Fetcher(ask, spool, threads=2, limits=LIMITS).ahead(batches(asked))
+    assert all(spool.get(one, 5.0) is not None for one in asked)
+    assert "us" in order[:3]
+
+
 def test_what_cannot_be_asked_together_is_asked_one_by_one():
     sizes = []
 

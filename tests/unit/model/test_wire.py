@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_telemetry_gate.support.records import from_known
+from pytest_telemetry_gate.model.wire import from_wire, to_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,25 +13,36 @@ class Point:
 
 
 def test_keys_that_nobody_knows_are_ignored():
-    assert from_known(Point, {"x": 1.0, "z": 3.0, "": None}) == Point(1.0)
+    assert from_wire(Point, {"x": 1.0, "z": 3.0, "": None}) == Point(1.0)
 
 
 def test_a_field_that_is_computed_is_not_read():
-    assert from_known(Point, {"x": 1.0, "derived": 9.0}).derived == 1.0
+    assert from_wire(Point, {"x": 1.0, "derived": 9.0}).derived == 1.0
 
 
 def test_a_field_without_a_default_must_be_there():
     with pytest.raises(TypeError, match="'x'"):
-        from_known(Point, {"y": 1.0})
+        from_wire(Point, {"y": 1.0})
 
 
 @pytest.mark.parametrize("other", [3, None])
 def test_what_is_no_mapping_is_a_type_error(other):
     with pytest.raises(TypeError):
-        from_known(Point, other)
+        from_wire(Point, other)
 
 
 @pytest.mark.parametrize("other", [["x"], "x"])
 def test_a_list_or_text_with_the_name_of_a_field_is_a_type_error(other):
     with pytest.raises(TypeError):
-        from_known(Point, other)
+        from_wire(Point, other)
+
+
+@dataclass
+class Path:
+    points: list[Point] = field(default_factory=list)
+
+
+def test_a_list_of_dataclasses_is_read_as_deep_as_it_goes():
+    path = Path([Point(1.0), Point(2.0, 3.0)])
+    assert to_wire(path) == {"points": [{"x": 1.0}, {"x": 2.0, "y": 3.0}]}
+    assert from_wire(Path, {"points": [{"x": 1.0, "later": 1}, {"x": 2.0, "y": 3.0}]}) == path
