@@ -1,7 +1,7 @@
 """``alerts:`` - how many alerts fired since the rollout, with proof that it would be known.
 
-Zero alerts mean nothing where nobody was looking. A limit that is broken is broken; one that is kept needs a history
-without holes and rules that were evaluated all the time.
+Zero alerts prove nothing if nobody was looking. A broken limit is broken in any case; a limit that is kept also needs
+a history without holes and rules that were evaluated all the time.
 """
 
 from __future__ import annotations
@@ -73,17 +73,21 @@ class Alerts(Criterion):
         if not isinstance(answer.value, Events):
             return decide(check, (), collect_evidence(check, answer, query=query))
         events = answer.value
-        matching = [one for one in events.episodes if _matches({**one.labels, "alertname": one.name}, match)]
+        matching = [
+            episode
+            for episode in events.episodes
+            if _matches({**episode.labels, "alertname": episode.name}, match)
+        ]
         rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
         doubt = find_holes(check, events) or self._unproven(check, events, rules, answers)
-        silences = tuple(one for one in events.silences if one.may_hide(match))
+        silences = tuple(silence for silence in events.silences if silence.may_hide(match))
         proof = EventFacts(rules=tuple(rules), evaluations=_evaluations(events, rules), silences=silences)
         evidence = collect_evidence(check, answer, query=query, doubt=doubt)
         dossier = count_episodes(check, matching, evidence, "alert", proof)
         if not silences:
             return dossier
-        # Whoever was to be told was not: the count is right all the same, but somebody should know.
-        hidden = [_describe_silence(one) for one in silences]
+        # Nobody was notified of these alerts. The count is right, but the reader should know.
+        hidden = [_describe_silence(silence) for silence in silences]
         outcome = Outcome.WARN if dossier.outcome is Outcome.PASS else dossier.outcome
         return dossier.revise(
             outcome=outcome,
@@ -97,7 +101,7 @@ class Alerts(Criterion):
         if not rules:
             known = ", ".join(sorted({rule.alert for rule in events.rules})) or "none"
             return f"no alerting rule matches {_alerts_query(self.alerts.match)} (rules known: {known})"
-        evaluations = {one.group: one for one in events.evaluations}
+        evaluations = {evaluation.group: evaluation for evaluation in events.evaluations}
         for group in sorted({rule.group for rule in rules}):
             evaluation = evaluations.get(group)
             if evaluation is None:
@@ -130,7 +134,7 @@ class Alerts(Criterion):
 
 def _evaluations(events: Events, rules: Sequence[Rule]) -> tuple[Evaluation, ...]:
     groups = {rule.group for rule in rules}
-    return tuple(one for one in events.evaluations if one.group in groups)
+    return tuple(evaluation for evaluation in events.evaluations if evaluation.group in groups)
 
 
 def _describe_silence(silence: Silence) -> str:

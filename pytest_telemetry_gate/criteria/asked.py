@@ -20,7 +20,11 @@ _MAX_LISTED = 10  # series of an answer, and episodes
 
 def describe_questions(check: Check, answers: Answers) -> tuple[Asked, ...]:
     """Return every question of a check that was asked, with its answer."""
-    return tuple(_describe(one, answers[one]) for one in check.questions() if one in answers.answers)
+    return tuple(
+        _describe(question, answers[question])
+        for question in check.questions()
+        if question in answers.answers
+    )
 
 
 def _describe(question: Question, answer: Answer) -> Asked:
@@ -75,19 +79,20 @@ def _describe_value(answer: Answer) -> Iterator[str]:
 
 def _describe_events(events: Events) -> Iterator[str]:
     episodes = [
-        f"{one.name} {_selector(one.labels)} from {format_time(one.start)}" for one in events.episodes
+        f"{episode.name} {_selector(episode.labels)} from {format_time(episode.start)}"
+        for episode in events.episodes
     ]
     yield from _first(episodes, "episodes")
     rules = f"{len(events.rules)} rule{'' if len(events.rules) == 1 else 's'} known"
     proofs = [
-        f"{one.group} evaluated, longest gap {format_short_duration(one.longest_gap)}"
-        for one in events.evaluations
+        f"{evaluation.group} evaluated, longest gap {format_short_duration(evaluation.longest_gap)}"
+        for evaluation in events.evaluations
     ]
     yield f"{rules}; {'; '.join(proofs) or 'no proof of evaluation'}"
 
 
 def _describe_capture(answer: Answer) -> Iterator[str]:
-    """Yield what a case did and how much came of it: its spans would fill pages."""
+    """Yield what a case did and how much it exported; its spans would fill pages."""
     if not isinstance(answer.value, Capture):
         yield f"error: {answer.error}" if answer.error else answer.extent
         return
@@ -96,7 +101,7 @@ def _describe_capture(answer: Answer) -> Iterator[str]:
         yield f"before {content.get('before')}, after {content.get('after')}"
         return
     requests, driven = content["requests"], content["driven"]
-    size = sum(one["body"] for one in requests)
+    size = sum(request["body"] for request in requests)
     yield f"{driven['error'] or driven['summary']}; {len(requests)} export requests, {size:,} bytes"
     for lag in content["lags"]:
         seen, expected = lag["seen"], lag["wanted"]

@@ -35,7 +35,7 @@ class Reference:
 
 
 def baseline_questions(check: Check, text: str) -> Iterable[Question]:
-    """Yield what must be asked to know the baseline; ``text`` is the criterion's own query, not expanded yet."""
+    """Yield the questions that give the baseline; ``text`` is the criterion's query, not expanded yet."""
     other = _query(check, text)
     if other is not None:
         query, time = other
@@ -70,19 +70,19 @@ def find_reference(check: Check, text: str, answers: Answers) -> Reference | Non
 
 
 def find_stated_reference(check: Check, answers: Answers) -> Reference | None:
-    """Return the baseline if it is stated as a number or in a file; what cannot be asked again has no other."""
+    """Return the baseline if it is a number or in a file: for criteria that cannot be asked again at another time."""
     return find_reference(check, "", answers) if is_stated(check) else None
 
 
 def is_stated(check: Check) -> bool:
-    """Tell whether the baseline is a number that somebody has written down, so that nothing need be asked."""
+    """Tell whether the baseline is a written number, so that no question is needed."""
     baseline = _baseline(check)
     return isinstance(baseline, float) or (baseline is not None and baseline.file is not None)
 
 
 def _baseline(check: Check) -> Baseline | float | None:
-    own = check.criterion.baseline
-    return check.suite.baseline if own is None else own
+    baseline = check.criterion.baseline
+    return check.suite.baseline if baseline is None else baseline
 
 
 def _query(check: Check, text: str) -> tuple[Query, float] | None:

@@ -1,8 +1,8 @@
-"""``count:`` - by how much counters have grown since the rollout, exactly.
+"""``count:`` - the exact growth of counters since the rollout.
 
-``increase()`` extrapolates to the edges of the window and says 0 for a counter that was born at 1; here the raw
-samples are subtracted, the value before each reset added (``extrapolatedRate`` in Prometheus' ``functions.go``
-corrects resets the same way), and a counter that was born in the window is counted from 0.
+``increase()`` extrapolates to the edges of the window and gives 0 for a counter whose first sample is 1. Here the raw
+samples are subtracted and the value before each reset is added (``extrapolatedRate`` in Prometheus' ``functions.go``
+corrects resets the same way). A counter that first appears in the window counts from 0.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Count", "growth"]
 
-_BEFORE = 300.0  # seconds in which the sample before the window is looked for: Prometheus' lookback
+_BEFORE = 300.0  # seconds before the window that may hold the sample to start from: Prometheus' lookback
 
 
 class Count(Criterion):
@@ -77,26 +77,28 @@ class Count(Criterion):
     def _window(self, check: Check) -> Query:
         return check.query("range", f"{self.count}[{format_duration(check.range)}]")
 
-    def _of_targets(self, check: Check, window: Query, own: Coverage, answers: Answers) -> Coverage:
+    def _of_targets(self, check: Check, window: Query, measured: Coverage, answers: Answers) -> Coverage:
         up = up_selector(check, window)
         stand_in = measure_up(check, up, check.range, answers)
         if stand_in.share is None or stand_in.share < self.coverage:
-            return Coverage(stand_in.share, f"{own.reason}; {stand_in.reason}", stand_in.error or own.error)
+            return Coverage(
+                stand_in.share, f"{measured.reason}; {stand_in.reason}", stand_in.error or measured.error
+            )
         return stand_in
 
 
 def growth(matrix: Matrix, start: float) -> float:
-    """Return by how much the counters of a matrix of raw samples grew after ``start`` (seconds), summed.
+    """Return the summed growth after ``start`` (seconds) of the counters in a matrix of raw samples.
 
-    A series without a sample at or before ``start`` was born in the window and counts from 0; a sample lower than
-    the one before it is a reset and counts whole.
+    A series without a sample at or before ``start`` is new and counts from 0. A sample that is lower than the one
+    before it is a reset and counts whole.
     """
-    total = []
+    growths = []
     for values, present in zip(matrix.values, matrix.present, strict=True):
         times, samples = matrix.times[present], values[present]
         before = int(np.searchsorted(times, start, side="right"))
         base = [samples[before - 1]] if before else [0.0]
         steps = np.diff(np.concatenate((base, samples[before:])))
         rises = np.where(steps < 0, samples[before:], steps)
-        total.append(math.fsum(rises[rises != 0].tolist()))  # most counters stand still most of the time
-    return math.fsum(total)
+        growths.append(math.fsum(rises[rises != 0].tolist()))  # most counters stand still most of the time
+    return math.fsum(growths)

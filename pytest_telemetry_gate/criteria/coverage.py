@@ -1,9 +1,9 @@
-"""Coverage: which share of the time that a query looks at holds data, asked of the source as PromQL.
+"""Coverage: the share of a query's time window that holds data, asked of the source as PromQL.
 
 Two questions for each selector:
 1. The samples of its longest series. Exact for series that live throughout.
 2. Slots with at least one sample, minus one for partial edge slots. Covers series that replace each other (restarts).
-The larger share counts; of several jobs the smallest.
+The larger of the two shares counts; with several jobs, the job with the smallest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SPARSE = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # exist only while somethin
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A share from 0 to 1, or None where it cannot be told; ``reason`` says of which selector, for people."""
+    """A share from 0 to 1, or None if it is unknown; ``reason`` names the selector, for people."""
 
     share: float | None
     reason: str = ""
@@ -52,7 +52,7 @@ class Coverage:
 class _Span:
     """The samples a selector may read: those of ``selector`` in the ``window`` seconds up to ``end``.
 
-    Thousands of checks of many regions ask the same texts, which are one object each.
+    Thousands of checks in many regions ask the same texts; each text is interned, so it is one object.
     """
 
     selector: str
@@ -76,16 +76,16 @@ class _Span:
         return float(max(1, math.ceil(self.window / _SLOTS)))
 
     def by_slots(self, filled: float, interval: float) -> float:
-        """Return the seconds of the window that so many filled slots stand for, at seconds between scrapes."""
+        """Return how many seconds of the window the filled slots cover; ``interval`` is the seconds between scrapes."""
         return (filled - 1) * self.slot if self.slot >= 2 * interval else 0.0
 
     def most_slots(self, semantics: str) -> float:
-        """Return how many slots a window can have; before Prometheus 3 one more, as it is closed at both ends."""
+        """Return how many slots a window can have; in Prometheus 2 one more, as its windows include both ends."""
         return math.ceil(self.window / self.slot) if semantics == "3" else self.window // self.slot + 1
 
 
 def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Instant]:
-    """Yield what must be asked to know the coverage of an expression at a time (seconds)."""
+    """Yield the questions that give the coverage of an expression at a time (seconds)."""
     for span in _spans(check, query, time):
         yield span.samples(check.region)
         yield span.slots(check.region)
@@ -97,11 +97,15 @@ def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Inst
 def measure_coverage(check: Check, query: Query, time: float, answers: Answers) -> Coverage:
     """Return the smallest coverage of the selectors in an expression; 1 where it has none.
 
-    With ``up:`` in the criterion, or for ``ALERTS``, the coverage of the targets' ``up`` stands in for that of
-    series that may not exist.
+    With ``up:`` in the criterion, or for ``ALERTS``, the series may not exist; then the coverage of the targets' ``up``
+    stands in for theirs.
     """
-    each = [_measure(check, span, answers) for span in _spans(check, query, time)]
-    worst = min(each, key=lambda one: -1.0 if one.share is None else one.share, default=Coverage(1.0))
+    coverages = [_measure(check, span, answers) for span in _spans(check, query, time)]
+    worst = min(
+        coverages,
+        key=lambda coverage: -1.0 if coverage.share is None else coverage.share,
+        default=Coverage(1.0),
+    )
     enough = worst.share is not None and worst.share >= check.criterion.coverage
     if enough or worst.error or (check.criterion.up is None and not _sparse(query)):
         return worst
@@ -109,7 +113,7 @@ def measure_coverage(check: Check, query: Query, time: float, answers: Answers) 
 
 
 def up_selector(check: Check, query: Query) -> str:
-    """Return the selector of the targets' ``up``: the criterion's own, else by the job and instance matched."""
+    """Return the selector of the targets' ``up``: the criterion's, else one with the query's job and instance matchers."""
     if check.criterion.up is not None:
         return check.query("up", check.criterion.up).text
     matchers = {
@@ -123,7 +127,7 @@ def up_selector(check: Check, query: Query) -> str:
 
 
 def up_questions(check: Check, up: str, window: float) -> Iterable[Instant]:
-    """Yield what must be asked to know for which share of a window (seconds) the targets were up."""
+    """Yield the questions that give the share of a window (seconds) in which the targets were up."""
     span = _Span(up, check.time, window)
     yield span.samples(check.region)
     yield span.slots(check.region)
@@ -153,27 +157,27 @@ def _measure(check: Check, span: _Span, answers: Answers) -> Coverage:
     samples = answers[span.samples(check.region)]
     if samples.error:
         return Coverage(None, error=samples.error)
-    counted = _by_job(samples.value)
-    what = f"{span.selector} over {format_short_duration(span.window)}"
-    if not counted:
-        return Coverage(0.0, f"no samples of {what}")
+    counts = _by_job(samples.value)
+    subject = f"{span.selector} over {format_short_duration(span.window)}"
+    if not counts:
+        return Coverage(0.0, f"no samples of {subject}")
     intervals: dict[str, float] = {}
-    for job in counted:
+    for job in counts:
         interval = answers.interval(check.region, job)
         if interval is None:
             return Coverage(None, f"the scrape interval of job {job!r} is unknown")
         intervals[job] = interval
-    seconds = {job: count * intervals[job] for job, count in counted.items()}
-    most = span.most_slots(samples.semantics)
-    # Slots are looked at only where they can say more than the samples, as they take longer to work out.
-    if any(seconds[job] < min(span.window, span.by_slots(most, intervals[job])) for job in counted):
+    seconds = {job: count * intervals[job] for job, count in counts.items()}
+    most_slots = span.most_slots(samples.semantics)
+    # Slots take longer to evaluate than samples, so they are asked for only where they can raise the share.
+    if any(seconds[job] < min(span.window, span.by_slots(most_slots, intervals[job])) for job in counts):
         slots = answers[span.slots(check.region)]
         if slots.error:
             return Coverage(None, error=slots.error)
         filled = _by_job(slots.value)
         for job, interval in intervals.items():
             seconds[job] = max(seconds[job], span.by_slots(filled.get(job, 0.0), interval))
-    return Coverage(min(1.0, min(seconds.values()) / span.window), what)
+    return Coverage(min(1.0, min(seconds.values()) / span.window), subject)
 
 
 def shortest_window(check: Check, query: Query, time: float) -> float:
@@ -204,6 +208,6 @@ def _spans(check: Check, query: Query, time: float) -> Iterator[_Span]:
     window = check.window or _LOOKBACK
     moment = round(time * 1000)
     yield from dict.fromkeys(
-        _Span(one.selector, one.end / 1000, one.length / 1000 or window)
-        for one in spans(query.expr, moment, moment)
+        _Span(span.selector, span.end / 1000, span.length / 1000 or window)
+        for span in spans(query.expr, moment, moment)
     )

@@ -1,4 +1,4 @@
-"""Decide about a value against a limit, a baseline and the levels: the one place where pass and fail of values are decided."""
+"""Decide about a value by its limit, baseline and levels. Pass and fail of values are decided nowhere else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """An outcome, why, and the id of what was noticed; a plain pass has none."""
+    """An outcome, its reason, and the id of its finding; a plain pass has no finding."""
 
     outcome: Outcome
     reason: str
@@ -57,7 +57,7 @@ def decide(
 
     ``fail`` is outside the limit or the tolerance; ``warn`` is inside with the variance at level warn or crit;
     ``inconclusive`` is whatever cannot be decided: NaN, infinities, several values without ``reduce``, a
-    tolerance without a usable baseline. A broken limit decides before a missing baseline does.
+    tolerance without a usable baseline. A broken limit is a failure even where the baseline is missing.
     """
     terms = check.criterion
     facts = [SeriesFacts(tuple(labels), tuple(values))] if len(values) > 1 and labels else []
@@ -137,7 +137,7 @@ def _measure(terms: Terms, levels: Levels | None, value: float, baseline: float 
 def _find_problem(
     terms: Terms, values: Sequence[float], labels: Sequence[Mapping[str, str]]
 ) -> Problem | None:
-    """Return why no single number can be made of the values, or None."""
+    """Return why the values do not give one number, or None."""
     if not values:
         return Problem(Outcome.INCONCLUSIVE, "no data", "data.none")
     if len(values) > 1 and terms.reduce is None:
@@ -152,24 +152,26 @@ def _find_problem(
 
 
 def _differing_labels(labels: Sequence[Mapping[str, str]]) -> str:
-    """Name the first series by the labels in which they differ, in an order that no source decides."""
-    differing = {key for one in labels for key in one if any(other.get(key) != one[key] for other in labels)}
+    """Name the first series by the labels in which they differ, in an order that is the same for every source."""
+    differing = {
+        key for series in labels for key in series if any(other.get(key) != series[key] for other in labels)
+    }
     names = [
-        "{" + ", ".join(f"{k}={one[k]!r}" for k in sorted(differing & set(one))) + "}"
-        for one in sorted(labels, key=lambda one: sorted(one.items()))[:3]
+        "{" + ", ".join(f"{k}={series[k]!r}" for k in sorted(differing & set(series))) + "}"
+        for series in sorted(labels, key=lambda series: sorted(series.items()))[:3]
     ]
     return ", ".join(names) + (", ..." if len(labels) > len(names) else "")
 
 
 def _reduce(terms: Terms, values: Sequence[float], baseline: float | None) -> float:
-    """Make one value of several: ``all`` is decided by the worst one, ``any`` by the best."""
+    """Reduce several values to one: ``all`` is decided by the worst of them, ``any`` by the best."""
     reducers: dict[str, Callable[[Sequence[float]], float]] = {
         "max": max,
         "min": min,
         "sum": math.fsum,
-        "avg": lambda many: math.fsum(many) / len(many),
-        "all": lambda many: min(many, key=lambda value: _comfort(terms, value, baseline)),
-        "any": lambda many: max(many, key=lambda value: _comfort(terms, value, baseline)),
+        "avg": lambda numbers: math.fsum(numbers) / len(numbers),
+        "all": lambda numbers: min(numbers, key=lambda value: _comfort(terms, value, baseline)),
+        "any": lambda numbers: max(numbers, key=lambda value: _comfort(terms, value, baseline)),
     }
     return values[0] if len(values) == 1 else float(reducers[terms.reduce or ""](values))
 

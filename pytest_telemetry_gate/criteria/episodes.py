@@ -23,21 +23,25 @@ _MAX_LISTED = 3  # episodes named in a reason; the facts hold all of them
 def count_episodes(
     check: Check, episodes: Sequence[Episode], evidence: Evidence, noun: str, proof: EventFacts
 ) -> Dossier:
-    """Decide about the number of episodes that began since ``check.start``; ``proof`` is what else is known.
+    """Decide about the number of episodes that began since ``check.start``; ``proof`` holds the other facts.
 
-    Episodes carried in from before do not count, but make a warning of a pass.
+    Episodes that were already there at ``check.start`` do not count, but turn a pass into a warning.
     """
-    inside = tuple(one for one in episodes if check.start < one.start <= check.time)
+    inside = tuple(episode for episode in episodes if check.start < episode.start <= check.time)
     carried = tuple(
-        one for one in episodes if one.start <= check.start and (one.end is None or one.end > check.start)
+        episode
+        for episode in episodes
+        if episode.start <= check.start and (episode.end is None or episode.end > check.start)
     )
     facts = dataclasses.replace(proof, episodes=inside, carried_in=carried)
     dossier = decide(check, (float(len(inside)),), evidence).revise(facts=[facts])
-    parts = [_describe(one) for one in inside[:_MAX_LISTED]]
+    parts = [_describe(episode) for episode in inside[:_MAX_LISTED]]
     if len(inside) > _MAX_LISTED:
         parts.append(f"and {len(inside) - _MAX_LISTED} more")
     if carried:
-        before = "carried in from before: " + ", ".join(_describe(one) for one in carried[:_MAX_LISTED])
+        before = "carried in from before: " + ", ".join(
+            _describe(episode) for episode in carried[:_MAX_LISTED]
+        )
         parts.append(before)
         finding = Finding("events.carried_in", Outcome.WARN, check.criterion.id, before)
         outcome = Outcome.WARN if dossier.outcome is Outcome.PASS else dossier.outcome
@@ -57,7 +61,11 @@ def find_holes(check: Check, events: Events) -> str:
     return ""
 
 
-def _describe(one: Episode) -> str:
-    labels = ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()) if key != "alertname")
-    length = "still there" if one.end is None else f"for {format_short_duration(one.end - one.start)}"
-    return f"{one.name}{{{labels}}} at {format_time(one.start)} {length}"
+def _describe(episode: Episode) -> str:
+    labels = ", ".join(
+        f"{key}={value}" for key, value in sorted(episode.labels.items()) if key != "alertname"
+    )
+    length = (
+        "still there" if episode.end is None else f"for {format_short_duration(episode.end - episode.start)}"
+    )
+    return f"{episode.name}{{{labels}}} at {format_time(episode.start)} {length}"

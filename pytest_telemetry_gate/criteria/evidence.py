@@ -23,7 +23,7 @@ __all__ = ["Evidence", "Problem", "collect_evidence", "read_series"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a value cannot be used at all, which outcome that is, and the id of the finding that says so."""
+    """Why a value cannot be used at all, the outcome that follows, and the id of the finding that says so."""
 
     outcome: Outcome
     reason: str
@@ -69,9 +69,9 @@ def read_series(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[f
 
 
 def _source(answer: Answer) -> str:
-    """Return where an answer came from, and where there was nothing, what span of time could have been found there.
+    """Return where an answer came from; for an empty answer also the span of time that the source has data of.
 
-    Not in the reason, which is the same for a recording and the server that it was made from.
+    This is no part of the reason: a recording must give the same reason as the server that it was made from.
     """
     nothing = isinstance(answer.value, Vector) and not answer.value.labels
     return f"{answer.source} ({answer.extent})" if nothing and answer.extent else answer.source

@@ -47,6 +47,6 @@ class Incidents(Criterion):
         query = "incidents" if kind is None else f"incidents of kind {kind}"
         if not isinstance(answer.value, Events):
             return decide(check, (), collect_evidence(check, answer, query=query))
-        matching = [one for one in answer.value.episodes if kind in (None, one.kind)]
+        matching = [episode for episode in answer.value.episodes if kind in (None, episode.kind)]
         evidence = collect_evidence(check, answer, query=query, doubt=find_holes(check, answer.value))
         return count_episodes(check, matching, evidence, kind or "incident", EventFacts())

@@ -17,7 +17,7 @@ Allowed: TypeAlias = frozenset[str]
 VALUES: Allowed = frozenset({"scalar", "vector"})
 SELECTOR: Allowed = frozenset({"selector"})
 
-# Functions and aggregations whose result is in the unit of what they are given
+# Functions and aggregations whose result has the unit of their argument
 _KEEPS_UNIT = frozenset(
     [
         "avg_over_time",

@@ -1,4 +1,4 @@
-"""``ratio:`` - the share of other checks that came out as wanted, over all of them.
+"""``ratio:`` - the share of other checks that have one of the wanted verdicts.
 
 The other checks are judged again from their own answers, never read from other items, so that selection, order
 and worker processes cannot change the share; the denominator is every check that the suite has at the checkpoint.
@@ -55,7 +55,7 @@ class Ratio(Criterion):
         for group in self.ratio.of:
             if group not in suite.groups:
                 yield "ratio", f"unknown group {group!r}{suggest(group, suite.groups)}"
-            elif any(isinstance(one, Ratio) for one in suite.groups[group]):
+            elif any(isinstance(criterion, Ratio) for criterion in suite.groups[group]):
                 yield "ratio", f"group {group!r} holds a ratio: a ratio of ratios has no fixed denominator"
 
     def questions(self, check: Check) -> Iterable[Question]:
@@ -81,11 +81,11 @@ class Ratio(Criterion):
         if not members:
             reason = "no check of these groups applies at this checkpoint"
             return decide(check, (), Evidence(problem=Problem(Outcome.INCONCLUSIVE, reason, "members.none")))
-        others = [one for one in members if not one.counts]
+        others = [member for member in members if not member.counts]
         good = len(members) - len(others)
         dossier = decide(check, (good / len(members),), Evidence({"source": "suite"}))
         text = f"{good} of {len(members)} checks"
         if others:
-            named = ", ".join(f"{one.criterion} {one.outcome}" for one in others[:_MAX_LISTED])
+            named = ", ".join(f"{member.criterion} {member.outcome}" for member in others[:_MAX_LISTED])
             text += f"; not: {named}{', ...' if len(others) > _MAX_LISTED else ''}"
         return dossier.revise(reason=f"{dossier.verdict.reason}; {text}", facts=[MemberFacts(tuple(members))])

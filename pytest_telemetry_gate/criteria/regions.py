@@ -1,6 +1,6 @@
 """``combine:`` - one verdict over all regions of an environment instead of one for each.
 
-A region that cannot tell makes the whole an error or inconclusive, also where ``any`` would be content without it.
+A region without a decision makes the whole an error or inconclusive, even if another region would satisfy ``any``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _UNDECIDED = frozenset({Outcome.ERROR, Outcome.INCONCLUSIVE})
 
 
 def combine_regions(check: Check, answers: Answers) -> Dossier:
-    """Judge a check in every region and make one verdict of theirs.
+    """Judge a check in every region and make one verdict of all.
 
     ``all`` is the worst of them, ``any`` the best, ``max`` the one with the largest value; ``sum`` decides about the
     sum of the values against the limit, and against the sum of the baselines unless one is stated for the whole.
@@ -38,8 +38,8 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
     if failure:
         return check.dossier(Outcome.ERROR, failure)
     dossiers = [check.criterion.judge(check.within(region), answers) for region in check.regions]
-    facts = MemberFacts(tuple(Member.from_verdict(one.verdict) for one in dossiers))
-    undecided = [one for one in dossiers if one.outcome in _UNDECIDED]
+    facts = MemberFacts(tuple(Member.from_verdict(dossier.verdict) for dossier in dossiers))
+    undecided = [dossier for dossier in dossiers if dossier.outcome in _UNDECIDED]
     if undecided:
         dossier = _take(check, _worst_verdict(undecided))
     elif check.criterion.combine == "any":
@@ -47,15 +47,15 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
     elif check.criterion.combine == "max":
         dossier = _take(check, max(dossiers, key=_value))
     elif check.criterion.combine == "sum":
-        dossier = _sum(check, [one.verdict for one in dossiers])
+        dossier = _sum(check, [dossier.verdict for dossier in dossiers])
     else:
         dossier = _take(check, _worst_verdict(dossiers))
     return dossier.revise(facts=[facts], steps=[Step("combine", f"{check.criterion.combine} of the regions")])
 
 
 def _worst_verdict(dossiers: Sequence[Dossier]) -> Dossier:
-    verdict = worst_verdict([one.verdict for one in dossiers])
-    return next(one for one in dossiers if one.verdict is verdict)
+    verdict = worst_verdict([dossier.verdict for dossier in dossiers])
+    return next(dossier for dossier in dossiers if dossier.verdict is verdict)
 
 
 def _value(dossier: Dossier) -> float:
@@ -76,23 +76,25 @@ def _take(check: Check, dossier: Dossier) -> Dossier:
 
 
 def _sum(check: Check, verdicts: Sequence[Verdict]) -> Dossier:
-    values = [one.value for one in verdicts if one.value is not None]
+    values = [verdict.value for verdict in verdicts if verdict.value is not None]
     reference = None
-    baselines = [one.baseline for one in verdicts if one.baseline is not None]
+    baselines = [verdict.baseline for verdict in verdicts if verdict.baseline is not None]
     if len(baselines) == len(verdicts):
         total = baselines[0] if is_stated(check) else math.fsum(baselines)
         reference = Reference(verdicts[0].baseline_name, total)
     evidence = Evidence(
         {
             "query": verdicts[0].query,
-            "source": ", ".join(dict.fromkeys(one.source for one in verdicts)),
+            "source": ", ".join(dict.fromkeys(verdict.source for verdict in verdicts)),
             "semantics": verdicts[0].semantics,
             "link": verdicts[0].link,
-            "digest": hashlib.sha256("".join(one.digest for one in verdicts).encode()).hexdigest(),
-            "warnings": tuple(dict.fromkeys(text for one in verdicts for text in one.warnings)),
-            "coverage": min((one.coverage for one in verdicts if one.coverage is not None), default=None),
+            "digest": hashlib.sha256("".join(verdict.digest for verdict in verdicts).encode()).hexdigest(),
+            "warnings": tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
+            "coverage": min(
+                (verdict.coverage for verdict in verdicts if verdict.coverage is not None), default=None
+            ),
         }
     )
     dossier = decide_value(check, math.fsum(values), evidence, reference)
-    parts = ", ".join(f"{one.region} {format_value(one.value, one.unit)}" for one in verdicts)
+    parts = ", ".join(f"{verdict.region} {format_value(verdict.value, verdict.unit)}" for verdict in verdicts)
     return dossier.revise(reason=f"{dossier.verdict.reason}; sum of {parts}")

@@ -45,7 +45,12 @@ class Spread(Criterion):
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield what is wrong where the criterion does not exist or is judged over all regions itself."""
         yield from super().problems(suite)
-        others = {one.id: one for criteria in suite.groups.values() for one in criteria if one is not self}
+        others = {
+            criterion.id: criterion
+            for criteria in suite.groups.values()
+            for criterion in criteria
+            if criterion is not self
+        }
         other = others.get(self.spread.of)
         if other is None:
             yield "spread", f"unknown criterion {self.spread.of!r}{suggest(self.spread.of, others)}"
@@ -64,15 +69,15 @@ class Spread(Criterion):
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the difference; a region without a variance leaves it open, and one region has no spread."""
-        members = [Member.from_verdict(judge(one, answers).verdict) for one in self.members(check)]
+        members = [Member.from_verdict(judge(member, answers).verdict) for member in self.members(check)]
         facts = [MemberFacts(tuple(members))]
-        blank = next((one for one in members if one.variance is None), None)
+        blank = next((member for member in members if member.variance is None), None)
         if blank is not None:
             outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
             reason = f"no variance of {self.spread.of} in region {blank.region}: {blank.reason}"
             finding = Finding("spread.no_variance", outcome, blank.region, reason)
             return check.dossier(outcome, reason, findings=[finding], facts=facts)
-        variances = {one.region: one.variance for one in members if one.variance is not None}
+        variances = {member.region: member.variance for member in members if member.variance is not None}
         if len(variances) < 2:
             reason = "a spread needs at least two regions"
             finding = Finding("spread.one_region", Outcome.INCONCLUSIVE, check.criterion.id, reason)
@@ -80,7 +85,7 @@ class Spread(Criterion):
         value = max(variances.values()) - min(variances.values())
         dossier = decide(check, (value,), Evidence({"source": "suite"}))
         unit = members[0].variance_unit
-        each = ", ".join(
+        parts = ", ".join(
             f"{region} {format_change(variance, unit)}" for region, variance in variances.items()
         )
-        return dossier.revise(reason=f"{dossier.verdict.reason}; {each}", facts=facts)
+        return dossier.revise(reason=f"{dossier.verdict.reason}; {parts}", facts=facts)

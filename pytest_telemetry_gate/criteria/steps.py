@@ -1,4 +1,4 @@
-"""The steps that the figures of a verdict tell: coverage, value, baseline, variance, level, limit."""
+"""The steps behind the figures of a verdict: coverage, value, baseline, variance, level, limit."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 An ordinary least squares line through the variances, with the 95 % confidence interval of its slope and the 95 %
 prediction interval of the forecast (Draper and Smith, Applied Regression Analysis, 3rd ed., sections 1.4 and 3.1).
-The variances come from windows of their own, so their errors are taken as independent.
+Each variance comes from a window of its own, so their errors are taken as independent.
 """
 
 from __future__ import annotations
@@ -110,12 +110,12 @@ class Trend(Criterion):
         verdicts = [judge(member, answers).verdict for member in self.members(check)]
         unit = verdicts[-1].variance_unit if verdicts else "%"
         points = tuple(
-            TrendPoint(one.checkpoint, one.time or 0.0, one.variance)
-            for one in verdicts
-            if one.variance is not None
+            TrendPoint(verdict.checkpoint, verdict.time or 0.0, verdict.variance)
+            for verdict in verdicts
+            if verdict.variance is not None
         )
         facts = TrendFacts(points, unit=unit)
-        blank = next((one for one in verdicts if one.variance is None), None)
+        blank = next((verdict for verdict in verdicts if verdict.variance is None), None)
         if blank is not None:
             outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
             reason = f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
@@ -123,7 +123,7 @@ class Trend(Criterion):
         if len(points) < _MIN_POINTS:
             reason = f"{len(points)} points of {self.trend.of}: a trend needs {_MIN_POINTS}"
             return self._undecided(check, "trend.few_points", Outcome.INCONCLUSIVE, reason, facts)
-        line = fit([one.time for one in points], [one.variance for one in points])
+        line = fit([point.time for point in points], [point.variance for point in points])
         facts = dataclasses.replace(
             facts, slope=line.slope, slope_half=line.slope_half, forecast=self._predict(check, line)
         )
