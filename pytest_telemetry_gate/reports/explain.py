@@ -1,4 +1,4 @@
-"""How a verdict came about: what was asked, what was answered to the last digit, and the steps from there."""
+"""How a verdict came about: the questions, the answers to the last digit, and the steps from there."""
 
 from __future__ import annotations
 

@@ -31,16 +31,16 @@ class _Lot:
     @property
     def rank(self) -> tuple[int, int]:
         first = self.verdicts[0]
-        return _RANK[first.outcome], min(_SEVERITY[one.severity] for one in self.verdicts)
+        return _RANK[first.outcome], min(_SEVERITY[verdict.severity] for verdict in self.verdicts)
 
     def split(self, first: int) -> tuple[list[Verdict], list[Verdict]]:
-        """Return the verdicts to write in full, each with a reason of its own, and those to count."""
-        telling = list({one.reason: one for one in reversed(self.verdicts)}.values())[::-1]
+        """Return the verdicts to write in full, which all have different reasons, and those to count."""
+        telling = list({verdict.reason: verdict for verdict in reversed(self.verdicts)}.values())[::-1]
         shown = telling[: 1 if self.same_reason else first]
         if len(telling) == len(shown) + 1 == len(self.verdicts):
             shown = telling  # counting a single one would save nothing
-        written = {id(one) for one in shown}
-        return shown, [one for one in self.verdicts if id(one) not in written]
+        written = {id(verdict) for verdict in shown}
+        return shown, [verdict for verdict in self.verdicts if id(verdict) not in written]
 
 
 def list_verdicts(
@@ -57,8 +57,8 @@ def list_verdicts(
     The first ones of a criterion are written in full and the others counted, all in full from verbosity 2 on;
     from 1 on each is explained.
     """
-    dossier_of = {id(one.verdict): one for one in dossiers}
-    lots = _lots([one.verdict for one in dossiers])
+    dossier_of = {id(dossier.verdict): dossier for dossier in dossiers}
+    lots = _lots([dossier.verdict for dossier in dossiers])
     families = _families(among)
     column = max((len(lot.verdicts[0].outcome) for lot in lots), default=0) + 2
     further = " " * min(column, width // 2)
@@ -71,11 +71,11 @@ def list_verdicts(
 
     for lot in lots:
         shown, hidden = lot.split(first) if verbosity < 2 else (lot.verdicts, ())
-        names = [plain(one.criterion if lot.same_reason else one.name) for one in shown]
+        names = [plain(verdict.criterion if lot.same_reason else verdict.name) for verdict in shown]
         for name, verdict in zip(names, shown, strict=True):
             padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
-            where = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
-            reason = plain(text.strip_passwords(verdict.reason) + where)
+            location = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
+            reason = plain(text.strip_passwords(verdict.reason) + location)
             yield from wrap(verdict.outcome.upper(), f"{padded}  {reason}")
             if verbosity > 0:
                 for line in describe(dossier_of[id(verdict)]):
@@ -92,11 +92,11 @@ def describe_failure(dossiers: Sequence[Dossier]) -> str:
     if not dossiers:
         message = "no dossier to describe"
         raise ValueError(message)
-    decisive = worst_verdict([one.verdict for one in dossiers])
-    first = next(one for one in dossiers if one.verdict is decisive)
+    decisive = worst_verdict([dossier.verdict for dossier in dossiers])
+    first = next(dossier for dossier in dossiers if dossier.verdict is decisive)
     others = f" (and {len(dossiers) - 1} more)" if len(dossiers) > 1 else ""
     lines = [_headline(decisive) + others]
-    for dossier in (first, *(one for one in dossiers if one is not first)):
+    for dossier in (first, *(other for other in dossiers if other is not first)):
         if dossier is not first:
             lines.extend(("", _headline(dossier.verdict)))
         lines.extend(f"  {text.one_line(line)}" for line in _details(dossier) if line)
@@ -116,9 +116,9 @@ def _details(dossier: Dossier) -> Iterator[str]:
     if format_figures(verdict) != text.plain(text.strip_passwords(verdict.reason)):
         yield text.strip_passwords(verdict.reason)
     yield from describe_evidence(dossier)
-    where = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
+    location = f" ({verdict.path}:{verdict.line})" if verdict.path else ""
     parts = [verdict.suite, verdict.group, verdict.title.replace("`", "")]
-    yield f"criterion {' / '.join(part for part in parts if part)}{where}"
+    yield f"criterion {' / '.join(part for part in parts if part)}{location}"
     places = [
         f"region {verdict.region}" if verdict.region else "",
         f"checkpoint {verdict.checkpoint}" if verdict.checkpoint else "",
@@ -134,11 +134,11 @@ def describe(dossier: Dossier) -> Iterator[str]:
 
 
 def describe_evidence(dossier: Dossier) -> Iterator[str]:
-    """Yield what was wrong with a case of a replay suite, then what happened; a criterion's figures say that for it."""
+    """Yield the problems of a case of a replay suite, then its steps; for a criterion the figures say both."""
     if dossier.requirement.kind != CASE:
         return
-    wrong = [one for one in dossier.findings if one.level not in {Outcome.PASS, Outcome.WARN}]
-    for finding in sorted(wrong, key=lambda one: _RANK[one.level]):
+    wrong = [finding for finding in dossier.findings if finding.level not in {Outcome.PASS, Outcome.WARN}]
+    for finding in sorted(wrong, key=lambda finding: _RANK[finding.level]):
         yield f"x {finding.message}"
     for step in dossier.steps:
         yield step.message
@@ -186,7 +186,7 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
     common = {
         key
         for key, lot in by_reason.items()
-        if len({(one.path, one.criterion) for one in lot}) > _SAME and key[1]
+        if len({(verdict.path, verdict.criterion) for verdict in lot}) > _SAME and key[1]
     }
     lots: dict[object, list[Verdict]] = {}
     for verdict in sort_verdicts(verdicts):
@@ -199,8 +199,8 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
 def _families(verdicts: Sequence[Verdict]) -> Mapping[tuple[str, ...], list[str]]:
     """Return the checkpoints of every criterion in every region, in the order of time."""
     families: dict[tuple[str, ...], dict[str, None]] = {}
-    for one in sort_verdicts(verdicts):
-        families.setdefault(_family(one), {})[one.checkpoint] = None
+    for verdict in sort_verdicts(verdicts):
+        families.setdefault(_family(verdict), {})[verdict.checkpoint] = None
     return {family: list(names) for family, names in families.items()}
 
 
@@ -212,10 +212,10 @@ def _rest(
     shown: Sequence[Verdict], hidden: Sequence[Verdict], families: Mapping[tuple[str, ...], Sequence[str]]
 ) -> str:
     parts = []
-    for region in dict.fromkeys(one.region for one in hidden):
-        there = [one for one in hidden if one.region == region]
-        where = format_ranges([one.checkpoint for one in there], families[_family(there[0])])
-        parts.append(f"{region} {where}" if region else where)
+    for region in dict.fromkeys(verdict.region for verdict in hidden):
+        in_region = [verdict for verdict in hidden if verdict.region == region]
+        ranges = format_ranges([verdict.checkpoint for verdict in in_region], families[_family(in_region[0])])
+        parts.append(f"{region} {ranges}" if region else ranges)
     summary = f"and {len(hidden)} more checkpoint{'s' if len(hidden) > 1 else ''}: {'; '.join(parts)}"
     furthest = worst_verdict([*shown, *hidden])
     if furthest in shown or furthest.margin is None or furthest.value is None:
@@ -224,6 +224,6 @@ def _rest(
 
 
 def _same(hidden: Sequence[Verdict]) -> str:
-    criteria = list(dict.fromkeys(one.criterion for one in hidden))
+    criteria = list(dict.fromkeys(verdict.criterion for verdict in hidden))
     named = ", ".join(criteria[:_NAMED]) + (", ..." if len(criteria) > _NAMED else "")
     return f"and {len(hidden)} more checks of {len(criteria)} criteria, for the same reason: {named}"

@@ -17,7 +17,7 @@ __all__ = ["FORMAT_PROPERTY", "PREFIX", "Stated", "list_properties", "verdict_pr
 
 PREFIX = "telemetry."
 FORMAT_PROPERTY = (f"{PREFIX}format", "1")
-"""The version of the properties' names and values, which the testsuite states for all."""
+"""The version of the properties' names and values; the testsuite states it once for all tests."""
 _TEXTS = (
     "suite", "group", "criterion", "title", "region", "checkpoint", "environment", "reason", "unit", "limit",
     "baseline_name", "variance_unit", "query", "source", "semantics", "link", "digest",
@@ -35,13 +35,15 @@ _DEFAULTS = {"variance_unit": "%"}
 
 
 class Stated:
-    """What need not stand on a test, since the file says it elsewhere; most files are a third as large for it.
+    """The properties that a test leaves out because the file has them elsewhere; most files shrink to a third.
 
-    What most verdicts of a run have in common is what the first that has it says: ``add`` has the testsuite state it,
-    and tests on which it is something else say so themselves. So it is with the time of each checkpoint and the source
-    of each region, under names such as ``telemetry.time.24h`` and ``telemetry.source.eu-central-1``. The name of the test of a check says its criterion, its
-    class name the group. A check that passed has neither its title nor its line, which only those look for who must
-    mend something, nor a reason that repeats its value and its limit.
+    - Shared properties: the first verdict that has one sets it for the testsuite, through ``add``. A test with another
+      content has the property itself.
+    - The time of each checkpoint and the source of each region: the same, under names such as ``telemetry.time.24h``
+      and ``telemetry.source.eu-central-1``.
+    - Criterion and group: the test's name and class name already say them.
+    - For a check that passed: its title and line, which serve to mend something, and a reason that only repeats value
+      and limit.
     """
 
     def __init__(self, add: Callable[[str, str], None]) -> None:
@@ -60,7 +62,7 @@ class Stated:
         if checkpoint and verdict.time is not None and checkpoint not in self._times:
             self._times[checkpoint] = _time(verdict.time)
             self._add(f"{PREFIX}time.{_safe(checkpoint)}", self._times[checkpoint])
-        # Not what a verdict has that follows from others, which asked nothing.
+        # A verdict that follows from others has no query, and its source is not that of the region.
         if region and verdict.query and verdict.source and region not in self._sources:
             self._sources[region] = _safe(verdict.source)
             self._add(f"{PREFIX}source.{_safe(region)}", self._sources[region])
@@ -71,7 +73,7 @@ class Stated:
         return {**_DEFAULTS, **self._shared, "time": time, "source": source}
 
     def of(self, verdict: Verdict, nodeid: str) -> Mapping[str, str]:
-        """Return what need not stand on the test with this node id, which has this one verdict."""
+        """Return what the test with this node id, whose only verdict this is, leaves out."""
         stated = self.for_all(verdict)
         *_, group, name = ("", *nodeid.split("::"))
         if name.partition("[")[0] == verdict.criterion:
@@ -129,7 +131,7 @@ def _where(verdict: Verdict) -> str:
 
 @lru_cache(maxsize=4096)
 def _safe(content: str) -> str:
-    """Return a text fit for XML and without passwords; checks of one criterion have most of theirs in common."""
+    """Return a text fit for XML and without passwords; cached, as checks of one criterion share most texts."""
     return text.escape_for_xml(text.strip_passwords(content))
 
 
@@ -147,13 +149,13 @@ def list_properties(
     ``telemetry.2.value``, ... in the order of the checks, after ``telemetry.verdict``, the worst of them, and
     ``telemetry.checks``, their number.
     """
-    verdicts = [one.verdict for one in dossiers]
+    verdicts = [dossier.verdict for dossier in dossiers]
     if stated is not None:
         for verdict in verdicts:
             stated.share(verdict)
     if len(verdicts) == 1:
-        own = _NOTHING if stated is None else stated.of(verdicts[0], nodeid)
-        return verdict_properties(verdicts[0], stated=own)
+        elsewhere = _NOTHING if stated is None else stated.of(verdicts[0], nodeid)
+        return verdict_properties(verdicts[0], stated=elsewhere)
     if not verdicts:
         return []
     properties = [
@@ -161,8 +163,8 @@ def list_properties(
         (f"{PREFIX}checks", str(len(verdicts))),
     ]
     for number, verdict in enumerate(verdicts, 1):
-        own = _NOTHING if stated is None else stated.for_all(verdict)
-        properties.extend(verdict_properties(verdict, f"{PREFIX}{number}.", own))
+        elsewhere = _NOTHING if stated is None else stated.for_all(verdict)
+        properties.extend(verdict_properties(verdict, f"{PREFIX}{number}.", elsewhere))
     return properties
 
 

@@ -1,4 +1,4 @@
-"""How far a recording has come, as one line of text."""
+"""The progress of a recording, as one line of text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SETTLED = 2.0  # seconds until a rate is worth showing
 
 
 def progress_text(what: str, done: int, total: int, seconds: float, *, unicode: bool = True) -> str:
-    """Return the line: samples read, of how many, at which rate (samples a second), and for how long still.
+    """Return the line: samples read, their total, the rate (samples a second), and the time that is left.
 
-    ``total`` may turn out too small, where a source could not count beforehand; ``seconds`` have passed so far.
+    ``total`` may be too small, where a source could not count beforehand; ``seconds`` have passed so far.
     """
     total = max(total, done)
     share = done / total if total else 0.0
@@ -23,9 +23,9 @@ def progress_text(what: str, done: int, total: int, seconds: float, *, unicode: 
     if seconds < _SETTLED or not done:
         return line
     rate = done / seconds
-    left = (
+    ending = (
         f", {format_short_duration(round((total - done) / rate))} left"
         if done < total
         else f" in {format_short_duration(round(seconds))}"
     )
-    return f"{line}, {rate:,.0f}/s{left}"
+    return f"{line}, {rate:,.0f}/s{ending}"

@@ -69,8 +69,10 @@ class Row:
 
     def at(self, checkpoint: str) -> Verdict | None:
         """Return the worst verdict about a named checkpoint, or None."""
-        there = [verdict for verdict in self.verdicts if verdict.named and verdict.checkpoint == checkpoint]
-        return worst_verdict(there) if there else None
+        at_checkpoint = [
+            verdict for verdict in self.verdicts if verdict.named and verdict.checkpoint == checkpoint
+        ]
+        return worst_verdict(at_checkpoint) if at_checkpoint else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ class SuiteRows:
 
 def sort_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return verdicts as their criteria are written, then by region and time, however a run was distributed."""
-    return sorted(verdicts, key=lambda one: (one.path, one.line, one.sequence, *_place(one)))
+    return sorted(
+        verdicts, key=lambda verdict: (verdict.path, verdict.line, verdict.sequence, *_place(verdict))
+    )
 
 
 def _place(verdict: Verdict) -> tuple[str, float, bool, str]:
@@ -108,7 +112,7 @@ def arrange_suites(verdicts: Iterable[Verdict]) -> list[SuiteRows]:
 
 
 def _title(name: str, verdicts: Iterable[Verdict]) -> str:
-    return next((one.suite_title for one in verdicts if one.suite_title), name)
+    return next((verdict.suite_title for verdict in verdicts if verdict.suite_title), name)
 
 
 def _arrange_groups(verdicts: Iterable[Verdict]) -> Iterator[tuple[str, tuple[Row, ...]]]:
@@ -140,7 +144,7 @@ def list_checkpoints(rows: Iterable[Row]) -> list[str]:
 
 def name_series(rows: Iterable[Row]) -> str:
     """Name a series of checkpoints by the step that most of them are apart: ``hourly``, ``every 30m``."""
-    times = sorted({one.time for row in rows for one in row.unnamed if one.time is not None})
+    times = sorted({verdict.time for row in rows for verdict in row.unnamed if verdict.time is not None})
     steps = Counter(later - earlier for earlier, later in pairwise(times))
     if not steps:
         return "others"

@@ -32,14 +32,14 @@ def report_status(
     The worst verdict decides; with ``strict`` a warning is a failure. ``brief`` leaves the figures out of the
     word, as pytest's short summary writes the failure behind it. A word without colours has those of its category.
     """
-    verdicts = [one.verdict for one in dossiers]
+    verdicts = [dossier.verdict for dossier in dossiers]
     decided = worst_verdict(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
     if not brief:
         word += f" {text.clip(format_figures(decided), _WORD)}"
     if len(verdicts) > 1 and not brief:
-        count = sum(one.outcome is decided.outcome for one in verdicts)
+        count = sum(verdict.outcome is decided.outcome for verdict in verdicts)
         word += f" ({count} of {len(verdicts)} checks)"
     if decided.outcome is not Outcome.WARN:
         return category, letter, word

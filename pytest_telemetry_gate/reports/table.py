@@ -1,4 +1,4 @@
-"""The table of a suite, fitted to a width: columns that there is no room for are left out, and named below it."""
+"""The table of a suite, fitted to a width: columns without room are left out, and named below the table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Column:
     gap: int = _GAP
 
     @property
-    def taken(self) -> int:
+    def width(self) -> int:
         """The columns of the terminal that it takes, the gap before it included."""
         return self.gap + max(map(text.width_of, (self.header, *self.cells)))
 
@@ -57,20 +57,20 @@ class Table:
 def table(rows: Sequence[Row], *, width: int, unicode: bool = True, strict: bool = False) -> Table:
     """Return the table of some rows with no line wider than ``width`` columns.
 
-    Left out for want of room, in this order: the series' column, the margin, the checkpoint in the verdict, the
-    baseline, the variance, checkpoints from the first on, the target, the region; the verdict never.
+    Where room is short, these are left out in this order: the series' column, the margin, the checkpoint in the
+    verdict, the baseline, the variance, checkpoints from the first on, the target, the region. The verdict stays.
     """
     sheet = _Sheet(rows, unicode=unicode, strict=strict)
     columns = sheet.columns()
     title_width = min(_TITLE, max(map(text.width_of, sheet.titles)))
     left_out: list[str] = []
     for cut in sheet.cuts():
-        if width - sum(column.taken for column in columns) >= title_width:
+        if width - sum(column.width for column in columns) >= title_width:
             break
         columns, name = cut(columns)
         if name:
             left_out.append(name)
-    lines = _tabulated(sheet, columns, width)
+    lines = _draw(sheet, columns, width)
     return Table(lines[0], lines[1], tuple(sheet.notes(left_out, width)))
 
 
@@ -109,7 +109,7 @@ class _Sheet:
     def cuts(self) -> Iterator[Callable[[list[_Column]], tuple[list[_Column], str]]]:
         """Yield the ways to save room, the least loss first."""
         yield _without("series")
-        yield _tight
+        yield _tighten
         yield _without("margin")
         yield self._short_verdicts
         yield _without("baseline")
@@ -120,14 +120,14 @@ class _Sheet:
             yield _without(name)
 
     def notes(self, left_out: Sequence[str], width: int) -> Iterator[str]:
-        """Yield what the marks mean and what there was no space for."""
+        """Yield what the marks mean, and the columns that had no room."""
         if self._used:
             yield ", ".join(
                 f"{mark} {outcome}" for outcome, mark in self._marks.items() if outcome in self._used
             )
         if "series" in left_out:
-            unnamed = [one for row in self.rows for one in row.unnamed]
-            yield f"{self._series}: {self._through(unnamed)} checks let the gate through"
+            unnamed = [verdict for row in self.rows for verdict in row.unnamed]
+            yield f"{self._series}: {self._count_open(unnamed)} checks let the gate through"
         names = [self._plain(name.removeprefix("at ")) for name in left_out if name != "series"]
         if names:
             yield f"left out at {width} columns: {', '.join(names)}"
@@ -138,7 +138,7 @@ class _Sheet:
     def _column(self, name: str, header: str, cell: Callable[[Row], str], *, left: bool = False) -> _Column:
         cells = [self._plain(cell(row)) for row in self.rows]
         if not left:
-            cells = _aligned(cells)
+            cells = _align_points(cells)
         return _Column(name, self._plain(header), tuple(cells), left)
 
     def _titles(self) -> list[str]:
@@ -167,11 +167,11 @@ class _Sheet:
         return figure + mark
 
     def _fold(self, row: Row) -> str:
-        return self._through(row.unnamed) if row.unnamed else ""
+        return self._count_open(row.unnamed) if row.unnamed else ""
 
-    def _through(self, verdicts: Sequence[Verdict]) -> str:
-        judged = [one for one in verdicts if one.outcome.judged]
-        through = sum(one.outcome.keeps_gate_open(strict=self._strict) for one in judged)
+    def _count_open(self, verdicts: Sequence[Verdict]) -> str:
+        judged = [verdict for verdict in verdicts if verdict.outcome.judged]
+        through = sum(verdict.outcome.keeps_gate_open(strict=self._strict) for verdict in judged)
         return f"{through}/{len(judged)}" if judged else str(Outcome.PENDING)
 
     def _target(self, row: Row) -> str:
@@ -188,23 +188,25 @@ class _Sheet:
     def _verdict(self, row: Row) -> str:
         decided = row.worst
         word = _word(decided)
-        several = sum(1 for one in row.verdicts) > 1
-        return f"{word} {decided.checkpoint}" if decided.outcome is not Outcome.PASS and several else word
+        has_others = len(row.verdicts) > 1
+        return f"{word} {decided.checkpoint}" if decided.outcome is not Outcome.PASS and has_others else word
 
     def _short_verdicts(self, columns: list[_Column]) -> tuple[list[_Column], str]:
         cells = tuple(_word(row.worst) for row in self.rows)
-        return [replace(one, cells=cells) if one.name == "verdict" else one for one in columns], ""
+        return [
+            replace(column, cells=cells) if column.name == "verdict" else column for column in columns
+        ], ""
 
 
 def _without(name: str) -> Callable[[list[_Column]], tuple[list[_Column], str]]:
     def cut(columns: list[_Column]) -> tuple[list[_Column], str]:
-        left = [column for column in columns if column.name != name]
-        return left, name if len(left) < len(columns) else ""
+        remaining = [column for column in columns if column.name != name]
+        return remaining, name if len(remaining) < len(columns) else ""
 
     return cut
 
 
-def _tight(columns: list[_Column]) -> tuple[list[_Column], str]:
+def _tighten(columns: list[_Column]) -> tuple[list[_Column], str]:
     """Move columns of figures closer; beside words, one blank would read as part of them."""
     return [column if column.left else replace(column, gap=1) for column in columns], ""
 
@@ -226,23 +228,25 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         inside = verdict.outcome is not Outcome.FAIL
         return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
     return (
-        None if verdict.value is None else _pointed(format_compact(verdict.value, value_limit(verdict)), row)
+        None
+        if verdict.value is None
+        else _match_decimals(format_compact(verdict.value, value_limit(verdict)), row)
     )
 
 
 def _baseline(row: Row) -> str:
     baseline = row.last.baseline
-    return "" if baseline is None or row.by_tolerance else _pointed(format_compact(baseline), row)
+    return "" if baseline is None or row.by_tolerance else _match_decimals(format_compact(baseline), row)
 
 
-def _pointed(figure: str, row: Row) -> str:
+def _match_decimals(figure: str, row: Row) -> str:
     """Write a whole number with the decimals of the row's other figures, 64.0 beside 64.2; a zero stays exact."""
     if figure == "0" or not _WHOLE.fullmatch(figure):
         return figure
     others = [
-        format_compact(one.value, value_limit(one))
-        for one in row.verdicts
-        if one.named and one.value is not None
+        format_compact(verdict.value, value_limit(verdict))
+        for verdict in row.verdicts
+        if verdict.named and verdict.value is not None
     ]
     if row.last.baseline is not None:
         others.append(format_compact(row.last.baseline))
@@ -260,28 +264,28 @@ def _margin(row: Row) -> str:
     return "" if margin is None else format_compact(margin)
 
 
-def _aligned(cells: Sequence[str]) -> list[str]:
+def _align_points(cells: Sequence[str]) -> list[str]:
     """Pad figures so that their points stand below each other when the cells are aligned on the right."""
     parts = [_FIGURE.fullmatch(cell) for cell in cells]
     fits = [part if part is not None and len(part[2] or "") <= _DIGITS else None for part in parts]
     point = max((len(part[2] or "") for part in fits if part), default=0)
     rest = max((text.width_of(part[3]) for part in fits if part), default=0)
-    after = (None if part is None else text.width_of((part[2] or "") + part[3]) for part in fits)
+    tail_widths = (None if part is None else text.width_of((part[2] or "") + part[3]) for part in fits)
     return [
-        cell if taken is None else cell + " " * (point + rest - taken)
-        for cell, taken in zip(cells, after, strict=True)
+        cell if tail_width is None else cell + " " * (point + rest - tail_width)
+        for cell, tail_width in zip(cells, tail_widths, strict=True)
     ]
 
 
-def _tabulated(
+def _draw(
     sheet: _Sheet, columns: Sequence[_Column], width: int
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    room = max(width - sum(column.taken for column in columns), len("metric"))
+    room = max(width - sum(column.width for column in columns), len("metric"))
     titles = _spread(_title(title, room, "…" if sheet.unicode else "...") for title in sheet.titles)
     headers = ["metric", *(column.header for column in columns)]
     longest = max(map(text.width_of, ("metric", *(line for title in titles for line in title))))
-    rules = ["-" * longest, *("-" * (column.taken - column.gap) for column in columns)]
-    # A column's gap is at the left of its cells, but for the one blank that the format puts between columns.
+    rules = ["-" * longest, *("-" * (column.width - column.gap) for column in columns)]
+    # A column's gap goes in front of its cells, less the one blank that the format puts between columns.
     gaps = ["", *(" " * (column.gap - 1) for column in columns)]
     body = (
         [line, *("" if further else column.cells[place] for column in columns)]
@@ -305,7 +309,7 @@ def _tabulated(
 
 
 def _title(title: str, room: int, ellipsis: str) -> list[str]:
-    """Break a title into at most two lines; of a longer one the end is kept, where titles tend to differ."""
+    """Break a title into at most two lines; a longer one keeps its end, where titles tend to differ."""
     lines = text.wrap(title, room, indent="  ", breaks=_BREAKS)
     if len(lines) <= _TITLE_LINES:
         return _even(title, lines, room)

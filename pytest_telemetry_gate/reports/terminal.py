@@ -22,7 +22,7 @@ __all__ = ["TerminalLine", "Writer", "summarize", "takes_unicode", "write", "wri
 
 _PIPED = 100  # columns where there is no terminal to ask
 _FIRST = 3  # failures of one criterion that are written in full
-_MANY = 60  # rows of all suites from which on rows that let the gate through are counted, not shown
+_MANY = 60  # rows of all suites; of more, those that let the gate through are counted, not shown
 _RED = {"red": True}
 _YELLOW = {"yellow": True}
 _GREEN = {"green": True}
@@ -68,10 +68,10 @@ def write(
 
 
 def write_explained(reporter: Writer, dossiers: Sequence[Dossier]) -> None:
-    """Write explanations of verdicts to pytest's terminal, whole lines however long, so that queries can be copied."""
+    """Write explanations of verdicts to pytest's terminal. Long lines are not broken, so that queries can be copied."""
     if dossiers:
         reporter.write_sep("=", "telemetry gate, explained")
-    for line in (line for one in dossiers for line in explain(one)):
+    for line in (line for dossier in dossiers for line in explain(dossier)):
         reporter.write_line(line, bold=not line.startswith(" "))
 
 
@@ -96,13 +96,13 @@ def summarize(
     explained; from 2 on no failure is folded into a count. ``now`` is the clock of the gate, in seconds since
     the epoch. The order of the verdicts, which differs between distributed runs, does not matter.
     """
-    verdicts = [one.verdict for one in dossiers]
+    verdicts = [dossier.verdict for dossier in dossiers]
     blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode))
     if verbosity >= 0:
         tables = arrange_suites(verdicts)
-        many = verbosity == 0 and sum(len(suite.rows) for suite in tables) > _MANY
+        fold = verbosity == 0 and sum(len(suite.rows) for suite in tables) > _MANY
         for suite in tables:
-            blocks.extend(_suite(suite, gate, many=many, width=width, unicode=unicode))
+            blocks.extend(_suite(suite, gate, fold=fold, width=width, unicode=unicode))
     setting = ", ".join(_setting(verdicts, now)) if verbosity >= 0 else ""
     blocks.append(list(_last(verdicts, gate, setting, width=width, unicode=unicode)))
     return [
@@ -116,29 +116,33 @@ def _attention(
     dossiers: Sequence[Dossier], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
 ) -> Iterator[list[TerminalLine]]:
     """Yield what closes the gate, then what only nearly did."""
-    closing = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=gate.strict)]
-    close = [
-        one
-        for one in dossiers
-        if one.outcome in {Outcome.WARN, Outcome.WAIVED} and one.outcome.keeps_gate_open(strict=gate.strict)
+    closing = [dossier for dossier in dossiers if not dossier.outcome.keeps_gate_open(strict=gate.strict)]
+    near_misses = [
+        dossier
+        for dossier in dossiers
+        if dossier.outcome in {Outcome.WARN, Outcome.WAIVED}
+        and dossier.outcome.keeps_gate_open(strict=gate.strict)
     ]
-    strictly = all(one.outcome is Outcome.WARN for one in closing)
-    lots = [(closing, _FIRST, _YELLOW if strictly else _RED), (close if verbosity >= 0 else [], 1, _YELLOW)]
-    among = [one.verdict for one in dossiers]
-    for some, first, look in lots:
-        lines = list_verdicts(some, among, width=width, verbosity=verbosity, first=first, unicode=unicode)
+    strictly = all(dossier.outcome is Outcome.WARN for dossier in closing)
+    lots = [
+        (closing, _FIRST, _YELLOW if strictly else _RED),
+        (near_misses if verbosity >= 0 else [], 1, _YELLOW),
+    ]
+    among = [dossier.verdict for dossier in dossiers]
+    for listed, first, look in lots:
+        lines = list_verdicts(listed, among, width=width, verbosity=verbosity, first=first, unicode=unicode)
         yield [TerminalLine(line, look) for line in lines]
 
 
 def _suite(
-    suite: SuiteRows, gate: GateOutcome, *, many: bool, width: int, unicode: bool
+    suite: SuiteRows, gate: GateOutcome, *, fold: bool, width: int, unicode: bool
 ) -> Iterator[list[TerminalLine]]:
     """Yield the blocks of one suite: its table, group by group, and what is left out of it."""
     groups = [
         (
             name,
-            [row for row in rows if not many or _matters(row)],
-            [row for row in rows if many and not _matters(row)],
+            [row for row in rows if not fold or _matters(row)],
+            [row for row in rows if fold and not _matters(row)],
         )
         for name, rows in suite.groups
     ]
@@ -150,7 +154,7 @@ def _suite(
     for name, rows, rest in groups:
         heading = text.plain(name, unicode=unicode)
         if rest:
-            heading = f"{heading}{': ' if heading else ''}{_counted(rest, more=bool(rows))}"
+            heading = f"{heading}{': ' if heading else ''}{_count_rows(rest, more=bool(rows))}"
         lines = (
             [TerminalLine(line, _BOLD) for line in text.wrap(heading, width, indent="  ")] if heading else []
         )
@@ -168,8 +172,8 @@ def _matters(row: Row) -> bool:
     return row.worst.outcome not in {Outcome.PASS, Outcome.PENDING} or row.worst.level is not None
 
 
-def _counted(rows: Sequence[Row], *, more: bool) -> str:
-    counts = Counter(one.outcome for row in rows for one in row.verdicts)
+def _count_rows(rows: Sequence[Row], *, more: bool) -> str:
+    counts = Counter(verdict.outcome for row in rows for verdict in row.verdicts)
     tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     return f"{len(rows)} {'more ' if more else ''}{_plural(len(rows), 'row')}, {tally}"
 
@@ -190,16 +194,16 @@ def _look(row: Row) -> Mapping[str, bool]:
 def _last(
     verdicts: Sequence[Verdict], gate: GateOutcome, setting: str, *, width: int, unicode: bool
 ) -> Iterator[TerminalLine]:
-    """Yield the gate's outcome as the last line; what it was judged in stands before it where one line is too short."""
+    """Yield the gate's outcome as the last line; where one line is too short, the setting goes before it."""
     word = str(gate.outcome).upper() + (" (strict)" if gate.strict and gate.outcome is Outcome.WARN else "")
     count = f"{len(verdicts)} {_plural(len(verdicts), 'check')}: " if verdicts else ""
     summary = f"telemetry gate: {word}  {text.plain(count + gate.reason, unicode=unicode)}"
-    where = text.plain(setting, unicode=unicode)
-    one_line = f"{summary}  {where}"
-    if where and text.width_of(one_line) > width:
-        for line in text.wrap(where, width, indent="  "):
+    setting_text = text.plain(setting, unicode=unicode)
+    one_line = f"{summary}  {setting_text}"
+    if setting_text and text.width_of(one_line) > width:
+        for line in text.wrap(setting_text, width, indent="  "):
             yield TerminalLine(line)
-    elif where:
+    elif setting_text:
         summary = one_line
     markup = _RED if not gate.opens else _YELLOW if gate.outcome is Outcome.WARN else _GREEN
     for line in text.wrap(summary, width, indent="  "):
@@ -207,7 +211,7 @@ def _last(
 
 
 def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:
-    names = sorted({one.environment for one in verdicts if one.environment})
+    names = sorted({verdict.environment for verdict in verdicts if verdict.environment})
     if names:
         yield f"{_plural(len(names), 'environment')} {', '.join(names)}"
     if now is not None:
