@@ -1,4 +1,4 @@
-"""What one environment was asked in a run, so that a recording can hold it: the sum of what all processes asked."""
+"""All questions that one environment was asked in a run, by any process, so that a recording can answer them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["AskedQuestions"]
 
 @dataclass
 class AskedQuestions:
-    """The questions of checks that were judged and of tests, and which checkpoints of which suites they complete.
+    """The questions of judged checks and of tests, and the checkpoints of suites that they complete.
 
-    ``judged`` holds (region, suite, checkpoint). Both are dicts for their order, which repeats from run to run.
+    ``judged`` holds (region, suite, checkpoint). Both are dicts to keep an order that repeats from run to run.
     """
 
     questions: dict[Question, None] = field(default_factory=dict)
@@ -42,13 +42,15 @@ class AskedQuestions:
     @property
     def regions(self) -> list[str]:
         """The regions that were asked or judged."""
-        return sorted({one.region for one in self.questions} | {region for region, _, _ in self.judged})
+        return sorted(
+            {question.region for question in self.questions} | {region for region, _, _ in self.judged}
+        )
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, to cross to xdist's controller."""
         return {
-            "questions": [one.to_wire() for one in self.questions],
-            "judged": [list(one) for one in self.judged],
+            "questions": [question.to_wire() for question in self.questions],
+            "judged": [list(entry) for entry in self.judged],
         }
 
     def add(self, wire: Mapping[str, Any]) -> None:

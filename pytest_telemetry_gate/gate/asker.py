@@ -34,12 +34,12 @@ __all__ = ["Asker"]
 
 
 class Asker:
-    """Has the questions of one environment answered, each once in a run.
+    """Gets answers to the questions of one environment, each once in a run.
 
-    ``captures`` answers what replays captured. What live sources say is shared through ``folder`` by the processes of
-    a run; what a recording holds costs less than a file, so that each process reads it for itself. ``concurrency`` is
-    how many requests may be under way at once over all live regions and all ``workers``, which have equal shares of
-    it, one at least.
+    ``captures`` answers what replays captured. The processes of a run share the answers of live sources through
+    ``folder``. Each process reads a recording for itself, which costs less than a file. ``concurrency`` is how many
+    requests may be under way at once over all live regions and all ``workers``; each worker has an equal share, at
+    least one.
     """
 
     def __init__(
@@ -56,13 +56,14 @@ class Asker:
         self._captures = LocalAnswers(captures, lambda _: None, environment.scrub)
         share = max(1, concurrency // workers)
         limits = {
-            name: min(share, max(1, one.concurrency // workers)) for name, one in environment.regions.items()
+            name: min(share, max(1, settings.concurrency // workers))
+            for name, settings in environment.regions.items()
         }
         self.shared = SharedAnswers(folder, environment.scrub)
-        self._own = LocalAnswers(self._ask, self._ask_at_times, environment.scrub)
+        self._local = LocalAnswers(self._ask, self._ask_at_times, environment.scrub)
         self.regions = Regions(environment, registry, self.shared, limits=limits, concurrency=share)
         self._fetcher = Fetcher(self._ask_together, self.shared, threads=share, limits=limits)
-        # Who answers a kind of question; a new kind is one more line.
+        # The method that answers each kind of question; a new kind is one more line.
         self._asks: Mapping[type[Question], Callable[[Any], Answer]] = {
             Instant: self._ask_metrics,
             Range: self._ask_metrics,
@@ -70,7 +71,7 @@ class Asker:
         }
 
     def fetch(self, questions: Iterable[Question]) -> None:
-        """Have live sources asked while the caller goes on."""
+        """Start asking live sources; the caller goes on meanwhile."""
         live = (
             question
             for question in questions
@@ -83,26 +84,26 @@ class Asker:
     def expect(self, questions: Iterable[Question]) -> None:
         """Take note of what a check will ask of sources in this process and of replays."""
         questions = tuple(questions)
-        self._own.expect(filter(self._is_own, questions))
-        self._captures.expect(one for one in questions if isinstance(one, CaptureQuestion))
+        self._local.expect(filter(self._is_local, questions))
+        self._captures.expect(question for question in questions if isinstance(question, CaptureQuestion))
 
     def release(self, questions: Iterable[Question]) -> None:
         """Forget the answers of sources in this process and of replays that no other check will ask for."""
         questions = tuple(questions)
-        self._own.release(filter(self._is_own, questions))
-        self._captures.release(one for one in questions if isinstance(one, CaptureQuestion))
+        self._local.release(filter(self._is_local, questions))
+        self._captures.release(question for question in questions if isinstance(question, CaptureQuestion))
 
     def forget(self) -> None:
         """Forget all answers of sources in this process, and the samples that they come from."""
-        self._own.forget()
+        self._local.forget()
         self._captures.forget()
         forget_arrays()
 
-    def _is_own(self, question: Question) -> bool:
+    def _is_local(self, question: Question) -> bool:
         return self._asks_for(question) is not None and self.regions[question.region].live is None
 
     def _asks_for(self, question: Question) -> Callable[[Any], Answer] | None:
-        """Return who answers a question, None where no region's source does; a third party may derive a kind."""
+        """Return the method that answers a question, or None if no region's source does; kinds may be derived."""
         kinds = type(question).__mro__
         return next((self._asks[kind] for kind in kinds if kind in self._asks), None)
 
@@ -114,11 +115,11 @@ class Asker:
         if region.source is None:
             return Answer(None, error=region.failure)
         if region.live is None:
-            return self._own.answer(question)
+            return self._local.answer(question)
         self.fetch([question])
         deadline = self._environment.deadline
         deadline.start()
-        # A moment longer than requests may take, so that what they say of their failure is heard.
+        # A second longer than requests may take, so that the message of one that fails can still arrive.
         answer = self.shared.get(question, max(0.0, deadline.remaining()) + 1.0)
         if answer is not None:
             return answer
@@ -138,16 +139,16 @@ class Asker:
 
     def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
         """Answer a batch of questions about one region, or None where they must be asked one by one."""
-        instants = [one for one in questions if isinstance(one, Instant)]
+        instants = [question for question in questions if isinstance(question, Instant)]
         region = self.regions[questions[0].region]
         if len(questions) == 1 or region.live is None or len(instants) < len(questions):
             return [self._ask(question) for question in questions]
         try:
             region.check_reachable()
-            vectors = region.live.vectors([one.promql for one in instants], instants[0].time)
+            vectors = region.live.vectors([question.promql for question in instants], instants[0].time)
             if vectors is None:
                 return None
-            return [self._success(one, value) for one, value in zip(instants, vectors, strict=True)]
+            return [self._success(question, value) for question, value in zip(instants, vectors, strict=True)]
         except Exception as error:  # noqa: BLE001 - as above
             return [self._failure(question, error) for question in questions]
 
@@ -157,12 +158,12 @@ class Asker:
         if source is None:
             return None
         try:
-            vectors = source.instants(questions[0].promql, [one.time for one in questions])
-        except Exception:  # noqa: BLE001 - whoever asks for one of them hears what is wrong
+            vectors = source.instants(questions[0].promql, [question.time for question in questions])
+        except Exception:  # noqa: BLE001 - asking for each of them will report what is wrong
             return None
         if vectors is None:
             return None
-        return [self._success(one, value) for one, value in zip(questions, vectors, strict=True)]
+        return [self._success(question, value) for question, value in zip(questions, vectors, strict=True)]
 
     def _ask_metrics(self, question: MetricQuestion) -> Answer:
         return self._success(question, question.ask(self.regions[question.region].require()))

@@ -1,4 +1,4 @@
-"""What comes with the package: sources, event sources and kinds of criteria, by the names that files use.
+"""The sources, event sources and kinds of criteria of the package, by the names that files use.
 
 Each is imported when it is first used: a recorded run needs no HTTP client, a live one no archive.
 """
@@ -58,7 +58,7 @@ EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
 
 
 def builtin_criteria() -> Sequence[type[Criterion]]:
-    """Return the kinds of criteria, in the order in which people read of them."""
+    """Return the kinds of criteria, in the order of the documentation."""
     from pytest_telemetry_gate.criteria.alerts import Alerts
     from pytest_telemetry_gate.criteria.count import Count
     from pytest_telemetry_gate.criteria.incidents import Incidents

@@ -1,8 +1,8 @@
-"""Ask ahead: the questions of a run, put to live sources by a bounded number of threads while pytest runs.
+"""Ask ahead: a bounded number of threads puts the questions of a run to live sources while pytest runs.
 
-Many small instant queries about one moment travel in one request where the source can join them; each has an answer
-of its own all the same. Whatever goes wrong with a joined request is asked again one by one, and so is one that came
-with warnings, since nobody could tell whose they are.
+Many small instant queries about one moment travel in one request where the source can join them; each still has an
+answer of its own. If a joined request fails or comes with warnings, its queries are asked again one by one: nobody
+could tell which query the error or the warning belongs to.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_LENGTH = 8_000  # characters of them together: VictoriaMetrics takes 16 KiB
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Questions about one region that are asked in one request; ``claimed`` ones are this process's to answer."""
+    """Questions about one region, asked in one request; ``claimed`` says that this process must answer them."""
 
     region: str
     questions: tuple[Question, ...]
@@ -35,14 +35,13 @@ class Batch:
 
 
 class Fetcher:
-    """Threads that work through batches: in their order in each region, so that its first checks have answers first.
+    """Threads that work through batches, in order within each region, so that its first checks have answers first.
 
-    The region with the fewest under way is asked next, so that a slow one holds up no other.
+    The region with the fewest batches under way is asked next, so that a slow region holds up no other. The threads
+    end when nothing waits any more, so that they keep nothing of a session alive.
 
-    They end when nothing waits any more, so that nothing of a session is kept by them.
-
-    ``ask`` answers a batch, in its order, or returns None where it has to be asked one by one; it must not raise.
-    ``limits`` says how many batches of a region may be under way at once.
+    ``ask`` answers a batch, in its order, or returns None if its questions must be asked one by one; it must not
+    raise. ``limits`` says how many batches of a region may be under way at once.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Fetcher:
             self._start_threads()
 
     def _start_threads(self) -> None:
-        """Start as many as have something to do; the caller holds the lock."""
+        """Start as many threads as have work to do; the caller holds the lock."""
         waiting = sum(map(len, self._waiting.values()))
         needed = min(self._max_threads, waiting + sum(self._running.values()))
         for _ in range(needed - self._threads):
@@ -87,7 +86,7 @@ class Fetcher:
                 self._changed.notify_all()
 
     def _next(self) -> Batch | None:
-        """Wait for the first batch of a region that may be asked one more at once; None where nothing waits."""
+        """Wait for the next batch of a region that is below its limit; return None if no batch waits."""
         with self._changed:
             while self._waiting:
                 free = [name for name in self._waiting if self._running[name] < self._limits.get(name, 1)]
@@ -103,7 +102,7 @@ class Fetcher:
             return None
 
     def _answer(self, batch: Batch) -> None:
-        claimed = [one for one in batch.questions if batch.claimed or self._answers.claim(one)]
+        claimed = [question for question in batch.questions if batch.claimed or self._answers.claim(question)]
         if not claimed:
             return
         try:
@@ -111,7 +110,7 @@ class Fetcher:
         except Exception as error:  # noqa: BLE001 - a thread that dies in silence would leave checks waiting
             answers = [Answer(None, error=f"internal error: {error!r}")] * len(claimed)
         if answers is None:
-            singles = [Batch(batch.region, (one,), claimed=True) for one in claimed]
+            singles = [Batch(batch.region, (question,), claimed=True) for question in claimed]
             with self._changed:
                 self._waiting.setdefault(batch.region, deque()).extendleft(reversed(singles))
                 self._start_threads()
@@ -121,7 +120,7 @@ class Fetcher:
 
 
 def batches(questions: Iterable[Question]) -> list[Batch]:
-    """Put together what can be asked together, each batch at the place of its first question."""
+    """Group the questions that can be asked together, each batch at the place of its first question."""
     groups: list[list[Question]] = []
     joinable_groups: dict[tuple[str, float], list[Question]] = {}
     sizes: dict[tuple[str, float], int] = defaultdict(int)

@@ -29,7 +29,7 @@ class Gate:
     """Answers what checks ask in one environment; ``now`` (seconds since the epoch) overrides the sources' clocks.
 
     ``folder``, ``concurrency`` and ``workers`` are the asker's. ``checkpoints`` are the chosen ones, at which replays
-    are driven; ``seed`` makes the ids of what they drive.
+    are driven; ``seed`` makes the ids that their drives send.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Gate:
 
     @property
     def opened_replays(self) -> Replays | None:
-        """The replays, where anybody has asked for them."""
+        """The replays if they are in use, else None."""
         return self.__dict__.get("replays")
 
     def close(self) -> None:
-        """Close what replays hold open, where there are any, and forget the answers."""
+        """Close what replays hold open, and forget the answers."""
         self._asker.forget()
         if self.opened_replays is not None:
             self.opened_replays.close()
@@ -97,9 +97,9 @@ class Gate:
         self._regions.open(regions)
 
     def prefetch(self, checks: Sequence[Check]) -> None:
-        """Have the questions of some checks asked of live regions while the caller goes on.
+        """Start asking live regions the questions of some checks; the caller goes on meanwhile.
 
-        Checks whose time has not come are left out. Other regions are told what they will be asked.
+        Checks whose time has not come are left out. Other regions take note of what they will be asked.
         """
         self.open(region for check in checks for region in check.regions)
         for check in checks:
@@ -109,7 +109,7 @@ class Gate:
         self._asker.fetch(question for check in due for question in questions_of(check))
 
     def waits_for(self, check: Check) -> float | None:
-        """Return when a check is due that is not yet and will be by the wall clock, in seconds since the epoch."""
+        """Return when the wall clock will make a check due (seconds since the epoch); None if it need not wait."""
         if self._now is not None or any(self._regions[name].live is None for name in check.regions):
             return None
         due = check.due(self._facts(check.regions).longest_interval(check.regions))
@@ -121,20 +121,20 @@ class Gate:
         self.environment.deadline.restart()
 
     def answers(self, check: Check) -> Answers:
-        """Return the answers to a check's questions, with what is known of every region that they are about.
+        """Return the answers to a check's questions, with the facts of every region that they are about.
 
         Whatever goes wrong is an answer that says so, never an exception.
         """
         questions = check.questions()
-        facts = self._facts(dict.fromkeys([*check.regions, *(one.region for one in questions)]))
+        facts = self._facts(dict.fromkeys([*check.regions, *(question.region for question in questions)]))
         if check.due(facts.longest_interval(check.regions)) > facts.now:
             # Nothing is driven for a checkpoint whose time has not come.
-            questions = tuple(one for one in questions if not isinstance(one, CaptureQuestion))
+            questions = tuple(question for question in questions if not isinstance(question, CaptureQuestion))
         self._asker.fetch(questions)
         return replace(facts, answers=LazyAnswers(questions, self.answer))
 
     def release(self, check: Check) -> None:
-        """Forget what this check, which has been judged, was the last to need."""
+        """Forget what only this check needed; it has been judged."""
         self._asker.release(questions_of(check))
         check.forget()
 
@@ -165,13 +165,13 @@ class Gate:
         return self.replays.answer(question)
 
     def _facts(self, regions: Iterable[str]) -> Answers:
-        """Return what is known of some regions before anything is asked."""
+        """Return the facts of some regions, before anything is asked."""
         facts = {name: self._regions[name].facts for name in regions}
         return Answers(min(map(self.now, facts)), {}, facts)
 
 
 def questions_of(check: Check) -> Sequence[Question]:
-    """Return a check's questions, none where its kind of criterion fails to say: judging it fails in the same way."""
+    """Return a check's questions; none if its criterion raises, since judging it will raise the same."""
     try:
         return check.questions()
     except Exception:  # noqa: BLE001 - criteria of third parties may raise anything

@@ -16,7 +16,7 @@ __all__ = ["LazyAnswers", "LocalAnswers"]
 
 
 class LocalAnswers:
-    """Works out one query for all checkpoints at once, and keeps what is not yet used up.
+    """Works out one query for all checkpoints at once, and keeps the answers that other checks still need.
 
     ``ask`` answers one question and must not raise; ``ask_together`` answers one query at several times, in their
     order, or returns None where each has to be asked for itself. ``scrub`` takes secrets out of every answer.
@@ -60,28 +60,30 @@ class LocalAnswers:
         self._times.clear()
 
     def answer(self, question: Question) -> Answer:
-        """Return the answer to a question; that to the same query at other checkpoints is kept for them."""
-        known = self._answers.get(question)
-        if known is None and isinstance(question, Instant):
-            known = self._with_others(question)
-        if known is None:
-            known = self._ask(question).scrubbed(self._scrub)
-            # Raw samples take more room than time, and what failed may not fail again.
-            if known.value is not None and not isinstance(known.value, Matrix):
-                self._answers[question] = known
-        return known
+        """Return the answer to a question; answers to the same query at other checkpoints are kept for these."""
+        answer = self._answers.get(question)
+        if answer is None and isinstance(question, Instant):
+            answer = self._with_others(question)
+        if answer is None:
+            answer = self._ask(question).scrubbed(self._scrub)
+            # Raw samples cost more memory than time, and a failed question may succeed later.
+            if answer.value is not None and not isinstance(answer.value, Matrix):
+                self._answers[question] = answer
+        return answer
 
     def _with_others(self, question: Instant) -> Answer | None:
         key = question.region, question.promql
-        others = [one for one in self._times.get(key, ()) if one in self._uses and one not in self._answers]
+        others = [
+            other for other in self._times.get(key, ()) if other in self._uses and other not in self._answers
+        ]
         if question not in others or len(others) < 2:
             return None
         answers = self._ask_together(others)
         if answers is None:
             del self._times[key]
             return None
-        for one, answer in zip(others, answers, strict=True):
-            self._answers[one] = answer.scrubbed(self._scrub)
+        for other, answer in zip(others, answers, strict=True):
+            self._answers[other] = answer.scrubbed(self._scrub)
         return self._answers[question]
 
 
@@ -91,16 +93,16 @@ class LazyAnswers(Mapping[Question, Answer]):
     def __init__(self, questions: Iterable[Question], answer: Callable[[Question], Answer]) -> None:
         self._questions = dict.fromkeys(questions)
         self._answer = answer
-        self._known: dict[Question, Answer] = {}
+        self._received: dict[Question, Answer] = {}
 
     def __getitem__(self, question: Question) -> Answer:
         """Return the answer; raises KeyError for a question that is not one of them."""
-        known = self._known.get(question)
-        if known is None:
+        answer = self._received.get(question)
+        if answer is None:
             if question not in self._questions:
                 raise KeyError(question)
-            known = self._known[question] = self._answer(question)
-        return known
+            answer = self._received[question] = self._answer(question)
+        return answer
 
     def __contains__(self, question: object) -> bool:
         """Tell whether it is one of the questions, without asking it."""

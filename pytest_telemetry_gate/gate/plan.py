@@ -31,7 +31,7 @@ def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
     replays = {name: settings.replay for name, settings in environment.regions.items()}
     for group, criteria in suite.groups.items():
         for criterion in criteria:
-            own = [
+            checks = [
                 Check(
                     suite=suite,
                     group=group,
@@ -51,19 +51,19 @@ def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
                 for sequence, checkpoint in enumerate(suite.points)
                 if suite.applies(criterion, checkpoint)
             ]
-            if criterion.over_regions and ALL_REGIONS in everywhere and own:
-                raise own[0].error(
+            if criterion.over_regions and ALL_REGIONS in everywhere and checks:
+                raise checks[0].error(
                     f"a region is called {ALL_REGIONS!r}, as is what is judged over all regions"
                 )
-            for check in own:
+            for check in checks:
                 if check.range <= 0:
                     start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"
                     raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
-            if own:
-                check_queries(own[-1])
-            for check in own:
+            if checks:
+                check_queries(checks[-1])
+            for check in checks:
                 criterion.verify(check)
-            planned.extend(own)
+            planned.extend(checks)
     return planned
 
 

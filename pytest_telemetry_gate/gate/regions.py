@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["Region", "Regions"]
 
 _PROBE_REQUESTS = 3  # requests at once that probing one region takes
-_GIVE_UP = 3  # unreachable in a row, each after several attempts, before a region is not asked any more
+_GIVE_UP = 3  # failures in a row, each after several attempts, before a region is not asked any more
 
 
 @dataclass
 class Region:
     """One region as far as it could be opened: its metric source and event sources, or the one line why not.
 
-    ``live`` is the source once more, where it is behind a network; ``down`` says why it is not asked any more.
+    ``live`` is the same source, if it is behind a network; ``down`` says why it is not asked any more.
     """
 
     source: Source | None = None
@@ -64,7 +64,7 @@ class Region:
         self._unreachable = 0
 
     def note_failure(self, error: Exception) -> None:
-        """Take note of a failure; after a few in a row that nobody answered the region is not asked again."""
+        """Take note of a failure; a region that was unreachable a few times in a row is not asked again."""
         if isinstance(error, UnreachableError):
             self._unreachable += 1
             if self._unreachable >= _GIVE_UP:
@@ -115,26 +115,26 @@ class Regions:
         region = self[question.region]
         if question.kind not in region.event_sources:
             settings = self._environment.regions[question.region]
-            own = settings.events.get(question.kind, settings)
-            factory = self._registry.event_sources.get(own.source)
+            event_settings = settings.events.get(question.kind, settings)
+            factory = self._registry.event_sources.get(event_settings.source)
             if factory is None:
                 known = ", ".join(sorted(self._registry.event_sources))
-                message = (
-                    f"{own.where}: unknown event source {own.source!r} for {question.kind}; known: {known}"
-                )
+                message = f"{event_settings.where}: unknown event source {event_settings.source!r} for {question.kind}; known: {known}"
                 raise ConfigError(message)
-            source = factory(own, region.require())
-            require_members(source, EventSource, f"{own.where}: event source {own.source!r}")
+            source = factory(event_settings, region.require())
+            require_members(
+                source, EventSource, f"{event_settings.where}: event source {event_settings.source!r}"
+            )
             region.event_sources[question.kind] = source
         return region.event_sources[question.kind]
 
     def _open(self, name: str) -> Region:
         try:
-            return self._opened(name)
+            return self._make_region(name)
         except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
             return Region(failure=self._environment.scrub(describe(error)))
 
-    def _opened(self, name: str) -> Region:
+    def _make_region(self, name: str) -> Region:
         settings = self._environment.regions.get(name)
         if settings is None:
             message = f"environment {self._environment.name!r} has no region {name!r}"
@@ -150,12 +150,12 @@ class Regions:
         if live is not None:
             self._probe(live, settings)
         for member in SOURCE_ATTRIBUTES:
-            # Whatever a third party's attribute raises, it raises here, where it is the region's failure.
+            # An attribute of a third party may raise; it does so here, where that is the region's failure.
             getattr(source, member)
         return Region(source, live, accept_warnings=settings.accept_warnings)
 
     def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
-        """Have one process of the run try the region; raises SourceError where it failed."""
+        """Let one process of the run try the region for all; raises SourceError where it failed."""
 
         def probe(_: Question) -> Answer:
             try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCE_ATTRIBUTES", "Registry", "require_members"]
 
-# What each kind of source must have, the base class or not: without it nothing can be asked or shown.
+# What each kind of source must have, even without the base class: otherwise nothing can be asked or shown.
 SOURCE_ATTRIBUTES = ("description", "semantics", "extent", "recorded_at", "scrape_intervals")
 _MEMBERS: Mapping[type, tuple[str, ...]] = {
     Source: ("instant", "range", "link", *SOURCE_ATTRIBUTES),
@@ -52,19 +52,19 @@ class Registry:
         return cls(metric_factories, event_factories, kinds)
 
 
-def require_members(source: object, base: type, what: str) -> None:
-    """Raise ConfigError where a source lacks a member, which one that derives from its base class never does.
+def require_members(source: object, base: type, subject: str) -> None:
+    """Raise ConfigError where a source lacks a member; one that derives from its base class never does.
 
-    ``base`` is ``Source`` or ``EventSource``; ``what`` names the source for people.
+    ``base`` is ``Source`` or ``EventSource``; ``subject`` names the source for people.
     """
     missing = [name for name in _MEMBERS[base] if not hasattr(source, name)]
     if missing:
-        raise ConfigError(_missing(what, type(source), missing, base))
+        raise ConfigError(_describe_missing(subject, type(source), missing, base))
 
 
-def _check_factory(what: str, factory: Any, base: type) -> None:
+def _check_factory(subject: str, factory: Any, base: type) -> None:
     if not callable(factory):
-        message = f"{what}: {factory!r} is not a class or function that makes a source"
+        message = f"{subject}: {factory!r} is not a class or function that makes a source"
         raise ConfigError(message)
     if not isinstance(factory, type):
         return
@@ -73,12 +73,12 @@ def _check_factory(what: str, factory: Any, base: type) -> None:
     abstract = sorted(getattr(factory, "__abstractmethods__", ()))
     missing = abstract or [name for name in methods if not hasattr(factory, name)]
     if missing:
-        raise ConfigError(_missing(what, factory, missing, base))
+        raise ConfigError(_describe_missing(subject, factory, missing, base))
 
 
-def _missing(what: str, kind: type, names: Iterable[str], base: type) -> str:
-    where = f"{kind.__module__}.{kind.__qualname__}"
-    return f"{what}: {where} lacks {', '.join(names)}; derive it from pytest_telemetry_gate.{base.__name__}"
+def _describe_missing(subject: str, kind: type, names: Iterable[str], base: type) -> str:
+    class_name = f"{kind.__module__}.{kind.__qualname__}"
+    return f"{subject}: {class_name} lacks {', '.join(names)}; derive it from pytest_telemetry_gate.{base.__name__}"
 
 
 def _key(kind: Any) -> str:
@@ -86,30 +86,30 @@ def _key(kind: Any) -> str:
     if not (isinstance(kind, type) and issubclass(kind, Criterion)):
         message = f"criterion: {kind!r} is not a subclass of pytest_telemetry_gate.Criterion"
         raise ConfigError(message)
-    what = f"criterion: {kind.__module__}.{kind.__qualname__}"
+    subject = f"criterion: {kind.__module__}.{kind.__qualname__}"
     key = getattr(kind, "key", None)
     if not isinstance(key, str) or not key:
-        message = f"{what} lacks `key`, the key that names its kind in a suite file"
+        message = f"{subject} lacks `key`, the key that names its kind in a suite file"
         raise ConfigError(message)
     if key not in kind.model_fields:
-        message = f"{what} lacks a field {key!r}, which its `key` names"
+        message = f"{subject} lacks a field {key!r}, which its `key` names"
         raise ConfigError(message)
     missing = [name for name in ("questions", "judge") if getattr(kind, name) is getattr(Criterion, name)]
     if missing:
-        message = f"{what} lacks {', '.join(missing)}"
+        message = f"{subject} lacks {', '.join(missing)}"
         raise ConfigError(message)
     return key
 
 
-def _merge(what: str, mappings: Iterable[Any]) -> dict[str, Any]:
+def _merge(noun: str, mappings: Iterable[Any]) -> dict[str, Any]:
     """Merge mappings into one; raises ConfigError where two plugins claim the same name."""
     result: dict[str, Any] = {}
     for mapping in mappings:
         if not isinstance(mapping, Mapping):
-            message = f"{what}: a hook returned {mapping!r}, not a mapping of names"
+            message = f"{noun}: a hook returned {mapping!r}, not a mapping of names"
             raise ConfigError(message)
         for name, value in mapping.items():
             if result.setdefault(name, value) is not value:
-                message = f"two plugins register the {what} {name!r}: {result[name]!r} and {value!r}"
+                message = f"two plugins register the {noun} {name!r}: {result[name]!r} and {value!r}"
                 raise ConfigError(message)
     return result

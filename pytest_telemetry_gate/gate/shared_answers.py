@@ -17,7 +17,7 @@ from pytest_telemetry_gate.model.questions import Question
 __all__ = ["SharedAnswers"]
 
 _POLL = 0.005  # seconds between two looks for another process's answer
-_PATIENCE = 120.0  # seconds after which a claim without an answer is taken for a dead process's
+_PATIENCE = 120.0  # seconds after which the process of a claim without an answer is taken for dead
 
 
 class SharedAnswers:
@@ -33,8 +33,8 @@ class SharedAnswers:
     def __init__(self, folder: Path | None = None, scrub: Callable[[str], str] = str) -> None:
         if folder is not None:
             # One by one, since parents=True would leave the mode of the parent to the umask.
-            for one in (folder.parent, folder):
-                one.mkdir(mode=0o700, exist_ok=True)
+            for path in (folder.parent, folder):
+                path.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._scrub = scrub
         self._answers: dict[Question, Answer] = {}
@@ -55,7 +55,7 @@ class SharedAnswers:
             return True
 
     def has(self, question: Question) -> bool:
-        """Return whether this process has the answer already, or has taken it upon itself to get it."""
+        """Return whether this process has the answer already, or has claimed the question."""
         with self._changed:
             return question in self._answers or question in self._claimed
 
@@ -77,18 +77,18 @@ class SharedAnswers:
         give_up = time.monotonic() + min(patience, threading.TIMEOUT_MAX / 2)
         while True:
             with self._changed:
-                left = give_up - time.monotonic()
+                remaining = give_up - time.monotonic()
                 answer = self._answers.get(question)
-                if answer is None and question in self._claimed and left > 0:
-                    self._changed.wait(left)
+                if answer is None and question in self._claimed and remaining > 0:
+                    self._changed.wait(remaining)
                     continue
             if answer is None and self._folder is not None:
                 with contextlib.suppress(FileNotFoundError):
                     text = self._file(question, "json").read_text(encoding="utf-8")
                     answer = self._answers[question] = Answer.from_wire(json.loads(text))
-            if answer is not None or left <= 0:
+            if answer is not None or remaining <= 0:
                 return answer
-            time.sleep(min(_POLL, max(left, 0.0)))
+            time.sleep(min(_POLL, max(remaining, 0.0)))
 
     def answer(self, question: Question, ask: Callable[[Question], Answer]) -> Answer:
         """Return the run's answer to a question, calling ``ask`` if nobody has asked it yet."""

@@ -1,4 +1,4 @@
-"""Wait for a checkpoint, and say for how long yet."""
+"""Wait for a checkpoint, and say how long that will take."""
 
 from __future__ import annotations
 
