@@ -42,7 +42,9 @@ def list_checkpoints(suite: Suite) -> tuple[Checkpoint, ...]:
     for index, entry in enumerate(suite.checkpoints):
         if entry.every is not None:
             series = _series(index, entry, suite.rollout)
-            points.update({one.id: one for one in series if one.id not in named and one.at not in moments})
+            points.update(
+                {point.id: point for point in series if point.id not in named and point.at not in moments}
+            )
     return tuple(sorted(points.values(), key=lambda point: point.at))
 
 

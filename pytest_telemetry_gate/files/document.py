@@ -20,7 +20,7 @@ __all__ = ["Document"]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Composes nodes only; which scalars are numbers is decided here, so nothing need be resolved."""
+    """Composes nodes and resolves no types, since this module decides itself which scalars are numbers."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
     _depth = 0
@@ -33,7 +33,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
 
     def ascend_resolver(self) -> None:
-        """Come back from a node."""
+        """Count one level less when a node ends."""
         self._depth -= 1
 
 
@@ -47,7 +47,7 @@ _WORDS: dict[str, Any] = {
     ".inf": float("inf"),
     "-.inf": float("-inf"),
 }
-_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}  # of whatever has no tag of its own
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}  # of nodes without a tag in the file
 _MAX_BYTES = 16 * 2**20
 _MAX_NODES = 1_000_000
 _MAX_EXPANSION = 100  # times the nodes that are written out
@@ -102,10 +102,10 @@ class Document:
             root = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            what = " ".join(part for part in (error.context, error.problem) if part)
+            problem = " ".join(part for part in (error.context, error.problem) if part)
             if mark and "".join(text.split("\n")[mark.line : mark.line + 1])[mark.column :].startswith("\t"):
-                what = "a tab, where YAML needs spaces"
-            raise SuiteError(self.shown, mark.line + 1 if mark else 1, f"not YAML: {what}") from None
+                problem = "a tab, where YAML needs spaces"
+            raise SuiteError(self.shown, mark.line + 1 if mark else 1, f"not YAML: {problem}") from None
         except yaml.YAMLError as error:
             line = text[: getattr(error, "position", 0) or 0].count("\n") + 1
             raise SuiteError(self.shown, line, f"not YAML: {' '.join(str(error).split())}") from None

@@ -67,7 +67,7 @@ class _Shared:
 
 
 class _Reader:
-    """Reads one environment, remembering every secret that it meets."""
+    """Reads one environment, and remembers every secret in it."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -96,8 +96,8 @@ class _Reader:
             name=name,
             path=self._document.path,
             regions={
-                region: self._region(region, shared, own)
-                for region, own in (keys.regions or {"": {}}).items()
+                region: self._region(region, shared, options)
+                for region, options in (keys.regions or {"": {}}).items()
             },
             scrape_interval=DEFAULT_INTERVAL if keys.scrape_interval is None else keys.scrape_interval,
             deadline=shared.deadline,
@@ -122,18 +122,18 @@ class _Reader:
             raise self._error(("environments",), message)
         return chosen
 
-    def _region(self, name: str, shared: _Shared, own: object) -> RegionSettings:
+    def _region(self, name: str, shared: _Shared, own_keys: object) -> RegionSettings:
         place: Place = (*shared.place, "regions", name) if name else shared.place
         if name and not _NAME.fullmatch(name):
             raise self._error(place, f"region {name!r}: a name has letters, digits, '_', '.' and '-'")
-        own = self._mapping({} if own is None else own, place)
-        origin = self._origin(place, shared, own)
+        own_keys = self._mapping({} if own_keys is None else own_keys, place)
+        origin = self._origin(place, shared, own_keys)
         subject = f"region {name!r}" if name else f"environment {shared.place[-1]!r}"
 
         def error(key: Place, message: str) -> ConfigError:
             return ConfigError(f"{origin.at(key)}: {subject}: {message}")
 
-        keys = validate_model(RegionKeys, {**shared.options, **own}, error, ())
+        keys = validate_model(RegionKeys, {**shared.options, **own_keys}, error, ())
         common: dict[str, Any] = {
             "name": name,
             "folder": self._folder,
@@ -142,14 +142,14 @@ class _Reader:
         }
         events = {
             kind: RegionSettings(
-                source=stated.source,
-                options=stated.model_extra or {},
+                source=event_keys.source,
+                options=event_keys.model_extra or {},
                 events={},
                 origin=origin.below(("events", kind)),
                 **common,
             )
-            for kind, stated in keys.events
-            if stated is not None
+            for kind, event_keys in keys.events
+            if event_keys is not None
         }
         return RegionSettings(
             source=keys.source,
@@ -159,7 +159,7 @@ class _Reader:
             accept_warnings=keys.accept_warnings,
             scrape_interval=keys.scrape_interval,
             concurrency=keys.concurrency,
-            own=frozenset(own),
+            own=frozenset(own_keys),
             replay=self._replay(keys.replay, origin.below(("replay",))),
             **common,
         )
@@ -168,10 +168,12 @@ class _Reader:
         recording = None if keys.recording is None else self._folder / keys.recording
         return ReplaySettings(keys.variables, keys.capture, recording, origin)
 
-    def _origin(self, place: Place, shared: _Shared, own: Mapping[str, Any]) -> Origin:
+    def _origin(self, place: Place, shared: _Shared, own_keys: Mapping[str, Any]) -> Origin:
         """Return the lines of a region's settings: of its own keys, and of those that it shares."""
         lines = {
-            key: line for key, line in self._document.lines(shared.place).items() if key and key[0] not in own
+            key: line
+            for key, line in self._document.lines(shared.place).items()
+            if key and key[0] not in own_keys
         }
         return Origin(self._document.shown, lines | self._document.lines(place))
 
@@ -182,7 +184,7 @@ class _Reader:
             raise self._error(place, str(error)) from None
         if is_secret_name(key_of(place)):
             self._secrets.keep(expanded)
-        # By hand, since urlsplit raises on what is no address, which the source will say better.
+        # By a pattern, since urlsplit raises on a text that is no address; the source has a better message for that.
         if login := _PASSWORD.search(expanded):
             self._secrets.keep(login[1], unquote(login[1]))
         return expanded

@@ -1,4 +1,4 @@
-"""Suite files into models; whatever is wrong becomes one line with file, line, what, and what is allowed."""
+"""Read suite files into models; every problem becomes one line with file, line, the problem, and what is allowed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _groups(
     document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]]
 ) -> dict[str, tuple[Criterion, ...]]:
     groups: dict[str, tuple[Criterion, ...]] = {}
-    seen: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for group, entries in document.value["groups"].items():
         if "::" in group or not group.strip():
             raise document.error(("groups", group), f"group {group!r}: a group needs a name without '::'")
@@ -79,12 +79,12 @@ def _groups(
             criterion = _criterion(entry, kinds, where, document.error, line).relative_to_folder(
                 document.path.parent
             )
-            if criterion.id in seen:
-                first = seen[criterion.id]
+            if criterion.id in lines:
+                first = lines[criterion.id]
                 raise SuiteError(
                     document.shown, line, f"duplicate criterion {criterion.id!r} (first at line {first})"
                 )
-            seen[criterion.id] = line
+            lines[criterion.id] = line
             criteria.append(
                 _read_own_baseline(criterion, document.path.parent, document.shown, where, document.error)
             )
@@ -98,17 +98,17 @@ def _criterion(
     if not isinstance(entry, dict):
         raise error(where, "a criterion must be a mapping of keys to values")
     name = f"criterion {entry.get('id', '?')!r}"
-    own = [key for key in kinds if key in entry]
-    if len(own) != 1:
+    named_kinds = [key for key in kinds if key in entry]
+    if len(named_kinds) != 1:
         unknown = next((key for key in entry if key not in kinds and key not in Criterion.model_fields), None)
-        if unknown is not None and not own:
+        if unknown is not None and not named_kinds:
             raise error(
                 (*where, unknown),
                 f"{name}: unknown key {unknown!r}{suggest(unknown, keys_of(Criterion) | set(kinds))}",
             )
-        has = " and ".join(own) or "none"
+        has = " and ".join(named_kinds) or "none"
         raise error(where, f"{name}: needs exactly one of {', '.join(kinds)}, has {has}")
-    criterion = validate_model(kinds[own[0]], entry, error, where, f"{name}: ")
+    criterion = validate_model(kinds[named_kinds[0]], entry, error, where, f"{name}: ")
     _check_units(criterion, where, error, name)
     return criterion.model_copy(update={"line": line})
 

@@ -1,4 +1,4 @@
-"""Values of a YAML file into models; what is wrong becomes one line in the words of the file."""
+"""Read values of a YAML file into models; a problem becomes one line in the words of the file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def validate_model(
     except ValidationError as failure:
         errors = failure.errors(include_url=False)
         # Unknown keys before anything else, since a misspelt key often causes the other errors.
-        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        first = next((detail for detail in errors if detail["type"] == "extra_forbidden"), errors[0])
         place = _place_in(value, first)
         raise error((*where, *place), prefix + _sentence(model, first, place)) from None
 
@@ -60,7 +60,7 @@ def hidden_of(model: type[BaseModel]) -> set[str]:
 
 
 def _place_in(value: object, error: Mapping[str, Any]) -> list[Key]:
-    """Return where an error is in what was written: pydantic also names the members of unions on the way there."""
+    """Return the place of an error in the file, without the members of unions that pydantic also names."""
     place: list[Key] = []
     inner: Any = value
     for key in error["loc"]:
@@ -89,8 +89,8 @@ def _sentence(model: type[BaseModel], error: Mapping[str, Any], keys: Sequence[K
         return f"{where}: {message}" if where else message
     if kind in {"literal_error", "enum"}:
         return f"{where}: {error['input']!r} is not {context['expected']}"
-    what = _PROBLEMS.get(kind, error["msg"][0].lower() + error["msg"][1:])
-    return f"{where}: {what}" if where else what
+    problem = _PROBLEMS.get(kind, error["msg"][0].lower() + error["msg"][1:])
+    return f"{where}: {problem}" if where else problem
 
 
 def _dotted(keys: Iterable[Key]) -> str:
