@@ -75,10 +75,10 @@ class Answer:
             return ""
         if not isinstance(value, Vector | Matrix):
             return hashlib.sha256(json.dumps(value_to_wire(value), sort_keys=True).encode()).hexdigest()
-        order = sorted(range(len(value.labels)), key=lambda one: sorted(value.labels[one].items()))
-        digest.update(json.dumps([value.labels[one] for one in order], sort_keys=True).encode())
+        order = sorted(range(len(value.labels)), key=lambda index: sorted(value.labels[index].items()))
+        digest.update(json.dumps([value.labels[index] for index in order], sort_keys=True).encode())
         values = value.values
-        # All NaNs are one, whatever their bits.
+        # All NaNs count as equal, whatever their bits.
         odd = np.isnan(values)
         if isinstance(value, Matrix):
             digest.update(value.times.tobytes())
@@ -90,7 +90,7 @@ class Answer:
         return digest.hexdigest()
 
     def scrubbed(self, scrub: Callable[[str], str]) -> Answer:
-        """Return the answer with every text in it scrubbed, since servers may send back what they were sent."""
+        """Return the answer with every text in it scrubbed, since servers may repeat what they were sent."""
         value = self.value if self.value is None else _scrubbed(self.value, scrub)
         return dataclasses.replace(
             self,
@@ -165,20 +165,20 @@ class Answers:
             return Answer(None, error=failure or f"was not asked: {question}")
 
     def interval(self, region: str, job: str) -> float | None:
-        """Return the scrape interval of a job in seconds, or None where nobody knows it."""
+        """Return the scrape interval of a job in seconds, or None if it is unknown."""
         intervals = self.regions.get(region, _UNKNOWN).scrape_intervals
         return intervals.get(job, intervals.get(""))
 
     def semantics(self, questions: Iterable[Question]) -> str:
         """Return the profiles of PromQL that questions are answered with; replays have none."""
-        regions = {one.region for one in questions if not isinstance(one, CaptureQuestion)}
+        regions = {question.region for question in questions if not isinstance(question, CaptureQuestion)}
         profiles = {self.regions.get(region, _UNKNOWN).semantics for region in regions} - {""}
         return ", ".join(sorted(profiles))
 
     def longest_interval(self, regions: Iterable[str]) -> float:
         """Return the longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""
-        known = (self.regions.get(region, _UNKNOWN).scrape_intervals.values() for region in regions)
-        return max((seconds for intervals in known for seconds in intervals), default=0.0)
+        by_region = (self.regions.get(region, _UNKNOWN).scrape_intervals.values() for region in regions)
+        return max((seconds for intervals in by_region for seconds in intervals), default=0.0)
 
     def failure(self, regions: Iterable[str]) -> str:
         """Return the one line why one of these regions could not be asked, or nothing."""
@@ -243,7 +243,7 @@ def value_to_wire(value: Value) -> dict[str, Any]:
 
 
 def value_from_wire(wire: Mapping[str, Any]) -> Value:
-    """Read ``value_to_wire()`` back; raises SourceError for a kind of result that there is not."""
+    """Read ``value_to_wire()`` back; raises SourceError for an unknown kind of result."""
     kind = _KINDS.get(wire["resultType"])
     if kind is None:
         message = f"unknown result type {wire['resultType']!r}"
@@ -257,7 +257,7 @@ def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
     if isinstance(value, Scalar):
         return dataclasses.replace(value, warnings=tuple(map(scrub, value.warnings)))
     if isinstance(value, Vector | Matrix):
-        # Not by way of the wire, which holds each number as an object.
-        labels = [{name: scrub(text) for name, text in one.items()} for one in value.labels]
+        # Not through the wire format, which makes an object of each number.
+        labels = [{name: scrub(text) for name, text in series.items()} for series in value.labels]
         return dataclasses.replace(value, labels=labels, warnings=tuple(map(scrub, value.warnings)))
     return value_from_wire(scrub_texts(value_to_wire(value), scrub))

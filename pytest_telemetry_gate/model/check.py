@@ -1,6 +1,6 @@
 """A criterion, which asks and decides, and a check: one criterion in one region at one checkpoint, one pytest item.
 
-Both in one file, since each is told in terms of the other.
+Both are in one file, since each refers to the other.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Criterion(Terms):
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield key and message for whatever does not fit together, here or with the rest of the suite.
 
-        A criterion without any limit would pass whatever it finds, so there is none.
+        Every criterion needs a limit: without one it would pass whatever the data says.
         """
         if self.expect is None and self.tolerance is None:
             yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
@@ -55,7 +55,7 @@ class Criterion(Terms):
             )
 
     def relative_to_folder(self, folder: Path) -> Criterion:
-        """Return the criterion as it stands in a suite file of this folder, which its paths count from."""
+        """Return the criterion with paths that count from this folder, which holds its suite file."""
         return self
 
     def verify(self, check: Check) -> None:
@@ -74,9 +74,9 @@ class Criterion(Terms):
 class Check:
     """One criterion of a suite in one region at one checkpoint, with everything that its text may refer to.
 
-    ``scrape_interval`` is the environment's, in seconds; ``everywhere`` are all regions of the environment, which are
-    looked at together where the criterion is judged over regions: the check's own region is then ``ALL_REGIONS``.
-    ``replays`` is what telemetry.yaml says of replays, by region.
+    ``scrape_interval`` is the environment's, in seconds. ``everywhere`` are all regions of the environment; a criterion
+    that is judged over all of them at once has ``ALL_REGIONS`` as the check's region. ``replays`` is what
+    telemetry.yaml says of replays, by region.
     """
 
     suite: Suite
@@ -124,7 +124,7 @@ class Check:
         return self.time - self.start
 
     def due(self, longest_interval: float) -> float:
-        """Return from when on it can be judged: two scrape intervals after its time, which are the longest known."""
+        """Return when it can be judged: two of the longest known scrape intervals (seconds) after its time."""
         return self.time + 2 * (longest_interval or self.scrape_interval)
 
     @property
@@ -142,9 +142,9 @@ class Check:
     def query(self, key: str, text: str | None = None, *, window: float | None = None) -> Query:
         """Return the PromQL that the criterion has under a key, expanded and parsed once.
 
-        ``text`` is what stands there, if it is not one of the criterion's ``expressions()``; ``window`` (seconds) is
+        ``text`` is the expression, if it is not one of the criterion's ``expressions()``; ``window`` (seconds) is
         used for ``$__window`` instead of the check's own. Raises SuiteError at the criterion for an unknown variable,
-        for a key without an expression, and for what cannot be parsed.
+        for a key without an expression, and for an expression that cannot be parsed.
         """
         if key not in self._queries:
             if text is None:
@@ -159,7 +159,7 @@ class Check:
         return self._queries[key]
 
     def expand(self, text: str, *, window: float | None = None) -> str:
-        """Put values in the place of ``$variables``; raises SuiteError at the criterion for an unknown one.
+        """Replace ``$variables`` by their values; raises SuiteError at the criterion for an unknown one.
 
         ``window`` (seconds) is used for ``$__window`` instead of the check's own.
         """
@@ -184,8 +184,8 @@ class Check:
 
     def sibling(self, group: str, criterion: Criterion, checkpoint: Checkpoint | None = None) -> Check:
         """Return the check of another criterion of the suite in the same region, here or at another checkpoint."""
-        there = self.checkpoint if checkpoint is None else checkpoint
-        other = dataclasses.replace(self, group=group, criterion=criterion, checkpoint=there)
+        target = self.checkpoint if checkpoint is None else checkpoint
+        other = dataclasses.replace(self, group=group, criterion=criterion, checkpoint=target)
         return other.within(ALL_REGIONS) if criterion.over_regions and len(self.everywhere) > 1 else other
 
     def within(self, region: str) -> Check:
@@ -194,13 +194,13 @@ class Check:
 
     def error(self, message: str) -> SuiteError:
         """Return an error that points at the criterion's line."""
-        where = f"criterion {self.criterion.id!r}"
-        return SuiteError(self.path, self.criterion.line, f"{where}: {message}")
+        subject = f"criterion {self.criterion.id!r}"
+        return SuiteError(self.path, self.criterion.line, f"{subject}: {message}")
 
     def questions(self) -> tuple[Question, ...]:
         """Return everything that must be asked before ``judge`` can decide, derived checks included.
 
-        They are worked out once: they are wanted ahead, when judging, and when recording.
+        They are worked out once, though asking ahead, judging and recording all need them.
         """
         if not self._questions:
             parts = [self]
@@ -211,13 +211,13 @@ class Check:
         return self._questions[0]
 
     def forget(self) -> None:
-        """Forget queries and questions, which a check that has been judged needs no more and many checks have many of."""
+        """Forget queries and questions: a judged check needs them no more, and those of many checks are large."""
         self._queries.clear()
         self._questions.clear()
 
     @property
     def is_combined(self) -> bool:
-        """Whether it makes one verdict of those of all regions."""
+        """Whether it combines the verdicts of all regions into one."""
         return self.region == ALL_REGIONS and self.criterion.combine is not None
 
     def requirement(self) -> Requirement:
@@ -276,5 +276,5 @@ class Check:
             requirement=self.requirement(),
             steps=tuple(steps),
             findings=tuple(findings),
-            facts={one.kind: one for one in facts},
+            facts={fact.kind: fact for fact in facts},
         )

@@ -15,15 +15,15 @@ from pytest_telemetry_gate.support.units import Limit
 __all__ = ["CASE", "Asked", "Dossier", "Finding", "Requirement", "SeriesOverTime", "Step", "Timing"]
 
 
-CASE = "case"  # the kind of what a case of a replay suite demands, where a criterion has its key
+CASE = "case"  # the ``Requirement.kind`` of a case of a replay suite, where a criterion has its key
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was noticed while judging.
 
-    ``id`` is stable and says what kind of thing it is; ``level`` is the outcome that it would have alone, ``pass`` for
-    what is only worth knowing; ``where`` names the part it is about; ``context`` holds the figures of the message.
+    ``id`` is stable and says what kind of thing it is; ``level`` is the outcome that the finding alone would lead to,
+    ``pass`` for mere information; ``where`` names the part it is about; ``context`` holds the figures of the message.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step from the answers to the verdict: what kind of step, and what came of it in one line."""
+    """One step from the answers to the verdict: the kind of step, and its result in one line."""
 
     name: str
     message: str
@@ -77,7 +77,7 @@ class Timing:
 class Asked:
     """A question and its answer for people: ``start`` is None for a question about one moment, ``end``.
 
-    ``result`` are lines, of many series the first ones and their number.
+    ``result`` are lines; of many series, the first ones and how many more there are.
     """
 
     text: str
@@ -105,7 +105,7 @@ class SeriesOverTime:
 class Dossier:
     """A verdict, what was demanded, the steps that led to it, what was noticed, and the evidence by kind.
 
-    ``asked`` is filled in where somebody wants to read it; ``series`` is room for what plots need.
+    ``asked`` is filled in only where somebody wants to read it; ``series`` is reserved for plots.
     """
 
     verdict: Verdict
@@ -136,7 +136,7 @@ class Dossier:
             verdict=dataclasses.replace(self.verdict, **fields) if fields else self.verdict,
             steps=(*self.steps, *steps),
             findings=(*self.findings, *findings),
-            facts={**self.facts, **{one.kind: one for one in facts}},
+            facts={**self.facts, **{fact.kind: fact for fact in facts}},
         )
 
     def to_wire(self) -> dict[str, Any]:

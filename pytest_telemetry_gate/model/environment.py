@@ -55,7 +55,7 @@ class Deadline:
 class Origin:
     """Where settings are written: the file as people call it, and the line of each setting by its keys.
 
-    ``()`` are the keys of the settings as a whole. What has no line of its own has that of what holds it.
+    ``()`` are the keys of the settings as a whole. A setting without a line has the line of the one that holds it.
     """
 
     file: str

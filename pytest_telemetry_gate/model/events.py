@@ -47,7 +47,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A time (seconds) in which nobody was told of alerts that satisfy every matcher: name, operator, value."""
+    """A time (seconds) in which alerts that satisfy every matcher (name, operator, value) notify nobody."""
 
     start: float
     end: float
@@ -57,7 +57,9 @@ class Silence:
 
     def may_hide(self, labels: Mapping[str, str]) -> bool:
         """Tell whether alerts with these labels, and perhaps others, could have been silenced."""
-        return all(Matcher(*one).matches(labels[one[0]]) for one in self.matchers if one[0] in labels)
+        return all(
+            Matcher(*matcher).matches(labels[matcher[0]]) for matcher in self.matchers if matcher[0] in labels
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,12 @@ class Events:
             "from": self.start,
             "to": self.end,
             "complete": self.complete,
-            "episodes": [_fields(one) for one in self.episodes],
-            "rules": [_fields(one) for one in self.rules],
-            "evaluations": [_fields(one) for one in self.evaluations],
+            "episodes": [_fields(episode) for episode in self.episodes],
+            "rules": [_fields(rule) for rule in self.rules],
+            "evaluations": [_fields(evaluation) for evaluation in self.evaluations],
             "silences": [
-                {**_fields(one), "matchers": [list(part) for part in one.matchers]} for one in self.silences
+                {**_fields(silence), "matchers": [list(part) for part in silence.matchers]}
+                for silence in self.silences
             ],
             "reason": self.reason,
         }
@@ -98,16 +101,20 @@ class Events:
             start=_moment(wire["from"]),
             end=_moment(wire["to"]),
             complete=wire["complete"] is True,
-            episodes=tuple(_episode(one) for one in wire.get("episodes", ())),
-            rules=tuple(_rule(one) for one in wire.get("rules", ())),
-            evaluations=tuple(from_wire(Evaluation, one) for one in wire.get("evaluations", ())),
-            silences=tuple(_silence(one) for one in wire.get("silences", ())),
+            episodes=tuple(_episode(episode) for episode in wire.get("episodes", ())),
+            rules=tuple(_rule(rule) for rule in wire.get("rules", ())),
+            evaluations=tuple(
+                from_wire(Evaluation, evaluation) for evaluation in wire.get("evaluations", ())
+            ),
+            silences=tuple(_silence(silence) for silence in wire.get("silences", ())),
             reason=str(wire.get("reason", "")),
         )
 
 
-def _fields(one: Episode | Rule | Evaluation | Silence) -> dict[str, Any]:
-    return {name: (dict(v) if isinstance(v := getattr(one, name), Mapping) else v) for name in one.__slots__}
+def _fields(event: Episode | Rule | Evaluation | Silence) -> dict[str, Any]:
+    return {
+        name: (dict(v) if isinstance(v := getattr(event, name), Mapping) else v) for name in event.__slots__
+    }
 
 
 def _moment(value: Any) -> float:

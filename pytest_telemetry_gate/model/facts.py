@@ -128,12 +128,14 @@ class OtherFacts:
 
 
 Facts: TypeAlias = SeriesFacts | EventFacts | MemberFacts | TrendFacts | OtherFacts
-_KINDS: dict[str, Any] = {one.kind: one for one in (SeriesFacts, EventFacts, MemberFacts, TrendFacts)}
+_KINDS: dict[str, Any] = {
+    fact_type.kind: fact_type for fact_type in (SeriesFacts, EventFacts, MemberFacts, TrendFacts)
+}
 
 
 def facts_from_wire(wire: Mapping[str, Any]) -> dict[str, Facts]:
     """Rebuild facts from their builtins by kind; raises TypeError or ValueError."""
     return {
-        kind: from_wire(_KINDS[kind], one) if kind in _KINDS else from_wire(OtherFacts, one)
-        for kind, one in wire.items()
+        kind: from_wire(_KINDS[kind], content) if kind in _KINDS else from_wire(OtherFacts, content)
+        for kind, content in wire.items()
     }

@@ -16,7 +16,7 @@ __all__ = ["GateOutcome", "decide_gate"]
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """What the gate as a whole says; ``opens`` is what the exit code follows, ``strict`` that warnings close it."""
+    """The decision of the gate as a whole; the exit code follows ``opens``, ``strict`` says that warnings close it."""
 
     outcome: Outcome
     opens: bool
@@ -33,7 +33,7 @@ def decide_gate(
     partial: bool = False,
     asked: Collection[str] = (),
 ) -> GateOutcome:
-    """Decide for the gate: it opens when something was judged, all of it was, and every verdict lets it through.
+    """Decide for the gate: it opens if something was judged, nothing was left out, and every verdict lets it through.
 
     ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
     ``partial`` says that it is meant. A run that judged nothing is inconclusive, and so is one where a checkpoint
@@ -49,7 +49,9 @@ def decide_gate(
     closed = [outcome for outcome in counts if not outcome.keeps_gate_open(strict=strict)]
     if closed:
         return GateOutcome(worst, opens=False, reason=tally, strict=strict)
-    early = {one.checkpoint for one in verdicts if one.outcome is Outcome.PENDING}.intersection(asked)
+    early = {verdict.checkpoint for verdict in verdicts if verdict.outcome is Outcome.PENDING}.intersection(
+        asked
+    )
     if early:
         why = f"pending though asked for: {', '.join(sorted(early))} ({tally})"
         return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=why, strict=strict)

@@ -1,7 +1,7 @@
 """What a check asks: questions are values, so that equal questions are asked once in a whole run.
 
 A question names its region and is pinned in time. Every kind of question is in ``KINDS`` by the name that it has in
-other processes; what a kind needs to be asked, shown and recorded is said by the kind itself.
+other processes; each kind says itself how it is asked, shown and recorded.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Question:
     def to_wire(self) -> list[Any]:
         """Return builtins for other processes: the name of the kind and the fields."""
         name, kind = next((name, kind) for name, kind in KINDS.items() if isinstance(self, kind))
-        fields = (one.name for one in dataclasses.fields(kind) if one.compare)
+        fields = (attribute.name for attribute in dataclasses.fields(kind) if attribute.compare)
         return [name, {name: getattr(self, name) for name in fields}]
 
 
@@ -101,8 +101,8 @@ class MetricQuestion(Question):
 class Instant(MetricQuestion):
     """A PromQL expression evaluated at one time, in seconds since the epoch.
 
-    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does. ``expr`` is the parsed expression
-    where whoever asks has it.
+    A range selector gives its raw samples, as Prometheus' ``/api/v1/query`` does. ``expr`` is the parsed expression,
+    if the caller has it.
     """
 
     time: float
@@ -170,7 +170,7 @@ class CaptureQuestion(Question):
     checkpoint: str
     case: str
 
-    recorded: ClassVar[bool] = False  # by its question: reports carry what cases captured
+    recorded: ClassVar[bool] = False  # not by its question: reports carry what cases captured
 
     @property
     def text(self) -> str:

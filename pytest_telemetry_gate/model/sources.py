@@ -38,7 +38,7 @@ class Source(ABC):
     def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
         """Evaluate an expression that yields vectors at several times, in seconds, as ``instant`` does at each of them.
 
-        None, as by default, where they have to be asked one by one. Only sources in the process are asked so.
+        Returns None, the default, if they must be asked one by one. Only sources in this process are asked this way.
         """
         return None
 
@@ -54,7 +54,7 @@ class Source(ABC):
 class LiveSource(Source):
     """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run.
 
-    A class that has all three methods of its own is one as well, derived from it or not.
+    A class that has all three methods is one as well, derived from it or not.
     """
 
     @classmethod
@@ -65,7 +65,7 @@ class LiveSource(Source):
 
     @abstractmethod
     def probe(self) -> Mapping[str, Any]:
-        """Make sure that it can be asked; return builtins that tell ``restore_probe()`` in any process what it is."""
+        """Make sure that it can be asked; return builtins from which ``restore_probe()`` sets it up in any process."""
 
     @abstractmethod
     def restore_probe(self, probed: Mapping[str, Any]) -> None:
@@ -74,8 +74,8 @@ class LiveSource(Source):
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
         """Evaluate several expressions that yield vectors at one time, in one request.
 
-        None, as by default, where they have to be asked one by one; raises UnreachableError where nobody could be
-        asked.
+        Returns None, the default, if they must be asked one by one; raises UnreachableError if the server cannot be
+        reached.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""What a criterion says of what it demands: the keys that every kind may have, and the baseline they refer to."""
+"""The terms of a criterion: the keys that every kind may have, and the baseline that they refer to."""
 
 from __future__ import annotations
 

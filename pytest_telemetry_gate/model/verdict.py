@@ -94,8 +94,8 @@ class Verdict:
     @property
     def name(self) -> str:
         """The criterion with its region and checkpoint, as the test's name shows them."""
-        where = "-".join(part for part in (self.region, self.checkpoint) if part)
-        return f"{self.criterion}[{where}]" if where else self.criterion
+        place = "-".join(part for part in (self.region, self.checkpoint) if part)
+        return f"{self.criterion}[{place}]" if place else self.criterion
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON and test reports of another process can carry."""
@@ -117,4 +117,4 @@ def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
     outcome = worst_outcome(verdicts)
     equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
-    return min(equals, key=lambda one: float("inf") if one.margin is None else one.margin)
+    return min(equals, key=lambda verdict: float("inf") if verdict.margin is None else verdict.margin)

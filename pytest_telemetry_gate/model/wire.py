@@ -1,8 +1,8 @@
 """Dataclasses as builtins and back: how dossiers cross processes, and how captures and events are read from files.
 
-What is left at its default is left out, and whoever reads ignores keys that he does not know, so that a newer writer
-and an older reader understand each other. Not pydantic's TypeAdapter: it refuses texts with half a surrogate pair,
-which paths and labels may hold.
+Fields at their default are left out, and a reader ignores keys that it does not know. So a newer writer and an older
+reader understand each other. pydantic's TypeAdapter would not do: it refuses texts with half a surrogate pair, which
+paths and labels may hold.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def to_wire(value: Any) -> Any:
 
 
 def from_wire(kind: type[T], wire: Any, **read: Any) -> T:
-    """Rebuild a dataclass from ``to_wire()``; ``read`` are fields that the caller has read himself.
+    """Rebuild a dataclass from ``to_wire()``; ``read`` are fields that the caller has read itself.
 
-    Raises TypeError or ValueError for what is none.
+    Raises TypeError or ValueError for anything else.
     """
     if not isinstance(wire, Mapping):
         message = f"not a mapping: {wire!r}"
@@ -59,54 +59,54 @@ def from_wire(kind: type[T], wire: Any, **read: Any) -> T:
 
 @lru_cache(maxsize=256)
 def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
-    """Return the fields of a dataclass with their defaults; an object of its own stands for none."""
+    """Return the fields of a dataclass with their defaults; a field without one has a new object, equal to nothing."""
     return tuple(
         (
-            one.name,
-            one.default_factory()
-            if one.default_factory is not dataclasses.MISSING
+            field.name,
+            field.default_factory()
+            if field.default_factory is not dataclasses.MISSING
             else object()
-            if one.default is dataclasses.MISSING
-            else one.default,
+            if field.default is dataclasses.MISSING
+            else field.default,
         )
-        for one in dataclasses.fields(kind)
+        for field in dataclasses.fields(kind)
     )
 
 
 @lru_cache(maxsize=256)
 def _readers(kind: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     hints = get_type_hints(kind)
-    return tuple((one.name, _reader(hints[one.name])) for one in dataclasses.fields(kind) if one.init)
+    return tuple((field.name, _reader(hints[field.name])) for field in dataclasses.fields(kind) if field.init)
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
-    """Return what reads a value of a type; the types are those that dataclasses of the model have."""
+    """Return the function that reads a value of a type; it knows the types that dataclasses of the model have."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
-        read = _reader(next(one for one in arguments if one is not NoneType))
+        read = _reader(next(argument for argument in arguments if argument is not NoneType))
         return lambda value: None if value is None else read(value)
     if origin is tuple:
-        readers = [_reader(one) for one in arguments if one is not Ellipsis]
+        readers = [_reader(argument) for argument in arguments if argument is not Ellipsis]
         if Ellipsis in arguments:
             return lambda value: tuple(map(readers[0], value))
-        return lambda value: tuple(read(one) for read, one in zip(readers, value, strict=True))
+        return lambda value: tuple(read(part) for read, part in zip(readers, value, strict=True))
     if origin is list:
         read = _reader(arguments[0])
-        return lambda value: [read(one) for one in value]
+        return lambda value: [read(item) for item in value]
     if origin is not None and issubclass(origin, Mapping):
         read = _reader(arguments[1])
-        return lambda value: {str(key): read(one) for key, one in value.items()}
+        return lambda value: {str(key): read(item) for key, item in value.items()}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
     if hasattr(hint, "from_wire"):
         return hint.from_wire  # type: ignore[no-any-return]
     if hint is str:
-        return _one_of_its_kind
+        return _intern
     if dataclasses.is_dataclass(hint):
         return lambda value: from_wire(cast("type[Any]", hint), value)
     return lambda value: value
 
 
-def _one_of_its_kind(value: Any) -> Any:
-    """Return the one object for equal texts: what many verdicts have in common came in as many objects."""
+def _intern(value: Any) -> Any:
+    """Return the same object for equal texts: what many verdicts have in common came in as many objects."""
     return sys.intern(value) if type(value) is str else value
