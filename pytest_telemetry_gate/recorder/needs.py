@@ -39,10 +39,14 @@ def stretches(
         for stretch in _stretches_of(question, events, semantics):
             ranges[stretch.selector].append((stretch.first, stretch.last))
     merged = [
-        Stretch(selector, *bounds) for selector, own in ranges.items() for bounds in _join_intervals(own)
+        Stretch(selector, *bounds)
+        for selector, intervals in ranges.items()
+        for bounds in _join_intervals(intervals)
     ]
     matchers = {selector: _matchers(selector, semantics) for selector in ranges}
-    return sorted(one for one in merged if not any(_covers(other, one, matchers) for other in merged))
+    return sorted(
+        stretch for stretch in merged if not any(_covers(other, stretch, matchers) for other in merged)
+    )
 
 
 def _stretches_of(
@@ -81,7 +85,7 @@ def _matchers(selector: str, semantics: str) -> frozenset[Matcher]:
     return frozenset(parsed.matchers) if isinstance(parsed, ast.VectorSelector) else frozenset()
 
 
-def _covers(other: Stretch, one: Stretch, matchers: Mapping[str, frozenset[Matcher]]) -> bool:
-    """Tell whether a stretch holds all of another's samples: it asks for less, and over no shorter time."""
-    fewer = matchers[other.selector] < matchers[one.selector]
-    return fewer and other.first <= one.first and one.last <= other.last
+def _covers(outer: Stretch, inner: Stretch, matchers: Mapping[str, frozenset[Matcher]]) -> bool:
+    """Tell whether ``outer`` holds all samples of ``inner``: it has fewer matchers, over no shorter time."""
+    fewer = matchers[outer.selector] < matchers[inner.selector]
+    return fewer and outer.first <= inner.first and inner.last <= outer.last

@@ -29,7 +29,7 @@ class RegionRequest:
     """What to record of one region: all that its questions read, and what happened.
 
     ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
-    can be judged from it. With ``accept_warnings`` an answer that the source warns of is good enough.
+    can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough.
     """
 
     source: Source
@@ -41,7 +41,7 @@ class RegionRequest:
 
 @dataclass(frozen=True)
 class RecordResult:
-    """What was recorded: how many samples were read for how many series, and why regions are not among it.
+    """What was recorded: how many samples were read for how many series, and why some regions are missing.
 
     ``unasked`` is the number of pauses for which the source was not asked whether the series was gone.
     """
@@ -65,7 +65,7 @@ def record(
 
     What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
     was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` gets the number of samples
-    read, and the number to read as far as that is sources. Memory does not grow with the number of samples.
+    read, and the number to read, as far as sources can count. Memory does not grow with the number of samples.
 
     ``captures`` of replays go into the same write, in the place of the same cases at the same points.
     A region whose source fails is left out and named in the result; where all fail nothing is written. Raises RecordingError where
@@ -161,7 +161,7 @@ def _check(out: Path, requests: Mapping[str, RegionRequest]) -> None:
 
 
 def _check_events(old: Recording) -> None:
-    for region, kind in [(name, one) for name in old.regions for one in old.kinds(name)]:
+    for region, kind in [(name, kind) for name in old.regions for kind in old.kinds(name)]:
         try:
             check_events(old.events(region, kind) or {})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -211,7 +211,7 @@ def _merge(
 
 
 def _moments(captures: Collection[Mapping[str, Any]]) -> Iterator[float]:
-    return (float(one["at"]) for one in captures if one.get("at"))
+    return (float(capture["at"]) for capture in captures if capture.get("at"))
 
 
 def _merge_captures(
@@ -222,8 +222,8 @@ def _merge_captures(
     merged: dict[tuple[str, ...], Mapping[str, Any]] = {}
     if old is not None:
         with contextlib.closing(Captures(old)) as stored:
-            merged = {tuple(str(one[key]) for key in points): one for one in stored.all()}
-    merged |= {tuple(str(one[key]) for key in points): one for one in captures}
+            merged = {tuple(str(capture[key]) for key in points): capture for capture in stored.all()}
+    merged |= {tuple(str(capture[key]) for key in points): capture for capture in captures}
     return merged.values()
 
 

@@ -28,8 +28,10 @@ __all__ = ["RawSamples"]
 _SLICE = 250_000  # samples that are asked for at a time
 _SPARSE = 8  # cells of a matrix that weigh as much as a sample of it
 _MIN_SLICE = 1000  # ms of a slice
-_MAX_MOMENTS = 500  # at most, for which a source is asked where the series of one stretch ended
-_REGULAR = 5  # steps from which on a series tells its own interval
+_MAX_MOMENTS = 500  # at which a source is asked whether series of one stretch had ended
+_REGULAR = (
+    5  # samples; a series with more of them has its own interval, others the typical one if it is shorter
+)
 _DEFAULT_INTERVAL = 60.0  # seconds: Prometheus' own default
 
 
@@ -81,8 +83,8 @@ class RawSamples:
             last = first + max(_MIN_SLICE, round(length)) - 1
             if stretch.last - last < _MIN_SLICE:
                 last = stretch.last
-            # Windows are closed for Prometheus 2 and left open for 3: the millisecond before belongs to a slice for
-            # the latter's sake, and what the former gives for it was in the slice before.
+            # Windows are closed in Prometheus 2 and open at the left in 3. So a slice begins one millisecond early,
+            # for Prometheus 3; a sample that Prometheus 2 has there was already in the slice before.
             promql = f"{stretch.selector}[{last - first + 1}ms]"
             matrix = self._ask(promql, last)
             if not isinstance(matrix, Matrix):
@@ -109,7 +111,7 @@ class RawSamples:
         for at in list(pauses_at)[:_MAX_MOMENTS]:
             answer = self._ask(stretch.selector, at)
             labels = answer.labels if isinstance(answer, Vector) else []
-            present = {spill.number(one) for one in labels}
+            present = {spill.number(series) for series in labels}
             for pause in pauses_at.pop(at):
                 if pause.number not in present:
                     marker, value = np.array([pause.marker]), np.array([[STALE]])
@@ -144,7 +146,7 @@ def _pauses(
 ) -> Iterator[_Pause]:
     """Yield the pauses of more than one and a half intervals, that at the end of the stretch included."""
     usual = {number: _spacing(_times(spill, number, stretch)) for number in numbers}
-    typical = float(np.median([one for one in usual.values() if one < math.inf] or [math.inf]))
+    typical = float(np.median([spacing for spacing in usual.values() if spacing < math.inf] or [math.inf]))
     for number in numbers:
         times = _times(spill, number, stretch)
         if not len(times):
