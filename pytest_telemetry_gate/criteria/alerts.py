@@ -126,9 +126,9 @@ class Alerts(Criterion):
         _, values = read_series(answer)
         if any(not value > 0 for value in values):
             return f"proof: {proof.text} is {format_value(min(values))}, so the rules were not evaluated all the time"
-        seen = shortest_window(check, proof, check.time)
-        if seen < check.range:
-            return f"proof: {proof.text} looks at {format_short_duration(seen)} of {format_short_duration(check.range)}: use min_over_time(...[$__range])"
+        window = shortest_window(check, proof, check.time)
+        if window < check.range:
+            return f"proof: {proof.text} looks at {format_short_duration(window)} of {format_short_duration(check.range)}: use min_over_time(...[$__range])"
         return ""
 
 
