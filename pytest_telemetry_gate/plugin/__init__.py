@@ -148,10 +148,10 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
-    # A worker's verdicts are heard by its controller alone.
+    # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    # Whatever is wrong with these is a usage error now rather than an error of the first file that is collected.
+    # A bad value of these is a usage error now, rather than an error of the first file that is collected.
     if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
         _run(config)
     shown = config.getoption("--telemetry-record")
@@ -181,7 +181,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class _Listener:
-    """Collects what arrives on reports, in the one process that reports; it costs others an attribute look-up."""
+    """Collects what reports carry, in the process that reports; a test without telemetry costs an attribute look-up."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -190,7 +190,7 @@ class _Listener:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers where all of them share their answers."""
+        """Tell each of xdist's workers the folder in which all of them share their answers."""
         run_id = node.workerinput["testrunuid"]
         self._folder = node.workerinput["telemetry_folder"] = str(
             Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"

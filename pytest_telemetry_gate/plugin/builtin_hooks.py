@@ -1,4 +1,4 @@
-"""What comes with the package, registered through the same hooks that third parties use."""
+"""The package's own sources and criteria, registered through the same hooks that third parties use."""
 
 from __future__ import annotations
 

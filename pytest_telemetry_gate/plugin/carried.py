@@ -1,8 +1,8 @@
-"""What a test brings to the process that reports: the one wire from an item by way of its report to the controller.
+"""What a test brings to the process that reports: from its item, through its report, to the controller.
 
-An item keeps it in its stash; the report carries it in one attribute. On its way to xdist's controller a whole report
-is one string of bytes, since execnet would write and read each of its entries in Python, and is what it was again
-before anybody sees it.
+An item keeps it in its stash; the report carries it in one attribute. A whole report travels to xdist's controller as
+one string of bytes, since execnet would write and read each of its entries in Python. It is unpacked before anybody
+sees it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 _ATTRIBUTE = "telemetry_gate"
 _PACKED = "telemetry_packed"  # in what xdist sends of a report
-_UNPACKED = frozenset({"$report_type"})  # what tells pytest what to make of it
+_UNPACKED = frozenset({"$report_type"})  # by which pytest chooses the class of the report
 _ALIKE = ("nodeid", "location", "keywords")
 _MARSHAL = 4  # the version of marshal's format, the same for all Pythons that xdist may run
 
@@ -63,7 +63,7 @@ class Carried:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Carried:
         """Rebuild from ``to_wire()``."""
-        return cls(**{**wire, "dossiers": [Dossier.from_wire(one) for one in wire["dossiers"]]})
+        return cls(**{**wire, "dossiers": [Dossier.from_wire(dossier) for dossier in wire["dossiers"]]})
 
 
 _CARRIED: pytest.StashKey[Carried] = pytest.StashKey()
@@ -80,12 +80,12 @@ def forget_attempt(item: pytest.Item) -> None:
 
 
 def put_on_report(report: pytest.TestReport, carried: Carried) -> None:
-    """Have a report carry what its item does."""
+    """Put on a report what its item carries."""
     setattr(report, _ATTRIBUTE, carried)
 
 
 def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
-    """Return what a report carries, None where it carries nothing; it is rebuilt once where another process sent it."""
+    """Return what a report carries, or None; what another process sent is rebuilt once."""
     carried = getattr(report, _ATTRIBUTE, None)
     if carried is None or isinstance(carried, Carried):
         return carried
@@ -95,22 +95,22 @@ def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | N
 
 
 def pack_report(data: dict[str, Any], *, sent: bool) -> dict[str, Any]:
-    """Return what ``pytest_report_to_serializable`` has made of a report as builtins, one string of bytes if ``sent``."""
+    """Return the data of a report as builtins; as one string of bytes if it is ``sent`` to another process."""
     carried = data.get(_ATTRIBUTE)
     if isinstance(carried, Carried):
         data = {**data, _ATTRIBUTE: carried.to_wire()}
     if not sent:
         return data
-    kept = {key: value for key, value in data.items() if key in _UNPACKED}
+    unpacked = {key: value for key, value in data.items() if key in _UNPACKED}
     rest = {key: value for key, value in data.items() if key not in _UNPACKED}
     try:
-        return {**kept, _PACKED: marshal.dumps(rest, _MARSHAL)}
+        return {**unpacked, _PACKED: marshal.dumps(rest, _MARSHAL)}
     except ValueError:
-        return data  # another plugin's, which xdist may know how to send
+        return data  # with something of another plugin, which xdist may know how to send
 
 
 class Unpacker:
-    """Puts back in place what ``pack_report`` has packed; reports of one test share what is equal on them.
+    """Unpacks what ``pack_report`` has packed; the reports of one test share what is equal on them.
 
     pytest's terminal keeps all reports to the end, and xdist sends three of each test.
     """
@@ -119,7 +119,7 @@ class Unpacker:
         self._last: dict[str, dict[str, Any]] = {}
 
     def unpack(self, data: dict[str, Any]) -> None:
-        """Unpack what came of a report."""
+        """Unpack the data of a report in place."""
         packed = data.pop(_PACKED, None)
         if packed is None:
             return

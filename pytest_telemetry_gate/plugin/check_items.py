@@ -50,14 +50,14 @@ class Group(pytest.Collector):
         file = self.getparent(GateFile)
         if file is None:
             return
-        several = len(self.environment.regions) > 1
+        names_region = len(self.environment.regions) > 1
         shared = None
         for check in self.checks:
-            where = f"{check.region}-{check.checkpoint.id}" if several else check.checkpoint.id
-            name = f"{check.criterion.id}[{where}]"
+            suffix = f"{check.region}-{check.checkpoint.id}" if names_region else check.checkpoint.id
+            name = f"{check.criterion.id}[{suffix}]"
             item: CheckItem = CheckItem.from_parent(self, name=name, callobj=run_item, fixtureinfo=shared)
-            # All items of a group call the same function at the same place, so what pytest finds out about its
-            # fixtures is the same; finding it out again takes a third of the time of collecting an item.
+            # All items of a group call the same function, so what pytest finds out about its fixtures is the same.
+            # Finding it out takes a third of the time of collecting an item, so it is done once.
             shared = getattr(item, "_fixtureinfo", None)
             item.run, item.environment, item.check = file.run, self.environment, check
             item.add_marker(
@@ -78,7 +78,7 @@ class CheckItem(TelemetryItem):
     """One check as a test case."""
 
     check: Check
-    what = "criterion"
+    noun = "criterion"
 
     @property
     def line(self) -> int:
@@ -86,7 +86,7 @@ class CheckItem(TelemetryItem):
         return self.check.criterion.line
 
     def questions(self) -> Sequence[Question]:
-        """Return the check's questions, none where its kind of criterion fails to say: judging it will fail too."""
+        """Return the check's questions; none if its criterion raises, since judging it will raise the same."""
         return questions_of(self.check)
 
     def judge(self) -> Dossier:
@@ -95,7 +95,7 @@ class CheckItem(TelemetryItem):
 
 
 def order_by_region(items: list[pytest.Item]) -> None:
-    """Put the checks of each suite in the order of its regions: what one region holds is read, used and forgotten.
+    """Put the checks of each suite in the order of its regions: one region's data is read, used and forgotten.
 
     Checks that judge all regions come last; other items keep their places.
     """
@@ -108,8 +108,8 @@ def order_by_region(items: list[pytest.Item]) -> None:
     }
 
     def rank(item: CheckItem) -> tuple[int, int]:
-        known = regions[id(item.environment)]
-        return suites[item.path], known.get(item.check.region, len(known))
+        order = regions[id(item.environment)]
+        return suites[item.path], order.get(item.check.region, len(order))
 
     for place, item in zip(places, sorted(checks, key=rank), strict=True):
         items[place] = item

@@ -1,7 +1,7 @@
-"""``telemetry-gate``: the console script for what is no test session.
+"""``telemetry-gate``: the console script for work outside of test sessions.
 
-It starts no pytest session. Kinds of criteria that installed plugins register are known all the same; those of a
-``conftest.py`` are known to ``pytest --telemetry-schema`` alone.
+It starts no pytest session, but knows the kinds of criteria that installed plugins register. Only
+``pytest --telemetry-schema`` knows those of a ``conftest.py``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ERROR: {error}\n")
         return _USAGE_ERROR
     except OSError as error:
-        # Python would write what is left once more when it ends, and fail once more.
+        # Otherwise Python would write the rest again when it ends, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"ERROR: the output cannot be written: {error.strerror}\n")
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _not_empty(text: str) -> str:
-    """Return a value as it is; an empty one is what a pipeline's unset variable leaves."""
+    """Return a value as it is; refuse an empty one, which an unset variable of a pipeline leaves."""
     if not text:
         message = "is empty"
         raise argparse.ArgumentTypeError(message)

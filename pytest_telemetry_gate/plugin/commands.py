@@ -1,4 +1,4 @@
-"""What is no test session: print a JSON Schema, import metrics. The console script and pytest's options share it."""
+"""Work outside of test sessions: print a JSON Schema, import metrics. The console script and pytest's options share it."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ class Environments:
         if ini:
             return root / str(ini)
         folders = [folder, *folder.parents]
-        inside = [one for one in folders if one == root or root in one.parents]
-        candidates = (one / "telemetry.yaml" for one in inside or folders[:1])
+        inside = [parent for parent in folders if parent == root or root in parent.parents]
+        candidates = (parent / "telemetry.yaml" for parent in inside or folders[:1])
         return next(
             (path for path in candidates if path.is_file()), (inside or folders)[-1] / "telemetry.yaml"
         )

@@ -1,4 +1,4 @@
-"""Where text leaves this plugin by pytest's own errors: each is one line, without any secret."""
+"""Turn exceptions into pytest's own errors: each is one line, without any secret."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Exits:
         """Return the error that ends the session with pytest's exit code 4."""
         return pytest.UsageError(self.line(error))
 
-    def collect_error(self, error: BaseException, where: str = "") -> pytest.Collector.CollectError:
-        """Return the error of a file that cannot be collected; ``where`` goes before a message that names no file."""
-        return pytest.Collector.CollectError(f"{where}: {self.line(error)}" if where else self.line(error))
+    def collect_error(self, error: BaseException, file: str = "") -> pytest.Collector.CollectError:
+        """Return the error of a file that cannot be collected; ``file`` goes before a message that names no file."""
+        return pytest.Collector.CollectError(f"{file}: {self.line(error)}" if file else self.line(error))
 
     def fail_test(self, error: BaseException) -> NoReturn:
         """Fail the test that is being set up or run, without a traceback."""

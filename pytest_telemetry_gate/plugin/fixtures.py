@@ -40,7 +40,7 @@ __all__ = [
     "telemetry_of",
 ]
 
-NOT_CHOSEN = "not-chosen"  # where a test looks whose every point the options leave out
+NOT_CHOSEN = "not-chosen"  # the point of a test whose points are all left out by the options
 
 _MARKER_KEYS = ("env", "region", "checkpoint", "level", "suite")
 
@@ -142,8 +142,8 @@ class Telemetry:
         By default from the start of the rollout to the checkpoint; raises SourceError where there is nothing.
         """
         begin = self._check.start if start is None else start
-        question = Range(self.region, self._expanded(query), begin, self.time if end is None else end, step)
-        value = self._answered(self._gate.ask(question))
+        question = Range(self.region, self._expand(query), begin, self.time if end is None else end, step)
+        value = self._require_value(self._gate.ask(question))
         if not isinstance(value, Matrix) or not value.labels:
             message = f"no data: {question.promql} has no value in the range"
             raise SourceError(message)
@@ -156,7 +156,7 @@ class Telemetry:
         the source knows; a criterion ``check(alerts={"match": ...}, ...)`` also asks for proof of evaluation.
         """
         question = EventsQuestion(self.region, "alerts", self._check.start, self.time)
-        value = self._answered(self._gate.ask(question))
+        value = self._require_value(self._gate.ask(question))
         if not isinstance(value, Events) or not value.complete:
             message = "the alert history is incomplete"
             raise SourceError(message)
@@ -167,12 +167,12 @@ class Telemetry:
         ]
 
     def _instant(self, query: str) -> Any:
-        return self._answered(self._gate.ask(Instant(self.region, self._expanded(query), self.time)))
+        return self._require_value(self._gate.ask(Instant(self.region, self._expand(query), self.time)))
 
-    def _expanded(self, query: str) -> str:
+    def _expand(self, query: str) -> str:
         return self._check.expand(query)
 
-    def _answered(self, answer: Answer) -> Any:
+    def _require_value(self, answer: Answer) -> Any:
         if answer.error:
             raise SourceError(answer.error)
         if answer.partial:
@@ -205,9 +205,9 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
     chosen = run.options.checkpoints
     checkpoints = [name for name in checkpoints if not chosen or name is None or name in chosen]
     points = [Point(region, checkpoint) for region in regions for checkpoint in checkpoints]
-    several = len(environment.regions) > 1
+    names_region = len(environment.regions) > 1
     names = [
-        "-".join(part for part in (point.region if several else None, point.checkpoint) if part)
+        "-".join(part for part in (point.region if names_region else None, point.checkpoint) if part)
         for point in points
     ]
     if not points:
@@ -223,7 +223,7 @@ def is_not_chosen(item: pytest.Item) -> bool:
 
 
 def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
-    """Return the ``telemetry`` fixture of a test; fails the test in one line where it cannot be had."""
+    """Return the ``telemetry`` fixture of a test; fails the test in one line if it cannot be made."""
     options = _options(item)
     try:
         environment = run.environments.near(item.path.parent, options.get("env"))
@@ -233,11 +233,11 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         # Without a checkpoint a test looks at the newest moment that is due.
         now = gate.now(region) - 2 * max(gate.source(region).scrape_intervals.values(), default=0.0)
         path, line, _ = item.reportinfo()
-        shown = run.environments.display_path(Path(path))
+        display_path = run.environments.display_path(Path(path))
         if suite is None:
             suite = _no_suite(item, now)
         checkpoint = next(
-            (one for one in suite.points if one.id == point.checkpoint),
+            (candidate for candidate in suite.points if candidate.id == point.checkpoint),
             Checkpoint(id="", at=now, window=None, named=True),
         )
         check = Check(
@@ -248,7 +248,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             region=region,
             environment=environment.name,
             scrape_interval=environment.scrape_interval,
-            path=shown,
+            path=display_path,
             replays={name: settings.replay for name, settings in environment.regions.items()},
         )
     except TelemetryGateError as error:
@@ -281,7 +281,7 @@ def recording_of(run: GateRun, environment: Environment) -> Recording:
 
 
 def _no_suite(item: pytest.Item, now: float) -> Suite:
-    """Return what stands in for the suite of a test that has none: a rollout that is just now, and no checkpoints."""
+    """Return a stand-in suite for a test that has none: its rollout is just now, and it has no checkpoints."""
     rollout = Rollout.model_construct(start=now, end=now, steps=())
     name = item.path.stem
     return Suite.model_construct(
@@ -295,21 +295,21 @@ def _options(item: Any) -> Mapping[str, Any]:
         return {}
     unknown = sorted(set(marker.kwargs) - set(_MARKER_KEYS))
     if unknown or marker.args:
-        what = f"unknown key {unknown[0]!r}" if unknown else "takes keywords only"
-        message = f"marker telemetry: {what}; allowed: {', '.join(_MARKER_KEYS)}"
+        problem = f"unknown key {unknown[0]!r}" if unknown else "takes keywords only"
+        message = f"marker telemetry: {problem}; allowed: {', '.join(_MARKER_KEYS)}"
         raise pytest.UsageError(message)
     return dict(marker.kwargs)
 
 
 def _select_names(
-    what: str, named: str | Sequence[str] | None, known: Sequence[str], *, every: bool = True
+    noun: str, named: str | Sequence[str] | None, available: Sequence[str], *, every: bool = True
 ) -> list[Any]:
     if named is None:
-        return list(known) if every else [None]
+        return list(available) if every else [None]
     names = [named] if isinstance(named, str) else list(named)
     for name in names:
-        if name not in known:
-            message = f"marker telemetry: unknown {what} {name!r}; known: {', '.join(filter(None, known)) or 'none'}"
+        if name not in available:
+            message = f"marker telemetry: unknown {noun} {name!r}; known: {', '.join(filter(None, available)) or 'none'}"
             raise SourceError(message)
     return names
 

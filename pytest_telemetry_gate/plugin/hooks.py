@@ -47,9 +47,9 @@ class RunHooks:
 
     def take(self, report: pytest.TestReport) -> None:
         """Take what a report carries, in the process that reports."""
-        taken = self.summary.take(report)
+        dossiers = self.summary.take(report)
         if self.run.options.junit_properties:
-            self._properties.put(report, taken)
+            self._properties.put(report, dossiers)
 
     def take_counts(self, counts: Mapping[str, Any]) -> None:
         """Take over what a worker counted."""
@@ -60,7 +60,7 @@ class RunHooks:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Count the checks of a suite file that somebody, such as ``--lf``, reports as collected without looking."""
+        """Count the checks of a suite file that ``--lf`` or another plugin reports as collected without collecting it."""
         report = yield
         if isinstance(collector, TelemetryFile) and report.passed:
             collector.count_once()
@@ -70,7 +70,7 @@ class RunHooks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Take the denominator before anybody deselects, but without tests that belong to other checkpoints.
 
-        Checks are put in the order of their regions first, so that whoever orders items otherwise has the last word.
+        Checks are put in the order of their regions first, so that a plugin that orders items has the last word.
         """
         self.run.role.check_usable()
         elsewhere = [item for item in items if is_not_chosen(item)]
@@ -81,7 +81,7 @@ class RunHooks:
         self.run.denominator.collect(tests=sum(map(uses_telemetry, items)))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Take what was left by deselection, and have live sources asked about it while pytest goes on."""
+        """Count what was left by deselection, and start asking live sources about it while pytest goes on."""
         self.run.denominator.select(sum(map(is_telemetric, session.items)))
         if self.run.options.collect_only or session.testsfailed:
             return
@@ -93,13 +93,15 @@ class RunHooks:
             gate = self.run.gates.of(item.environment)
             if isinstance(item, CheckItem):
                 checks[gate].append(item.check)
-            captures[gate] += [one for one in item.questions() if isinstance(one, CaptureQuestion)]
+            captures[gate] += [
+                question for question in item.questions() if isinstance(question, CaptureQuestion)
+            ]
         for gate, questions in captures.items():
             if questions:
                 gate.replays.expect(questions)
         self._wait(checks)
-        for gate, own in checks.items():
-            gate.prefetch(own)
+        for gate, gate_checks in checks.items():
+            gate.prefetch(gate_checks)
 
     def _wait(self, checks: Mapping[Gate, Sequence[Check]]) -> None:
         at_most = self.run.options.wait
@@ -126,7 +128,7 @@ class RunHooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Have the report of a telemetry test carry its verdicts; subtests, which report earlier, carry nothing."""
+        """Put a telemetry test's verdicts on its report; reports of subtests, which come earlier, carry nothing."""
         report = yield
         if not is_telemetric(item):
             return report
@@ -148,7 +150,7 @@ class RunHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Have the report of a teardown carry the properties of the verdicts before it, until it has been read."""
+        """Put the properties of a test's verdicts on the report of its teardown, until that has been read."""
         take_off = self._properties.close(report) if report.when == "teardown" else None
         yield
         if take_off is not None:
@@ -161,7 +163,7 @@ class RunHooks:
         return None if data is None else pack_report(data, sent=not self.run.role.reports)
 
     def _take_captures(self, item: pytest.Item) -> None:
-        """Have the item carry what replays captured meanwhile, so that each capture is carried once."""
+        """Let the item carry what replays captured meanwhile; each capture is carried once."""
         carried = carried_by(item)
         for gate in self.run.gates.all:
             if gate.opened_replays is not None:
@@ -175,7 +177,7 @@ class RunHooks:
     ) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Say the verdict and its figures where pytest would say PASSED or FAILED."""
         if not self.run.role.reports:
-            return None  # a worker's terminal, which nobody sees
+            return None  # nobody sees a worker's terminal
         carried = read_report(report)
         if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
@@ -195,8 +197,8 @@ class RunHooks:
 def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
-    closed = [one for one in dossiers if not one.outcome.keeps_gate_open(strict=strict)]
+    closed = [dossier for dossier in dossiers if not dossier.outcome.keeps_gate_open(strict=strict)]
     if closed:
         pytest.fail(describe_failure(closed), pytrace=False)
-    if dossiers and all(one.outcome in {Outcome.PENDING, Outcome.WAIVED} for one in dossiers):
-        pytest.skip("; ".join(dict.fromkeys(one.verdict.reason for one in dossiers)))
+    if dossiers and all(dossier.outcome in {Outcome.PENDING, Outcome.WAIVED} for dossier in dossiers):
+        pytest.skip("; ".join(dict.fromkeys(dossier.verdict.reason for dossier in dossiers)))

@@ -35,7 +35,7 @@ class TelemetryFile(pytest.File):
         return file
 
     def count_once(self) -> None:
-        """Take the file's items into the denominator, unless it was collected and they are there."""
+        """Count the file's items in the denominator, unless it was collected already."""
         if not self.run.denominator.has_file(self.path):
             for _ in self.collect():
                 pass
@@ -70,7 +70,7 @@ class TelemetryItem(pytest.Function):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Attributes that are set later take a dictionary of its own for each item.
+        # Set here, since attributes that are added later cost each item a dictionary of its own.
         self._parsed_id: Any = None
         self._location: tuple[str, int, str] | None = None
 
@@ -80,7 +80,7 @@ class TelemetryItem(pytest.Function):
 
     @abstractmethod
     def judge(self) -> Dossier:
-        """Return its verdict with the evidence; whatever goes wrong with what it asks is a verdict that says so."""
+        """Return its verdict with the evidence; if a question fails, the verdict says so."""
 
     @property
     @abstractmethod
@@ -89,9 +89,9 @@ class TelemetryItem(pytest.Function):
 
     @property
     def id(self) -> Any:
-        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache: what is in brackets apart.
+        """Return the node id as pytest 9.2 and later read it back from ``--lf``'s cache, its brackets parsed.
 
-        One object for all reports of the item, which keep it.
+        It is one object for all reports of the item, which keep it.
         """
         if self._parsed_id is None or str(self._parsed_id) != self.nodeid:
             self._parsed_id = type(super().id).parse(self.nodeid)
@@ -101,7 +101,7 @@ class TelemetryItem(pytest.Function):
     def location(self) -> tuple[str, int | None, str]:
         """Return the file relative to the rootdir, the line from 0, and the name.
 
-        The file is the same for many items, and pytest's own way of keeping this takes a dictionary for each.
+        The file is the same for many items, and pytest's own cache of it would cost a dictionary for each.
         """
         if self._location is None:
             paths = self.config.stash.setdefault(_RELATIVE_PATHS, {})
@@ -113,9 +113,9 @@ class TelemetryItem(pytest.Function):
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
         """Point at the item's line in the suite file."""
-        return self.path, self.line - 1, f"{self.what}: {self.name}"
+        return self.path, self.line - 1, f"{self.noun}: {self.name}"
 
-    what = "test"  # in front of the name, which pytest would otherwise read as a path
+    noun = "test"  # in front of the name, which pytest would otherwise read as a path
 
 
 def run_item(request: pytest.FixtureRequest) -> None:

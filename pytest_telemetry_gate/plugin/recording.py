@@ -1,6 +1,6 @@
-"""``--telemetry-record``: when everything has been judged, what was asked and captured is recorded, in one write.
+"""``--telemetry-record``: record what was asked and captured, in one write, when everything has been judged.
 
-It is done in the process that reports, of what it asked itself and of what its workers sent.
+The process that reports does it, for its own questions and for those that its workers sent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Line(NamedTuple):
 
 
 class RecordHooks:
-    """Records after the tests of a session; whatever was not recorded is said at its end, and fails it.
+    """Records after the tests of a session; says at its end what was not recorded, which fails the session.
 
     Raises UsageError, before anything is judged, for a file that is no recording.
     """
@@ -66,7 +66,7 @@ class RecordHooks:
             return (yield)
         self._lines = [_Line("not written: the session was stopped", good=False)]
         result = yield
-        self._run.gates.close()  # what they read may be the file that is written
+        self._run.gates.close()  # they may be reading the file that is about to be written
         self._lines = list(self._record())
         if not all(line.good for line in self._lines) or self._summary.not_stored:
             # As for the gate itself: the exit code follows testsfailed.
@@ -81,7 +81,7 @@ class RecordHooks:
                 terminalreporter.write_line(f"{_TITLE}: {self._shown}: {line.text}", **{colour: True})
 
     def _record(self) -> Iterator[_Line]:
-        """Record, and yield the lines that say what became of it."""
+        """Record, and yield the lines that say how it went."""
         judged = [gate for gate in self._run.gates.all if gate.asked.regions]
         captures = self._summary.captures
         stored = False
@@ -101,9 +101,9 @@ class RecordHooks:
     def _record_gate(self, gate: Gate) -> Generator[_Line, None, bool]:
         """Record what one environment was asked, with all captures; returns whether the file was written."""
         scrub = gate.environment.scrub
-        wanted, problems = _wanted_by(gate)
+        requests, problems = _requests_of(gate)
         recorded = RecordResult()
-        if wanted:
+        if requests:
             progress = _Progress(
                 self._run.role.terminal(), self._config, self._shown, gate.environment.deadline
             )
@@ -111,24 +111,26 @@ class RecordHooks:
             clock = max(self._run.gates.clocks)
             captures = self._summary.captures
             try:
-                recorded = record(self._out, wanted, recorded_at=clock, progress=progress, captures=captures)
+                recorded = record(
+                    self._out, requests, recorded_at=clock, progress=progress, captures=captures
+                )
             except TelemetryGateError as error:
                 yield _Line(f"not written: {scrub(str(error))}", good=False)
                 return False
             finally:
                 progress.end()
-        problems |= {_place(region): why for region, why in recorded.failures.items()}
-        done = [region for region in wanted if region not in recorded.failures]
+        problems |= {_place(region): reason for region, reason in recorded.failures.items()}
+        done = [region for region in requests if region not in recorded.failures]
         if done:
             yield _Line(_summary_of(recorded, done), good=True)
-        for where, why in problems.items():
-            prefix = f"{where}: " if where else ""
-            yield _Line(f"{prefix}not recorded: {scrub(why.removeprefix(prefix))}", good=False)
+        for place, reason in problems.items():
+            prefix = f"{place}: " if place else ""
+            yield _Line(f"{prefix}not recorded: {scrub(reason.removeprefix(prefix))}", good=False)
         return bool(done)
 
     def _store_captures(self) -> None:
         captures = self._summary.captures
-        clock = max((one["at"] for one in captures if one.get("at")), default=0.0)
+        clock = max((capture["at"] for capture in captures if capture.get("at")), default=0.0)
         try:
             store_captures(self._out, captures, recorded_at=clock)
         except TelemetryGateError as error:
@@ -137,9 +139,9 @@ class RecordHooks:
             self._summary.stored = self._run.environments.display_path(self._out)
 
 
-def _wanted_by(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str]]:
-    """Return what is wanted of each region that can be used, and by place why something cannot."""
-    wanted: dict[str, RegionRequest] = {}
+def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str]]:
+    """Return what to record of each usable region, and by place why something cannot be recorded."""
+    requests: dict[str, RegionRequest] = {}
     problems: dict[str, str] = {}
     for region in gate.asked.regions:
         questions = list(gate.asked.about(region))
@@ -158,8 +160,8 @@ def _wanted_by(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str]]
                     problems[", ".join(filter(None, (_place(region), question.kind)))] = answer.error
         judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
         settings = gate.environment.regions[region]
-        wanted[region] = RegionRequest(source, questions, events, judged, settings.accept_warnings)
-    return wanted, problems
+        requests[region] = RegionRequest(source, questions, events, judged, settings.accept_warnings)
+    return requests, problems
 
 
 def _place(region: str) -> str:
@@ -175,7 +177,7 @@ def _summary_of(recorded: RecordResult, regions: list[str]) -> str:
 
 
 class _Progress:
-    """One line on a terminal that changes, a line now and then in a log, nothing where quiet was asked for."""
+    """One changing line on a terminal, a line now and then in a log, nothing in a quiet session."""
 
     def __init__(self, reporter: Any, config: pytest.Config, shown: str, deadline: Deadline) -> None:
         self._reporter = None if config.get_verbosity() < 0 else reporter
@@ -185,7 +187,7 @@ class _Progress:
         self._drawn = False
 
     def __call__(self, done: int, total: int) -> None:
-        # As long as something comes, the time that a gate's requests may take begins anew.
+        # As long as samples come in, the deadline for a gate's requests starts anew.
         self._deadline.restart()
         reporter, now = self._reporter, time.monotonic()
         if reporter is None or now - self._written < (

@@ -58,7 +58,7 @@ class ReplayItem(TelemetryItem):
     suite: ReplaySuite
     case: ReplayCase | None
     question: CaptureQuestion
-    what = "replay"
+    noun = "replay"
     _dossier: Dossier | None = None
 
     @classmethod
@@ -71,9 +71,9 @@ class ReplayItem(TelemetryItem):
         environment: Environment,
     ) -> ReplayItem:
         """Return the item of a case, or of the CI logs where there is none."""
-        several = len(environment.regions) > 1
-        where = f"{question.region}-{question.checkpoint}" if several else question.checkpoint
-        item: ReplayItem = cls.from_parent(parent, name=f"{question.case}[{where}]", callobj=run_item)
+        names_region = len(environment.regions) > 1
+        suffix = f"{question.region}-{question.checkpoint}" if names_region else question.checkpoint
+        item: ReplayItem = cls.from_parent(parent, name=f"{question.case}[{suffix}]", callobj=run_item)
         item.run, item.environment = parent.run, environment
         item.suite, item.case, item.question = suite, case, question
         item.add_marker(
@@ -102,20 +102,20 @@ class ReplayItem(TelemetryItem):
     def judge(self) -> Dossier:
         """Drive the case, or take what was recorded, and judge it.
 
-        A case is driven once: what another plugin runs again has the same verdict, since a pass on a retry is none.
+        A case is driven once. If another plugin runs the item again, the verdict stays: a pass on a retry is no pass.
         """
         if self._dossier is None:
-            self._dossier = self._judged()
+            self._dossier = self._judge_answer()
         return self._dossier
 
-    def _judged(self) -> Dossier:
+    def _judge_answer(self) -> Dossier:
         answer = self.run.gates.of(self.environment).answer(self.question)
-        dossier = self._decided(answer, {"environment": self.environment.name, "source": answer.source})
+        dossier = self._decide(answer, {"environment": self.environment.name, "source": answer.source})
         dossier = dossier.revise(region=self.question.region)
-        # What the suite itself says may hold secrets of telemetry.yaml, by way of its variables.
+        # The suite's own texts may hold secrets of telemetry.yaml, through its variables.
         return Dossier.from_wire(scrub_texts(dossier.to_wire(), self.environment.scrub))
 
-    def _decided(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
+    def _decide(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
         if answer.error:
             return self._plain(Outcome.ERROR, answer.error, fields)
         captured = answer.value.content if isinstance(answer.value, Capture) else None
@@ -137,7 +137,7 @@ class ReplayItem(TelemetryItem):
             return self._plain(Outcome.ERROR, str(error), fields)
 
     def _plain(self, outcome: Outcome, reason: str, fields: dict[str, Any]) -> Dossier:
-        """Return a verdict that no capture of telemetry is behind."""
+        """Return a verdict without a capture of telemetry."""
         title = "skipped CI stages and retries" if self.case is None else self.case.title
         verdict = Verdict(
             suite=self.suite.name,

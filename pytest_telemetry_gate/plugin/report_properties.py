@@ -12,15 +12,15 @@ from pytest_telemetry_gate.reports import junit
 
 __all__ = ["ReportProperties"]
 
-MANY_TESTS = 5_000  # from which on a file says once what its tests share: GitLab refuses files above 30 MB
+MANY_TESTS = 5_000  # with so many, a file states once what its tests share: GitLab refuses files above 30 MB
 
 
 class ReportProperties:
-    """Made of verdicts in the process that reports, so that they do not cross to it.
+    """Makes properties of verdicts in the process that reports, so that workers need not send them.
 
-    pytest writes those of the report of a test's teardown, others may read those of its body. In a session of very many
-    tests the testsuite states what they share, and reports that passed lose their properties when everybody has read
-    them, since pytest's terminal keeps all reports to the end.
+    pytest writes the properties on the report of a test's teardown; other readers may take those of its body. In a
+    session of very many tests the testsuite states what they share, and reports that passed lose their properties
+    after everybody has read them, since pytest's terminal keeps all reports to the end.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -40,7 +40,7 @@ class ReportProperties:
         self._open[_key(report)] = report, properties
 
     def close(self, report: pytest.TestReport) -> Callable[[], None]:
-        """Put them on the report of its teardown as well; returns what takes them off both when those were read."""
+        """Put them on the report of its teardown as well; returns a function that takes them off both afterwards."""
         body, properties = self._open.pop(_key(report), (None, []))
         if body is None:
             return _nothing
@@ -50,9 +50,9 @@ class ReportProperties:
             return _nothing
 
         def take_off() -> None:
-            for one in (body, report):
-                if one.passed:
-                    del one.user_properties[-len(properties) :]
+            for phase_report in (body, report):
+                if phase_report.passed:
+                    del phase_report.user_properties[-len(properties) :]
 
         return take_off
 

@@ -64,7 +64,7 @@ class GateRun:
             raise ConfigError(message) from error
 
     def judge(self, check: Check, environment: Environment) -> Dossier:
-        """Judge a check; the dossier says what was asked where somebody wants to read it.
+        """Judge a check; with ``--telemetry-explain`` the dossier also says what was asked.
 
         Whatever a kind of criterion raises is a verdict that says so, with the line of code that raised it.
         """

@@ -1,4 +1,4 @@
-"""What the process that reports collects, and what it writes at the end of a session: a function of what reports carry."""
+"""Collect what reports carry, in the process that reports, and write the summary of the session from it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Summary:
         return carried.dossiers
 
     def _without_needless_evidence(self, dossier: Dossier) -> Dossier:
-        """Return what the end of the session needs: of what passed the verdict alone, unless it is to be explained."""
+        """Return what the end of the session needs: of a pass the verdict alone, unless it is to be explained."""
         if dossier.outcome is not Outcome.PASS or self._run.options.explain:
             return dossier
         return Dossier(dossier.verdict)
@@ -116,7 +116,7 @@ class Summary:
         return bool(self._hook_failures) or (self.is_gate and not self.outcome.opens)
 
     def write(self, reporter: pytest.TerminalReporter) -> None:
-        """Write what became of replays, explanations, the tables, and the line with the gate's outcome."""
+        """Write the lines about replays, explanations, the tables, and the line with the gate's outcome."""
         self.written = True
         self._write_replays(reporter)
         for line, verdict in self._hook_failures.items():
@@ -143,7 +143,7 @@ class Summary:
                 reporter.write_line(f"telemetry replay: {line}")
 
     def _replay_lines(self) -> Iterable[str]:
-        """Yield which fields of contracts no case exercised, the seed that ids were made from, what was stored."""
+        """Yield the fields of contracts that no case exercised, the seed of the ids, and what was stored."""
         for path, fields in self._exercised.items():
             from pytest_telemetry_gate.replay.judge.cases import contract_coverage
             from pytest_telemetry_gate.replay.suite.loader import load_replay

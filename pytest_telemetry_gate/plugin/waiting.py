@@ -1,4 +1,4 @@
-"""``--telemetry-wait``: wait until the next checkpoint that is selected is due, and say for how long yet."""
+"""``--telemetry-wait``: wait until the next selected checkpoint is due, and show how long that will take."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ def wait_for_checkpoint(
     due = next_due(checks)
     if due is None or due.moment <= time.time():
         return
-    shown = _Countdown(None if verbosity < 0 else reporter, due)
+    display = _Countdown(None if verbosity < 0 else reporter, due)
     if due.moment - time.time() > at_most:
-        shown.refuse()
+        display.refuse()
         return
-    wait_until(due.moment, shown, every=shown.interval)
-    shown.end()
+    wait_until(due.moment, display, every=display.interval)
+    display.end()
     for gate in checks:
         gate.restart()
 
 
 def next_due(checks: Mapping[Gate, Sequence[Check]]) -> Due | None:
-    """Return when the next checkpoint is due that the wall clock will come to; None where there is none."""
-    for gate, own in checks.items():
-        gate.open(region for check in own for region in check.regions)
+    """Return the next checkpoints that the wall clock will make due; None where there are none."""
+    for gate, gate_checks in checks.items():
+        gate.open(region for check in gate_checks for region in check.regions)
     moments: dict[float, dict[str, None]] = defaultdict(dict)
-    for gate, own in checks.items():
-        for check in own:
+    for gate, gate_checks in checks.items():
+        for check in gate_checks:
             if (moment := gate.waits_for(check)) is not None:
                 moments[moment][check.checkpoint.id] = None
     return min((Due(moment, [*names]) for moment, names in moments.items()), default=None)
 
 
 class _Countdown:
-    """Writes a line that changes on a terminal, a line now and then into a pipe, nothing without a reporter."""
+    """Writes one changing line on a terminal, a line now and then into a pipe, nothing without a reporter."""
 
     def __init__(self, reporter: Any, due: Due) -> None:
         self._reporter = reporter
