@@ -12,39 +12,39 @@ from numpy.typing import NDArray
 __all__ = ["ArrayCache", "forget_arrays"]
 
 _OWN = 512 * 2**20  # bytes of decoded samples kept for a recording
-_ALL = 16 * 2**20  # bytes kept for all recordings of a process, the one that is being read apart
+_ALL = 16 * 2**20  # bytes kept for all recordings of a process; the one that is being read may exceed it
 _TICKS = itertools.count()
 
 
 class ArrayCache:
-    """The decoded arrays of one recording by member, the least recently used being forgotten first.
+    """The decoded arrays of one recording by member; the least recently used is forgotten first.
 
-    Those of other recordings are forgotten before: where there are many regions, one after the other is read.
+    Arrays of other recordings are forgotten before its own, since many regions are read one after the other.
     """
 
     def __init__(self) -> None:
-        self.held = 0  # bytes
+        self.held = 0  # bytes of all arrays
         self.last_filled = 0
         self._arrays: OrderedDict[str, NDArray[Any]] = OrderedDict()
 
     def get(self, member: str) -> NDArray[Any] | None:
         """Return a member's array, or None where it has to be decoded."""
-        known = self._arrays.get(member)
-        if known is not None:
+        array = self._arrays.get(member)
+        if array is not None:
             self._arrays.move_to_end(member)
-        return known
+        return array
 
     def make_room(self, size: int) -> None:
         """Forget as much as an array of so many bytes needs; called before it is decoded."""
         while self._arrays and self.held + size > _OWN:
             self.held -= self._arrays.popitem(last=False)[1].nbytes
         self.last_filled = next(_TICKS)
-        held = size + sum(cache.held for cache in {*_FILLED, self})
+        total = size + sum(cache.held for cache in {*_FILLED, self})
         _FILLED.add(self)
         for other in sorted(_FILLED, key=lambda cache: cache.last_filled):
-            if held <= _ALL or other is self:
+            if total <= _ALL or other is self:
                 return
-            held -= other.held
+            total -= other.held
             other.forget()
 
     def put(self, member: str, array: NDArray[Any]) -> None:

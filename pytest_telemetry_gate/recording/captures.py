@@ -62,7 +62,9 @@ class Captures:
 
     def regions(self, suite: str) -> tuple[str, ...]:
         """Return the regions in which cases of a suite were captured."""
-        return tuple(dict.fromkeys(region for one in self.listed.get(suite, {}).values() for region in one))
+        return tuple(
+            dict.fromkeys(region for regions in self.listed.get(suite, {}).values() for region in regions)
+        )
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Yield every capture."""
@@ -91,7 +93,7 @@ def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorde
     The file is replaced as a whole or not at all; returns how many were stored. Raises RecordingError.
     """
     point = ("suite", "checkpoint", "region", "case")
-    new = {tuple(str(one[key]) for key in point): one for one in captures}
+    new = {tuple(str(capture[key]) for key in point): capture for capture in captures}
     try:
         with hold_lock(path):
             if not path.exists():

@@ -18,7 +18,7 @@ _POLL = 0.05  # seconds between two tries
 
 @contextlib.contextmanager
 def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold the one right to write a file; another process that needs it waits, and a dead one holds nothing.
+    """Hold the lock for writing a file; another process that needs it waits, and a dead process holds none.
 
     Raises RecordingError where another process still writes after ``patience`` seconds, OSError where the folder
     cannot be written.
@@ -27,7 +27,7 @@ def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f".{path.name}.lock")
-    file.touch()  # a folder that takes no files says so here; filelock would try again until the end of its patience
+    file.touch()  # raises at once in a folder that takes no files; filelock would retry until its timeout
     lock = FileLock(file, timeout=patience)
     try:
         lock.acquire(poll_interval=_POLL)
@@ -46,9 +46,9 @@ def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write that replaces ``path`` when the context ends well, and is gone otherwise.
+    """Yield a file to write, which replaces ``path`` if the context ends well and is removed otherwise.
 
-    To be called under ``hold_lock``, so that files that dead processes have left under such names can be removed.
+    To be called under ``hold_lock``, so that it can remove unfinished files that dead processes have left.
     """
     for leftover in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
         leftover.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The index of a recording, read and checked: what is not of the format is refused before anything relies on it."""
+"""The index of a recording, read and checked: a part that breaks the format is refused before anything relies on it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _check_index(index: Any) -> None:
         raise _BadIndexError(f"unknown semantics {index['semantics']!r}")
     if not math.isfinite(index["recorded_at"]):
         raise _BadIndexError("'recorded_at' is not finite")
-    if not all(isinstance(stated, dict) and "sha256" in stated for stated in index["members"].values()):
+    if not all(isinstance(member, dict) and "sha256" in member for member in index["members"].values()):
         raise _BadIndexError("a member in 'members' has no digest")
     for name, region in index["regions"].items():
         try:

@@ -76,7 +76,7 @@ class Members:
     def array(self, member: str, dtype: type[np.generic], dimensions: int) -> NDArray[Any]:
         """Return a member as an array of the type and number of dimensions that the format gives it; not to be written.
 
-        Decoded arrays are kept while there is room, the least recently used being forgotten first.
+        Decoded arrays are kept while there is room; the least recently used is forgotten first.
         """
         array = self._arrays.get(member)
         if array is None:
@@ -96,7 +96,7 @@ class Members:
         at_once = max(1, _ROWS // max(1, shape[1] * 8))
         try:
             with self._archive.open(member) as opened:
-                stream = _Digested(opened)
+                stream = _HashedStream(opened)
                 version = np.lib.format.read_magic(stream)
                 if version != (1, 0):
                     raise self.damaged(member, f"version {version} of the format")
@@ -119,7 +119,7 @@ class Members:
         digest = hashlib.sha256()
         try:
             with self._archive.open(info) as stream:
-                array, head = _allocated(stream, info.file_size)
+                array, head = _allocate(stream, info.file_size)
                 digest.update(head)
                 room, filled = array.reshape(-1).view(np.uint8), 0
                 while piece := stream.read(_PIECE):
@@ -154,7 +154,7 @@ class Members:
         return info
 
 
-class _Digested:
+class _HashedStream:
     """A stream that is hashed as it is read."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -162,14 +162,14 @@ class _Digested:
         self.digest = hashlib.sha256()
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return as many bytes, all where none is said."""
+        """Return at most ``size`` bytes, or all that are left."""
         content = self._stream.read(size)
         self.digest.update(content)
         return content
 
 
-def _allocated(stream: IO[bytes], size: int) -> tuple[NDArray[Any], bytes]:
-    """Read the head of an ``.npy`` file of a size and make room for what it announces; returns the head's bytes too."""
+def _allocate(stream: IO[bytes], size: int) -> tuple[NDArray[Any], bytes]:
+    """Read the head of an ``.npy`` file of ``size`` bytes; returns an empty array for its content, and the head."""
     start = stream.read(10)
     if np.lib.format.read_magic(io.BytesIO(start)) != (1, 0):
         message = "not version 1.0 of the format"

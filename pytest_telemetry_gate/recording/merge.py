@@ -51,7 +51,7 @@ def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, An
 
 
 def check_events(wire: Mapping[str, Any]) -> None:
-    """Raise KeyError, TypeError or ValueError for what is no history as the index holds it."""
+    """Raise KeyError, TypeError or ValueError if it is no history in the form of the index."""
     Events.from_wire(wire)
     _spans(wire)
 
@@ -87,5 +87,5 @@ def _latest_of_each(records: Iterable[Mapping[str, Any]], keys: Sequence[str]) -
 
 
 def _plain(value: Any) -> Any:
-    """Return numbers as one type, so that 1 and 1.0 are one start."""
+    """Return numbers as one type, so that starts of 1 and 1.0 are the same."""
     return float(value) if isinstance(value, int) else value

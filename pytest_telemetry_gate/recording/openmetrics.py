@@ -68,10 +68,10 @@ def import_openmetrics(
 ) -> ImportSummary:
     """Write a recording from a text file, plain or gzipped; the recording's clock is its last sample's time.
 
-    ``events`` are those of the recording by kind, since the format has none. A capture of a Prometheus 2, as its
-    ``prometheus_build_info`` says, is judged with that version's semantics, any other with those of 3. Scrape intervals are the median spacing of
-    each job's samples. Raises RecordingError with file and line for text that promtool would refuse, and where the
-    recording cannot be written.
+    ``events`` are those of the recording by kind, since the format has none. Where ``prometheus_build_info`` names a
+    Prometheus 2, the recording has the semantics of that version, otherwise those of 3. Scrape intervals are the median
+    spacing of each job's samples. Raises RecordingError with file and line for text that promtool would refuse, and
+    where the recording cannot be written.
     """
     # Before reading, which may take minutes; the writer looks again.
     if os.path.exists(out) and not overwrite:  # noqa: PTH110 - unlike Path, it takes a name that is too long
@@ -90,7 +90,7 @@ def import_openmetrics(
         labels = samples.labels
         if labels["__name__"] == "prometheus_build_info" and labels.get("version", "").startswith("2."):
             semantics = "2"
-        times, values = _sorted(path, samples)
+        times, values = _sort(path, samples)
         groups[times.tobytes()].append((labels, times, values))
         if len(times) > 1:
             spacings[labels.get("job", "")].append(float(np.median(np.diff(times))) / 1000)
@@ -106,7 +106,7 @@ def import_openmetrics(
         writer.add(
             SeriesGroup(tuple(labels for labels, _, _ in members), members[0][1], values), region=region
         )
-    intervals = {job: float(np.median(own)) for job, own in spacings.items()}
+    intervals = {job: float(np.median(job_spacings)) for job, job_spacings in spacings.items()}
     for job, seconds in intervals.items():
         writer.interval(job, seconds, region=region)
     for kind, history in (events or {}).items():
@@ -144,8 +144,8 @@ def _read(path: Path) -> list[_Samples]:
             samples.times.append(round(_number(moment) * 1000))
             samples.values.append(_number(value))
         except (ValueError, OverflowError):
-            what = "a native histogram, which is not supported" if value[0] == "{" else "not a number"
-            raise _error(path, number, f"{what}: {value[:80]!r} at {moment!r}") from None
+            problem = "a native histogram, which is not supported" if value[0] == "{" else "not a number"
+            raise _error(path, number, f"{problem}: {value[:80]!r} at {moment!r}") from None
         if samples.times[-1] > _YEAR_10000:
             raise _error(path, number, f"{moment} is after the year 9999: timestamps are in seconds")
     if not ended:
@@ -207,17 +207,17 @@ def _labels(path: Path, number: int, text: str) -> dict[str, str]:
     return labels
 
 
-def _sorted(path: Path, samples: _Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _sort(path: Path, samples: _Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     times = np.frombuffer(samples.times, dtype=np.int64)
     values = np.frombuffer(samples.values, dtype=np.float64)
     if (np.diff(times) > 0).all():
         return times, values
     order = np.argsort(times, kind="stable")
     times, values = times[order], values[order]
-    again = np.flatnonzero(np.diff(times) == 0)
+    repeated = np.flatnonzero(np.diff(times) == 0)
     bits = values.view(np.uint64)
-    if (bits[again] != bits[again + 1]).any():
-        moment = int(times[again[bits[again] != bits[again + 1]][0]]) / 1000
+    if (bits[repeated] != bits[repeated + 1]).any():
+        moment = int(times[repeated[bits[repeated] != bits[repeated + 1]][0]]) / 1000
         raise _error(path, samples.line, f"two different values at {moment} in the series that begins here")
     keep = np.concatenate(([True], np.diff(times) > 0))
     return times[keep], values[keep]

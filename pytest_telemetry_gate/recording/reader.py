@@ -81,14 +81,14 @@ class Recording:
         return tuple(self._region(region)["events"])
 
     def checkpoints(self, region: str = "") -> Mapping[str, Mapping[str, float]]:
-        """Return when what a suite needs was recorded, in seconds since the epoch by suite and checkpoint.
+        """Return when the data for a suite was recorded: seconds since the epoch, by suite and checkpoint.
 
         A recording that was imported has none.
         """
         return cast("Mapping[str, Mapping[str, float]]", self._region(region).get("checkpoints", {}))
 
     def pieces(self, region: str = "") -> Iterator[SeriesGroup]:
-        """Yield a region's samples in pieces of a few MiB, each series' own in the order of time."""
+        """Yield a region's samples in pieces of a few MiB, the samples of each series in the order of time."""
         for group in self._region(region)["groups"]:
             times = self._members.array(group["times"], np.int64, 1)
             for metric in group["metrics"]:
@@ -101,7 +101,7 @@ class Recording:
     def _region(self, name: str) -> Mapping[str, Any]:
         region = self._index["regions"].get(name)
         if region is None:
-            known = ", ".join(repr(one) for one in self.regions) or "none"
+            known = ", ".join(repr(recorded) for recorded in self.regions) or "none"
             message = f"{self.path}: no region {name!r}; recorded regions: {known}"
             raise RecordingError(message)
         return cast("Mapping[str, Any]", region)

@@ -17,7 +17,7 @@ __all__ = ["RegionStorage", "labels_of"]
 
 
 class _Place(NamedTuple):
-    """One metric of a scrape group: its members, its series, and which of them are meant."""
+    """One metric of a scrape group: its members, the labels of its series, and the columns of those selected."""
 
     times: str
     member: str
@@ -33,25 +33,25 @@ class RegionStorage:
         self._places: dict[str, list[_Place]] = {}
         self._selections: dict[tuple[Matcher, ...], list[_Place]] = {}
         self._risen: set[str] = set()  # members whose timestamps have been seen to rise
-        seen: set[frozenset[tuple[str, str]]] = set()
+        listed: set[frozenset[tuple[str, str]]] = set()
         for group in groups:
             for metric in group["metrics"]:
                 name = metric["name"]
                 labels = labels_of(metric)
                 place = _Place(group["times"], metric["member"], labels, list(range(len(labels))))
                 self._places.setdefault(name, []).append(place)
-                for own in labels:
-                    series = frozenset(own.items())
-                    if series in seen:
-                        message = f"{members.path}: index.json: the series {own} is listed twice"
+                for series_labels in labels:
+                    series = frozenset(series_labels.items())
+                    if series in listed:
+                        message = f"{members.path}: index.json: the series {series_labels} is listed twice"
                         raise RecordingError(message)
-                    seen.add(series)
+                    listed.add(series)
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[SeriesGroup]:
         """Yield the series that every matcher matches, reading their members one after another."""
         key = tuple(matchers)
         if key not in self._selections:
-            self._selections[key] = self._selected(key)
+            self._selections[key] = self._find_places(key)
         for times_member, member, labels, columns in self._selections[key]:
             times = self._times(times_member)
             values = self._members.array(member, np.float64, 2)
@@ -60,7 +60,7 @@ class RegionStorage:
                 raise RecordingError(message)
             yield select_columns(SeriesGroup(labels, times, values), columns, start, end)
 
-    def _selected(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
+    def _find_places(self, matchers: tuple[Matcher, ...]) -> list[_Place]:
         exact = [matcher.value for matcher in matchers if matcher.name == "__name__" and matcher.op == "="]
         names = [name for name in ([exact[0]] if exact else sorted(self._places)) if name in self._places]
         places = []
@@ -68,8 +68,8 @@ class RegionStorage:
             for place in self._places[name]:
                 columns = [
                     column
-                    for column, one in enumerate(place.labels)
-                    if all(matcher.matches(one.get(matcher.name, "")) for matcher in matchers)
+                    for column, labels in enumerate(place.labels)
+                    if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
                 ]
                 if columns:
                     places.append(place._replace(columns=columns))

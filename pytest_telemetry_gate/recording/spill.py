@@ -30,8 +30,8 @@ class _Block(NamedTuple):
 class Spill:
     """The samples of one region, added piece by piece and read series by series.
 
-    They stand in a file without a name in ``folder``, which is gone with the process however that ends. In memory
-    are the labels and, for each piece of a series, where it stands. Methods raise OSError where the disk does.
+    They stand in a file without a name in ``folder``, which vanishes with the process however that ends. Memory holds
+    the labels and, for each piece of a series, its place in the file. Methods raise OSError where the disk does.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,11 +56,11 @@ class Spill:
     ) -> list[int]:
         """Add samples of series at the same times (ms, rising), values float64[series, times].
 
-        A sample takes the place of one at the same time that was added before; with ``yields`` its own is taken.
-        Returns the numbers of the series.
+        A sample replaces one at the same time that was added before; with ``yields`` the earlier one stays. Returns
+        the numbers of the series.
         """
         block = _Block(self._put(times), self._put(values), len(times))
-        numbers = [self._number(one) for one in labels]
+        numbers = [self._number(series) for series in labels]
         for row, number in enumerate(numbers):
             place, places = array("q", (len(self._blocks), row)), self._places[number]
             self._places[number] = place + places if yields else places + place
@@ -87,12 +87,12 @@ class Spill:
 
     def times(self, number: int) -> NDArray[np.int64]:
         """Return the timestamps of a series in ms, rising."""
-        times = self._concatenated(number, values=False)
+        times = self._read_pieces(number, values=False)
         return times if (np.diff(times) > 0).all() else np.unique(times)
 
     def series(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return all samples of a series: timestamps in ms, rising, and values."""
-        times, values = self._concatenated(number, values=False), self._concatenated(number, values=True)
+        times, values = self._read_pieces(number, values=False), self._read_pieces(number, values=True)
         if (np.diff(times) > 0).all():
             return times, values
         order = np.argsort(times, kind="stable")
@@ -131,7 +131,7 @@ class Spill:
             self._places.append(array("q"))
         return number
 
-    def _concatenated(self, number: int, *, values: bool) -> NDArray[Any]:
+    def _read_pieces(self, number: int, *, values: bool) -> NDArray[Any]:
         places = self._places[number]
         pieces = []
         for block, row in zip(places[::2], places[1::2], strict=True):

@@ -77,7 +77,7 @@ class RecordingWriter:
         self._events[region][kind] = dict(events) if old is None else merge_events(old, events)
 
     def checkpoint(self, suite: str, checkpoint: str, at: float, *, region: str = "") -> None:
-        """State that what a suite needs at a checkpoint was recorded, and when (seconds since the epoch)."""
+        """State that the data for a suite at a checkpoint was recorded, and when (seconds since the epoch)."""
         self._checkpoints[region].setdefault(suite, {})[checkpoint] = at
 
     def capture(self, capture: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class RecordingWriter:
             raise RecordingError(message) from None
 
     def replace(self, path: Path) -> None:
-        """Write the file in the place of any that is there; to be called under ``hold_lock``, raises OSError."""
+        """Write the file, replacing an existing one; to be called under ``hold_lock``, raises OSError."""
         with replace_file(path) as file:
             self._write(file)
 
@@ -109,14 +109,14 @@ class RecordingWriter:
         with zipfile.ZipFile(file, "w") as opened:
             archive = Archive(opened)
             regions = {name: self._region(archive, name, number) for number, name in enumerate(self._names())}
-            captured = write_captures(archive, self._captures, {})
+            capture_names = write_captures(archive, self._captures, {})
             index = {
                 "format": FORMAT,
                 "tool": f"pytest-telemetry-gate {metadata.version('pytest-telemetry-gate')}",
                 **self._head,
                 "regions": regions,
                 "members": archive.members,
-                **({"replay": captured} if captured else {}),
+                **({"replay": capture_names} if capture_names else {}),
             }
             archive.put(
                 "index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode()
@@ -135,9 +135,9 @@ class RecordingWriter:
             for column, labels in enumerate(group.labels):
                 by_metric[labels.get("__name__", "")].append(column)
             metrics: list[dict[str, Any]] = []
-            for metric, every in sorted(by_metric.items()):
-                every.sort(key=lambda column: sorted(group.labels[column].items()))
-                for columns in _portions(every, len(times)):
+            for metric, metric_columns in sorted(by_metric.items()):
+                metric_columns.sort(key=lambda column: sorted(group.labels[column].items()))
+                for columns in _portions(metric_columns, len(times)):
                     member = f"{stem}/{len(metrics):05}.npy"
                     shape, pieces = (len(times), len(columns)), _pieces(group, columns, len(times))
                     archive.array(member, np.dtype(np.float64), shape, pieces)

@@ -67,7 +67,7 @@ def format_against(value: float, limit: str, unit: str = "") -> str:
 def format_compact(value: float, limit: str = "") -> str:
     """Write a large number in three digits, ``4.81M``, unless that would read like a number of the limit.
 
-    From 100,000 on, with SI prefixes; smaller numbers, and those that need all their digits, as ``beside`` does.
+    From 100,000 on, with SI prefixes; smaller numbers, and those that need all their digits, by ``format_against``.
     """
     size = abs(value)
     if 1e5 <= size < 1e15:
@@ -82,7 +82,7 @@ def format_compact(value: float, limit: str = "") -> str:
 
 
 def format_compact_limit(limit: str) -> str:
-    """Write the large numbers of a limit as ``compact`` would, where that loses nothing: ``>= 4M``."""
+    """Write the large numbers of a limit as ``format_compact`` would, where that loses nothing: ``>= 4M``."""
     return _NUMBER.sub(lambda match: _shortest(match[0]), limit)
 
 

@@ -51,9 +51,9 @@ class Secrets:
                 repr(text)[1:-1],
             }
             with self._lock:
-                kept = {form for form in forms if len(form) >= _SHORTEST}.union(self._longest_first)
+                all_forms = {form for form in forms if len(form) >= _SHORTEST}.union(self._longest_first)
                 # The longest first, so that no secret is broken up by another that is part of it.
-                self._longest_first = tuple(sorted(kept, key=len, reverse=True))
+                self._longest_first = tuple(sorted(all_forms, key=len, reverse=True))
 
     def keep_named(self, values: Mapping[str, str]) -> None:
         """Remember the values of variables or headers with secret names, with and without a scheme."""
@@ -62,7 +62,7 @@ class Secrets:
                 self.keep(value, *value.split()[1:])
 
     def keep_environment(self) -> None:
-        """Remember what environment variables with secret names hold, which drives hand on to what they drive."""
+        """Remember the values of environment variables with secret names, which drives pass on."""
         self.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
 
     def scrub(self, text: str) -> str:

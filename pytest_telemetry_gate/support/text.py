@@ -21,13 +21,13 @@ def plain(text: str, *, unicode: bool = True) -> str:
     """Return one line that prints as itself: no control, format or private characters, no runs of spaces."""
     text = _BLANK.sub(" ", text)
     if not text.isprintable():
-        text = "".join(char if char.isprintable() else _escaped(char) for char in text)
+        text = "".join(char if char.isprintable() else _escape(char) for char in text)
     return text if unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def escape_for_xml(text: str) -> str:
     r"""Return the text with every character that XML 1.0 forbids as a visible escape, ``\x00`` or ``\ufffe``."""
-    return _NOT_XML.sub(lambda match: _escaped(match[0]), text)
+    return _NOT_XML.sub(lambda match: _escape(match[0]), text)
 
 
 def one_line(text: str) -> str:
@@ -40,7 +40,7 @@ def strip_passwords(text: str) -> str:
     return _PASSWORD.sub("", text)
 
 
-def _escaped(char: str) -> str:
+def _escape(char: str) -> str:
     code = ord(char)
     if code < 0x100:
         return f"\\x{code:02x}"
@@ -78,7 +78,7 @@ def _head(text: str, width: int) -> str:
         return text[: max(width, 0)]
     head = ""
     for grapheme in graphemes(text):
-        # The whole, since marks of some scripts are narrower beside others.
+        # Measured as a whole, since marks of some scripts are narrower beside others.
         if width_of(head + grapheme) > width:
             break
         head += grapheme

@@ -1,4 +1,4 @@
-"""Units, limits and tolerances: what a number means, and how a value is held against a limit."""
+"""Units, limits and tolerances: what a number means, and how a value is compared with a limit."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def parse_share(text: object) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """An operator and a number, or a range ``value .. upper`` with both ends inside; ``unit`` is empty where unsaid."""
+    """An operator and a number, or a range ``value .. upper`` with both ends inside; ``unit`` may be empty."""
 
     op: str
     value: float
@@ -82,11 +82,11 @@ class Limit:
         """Read ``<= 90 ms``, ``>= 95%``, ``60 .. 90``; raises ValueError saying what is allowed."""
         line = text.strip() if isinstance(text, str) else ""
         if match := _COMPARED.fullmatch(line):
-            return cls(match[1], _float(match[2]), None, _named(match[3]))
+            return cls(match[1], _float(match[2]), None, _display_unit(match[3]))
         if match := _RANGE.fullmatch(line):
-            lower, upper, unit = _float(match[1]), _float(match[3]), _named(match[4] or match[2])
+            lower, upper, unit = _float(match[1]), _float(match[3]), _display_unit(match[4] or match[2])
             if match[2]:
-                lower = convert(lower, _named(match[2]), unit)
+                lower = convert(lower, _display_unit(match[2]), unit)
             if lower > upper:
                 message = f"{text!r} is a range from the larger to the smaller number"
                 raise ValueError(message)
@@ -130,13 +130,13 @@ class Limit:
     def shown(self, unit: str = "") -> str:
         """Write the limit for people, in its own unit or the one given."""
         unit = self.unit or unit
-        after = f" {unit}" if unit else ""
+        suffix = f" {unit}" if unit else ""
         if self.upper is not None:
-            return f"{_exact(self.value)} .. {_exact(self.upper)}{after}"
-        return f"{self.op} {_exact(self.value)}{after}"
+            return f"{_exact(self.value)} .. {_exact(self.upper)}{suffix}"
+        return f"{self.op} {_exact(self.value)}{suffix}"
 
 
-def _named(unit: str | None) -> str:
+def _display_unit(unit: str | None) -> str:
     """Return a unit as it is shown: `90m` is a duration in minutes, but `90 m` reads like metres."""
     return "min" if unit == "m" else unit or ""
 

@@ -1,4 +1,4 @@
-"""Variables in texts: ``$name`` of suites and replays, and references such as ``${VAR}`` to what is outside the files."""
+"""Variables in texts: ``$name`` in suites and replays, and references such as ``${VAR}`` to the world outside."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REFERENCE_OR_FILE = re.compile(rf"\$(?:(?P<dollar>\$)|{_ENVIRONMENT}|\{{file:(?
 
 
 def expand(text: str, values: dict[str, str]) -> str:
-    """Put values in the place of ``$name`` and ``${name}``; ``$1`` stays, as label_replace needs it.
+    """Replace ``$name`` and ``${name}`` by their values; ``$1`` stays, as label_replace needs it.
 
     Raises ValueError for a name that has no value, listing those that have.
     """
@@ -29,7 +29,7 @@ def expand(text: str, values: dict[str, str]) -> str:
         if name[0].isdigit():
             return match[0]
         if name not in values:
-            known = ", ".join(f"${one}" for one in sorted(values))
+            known = ", ".join(f"${variable}" for variable in sorted(values))
             message = f"unknown variable ${name}; known: {known}"
             raise ValueError(message)
         return values[name]
@@ -44,7 +44,7 @@ def expand_references(
     folder: Path | None = None,
     secrets: Secrets | None = None,
 ) -> str:
-    """Put environment variables in the place of ``${VAR}`` and ``${VAR:-default}``.
+    """Replace ``${VAR}`` and ``${VAR:-default}`` by environment variables.
 
     With a ``folder``, ``${file:PATH}`` stands for a file's text without the last line break, ``PATH`` counting from
     there, and ``$$`` for a dollar. ``secrets`` remember what comes from files and from variables with secret names.
@@ -66,8 +66,8 @@ def expand_references(
         if content and secrets is not None and is_secret_name(name):
             secrets.keep(content)
         if not content and default is None:
-            what = "empty" if name in environ else "not set"
-            message = f"environment variable {name} is {what}; ${{{name}:-DEFAULT}} gives a default"
+            state = "empty" if name in environ else "not set"
+            message = f"environment variable {name} is {state}; ${{{name}:-DEFAULT}} gives a default"
             raise ValueError(message)
         return content or default
 
