@@ -1,6 +1,6 @@
 """Alert episodes from Prometheus' own ``ALERTS`` series, and the proof that the rules were evaluated.
 
-Samples of ``ALERTS`` are exact rule evaluations, so that an alert is seen which fired for one evaluation only. A range
+Samples of ``ALERTS`` are exact rule evaluations, so that even an alert that fired for one evaluation is seen. A range
 query would miss it or, by the lookback, merge it with the next. Sources: ``rules/alerting.go`` (ALERTS) and
 ``rules/group.go`` (the rule group's metrics) of Prometheus.
 """
@@ -28,7 +28,7 @@ _NOT_LABELS = frozenset({"__name__", "alertstate"})
 
 
 class Metrics(Protocol):
-    """What is needed of a metric source."""
+    """The part of a metric source that is needed here."""
 
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate at one time, in seconds."""
@@ -38,18 +38,20 @@ class Metrics(Protocol):
 def alert_events(
     metrics: Metrics, other: Events, start: float, end: float, *, accept_warnings: bool = False
 ) -> Events:
-    """Return the alerts that ``ALERTS`` shows from start to end (seconds), beside the events of another source.
+    """Return the alerts that ``ALERTS`` shows from start to end (seconds), together with the events of another source.
 
-    Resolved alerts are included; an episode that began at or before ``start`` was carried in. Of an alert that both
-    show at the same time, the episode from ``ALERTS`` stays. The history is incomplete where the metric source warns of
-    its answer, unless ``accept_warnings``.
+    Resolved alerts are included; an episode that began at or before ``start`` was carried in. Where both show an alert
+    at the same time, the episode from ``ALERTS`` stays. The history is incomplete where the metric source's answer has
+    warnings, unless ``accept_warnings``.
     """
     warnings: list[str] = []
     intervals = {rule.alert: rule.interval for rule in other.rules}
     firing = _raw_samples(metrics, _FIRING, start - _margin(other), end, warnings)
     recorded = tuple(_episodes(firing, intervals, start))
     further = tuple(
-        episode for episode in other.episodes if not any(_is_same(episode, shown) for shown in recorded)
+        episode
+        for episode in other.episodes
+        if not any(_is_same(episode, counterpart) for counterpart in recorded)
     )
     evaluations = tuple(_evaluations(metrics, other, start, end, warnings))
     episodes = tuple(sorted(recorded + further, key=lambda episode: (episode.start, episode.name)))

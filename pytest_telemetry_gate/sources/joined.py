@@ -35,9 +35,9 @@ def separate(answer: Vector, count: int) -> list[Vector]:
         rows[number].append(row)
     return [
         Vector(
-            [{key: value for key, value in answer.labels[row].items() if key != INDEX} for row in own],
-            np.asarray(answer.values[own], dtype=np.float64),
+            [{key: value for key, value in answer.labels[row].items() if key != INDEX} for row in query_rows],
+            np.asarray(answer.values[query_rows], dtype=np.float64),
             answer.time,
         )
-        for own in rows
+        for query_rows in rows
     ]

@@ -88,7 +88,7 @@ class PrometheusSource(LiveSource):
             version, targets = start_in_background(version).result, start_in_background(targets).result
         self._check_query_api()
         profile = str(self._profile or version() or PROFILES[-1])
-        intervals = targets() or self._measured_intervals()
+        intervals = targets() or self._measure_intervals()
         if self._interval is not None:
             intervals.setdefault("", self._interval)
         return {"semantics": profile, "scrape_intervals": intervals}
@@ -106,8 +106,8 @@ class PrometheusSource(LiveSource):
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
         """Evaluate several expressions that yield vectors at one time, in one request.
 
-        None where they must be asked one by one: the server refuses the joined query, or warns, and nothing says
-        which of the queries the warning is about. Raises UnreachableError where nobody could be asked.
+        Returns None if they must be asked one by one: the server refuses the joined query, or warns, and nothing says
+        which of the queries the warning is about. Raises UnreachableError if the server cannot be reached.
         """
         try:
             answer = self.instant(join(queries), time)
@@ -204,8 +204,8 @@ class PrometheusSource(LiveSource):
         except _NO_LOOKUP:
             return {}
 
-    def _measured_intervals(self) -> dict[str, float]:
-        """Return the seconds between scrapes by job, as the newest samples of ``up`` lie apart."""
+    def _measure_intervals(self) -> dict[str, float]:
+        """Return the seconds between scrapes by job, measured on the newest samples of ``up``."""
         try:
             return _shortest(_spacings(self._client.custom_query(_RECENT_UP)))
         except _NO_LOOKUP:
@@ -213,7 +213,7 @@ class PrometheusSource(LiveSource):
 
 
 class _ClientSession:
-    """The session that prometheus-api-client is given: its look-ups go through our transport, within its limits."""
+    """The session for prometheus-api-client: its look-ups go through our transport, within its limits."""
 
     verify = True
     cert = None
@@ -240,7 +240,7 @@ def _spacings(result: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, float]
 
 
 def _shortest(intervals: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Return the shortest interval of each job: coverage is then rather too low than too high."""
+    """Return the shortest interval of each job, so that coverage is too low rather than too high."""
     shortest: dict[str, float] = {}
     for job, seconds in intervals:
         if seconds > 0:

@@ -50,7 +50,7 @@ class RecordingSource(Source):
         region = settings.name
         if region not in recording.regions and recording.regions == ("",):
             if "path" not in settings.own:
-                # Several regions would be judged from one and the same data, as if each had been looked at.
+                # Otherwise several regions would be judged from the same data, as if each had its own.
                 message = f"{recording.path.name} has no regions: give region {region!r} a path of its own"
                 raise settings.error(("path",), message)
             region = ""
@@ -61,7 +61,7 @@ class RecordingSource(Source):
         return self._engine.instant(promql, time)
 
     def instants(self, promql: str, times: Sequence[float]) -> Sequence[Vector] | None:
-        """Evaluate at several times, in seconds, at once; None where they have to be asked one by one."""
+        """Evaluate at several times, in seconds, at once; returns None if they must be asked one by one."""
         return self._engine.instants(promql, times)
 
     def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:

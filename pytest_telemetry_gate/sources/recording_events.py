@@ -44,14 +44,14 @@ class RecordedEvents(EventSource):
             message = f"{self.description} holds no {kind}"
             raise SourceError(message)
         try:
-            events = Events(start, end, complete=True) if wire is None else _recorded(wire, start, end)
+            events = Events(start, end, complete=True) if wire is None else _read_events(wire, start, end)
         except (KeyError, TypeError, ValueError) as error:
             message = f"{self.description}: damaged events of kind {kind!r} in index.json: {error!r}"
             raise SourceError(message) from None
         return alert_events(self._source, events, start, end) if kind == "alerts" else events
 
 
-def _recorded(wire: Mapping[str, Any], start: float, end: float) -> Events:
+def _read_events(wire: Mapping[str, Any], start: float, end: float) -> Events:
     """Return recorded events, complete where one recorded stretch of time covers start to end."""
     events = Events.from_wire(wire)
     span = find_complete_stretch(wire, start, end)

@@ -50,7 +50,7 @@ class Adapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Add the same for connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **options, **self._tls)
-        if not proxy.lower().startswith("socks"):  # those come with connections of their own
+        if not proxy.lower().startswith("socks"):  # SOCKS pools have connections of their own
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
@@ -68,11 +68,11 @@ class _TimedFile(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         if math.isfinite(self._until):
-            left = self._until - time.monotonic()
-            if left <= 0:
+            remaining = self._until - time.monotonic()
+            if remaining <= 0:
                 message = "timed out"
                 raise TimeoutError(message)
-            self._socket.settimeout(left)
+            self._socket.settimeout(remaining)
         return self._file.readinto(buffer)
 
     def close(self) -> None:

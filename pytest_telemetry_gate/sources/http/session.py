@@ -137,17 +137,17 @@ class HttpSession:
                 stream=True,
                 allow_redirects=False,
             ) as response:
-                body = _whole(response) if keep is None else _beginning(response, keep)
+                body = _read_whole(response) if keep is None else _read_beginning(response, keep)
                 return _reply(response, url, body)
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
-            raise _explained(error, limit) from None
+            raise _explain(error, limit) from None
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
 
-def _whole(response: requests.Response) -> bytes:
+def _read_whole(response: requests.Response) -> bytes:
     return b"".join(_chunks(response))
 
 
@@ -161,7 +161,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         yield chunk
 
 
-def _beginning(response: requests.Response, size: int) -> bytes:
+def _read_beginning(response: requests.Response, size: int) -> bytes:
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
         body += chunk
@@ -178,7 +178,7 @@ def _reply(response: requests.Response, url: str, body: bytes) -> Reply:
     return Reply(response.status_code, body, response.headers, url, redirect, next_page)
 
 
-def _explained(error: Exception, limit: float) -> HttpError:
+def _explain(error: Exception, limit: float) -> HttpError:
     """Return what went wrong, for an exception of requests or of the socket below it; ``limit`` is in seconds."""
     cause = cause_of(error)
     match error:

@@ -160,10 +160,10 @@ class _Reader:
         self._settings.secrets.keep(text)
         return self._line(place, text)
 
-    def _line(self, where: tuple[str, ...], text: str) -> str:
+    def _line(self, place: tuple[str, ...], text: str) -> str:
         """Refuse what no header could carry, without showing it."""
         if not text or not text.isprintable() or not text.isascii():
-            raise self._settings.error(where, f"{'.'.join(where)}: empty, or not one line of ASCII")
+            raise self._settings.error(place, f"{'.'.join(place)}: empty, or not one line of ASCII")
         return text
 
     def _timeout(self) -> float:
@@ -201,23 +201,23 @@ class _Reader:
                     self._settings.secrets.keep(text, *(part for part in parts if len(part) >= _MIN_TOKEN))
         return texts
 
-    def _text(self, where: tuple[str, ...], value: object) -> str:
+    def _text(self, place: tuple[str, ...], value: object) -> str:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise self._settings.error(where, f"{'.'.join(where)}: must be text")
+            raise self._settings.error(place, f"{'.'.join(place)}: must be text")
         return str(value)
 
-    def _flag(self, where: tuple[str, ...], value: object) -> bool:
+    def _flag(self, place: tuple[str, ...], value: object) -> bool:
         if value not in (None, True, False):
-            raise self._settings.error(where, f"{'.'.join(where)}: must be true or false")
+            raise self._settings.error(place, f"{'.'.join(place)}: must be true or false")
         return bool(value)
 
-    def _file(self, where: tuple[str, str], options: Mapping[str, Any]) -> str:
-        value = options.get(where[1])
+    def _file(self, place: tuple[str, str], options: Mapping[str, Any]) -> str:
+        value = options.get(place[1])
         if value is None:
             return ""
-        path = self._settings.resolve(self._text(where, value))
+        path = self._settings.resolve(self._text(place, value))
         if not path.is_file():
-            raise self._settings.error(where, f"{'.'.join(where)}: there is no file {value}")
+            raise self._settings.error(place, f"{'.'.join(place)}: there is no file {value}")
         return str(path)
 
 

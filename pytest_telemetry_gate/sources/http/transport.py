@@ -64,7 +64,7 @@ class Transport:
         fields = {**self._settings.params, **(params or {})}
         place = {"data": fields} if method == "POST" else {"params": fields}
         try:
-            reply = self._repeated(method, url, place)
+            reply = self._send_with_retries(method, url, place)
         except SourceError as error:
             raise type(error)(self.scrub(f"{shown_url(url)}: {error}")) from None
         if reply.redirect:
@@ -87,7 +87,7 @@ class Transport:
         if not refused and reply.ok and content is not None:
             return content
         if refused:
-            words = self._shown(f"{content.get('errorType', 'error')}: {content.get('error', '')}")
+            words = self._excerpt(f"{content.get('errorType', 'error')}: {content.get('error', '')}")
             message = f"HTTP {reply.status_code}: {words}"
         elif not reply.ok:
             message = f"HTTP {reply.status_code}: {self._hint(reply)}"
@@ -101,17 +101,17 @@ class Transport:
     def _hint(self, reply: Reply) -> str:
         """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
         text = reply.content[:_MAX_WORDS].decode("utf-8", "replace")
-        words = "" if text.lstrip().startswith("<") else self._shown(text)
+        words = "" if text.lstrip().startswith("<") else self._excerpt(text)
         wait = _retry_after(reply) if reply.status_code in _RETRY_STATUS else None
-        again = "" if wait is None else f"retry after {format_short_duration(wait)}"
-        hints = (_HINTS.get(reply.status_code, ""), words, again)
+        retry_hint = "" if wait is None else f"retry after {format_short_duration(wait)}"
+        hints = (_HINTS.get(reply.status_code, ""), words, retry_hint)
         return "; ".join(part for part in hints if part) or "no reason given"
 
-    def _shown(self, text: str) -> str:
+    def _excerpt(self, text: str) -> str:
         """Return the beginning of a server's words; scrubbed before it is cut, so that no secret is cut in two."""
         return cut(self.scrub(text))
 
-    def _repeated(self, method: str, url: str, place: Mapping[str, Any]) -> Reply:
+    def _send_with_retries(self, method: str, url: str, place: Mapping[str, Any]) -> Reply:
         """Send a request up to three times."""
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             pause = _BACKOFF * 2 ** (attempt - 1)
@@ -137,11 +137,11 @@ class Transport:
     def _time_left(self) -> float:
         """Return the seconds that the next request may take; raises UnreachableError where there are none."""
         self._deadline.start()
-        left = self._deadline.remaining()
-        if left <= 0:
+        remaining = self._deadline.remaining()
+        if remaining <= 0:
             message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
             raise UnreachableError(message)
-        return min(self._settings.timeout, left)
+        return min(self._settings.timeout, remaining)
 
 
 def _retry_after(reply: Reply) -> float | None:
