@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Replays"]
 
-_MARGIN = 60.0  # seconds beyond all timeouts after which another process's capture is not waited for any more
+_MARGIN = 60.0  # seconds to wait for another process's capture beyond all timeouts
 
 
 class Replays:
-    """Answers what cases captured; a case is driven once in a run, whoever asks and in however many processes.
+    """Answers what cases captured; a case is driven once in a run, however many checks and processes need it.
 
     ``source`` gives the metrics of a region. ``seed`` makes the ids of everything that is driven; ``checkpoints`` are
     those that were chosen. In a run of several processes (``shared``) the first that needs a capture drives all cases
@@ -60,7 +60,7 @@ class Replays:
         environment.secrets.keep_environment()
 
     def expect(self, questions: Iterable[CaptureQuestion]) -> None:
-        """Note what will be asked: what is counted together has to be driven together."""
+        """Note what will be asked: cases that are counted together must be driven together."""
         for question in questions:
             self._expected.setdefault(_batch_of(question), {})[question.case] = None
 
@@ -90,10 +90,10 @@ class Replays:
             suite = self._suite(question)
             path = _recording_path(settings)
             if path is None and question.checkpoint in suite.driven_checkpoints(self._checkpoints):
-                return self._driven(question, suite)
+                return self._drive(question, suite)
             path = path or settings.replay.recording
             if path is not None:
-                return self._recorded(question, suite, path)
+                return self._read_recorded(question, suite, path)
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         driven = ", ".join(suite.driven_checkpoints(self._checkpoints)) or "none"
@@ -107,7 +107,7 @@ class Replays:
         settings = self._environment.regions[question.region].replay
         return load_replay(Path(question.suite), region=question.region, settings=settings)
 
-    def _recorded(self, question: CaptureQuestion, suite: ReplaySuite, path: Path) -> Answer:
+    def _read_recorded(self, question: CaptureQuestion, suite: ReplaySuite, path: Path) -> Answer:
         if path not in self._recordings:
             self._recordings[path] = Captures(path)
         recording = self._recordings[path]
@@ -122,19 +122,19 @@ class Replays:
         self._new_captures.append(redact_capture({**content, "region": question.region}, suite))
         return Answer(Capture(content), source=source)
 
-    def _driven(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
+    def _drive(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         batch = _batch_of(question)
         if batch in self._driven_here or self._answers.claim(batch):
             self._driven_here.add(batch)
             for case in self._expected[batch] if self._shared else [question.case]:
                 asked = replace(question, case=case)
                 if self._answers.claim(asked):
-                    self._answers.put(asked, self._captured(asked, suite))
+                    self._answers.put(asked, self._capture(asked, suite))
         answer = self._answers.get(question, _patience(suite, question.checkpoint))
         late = "the process that drives the suite has not captured it; did it end?"
         return Answer(None, error=late, source="replay") if answer is None else answer
 
-    def _captured(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
+    def _capture(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         self._environment.secrets.keep_environment()  # what starts the system may have set more of them since
         try:
             content = (
@@ -151,7 +151,7 @@ class Replays:
         case = suite.find_case(question.case, question.checkpoint)
         if case is None:
             raise TypeError(question)
-        captured = self._opened(question, suite).capture(case)
+        captured = self._open_live(question, suite).capture(case)
         return replace(captured, region=question.region).to_wire()
 
     def _ci_logs(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Replays:
             **comparison.to_wire(),
         }
 
-    def _opened(self, question: CaptureQuestion, suite: ReplaySuite) -> LiveReplay:
+    def _open_live(self, question: CaptureQuestion, suite: ReplaySuite) -> LiveReplay:
         key = replace(question, checkpoint="", case="")
         for other, running in self._live.items():
             if other != key and other.suite == key.suite:
@@ -205,20 +205,20 @@ def _recording_path(settings: RegionSettings) -> Path | None:
 
 
 def _batch_of(question: CaptureQuestion) -> CaptureQuestion:
-    """Return what stands for all that is driven together with a case: its suite at its checkpoint."""
+    """Return the question that stands for all cases driven together: those of a suite at a checkpoint."""
     return replace(question, case="")
 
 
 def _absence(
     recording: Captures, name: str, question: CaptureQuestion, suite: ReplaySuite, region: str
 ) -> str:
-    """Return what a recording holds instead of a capture that is not there."""
+    """Return why a recording lacks a capture, and what it holds instead."""
     checkpoints = recording.checkpoints(suite.name)
-    where = f" in region {region}" if region else ""
+    region_text = f" in region {region}" if region else ""
     rest = f"recorded checkpoints: {', '.join(checkpoints) or 'none'}"
     if question.checkpoint in checkpoints:
         rest = "only of other cases"
-    return f"{name} holds no capture of it at {question.checkpoint}{where}; {rest}"
+    return f"{name} holds no capture of it at {question.checkpoint}{region_text}; {rest}"
 
 
 def _patience(suite: ReplaySuite, checkpoint: str) -> float:

@@ -29,7 +29,7 @@ _POLL = 0.1  # seconds between looks at a collector's file while cases are drive
 
 @dataclass(slots=True)
 class Drive:
-    """One case on its way: where its telemetry arrives from request number ``first`` on, and how driving it went.
+    """One case that is driven: where its telemetry arrives, from request number ``first`` on, and how the drive went.
 
     ``ended`` is on the monotonic clock, ``started`` in seconds since the epoch.
     """
@@ -110,11 +110,11 @@ class LiveReplay:
         watches = self._watches(cases)
         unprovable = next((watch.lag for watch in watches.values() if watch.lag.error), None)
         if unprovable is not None:
-            # Nothing is driven for a budget that could not be proven.
+            # No case is driven if its budget could not be proven.
             message = f"metric {unprovable.selector}: {unprovable.error}"
             raise DriveError(message)
         with ExitStack() as stack:
-            drives = [self._prepared(case, stack) for case in cases]
+            drives = [self._prepare(case, stack) for case in cases]
             self._run(drives)
             ended = max(driven.ended for driven in drives)
             poll_until_risen(list(watches.values()), ended, self._listeners.pause)
@@ -124,7 +124,7 @@ class LiveReplay:
             self._listeners.forget()
             return captured
 
-    def _prepared(self, case: ReplayCase, stack: ExitStack) -> Drive:
+    def _prepare(self, case: ReplayCase, stack: ExitStack) -> Drive:
         box, endpoint = self._listeners.mailbox_of(case, stack)
         context = DriveContext(
             self._suite.name,
@@ -160,7 +160,7 @@ class LiveReplay:
         if driven.error or not case.expect.captures:
             return captured
         completeness = Completeness(self._suite, case, driven)
-        # Absence shows only when all the time is over.
+        # Absence can be told only when all the time is over.
         absence = any(self._suite.required_count(expected).max == 0 for expected in case.expect.contracts)
 
         def enough(arrivals: Sequence[Any]) -> bool:
@@ -209,13 +209,13 @@ class LiveReplay:
 
 
 def _is_batched(case: ReplayCase) -> bool:
-    """Tell whether a case is driven together with others: whatever it counts is counted in a batch or by a label."""
+    """Tell whether a case is driven together with others: if all its counters are counted in a batch or by a label."""
     counters = case.expect.counters
     return bool(counters) and all(counter.isolation != "serial" for counter in counters)
 
 
 def _share(case: ReplayCase, expectation: CounterExpectation) -> int:
-    """Return by how much a case makes a counter rise that another one looks at, perhaps by fewer labels."""
+    """Return by how much a case raises the counter of an expectation, which may select by fewer labels."""
     labels = expectation.match.items()
     return max(
         (
@@ -237,12 +237,12 @@ def _own_request(
     return replace(request, arrival=round(arrival, 3), document=document)
 
 
-def _of_traces(document: dict[str, Any], own: Collection[str]) -> dict[str, Any]:
+def _of_traces(document: dict[str, Any], own_ids: Collection[str]) -> dict[str, Any]:
     """Return a document without others' spans and log records, which may share its request."""
 
     def keep_own(part: Any, place: Place) -> Any:
         if isinstance(part, list) and place[-1] in {"spans", "logRecords"}:
-            return [item for item in part if _trace_id(item) in {None, *own}]
+            return [item for item in part if _trace_id(item) in {None, *own_ids}]
         return part
 
     return dict(map_parts(document, keep_own))

@@ -58,7 +58,7 @@ class ExportRequest:
 class DriveResult:
     """How a drive went: ``failure`` is what the system did wrong, ``error`` why it could not be driven.
 
-    ``span_id`` is the parent that the case itself gave the trace, which is captured by nobody.
+    ``span_id`` is the parent that the case itself gave the trace; nobody captures it.
     """
 
     kind: str
@@ -76,9 +76,9 @@ class DriveResult:
 class CounterLag:
     """How long a counter's rise took: more than ``low`` and at most ``high`` seconds after the drive ended.
 
-    ``wanted`` is the rise that everything driven since ``baseline`` was read should bring, ``seen`` the one that came. ``interval``
-    is the scrape interval in seconds; ``problem`` says why nothing can be concluded. ``baseline_at`` and ``seen_at`` are the
-    times (epoch) of the newest samples of both, by the server's clock.
+    ``wanted`` is the rise that is expected of everything driven since ``baseline`` was read, ``seen`` the one that
+    came. ``interval`` is the scrape interval in seconds; ``problem`` says why nothing can be concluded. ``baseline_at``
+    and ``seen_at`` are the times (epoch) of the newest samples of both, by the server's clock.
     """
 
     selector: str
@@ -97,12 +97,12 @@ class CounterLag:
 def own_telemetry(telemetry: TelemetryData, driven: DriveResult) -> TelemetryData:
     """Return what a drive brought about, of telemetry that others may have exported too.
 
-    What was driven with a trace of its own is told from foreign traffic by that trace's id. A span below the span that
-    the case itself pretended to be is a root, since nobody captures its parent.
+    A drive with a trace of its own is told from foreign traffic by that trace's id. A span whose parent is the span
+    that the case itself pretended to be is a root, since nobody captures that parent.
     """
-    own = frozenset(driven.trace_ids)
-    if own and driven.kind not in OWN_RECEIVER:
-        telemetry = telemetry.of_traces(own)
+    own_ids = frozenset(driven.trace_ids)
+    if own_ids and driven.kind not in OWN_RECEIVER:
+        telemetry = telemetry.of_traces(own_ids)
     if not driven.span_id:
         return telemetry
     spans = [
@@ -116,7 +116,7 @@ def own_telemetry(telemetry: TelemetryData, driven: DriveResult) -> TelemetryDat
 class CapturedCase:
     """Everything that is known of one case at one checkpoint; contracts are judged from it alone.
 
-    ``waited`` is in seconds from the end of its drive: to the last of its requests, or as long as more was waited for in vain.
+    ``waited`` is in seconds from the end of its drive: to the last of its requests, or to the end of a wait in vain.
     """
 
     suite: str
@@ -146,7 +146,7 @@ class CapturedCase:
     def from_wire(cls, wire: Mapping[str, Any]) -> CapturedCase:
         """Rebuild from ``to_wire()``; keys that are not known are ignored.
 
-        Raises CorpusError for a newer version and for what is no capture.
+        Raises CorpusError for a newer version and for anything that is no capture.
         """
         try:
             require_known_version(wire)

@@ -1,6 +1,6 @@
 """Skipped stages and retries per executed stage of a CI pipeline, before a rollout against after it.
 
-Raw counts would say more runs are worse, so each is a rate over the stages that were executed.
+With raw counts more runs would look worse, so each is a rate over the stages that were executed.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class CiRates:
     skipped: int
     retries: int
 
-    def rate(self, what: str) -> float:
+    def rate(self, kind: str) -> float:
         """Return skipped stages or retries in percent of executed stages."""
-        return 100.0 * float(getattr(self, what)) / self.executed
+        return 100.0 * float(getattr(self, kind)) / self.executed
 
     def to_wire(self) -> dict[str, int]:
         """Return builtins."""
@@ -83,12 +83,12 @@ def judge_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> tuple[
     if undecided:
         return Outcome.INCONCLUSIVE, undecided
     parts, outcome = [], Outcome.PASS
-    for what, allowed in (
+    for kind, allowed in (
         ("skipped", settings.max_increase.skipped),
         ("retries", settings.max_increase.retries),
     ):
-        change = after.rate(what) - before.rate(what)
-        text = f"{what} {before.rate(what):.2f} % -> {after.rate(what):.2f} % of executed stages"
+        change = after.rate(kind) - before.rate(kind)
+        text = f"{kind} {before.rate(kind):.2f} % -> {after.rate(kind):.2f} % of executed stages"
         if change > allowed + _EPSILON:
             outcome = Outcome.FAIL
             text += f" (+{change:.2f} pp, allowed +{allowed:g} pp)"
@@ -121,7 +121,9 @@ def read_ci_logs(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> C
 
 def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[Iterable[str], str]:
     """Return the texts of a file or address, and its name."""
-    headers = {} if isinstance(origin, str) else {key: resolve(one) for key, one in origin.headers.items()}
+    headers = (
+        {} if isinstance(origin, str) else {key: resolve(value) for key, value in origin.headers.items()}
+    )
     secrets.keep_named(headers)
     place = resolve(origin if isinstance(origin, str) else origin.url)
     if not place.startswith(("http://", "https://")):
@@ -140,7 +142,7 @@ def _rates(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
         ran = {attempt for attempt, skipped in attempts if not skipped}
         if ran:
             executed += 1
-            # Attempts are numbered from 1; a list of the last attempts alone still tells how many there were.
+            # Attempts are numbered from 1, so a list with only the last attempts still tells how many there were.
             retries += max(*ran, len(ran)) - 1
         else:
             skips += 1
@@ -176,7 +178,7 @@ def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
             value, position = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             raise _error_at(origin, line, "not JSON") from None
-        yield from ((line, one) for one in (value if isinstance(value, list) else [value]))
+        yield from ((line, document) for document in (value if isinstance(value, list) else [value]))
         line += text.count("\n", match.start(), position)
 
 
@@ -220,18 +222,18 @@ def _read(path: Path, shown: str) -> str:
 
 
 def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
-    """Yield the pages of an address, which have the time and size of one file together; raises TelemetryGateError."""
-    shown, give_up, left = shown_url(url), time.monotonic() + _TIMEOUT, _MAX_BYTES
+    """Yield the pages of an address, all within the time and size of one file; raises TelemetryGateError."""
+    shown, give_up, remaining = shown_url(url), time.monotonic() + _TIMEOUT, _MAX_BYTES
     while url:
         if time.monotonic() > give_up:
             message = f"{shown}: no complete answer within {_TIMEOUT:g} s"
             raise CorpusError(message)
-        answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=left + 1)
+        answer = ask("GET", url, headers=headers, timeout=_TIMEOUT, keep=remaining + 1)
         if answer.status_code != 200:
             message = f"{shown}: HTTP {answer.status_code}"
             raise CorpusError(message)
-        left -= len(answer.content)
-        if left < 0:
+        remaining -= len(answer.content)
+        if remaining < 0:
             message = f"{shown}: larger than {_MAX_BYTES // 2**20} MiB"
             raise CorpusError(message)
         yield answer.content.decode("utf-8", "replace")
@@ -239,12 +241,16 @@ def _pages(url: str, headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def _next(url: str, following: str, shown: str) -> str:
-    """Return the address of the next page, which headers are sent to as well, so that it must be on the same host."""
+    """Return the address of the next page; it must be on the same host, since headers are sent to it as well."""
     if not following:
         return ""
     target = urljoin(url, following)
-    here, there = urlsplit(url), urlsplit(target)
-    if (here.scheme, here.hostname, here.port) != (there.scheme, there.hostname, there.port):
+    current_parts, next_parts = urlsplit(url), urlsplit(target)
+    if (current_parts.scheme, current_parts.hostname, current_parts.port) != (
+        next_parts.scheme,
+        next_parts.hostname,
+        next_parts.port,
+    ):
         message = f"{shown}: its next page is on another host"
         raise CorpusError(message)
     return target

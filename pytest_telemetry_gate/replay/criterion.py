@@ -1,8 +1,8 @@
-"""``replay:`` - how the cases of a replay suite did at a checkpoint: their pass rate, payloads, lags, the logs of the CI.
+"""``replay:`` - a figure of a replay suite at a checkpoint: the pass rate, payloads, lags, the logs of the CI.
 
 Cases are judged again from what they captured, never read from their own items, so that selection, order and worker
-processes cannot change the figure; the denominator is the number of cases that the replay suite fixes. What is
-undecided may neither open nor close the gate: where it could change the decision, the verdict is as undecided.
+processes cannot change the figure; the denominator is the number of cases that the replay suite fixes. An undecided
+case may neither open nor close the gate: where it could change the decision, the verdict is undecided too.
 """
 
 from __future__ import annotations
@@ -75,25 +75,25 @@ class Replay(Criterion):
     def verify(self, check: Check) -> None:
         """Read the replay suite; raises SuiteError for what is wrong with it, or missing in it."""
         for region in check.regions:
-            there = check.within(region)
+            region_check = check.within(region)
             if not Path(self.path).is_file():
                 raise check.error(f"replay: there is no replay suite {self.replay.suite!r}")
-            suite = self._suite(there)
+            suite = self._suite(region_check)
             checkpoint = self._checkpoint(check)
             if checkpoint not in suite.checkpoints:
                 hint = suggest(checkpoint, suite.checkpoints)
                 raise check.error(f"replay: {self.replay.suite} has no checkpoint {checkpoint!r}{hint}")
-            if not self._names(there, suite):
+            if not self._names(region_check, suite):
                 missing = {"payload": "case with `payload:`", "lag": "case with a `counter:`"}
-                what = missing.get(self.replay.of, "`ci_logs:`")
-                raise check.error(f"replay: {self.replay.suite} has no {what} at {checkpoint}")
+                needed = missing.get(self.replay.of, "`ci_logs:`")
+                raise check.error(f"replay: {self.replay.suite} has no {needed} at {checkpoint}")
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield what the cases have captured."""
         return [self._question(check, name) for name in self._names(check, self._suite(check))]
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
-        """Judge the figure; what was not captured leaves it undecided unless it fails without that."""
+        """Judge the figure; a missing capture leaves it undecided unless it fails without that."""
         from pytest_telemetry_gate.replay.figures import FIGURES, ReplayedCases
 
         suite = self._suite(check)
@@ -109,7 +109,7 @@ class Replay(Criterion):
     def _suite(self, check: Check) -> ReplaySuite:
         from pytest_telemetry_gate.replay.suite.loader import load_replay
 
-        # Shown as the suite that names it is: from where pytest was called.
+        # Shown like the suite that names it: relative to where pytest was called.
         shown = (Path(check.path).parent / self.replay.suite).as_posix()
         return load_replay(
             Path(self.path), shown, region=check.region, settings=check.replays.get(check.region)
@@ -123,13 +123,13 @@ class Replay(Criterion):
 
     def _cases(self, check: Check, suite: ReplaySuite) -> Sequence[ReplayCase]:
         """Return the cases that the figure is about."""
-        every = suite.cases_at(self._checkpoint(check))
+        all_cases = suite.cases_at(self._checkpoint(check))
         if self.replay.of == "payload":
-            return [case for case in every if case.expect.payload is not None]
-        return [case for case in every if case.expect.counters] if self.replay.of == "lag" else every
+            return [case for case in all_cases if case.expect.payload is not None]
+        return [case for case in all_cases if case.expect.counters] if self.replay.of == "lag" else all_cases
 
     def _names(self, check: Check, suite: ReplaySuite) -> list[str]:
-        """Return what has to have been captured."""
+        """Return the names of the captures that the figure needs."""
         if self.replay.of not in {"skipped", "retries"}:
             return [case.id for case in self._cases(check, suite)]
         from pytest_telemetry_gate.replay.suite.model import CI_LOGS

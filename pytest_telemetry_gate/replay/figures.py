@@ -1,6 +1,6 @@
 """The figures of a replay suite: its pass rate, its largest payload, its longest lag, what the logs of the CI say.
 
-What is undecided may neither open nor close the gate: where it could change the decision, the verdict is as undecided.
+An undecided case may neither open nor close the gate: where it could change the decision, the verdict is undecided too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Why a value is not known, or is bad whatever it is."""
+    """Why a value is unknown, or fails without one."""
 
     outcome: Outcome
     reason: str
@@ -167,7 +167,7 @@ def _judge_largest(
 
 
 def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result]]) -> Dossier:
-    """Decide about the largest of some values; an undecided one counts where the decision would be good."""
+    """Decide about the largest of some values; an undecided one prevails where the decision would be good."""
     check = replayed.check
     values = [result for _, result in results if isinstance(result, Measured)]
     problems = [(name, result) for name, result in results if isinstance(result, Undecided)]
@@ -195,7 +195,7 @@ def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result
 def _builtins(name: str, result: Result) -> dict[str, Any]:
     return {
         "case": name,
-        **{key: str(one) if key == "outcome" else one for key, one in asdict(result).items()},
+        **{key: str(content) if key == "outcome" else content for key, content in asdict(result).items()},
     }
 
 
@@ -229,7 +229,7 @@ def _measure_lags(case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
 def _measure_lag(case: ReplayCase, captured: CapturedCase, expectation: CounterExpectation) -> Result:
     if captured.driven.error:
         return Undecided(Outcome.ERROR, f"case {case.id}: {captured.driven.error}")
-    lag = next((known for known in captured.lags if known.selector == expectation.selector), None)
+    lag = next((candidate for candidate in captured.lags if candidate.selector == expectation.selector), None)
     outcome, message = judge_counter_lag(expectation, lag)
     if lag is None or lag.high is None or outcome not in {Outcome.PASS, Outcome.FAIL}:
         return Undecided(outcome, f"case {case.id}: {message}")
@@ -246,7 +246,7 @@ def _judge_retries(replayed: ReplayedCases) -> Dossier:
     return _decide_results(replayed, [(CI_LOGS, _measure_increase(replayed, "retries"))])
 
 
-def _measure_increase(replayed: ReplayedCases, what: str) -> Result:
+def _measure_increase(replayed: ReplayedCases, kind: str) -> Result:
     """Return by how many percentage points skipped stages or retries became more frequent."""
     content, settings = replayed.content(CI_LOGS), replayed.suite.file.ci_logs
     if isinstance(content, Undecided):
@@ -260,9 +260,9 @@ def _measure_increase(replayed: ReplayedCases, what: str) -> Result:
     reason = undecided_ci(settings, logs.before, logs.after)
     if reason:
         return Undecided(Outcome.INCONCLUSIVE, reason)
-    before, after = logs.before.rate(what), logs.after.rate(what)
+    before, after = logs.before.rate(kind), logs.after.rate(kind)
     origin = (
-        f"{what} {before:.2f} % -> {after:.2f} % of executed stages "
+        f"{kind} {before:.2f} % -> {after:.2f} % of executed stages "
         f"({logs.before.runs} runs before, {logs.after.runs} after)"
     )
     return Measured(round(after - before, _DIGITS), origin)

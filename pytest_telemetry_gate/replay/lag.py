@@ -25,15 +25,15 @@ _FIRST_PAUSE = 0.02  # seconds between polls: at first, and growing by half each
 _GROWTH = 1.5
 _MAX_PAUSE = 0.25
 _AHEAD = 60.0  # seconds by which the server's clock may be ahead of ours
-_LOOK_BACK = 300.0  # seconds: a series that is absent so long is new
+_LOOK_BACK = 300.0  # seconds: a series that was absent for so long is new
 _IDLE_SCRAPES = 3
-_PATIENCE = 1.5  # budgets after which a rise is given up, so that a late one is told from none
+_PATIENCE = 1.5  # budgets after which a rise is given up: more than one, to tell a late rise from none
 
 Series = Mapping[tuple[tuple[str, str], ...], Sequence[tuple[float, float]]]
 
 
 class Samples(Protocol):
-    """What a lag is measured on: a source of the environment."""
+    """The part of a source that a lag is measured on."""
 
     scrape_intervals: Mapping[str, float]
 
@@ -102,26 +102,26 @@ class CounterWatch:
         """
         polled = time.monotonic()
         try:
-            seen, newest = self._risen(self._read())
+            rise, newest = self._measure_rise(self._read())
         except TelemetryGateError as error:
             self.lag.error = str(error)
             return True
         if self.lag.problem:
             return True
-        self.lag.seen, self.lag.seen_at = seen, newest or None
-        if self.lag.high is None and seen >= self.wanted:
+        self.lag.seen, self.lag.seen_at = rise, newest or None
+        if self.lag.high is None and rise >= self.wanted:
             self.lag.low, self.lag.high = previous - ended, polled - ended
             self._settled = newest
         if self._settled is not None:
-            # One more scrape says whether it stays at that, or whether somebody else drives too.
+            # One more scrape shows whether the value stays, or whether somebody else drives too.
             late = polled - ended > (self.lag.high or 0.0) + 2 * (self.lag.interval or 0.0) + 1.0
-            return seen > self.wanted or newest > self._settled or late
+            return rise > self.wanted or newest > self._settled or late
         if polled - ended > self.expectation.budget * _PATIENCE + (self.lag.interval or 0.0):
             self.lag.low = polled - ended
             return True
         return False
 
-    def _risen(self, series: Series) -> tuple[float, float]:
+    def _measure_rise(self, series: Series) -> tuple[float, float]:
         total, newest = 0.0, 0.0
         for key, samples in series.items():
             moment, value = self._before.get(key, (0.0, 0.0))
@@ -169,13 +169,13 @@ def poll_until_risen(
     previous = dict.fromkeys(map(id, open_), ended)
     wait = _FIRST_PAUSE
     while open_:
-        left = []
+        still_open = []
         for watch in open_:
             polled = time.monotonic()
             if not watch.poll(ended, previous[id(watch)]):
-                left.append(watch)
+                still_open.append(watch)
             previous[id(watch)] = polled
-        open_ = left
+        open_ = still_open
         if open_:
             pause(wait)
             wait = min(wait * _GROWTH, _MAX_PAUSE)

@@ -32,7 +32,7 @@ def ask(
     try:
         return session.send(method, url, data=body, timeout=timeout, keep=keep)
     except UnsentError as error:
-        # Not the library's own words, which may hold parts of a secret that it has taken apart.
+        # Not the library's own message, which may hold parts of a secret.
         message = f"cannot be sent or read: {error.kind}"
     except HttpError as error:
         message = str(error)

@@ -20,10 +20,10 @@ from pytest_telemetry_gate.errors import DriveError
 __all__ = ["Done", "run_command"]
 
 _GRACE = 1.0  # seconds between asking a process group to end and killing it
-_HUNT = 10.0  # seconds for which children are looked for that fork as fast as they are killed
-_LOOKS = 3  # in a row without finding any: one alone may miss who forks meanwhile
+_HUNT = 10.0  # seconds to look for children that fork as fast as they are killed
+_LOOKS = 3  # in a row that must find none: a single one may miss a child that forks meanwhile
 _BLOCK = 64 * 1024
-_MARK = "PYTEST_TELEMETRY_COMMAND"  # by which children are found that have left the process group
+_MARK = "PYTEST_TELEMETRY_COMMAND"  # marks children, to find those that have left the process group
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +134,13 @@ def _end(process: subprocess.Popen[bytes], mark: str, *, gently: bool) -> None:
 
 
 def _strays(mark: str) -> Iterator[int]:
-    """Yield processes that have the command's mark in their environment, where /proc tells.
+    """Yield processes that have the command's mark in their environment, where there is a /proc.
 
-    The youngest first: who forks all the time is gone before all of /proc is read, unless it is met at once.
+    The youngest come first: a process that forks all the time would be gone before the rest of /proc is read.
     """
     marked = f"{_MARK}={mark}".encode()
     with contextlib.suppress(FileNotFoundError):
-        numbers = (int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit())
+        numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
         for number in sorted(numbers, reverse=True):
             with contextlib.suppress(OSError):
                 if marked in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):

@@ -34,7 +34,7 @@ from pytest_telemetry_gate.support.variables import expand_references
 __all__ = ["DriveContext", "drive", "resolve"]
 
 _MAX_RESPONSE = 2**20
-_MAX_TEXT = 500  # characters of what is told about a drive
+_MAX_TEXT = 500  # characters of a message about a drive
 _SIGNALS = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
 
 
@@ -76,7 +76,7 @@ class DriveContext:
 
 
 def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """Put environment variables in the place of ``${VAR}`` and ``${VAR:-default}``; raises DriveError."""
+    """Replace ``${VAR}`` and ``${VAR:-default}`` by environment variables; raises DriveError."""
     try:
         return expand_references(text, environ=environ)
     except ValueError as error:
@@ -84,9 +84,9 @@ def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveResult:
-    """Drive a case and tell how it went; never raises for what the system or the user's settings do wrong.
+    """Drive a case and tell how it went; never raises for faults of the system or of the user's settings.
 
-    ``secrets`` remember what the drive is given in secret; nothing that is told about it holds them.
+    ``secrets`` remember the secrets of the drive; no message about it holds them.
     """
     kind = case.drive.kind
     drivers: dict[str, Callable[[Any, DriveContext, DriveResult], None]] = {
@@ -106,7 +106,7 @@ def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveRes
         result.error = str(error)
     result.seconds = result.seconds or time.monotonic() - started
     for name in ("summary", "failure", "error"):
-        # Cut when nothing secret is left: half a secret would not be found.
+        # Cut only after scrubbing: half a secret would not be found.
         setattr(result, name, _short(secrets.scrub(getattr(result, name))))
     return result
 

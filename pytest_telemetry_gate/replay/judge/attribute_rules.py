@@ -1,4 +1,4 @@
-"""Attributes held against the rules of a contract."""
+"""Judge attributes by the rules of a contract."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def broken_rules(
         value = attributes.get(key)
         if rule.forbidden:
             if value is not None:
-                # Without the value, which may be what must not be shown.
+                # Without the value, which may be the very thing to hide.
                 yield BrokenRule(key, "forbidden", "forbidden, but it is there")
         elif value is None:
             if rule.required:
@@ -48,15 +48,15 @@ def broken_rules(
 
 
 def combine_rules(
-    own: Mapping[str, AttributeRule], further: Mapping[str, AttributeRule]
+    contract_rules: Mapping[str, AttributeRule], further: Mapping[str, AttributeRule]
 ) -> dict[str, AttributeRule]:
     """Return a contract's rules with those that one case adds; an attribute that must be equal is required."""
-    combined = {**own}
+    combined = {**contract_rules}
     for key, rule in further.items():
         changes = {name: getattr(rule, name) for name in rule.model_fields_set}
         if rule.equals is not None:
             changes["required"] = True
-        combined[key] = own.get(key, rule).model_copy(update=changes)
+        combined[key] = contract_rules.get(key, rule).model_copy(update=changes)
     return combined
 
 

@@ -1,4 +1,4 @@
-"""A case's capture, its contracts and limits as one verdict; pure: the same live and from a recording."""
+"""Judge a case's capture by its contracts and limits; pure, so the verdict is the same live and from a recording."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NO_FLUSH = (
 
 @dataclass(frozen=True, slots=True)
 class CaseJudgement:
-    """What was decided about a case, before it is a verdict.
+    """The judgement of a case, before it is a verdict.
 
     ``steps`` say what happened and what went well; ``exercised`` are fields of contracts, as
     ``parse_span.attributes.parser.language``; ``facts`` are builtins that keep everything whole.
@@ -75,12 +75,12 @@ def dossier_from(
     warnings = tuple(finding.message for finding in worst_first if finding.level is Outcome.WARN)
     wrong = [finding.message for finding in worst_first if finding.level is not Outcome.WARN]
     first, *more = wrong or warnings or [step.message for step in judgement.steps[1:2]]
-    several = f" (and {len(more)} more)" if more else ""
+    count_text = f" (and {len(more)} more)" if more else ""
     verdict = _verdict(
         suite,
         case,
         outcome=judgement.outcome,
-        reason=f"{first}{several}",
+        reason=f"{first}{count_text}",
         time=captured.at or None,
         warnings=warnings,
         **fields,
@@ -98,7 +98,7 @@ def dossier_from(
 def undecided_case(
     suite: ReplaySuite, case: ReplayCase, outcome: Outcome, reason: str, **fields: Any
 ) -> Dossier:
-    """Return a dossier on a case that there is nothing to judge of."""
+    """Return a dossier on a case without anything to judge."""
     return Dossier(_verdict(suite, case, outcome=outcome, reason=reason, **fields), Requirement(kind=CASE))
 
 
@@ -122,12 +122,12 @@ def _verdict(suite: ReplaySuite, case: ReplayCase, **fields: Any) -> Verdict:
 def judge_capture(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> CaseJudgement:
     """Judge everything that a case expects: all of it, so that one failure hides no other."""
     evidence = CaseEvidence(suite, case, captured)
-    noticed = [*_judge_drive(evidence), *_judge_expectations(evidence), *_origin(evidence)]
+    all_findings = [*_judge_drive(evidence), *_judge_expectations(evidence), *_origin(evidence)]
     exercised = tuple(evidence.exercised) if evidence.is_readable else ()
     return CaseJudgement(
-        findings=tuple(finding for finding in noticed if finding.level is not Outcome.PASS),
+        findings=tuple(finding for finding in all_findings if finding.level is not Outcome.PASS),
         steps=tuple(
-            Step(finding.id, finding.message) for finding in noticed if finding.level is Outcome.PASS
+            Step(finding.id, finding.message) for finding in all_findings if finding.level is Outcome.PASS
         ),
         exercised=exercised,
         facts=_facts(evidence, exercised),
@@ -153,7 +153,7 @@ def _judge_drive(evidence: CaseEvidence) -> Iterator[Finding]:
 
 
 def _judge_expectations(evidence: CaseEvidence) -> Iterator[Finding]:
-    """Yield what all judges notice; of a case that could not be driven nothing can be judged."""
+    """Yield the findings of all judges; none for a case that could not be driven."""
     captured, expect = evidence.captured, evidence.case.expect
     if captured.driven.error:
         return
@@ -193,7 +193,7 @@ def _judge_contracts(evidence: CaseEvidence) -> Iterator[Finding]:
 
 
 def _judge_shape(evidence: CaseEvidence) -> Iterator[Finding]:
-    """Hold the trace against a recorded one."""
+    """Compare the trace with a recorded one."""
     tree = evidence.case.expect.tree
     if tree is not None:
         recorded, problem = evidence.recorded
@@ -229,7 +229,7 @@ JUDGES: tuple[Callable[[CaseEvidence], Iterator[Finding]], ...] = (
     _judge_export_lag,
     _show_outline,
 )
-"""What looks at a capture, in the order in which their findings are told; one that passes says what went well."""
+"""The judges of a capture, in the order of their findings; one that passes says what went well."""
 
 
 def _outline(evidence: CaseEvidence, *, whole: bool = False) -> str:
@@ -269,12 +269,14 @@ def _captured_summary(evidence: CaseEvidence) -> str:
 
 
 def _facts(evidence: CaseEvidence, exercised: Iterable[str]) -> dict[str, Any]:
-    """Return everything that was seen of a case as builtins, nothing cut, but for the documents themselves."""
+    """Return all facts about a case as builtins, nothing cut, except the documents themselves."""
     captured, judged = evidence.captured, evidence.is_readable
     requests = [asdict(request) for request in captured.requests]
     return {
         "drive": asdict(captured.driven),
-        "requests": [{key: value for key, value in one.items() if key != "document"} for one in requests],
+        "requests": [
+            {key: value for key, value in request.items() if key != "document"} for request in requests
+        ],
         "complete": captured.complete,
         "waited": captured.waited,
         "lags": [asdict(lag) for lag in captured.lags],

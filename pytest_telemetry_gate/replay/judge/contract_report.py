@@ -1,4 +1,4 @@
-"""What one contract has to say about the telemetry that it selects."""
+"""The findings of one contract about the telemetry that it selects."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ContractReport:
         self.findings.append(find(identity, where, line, level=level, contract=self._name, **context))
 
     def judge_attributes(self, where: str, attributes: Attributes, context: Mapping[str, Any]) -> None:
-        """Hold attributes against the rules; ``context`` has what else ``required_when`` may name."""
+        """Judge attributes by the rules; ``context`` has what else ``required_when`` may name."""
         for broken in broken_rules(self._rules, attributes, context):
             message = f"attribute {broken.key}: {broken.message}"
             self.add(f"attribute.{broken.rule}", where, message, attribute=broken.key)
@@ -48,7 +48,7 @@ class ContractReport:
             self._judge_conventions(where, attributes)
 
     def judge_resource(self, where: str, attributes: Attributes) -> None:
-        """Hold the attributes of a resource against the contract's rules for it."""
+        """Judge the attributes of a resource by the contract's rules for it."""
         rules = self._contract.resource
         for broken in broken_rules(rules, attributes, {}):
             message = f"resource attribute {broken.key}: {broken.message}"

@@ -1,4 +1,4 @@
-"""Captured telemetry held against contracts; pure, so that an old capture can be judged by a new contract."""
+"""Judge captured telemetry by contracts; pure, so that an old capture can be judged by a new contract."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MAX_NAMES = 5  # captured names that a message lists
 
 @dataclass(frozen=True, slots=True)
 class ContractJudgement:
-    """What was found, how many things were judged, and which fields of the contract were exercised."""
+    """The findings, how many things were judged, and which fields of the contract were exercised."""
 
     findings: tuple[Finding, ...]
     judged: int
@@ -43,7 +43,7 @@ class ContractJudgement:
 def contract_fields(contract: Contract) -> set[str]:
     """Return the fields of a contract that cases can exercise, as ``attributes.parser.language``.
 
-    What is forbidden is exercised by every span that was looked at, so it is none of them.
+    Forbidden fields are left out: every span that is looked at would exercise them.
     """
     fields = {f"attributes.{name}" for name, rule in contract.attributes.items() if not rule.forbidden}
     fields |= {f"resource.{name}" for name, rule in contract.resource.items() if not rule.forbidden}
@@ -77,10 +77,10 @@ def judge_contract(
     overlay: Mapping[str, AttributeRule] | None = None,
     count: CountBounds | None = None,
 ) -> ContractJudgement:
-    """Hold telemetry against a contract; raises DriveError where the semantic conventions are not installed.
+    """Judge telemetry by a contract; raises DriveError where the semantic conventions are not installed.
 
     ``overlay`` has further rules for attributes that one case adds; ``count`` replaces the contract's own. A contract
-    that selects nothing fails unless it says that nothing is right.
+    that selects nothing fails unless its count allows none.
     """
     selection = select(contract, telemetry)
     report = ContractReport(contract, name, combine_rules(contract.attributes, overlay or {}))
@@ -122,7 +122,7 @@ def _judge_metrics(report: ContractReport, contract: MetricContract, metrics: Se
         if contract.cardinality is not None and len(distinct) > contract.cardinality:
             message = f"cardinality: {len(distinct)} attribute sets, at most {contract.cardinality}"
             report.add("metric.cardinality", f"metric {name}", message, got=len(distinct))
-    # One export after the other says the same, and once is enough.
+    # Every export of a metric gives the same findings, and once is enough.
     report.drop_repeated()
 
 
@@ -155,12 +155,12 @@ def _selects_log(contract: LogContract, log: LogRecord) -> bool:
 def _count_message(contract: Contract, bounds: CountBounds, number: int, telemetry: TelemetryData) -> str:
     """Return what is wrong with a number, with the names that were captured where there are too few."""
     if isinstance(contract, SpanContract):
-        what, names = contract.select.shown(), {span.name for span in telemetry.spans}
+        selected, names = contract.select.shown(), {span.name for span in telemetry.spans}
     elif isinstance(contract, MetricContract):
-        what, names = contract.select.name.shown(), {metric.name for metric in telemetry.metrics}
+        selected, names = contract.select.name.shown(), {metric.name for metric in telemetry.metrics}
     else:
-        what, names = "log records", set()
-    message = f"expected {bounds.shown()} {contract.signal} {what}, got {number}"
+        selected, names = "log records", set()
+    message = f"expected {bounds.shown()} {contract.signal} {selected}, got {number}"
     if number >= bounds.min:
         return message
     if not names:

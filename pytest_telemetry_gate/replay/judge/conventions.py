@@ -1,4 +1,4 @@
-"""Attribute names held against OpenTelemetry's semantic conventions, where their package is installed."""
+"""Check attribute names by OpenTelemetry's semantic conventions, where their package is installed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _DEPRECATED = re.compile(r'^([A-Z0-9_]+)[^=\n]*=\s*"([^"]+)"\n"""(.*?)"""', re.M
 def convention_problem(name: str) -> str:
     """Return what the conventions say against an attribute's name, or nothing.
 
-    A name in one of their namespaces that they do not know is one thing, a deprecated name another; names in other
-    namespaces are the user's own. Raises DriveError where the package is not installed.
+    Wrong are deprecated names, and unknown names in one of their namespaces; names in other namespaces are the user's
+    own. Raises DriveError where the package is not installed.
     """
     problems = _problems_by_name()
     if name in problems:
@@ -28,7 +28,7 @@ def convention_problem(name: str) -> str:
     if (
         "." in name
         and namespace in _namespaces()
-        and not any(name.startswith(f"{known}.") for known in problems)
+        and not any(name.startswith(f"{known_name}.") for known_name in problems)
     ):
         return f"not in the semantic conventions, whose namespace {namespace!r} is"
     return ""

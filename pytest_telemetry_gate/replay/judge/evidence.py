@@ -71,8 +71,8 @@ class CaseEvidence:
 
     @cached_property
     def contracts(self) -> Sequence[tuple[str, ContractJudgement]]:
-        """What became of each contract that the case names, in its order."""
-        return [(expected.contract, self._judged(expected)) for expected in self.case.expect.contracts]
+        """The judgement of each contract that the case names, in its order."""
+        return [(expected.contract, self._judge(expected)) for expected in self.case.expect.contracts]
 
     @property
     def exercised(self) -> list[str]:
@@ -87,11 +87,11 @@ class CaseEvidence:
 
     @cached_property
     def missing_contracts(self) -> list[str]:
-        """The contracts that less was captured for than must be."""
+        """The contracts for which too little was captured."""
         return [
             expected.contract
             for expected in self.case.expect.contracts
-            if self._selected(expected) < self.suite.required_count(expected).min
+            if self._count_selected(expected) < self.suite.required_count(expected).min
         ]
 
     @cached_property
@@ -101,11 +101,11 @@ class CaseEvidence:
         except CorpusError as error:
             return TelemetryData(), str(error)
 
-    def _selected(self, expected: ContractExpectation) -> int:
+    def _count_selected(self, expected: ContractExpectation) -> int:
         contract = self.suite.contracts[expected.contract]
         return count_selected(contract, select(contract, self.telemetry))
 
-    def _judged(self, expected: ContractExpectation) -> ContractJudgement:
+    def _judge(self, expected: ContractExpectation) -> ContractJudgement:
         name = expected.contract
         try:
             return judge_contract(

@@ -1,4 +1,4 @@
-"""What judging a case notices."""
+"""The findings of judging a case."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ __all__ = ["judge_counter", "judge_counter_lag", "judge_export_lag"]
 def judge_export_lag(limit: Limit, requests: Sequence[ExportRequest], missing: Sequence[str]) -> Finding:
     """Decide about the last export request; metrics, which are exported again and again, do not count.
 
-    ``missing`` are contracts that not enough has come for, which may come later than whatever has.
+    ``missing`` are contracts for which too little has come; the rest may come later than the last request.
     """
     counted = [request for request in requests if request.signal != "metrics"]
     if not counted:
@@ -54,7 +54,7 @@ def judge_counter(expectation: CounterExpectation, lag: CounterLag | None) -> It
 
 
 def judge_counter_lag(expectation: CounterExpectation, lag: CounterLag | None) -> tuple[Outcome, str]:
-    """Decide about one counter; what lies between two polls on either side of the budget is undecided."""
+    """Decide about one counter; a rise between two polls on either side of the budget is undecided."""
     name, budget = f"metric {expectation.selector}", expectation.budget
     if lag is None:
         return Outcome.INCONCLUSIVE, f"{name}: its rise was not measured"
@@ -72,12 +72,14 @@ def judge_counter_lag(expectation: CounterExpectation, lag: CounterLag | None) -
             f"{name}: rose by {lag.seen:g}, expected {lag.wanted:g}{share} within {budget:g} s; "
             f"given up after {lag.low or 0:.1f} s"
         )
-    seen = f"{name}: +{lag.seen:g} seen after {lag.low:.2f} to {lag.high:.2f} s, budget {budget:g} s{share}"
+    measured = (
+        f"{name}: +{lag.seen:g} seen after {lag.low:.2f} to {lag.high:.2f} s, budget {budget:g} s{share}"
+    )
     if lag.high <= budget:
-        return Outcome.PASS, seen
+        return Outcome.PASS, measured
     if lag.low > budget:
-        return Outcome.FAIL, seen
-    return Outcome.INCONCLUSIVE, f"{seen}: the polls were too far apart to tell"
+        return Outcome.FAIL, measured
+    return Outcome.INCONCLUSIVE, f"{measured}: the polls were too far apart to tell"
 
 
 def _format_samples(expectation: CounterExpectation, lag: CounterLag) -> str:

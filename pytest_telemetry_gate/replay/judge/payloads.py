@@ -1,4 +1,4 @@
-"""The sizes of export requests held against their limits."""
+"""Judge the sizes of export requests by their limits."""
 
 from __future__ import annotations
 

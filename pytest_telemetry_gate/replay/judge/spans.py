@@ -1,4 +1,4 @@
-"""One span held against the contract that selects it."""
+"""Judge one span by the contract that selects it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def selects_span(selector: SpanSelect, span: SpanRecord) -> bool:
 
 
 def judge_span(report: ContractReport, contract: SpanContract, span: SpanRecord, tree: SpanTree) -> None:
-    """Report everything in which a span is not as its contract says."""
+    """Report everything in which a span breaks its contract."""
     where = f"span {span.name}"
     context = {"status": span.status, "kind": span.kind, "name": span.name}
     report.judge_attributes(where, span.attributes, context)
@@ -74,8 +74,8 @@ def _judge_status(report: ContractReport, contract: SpanContract, span: SpanReco
     status = contract.status
     if isinstance(status, NotStatus):
         if span.status == status.not_:
-            why = f" ({span.status_message})" if span.status_message else ""
-            message = f"status: expected not {status.not_}, got {span.status}{why}"
+            detail = f" ({span.status_message})" if span.status_message else ""
+            message = f"status: expected not {status.not_}, got {span.status}{detail}"
             report.add("span.status", where, message, got=span.status)
     elif status is not None and span.status != status:
         message = f"status: expected {status}, got {span.status}"

@@ -1,4 +1,4 @@
-"""The shape of a trace: held against a recorded one, and written in a line."""
+"""The shape of a trace: compared with a recorded one, and written in a line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Path = tuple[str, ...]
 def judge_tree(
     spans: Sequence[SpanRecord], recorded: Sequence[SpanRecord], ignore: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield in what the captured spans differ from recorded ones.
+    """Yield how the captured spans differ from recorded ones.
 
     Spans are the same when their names, and those of all spans above them, are; then kinds and the types of
     attributes are compared. Values, order, times and ids never count.
@@ -55,17 +55,18 @@ def outline(
 ) -> str:
     """Write the tree in one line: ``POST /parse > parser.parse > (ast.walk, missing emit)``.
 
-    ``missing`` has names of what should be below spans, by their ids. A large tree is cut unless it is asked for whole.
+    ``missing`` has the names of spans that should be below others, by the ids of these. A large tree is cut unless
+    ``whole``.
     """
     tree = SpanTree(spans)
     roots = sorted((span for span in spans if tree.parent(span) is None), key=lambda span: span.start)
-    left = [len(spans) + 1 if whole else _MAX_SPANS]
+    remaining = [len(spans) + 1 if whole else _MAX_SPANS]
 
     def write(span: SpanRecord) -> str:
-        left[0] -= 1
+        remaining[0] -= 1
         below = sorted(tree.children(span), key=lambda child: child.start)
         absent = [f"missing {name}" for name in missing.get(span.span_id, ())]
-        if not (below or absent) or left[0] <= 0:
+        if not (below or absent) or remaining[0] <= 0:
             return span.name + (" ..." if below else "")
         inner = [write(child) for child in below] + absent
         return f"{span.name} > {inner[0]}" if len(inner) == 1 else f"{span.name} > ({', '.join(inner)})"
@@ -77,9 +78,9 @@ def _by_path(spans: Sequence[SpanRecord]) -> dict[Path, list[SpanRecord]]:
     tree = SpanTree(spans)
     by_path: dict[Path, list[SpanRecord]] = {}
     for span in spans:
-        names, above, seen = [span.name], tree.parent(span), {span.span_id}
-        while above is not None and above.span_id not in seen:
-            seen.add(above.span_id)
+        names, above, ancestors = [span.name], tree.parent(span), {span.span_id}
+        while above is not None and above.span_id not in ancestors:
+            ancestors.add(above.span_id)
             names.append(above.name)
             above = tree.parent(above)
         by_path.setdefault(tuple(reversed(names)), []).append(span)
@@ -90,12 +91,14 @@ def _count(by_path: Mapping[Path, Sequence[SpanRecord]]) -> Counter[Path]:
     return Counter({path: len(spans) for path, spans in by_path.items()})
 
 
-def _surplus(identity: str, paths: Counter[Path], what: str) -> Iterator[Finding]:
-    """Yield the tops of what is too much or too little: what is below them follows from that."""
+def _surplus(identity: str, paths: Counter[Path], description: str) -> Iterator[Finding]:
+    """Yield the topmost spans that are missing or extra: those below them follow from that."""
     for path, number in sorted(paths.items()):
         if path[:-1] not in paths:
             times = f"{number} times " if number > 1 else ""
-            yield _difference(identity, path[:-1], f"{what} {times}{path[-1]}", span=path[-1], times=number)
+            yield _difference(
+                identity, path[:-1], f"{description} {times}{path[-1]}", span=path[-1], times=number
+            )
 
 
 def _differences(

@@ -77,7 +77,7 @@ def _contents(path: Path, shown: str) -> Iterator[tuple[int, Any]]:
     except (ValueError, RecursionError):
         yield from _lines(lines, text, shown)
         return
-    yield from ((lines[0][0], one) for one in (whole if isinstance(whole, list) else [whole]))
+    yield from ((lines[0][0], document) for document in (whole if isinstance(whole, list) else [whole]))
 
 
 def _lines(lines: list[tuple[int, str]], text: str, shown: str) -> Iterator[tuple[int, Any]]:
@@ -87,17 +87,17 @@ def _lines(lines: list[tuple[int, str]], text: str, shown: str) -> Iterator[tupl
         try:
             json.loads(text)
         except json.JSONDecodeError as error:
-            raise _error_at(shown, error.lineno, _broken(error, text)) from None
+            raise _error_at(shown, error.lineno, _describe_broken(error, text)) from None
     for number, line in lines:
         try:
             yield number, json.loads(line)
         except json.JSONDecodeError as error:
-            raise _error_at(shown, number, _broken(error, line)) from None
+            raise _error_at(shown, number, _describe_broken(error, line)) from None
         except RecursionError:
             raise _error_at(shown, number, "nested too deeply") from None
 
 
-def _broken(error: json.JSONDecodeError, text: str) -> str:
+def _describe_broken(error: json.JSONDecodeError, text: str) -> str:
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
         return "not JSON: it ends in the middle, as a truncated file does"
     return f"not JSON: {error.msg} at column {error.colno}"

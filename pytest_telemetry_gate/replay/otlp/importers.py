@@ -46,7 +46,7 @@ def is_tempo(document: Mapping[str, Any]) -> bool:
 def from_jaeger(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return Jaeger's JSON as TracesData; raises CorpusError.
 
-    The form loses something: times are whole microseconds, and arrays have become text.
+    Jaeger's form has less: times are whole microseconds, and arrays have become text.
     """
     resources = []
     try:
@@ -60,8 +60,8 @@ def from_jaeger(document: Mapping[str, Any]) -> dict[str, Any]:
                     {
                         "resource": {"attributes": [service, *tags]},
                         "scopeSpans": [
-                            {"scope": {"name": scope}, "spans": [_jaeger_span(span) for span in own]}
-                            for scope, own in _by_scope(spans).items()
+                            {"scope": {"name": scope}, "spans": [_jaeger_span(span) for span in scope_spans]}
+                            for scope, scope_spans in _by_scope(spans).items()
                         ],
                     }
                 )
@@ -112,9 +112,9 @@ def _jaeger_span(span: Mapping[str, Any]) -> dict[str, Any]:
             "message": str(tags.get("otel.status_description", "")),
         },
         "links": [
-            {"traceId": one["traceID"].rjust(32, "0"), "spanId": one["spanID"].rjust(16, "0")}
-            for one in references
-            if one is not parent
+            {"traceId": reference["traceID"].rjust(32, "0"), "spanId": reference["spanID"].rjust(16, "0")}
+            for reference in references
+            if reference is not parent
         ],
         "events": [_jaeger_log(log) for log in span.get("logs") or ()],
     }
@@ -141,7 +141,7 @@ def _jaeger_tag(tag: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_tempo(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Tempo's JSON as TracesData: ids from base64 to hex, told by their length alone, enums from names.
+    """Return Tempo's JSON as TracesData: ids in base64, told by their length, become hex, and names become enums.
 
     Raises CorpusError.
     """

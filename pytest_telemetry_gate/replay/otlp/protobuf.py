@@ -30,7 +30,7 @@ def message_class(signal: str) -> Any:
 
 
 def parse_message(signal: str, body: bytes) -> Any:
-    """Parse a request's body; raises CorpusError for what is no message of the signal."""
+    """Parse a request's body; raises CorpusError if it is no message of the signal."""
     kind = message_class(signal)
     from google.protobuf.message import DecodeError
 

@@ -1,4 +1,4 @@
-"""Old telemetry made new: fresh ids by one map, times shifted by one whole number, the same for the same seed."""
+"""Make old telemetry new: fresh ids by one map, times shifted by one whole number, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def rewrite_documents(
 ) -> list[dict[str, Any]]:
     """Return copies of OTLP documents with fresh ids, and times such that the latest one is ``now`` (nanoseconds).
 
-    An id is replaced by the same other one wherever it stands: in spans, parents, links and log records, even where
-    it points outside the documents; empty ids stay empty. Zero means unset for a time and stays. ``now`` None leaves
-    all times. Durations and pauses stay exact, since everything is counted in whole nanoseconds.
+    An id is replaced by the same new id wherever it stands: in spans, parents, links and log records, even where it
+    points outside the documents. Empty ids stay empty, and so do times of zero, which means unset. With ``now`` None
+    all times stay. Durations and pauses stay exact, since everything is counted in whole nanoseconds.
     """
     chance = random.Random(seed)  # noqa: S311 - ids must be repeatable, not secret
     fresh: dict[tuple[int, str], str] = {}

@@ -2,7 +2,7 @@
 
 The JSON encoding is the specification's own: ids are hex, enums are integers, 64-bit integers are decimal strings or
 numbers, keys are lowerCamelCase, unknown fields are ignored. protobuf's JSON parser would read hex ids as base64
-without a word, so it is not used.
+without an error, so it is not used.
 """
 
 from __future__ import annotations
@@ -282,7 +282,7 @@ def value(entry: Mapping[str, Any]) -> AttributeValue:
 
 
 def hex_id(text: object, length: int, name: str, *, empty: bool = False) -> str:
-    """Return an id in lower case; raises CorpusError for base64, another length, or none where one must be."""
+    """Return an id in lower case; raises CorpusError for base64, another length, or a missing id unless ``empty``."""
     if not text and empty:
         return ""
     if not isinstance(text, str) or len(text) != length or not _HEX.fullmatch(text):

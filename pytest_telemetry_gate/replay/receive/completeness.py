@@ -15,9 +15,9 @@ __all__ = ["Completeness", "concerns"]
 
 
 def concerns(arrival: Arrival, case: ReplayCase, driven: DriveResult) -> bool:
-    """Tell whether a request is about a case, where others export too.
+    """Tell whether a request is about a case, as others may export too.
 
-    That is its trace, or pushed metrics that it judges, which belong to no trace.
+    It is if it has the case's trace, or metrics that the case judges, which belong to no trace.
     """
     request = arrival.request
     if request.trouble or not driven.trace_ids or case.drive.kind in OWN_RECEIVER:
@@ -30,7 +30,7 @@ def concerns(arrival: Arrival, case: ReplayCase, driven: DriveResult) -> bool:
 class Completeness:
     """Counts what each contract of a case selects, and which parents are still outstanding.
 
-    Each arrival is looked at once, so that the work grows with what arrives and not with its square.
+    Each arrival is looked at once, so that the work grows in proportion to what arrives.
     """
 
     def __init__(self, suite: ReplaySuite, case: ReplayCase, driven: DriveResult) -> None:
@@ -60,7 +60,7 @@ class Completeness:
         return tree and enough and self._parents <= self._spans
 
     def add(self, arrivals: Iterable[Arrival]) -> None:
-        """Take what is new."""
+        """Count new arrivals."""
         for arrival in arrivals:
             self._concerned |= concerns(arrival, self._case, self._driven)
             if arrival.telemetry is not None:

@@ -30,7 +30,7 @@ class Listeners:
     def open(self) -> None:
         """Start to listen where cases share a receiver: a service may export before anything is driven.
 
-        Where that cannot be, each case that needs it says so, and no other one.
+        If that fails, only the cases that need it report it.
         """
         with suppress(DriveError):
             self._shared()
@@ -41,7 +41,7 @@ class Listeners:
         self._mailbox = None
 
     def mailbox_of(self, case: ReplayCase, stack: ExitStack) -> tuple[Mailbox, str]:
-        """Return where a case's telemetry arrives, and the address to tell who exports it, if it is the case's own.
+        """Return where a case's telemetry arrives, and the address to export to if the receiver is the case's own.
 
         A receiver of its own ends with ``stack``. Raises DriveError where nothing can listen.
         """
@@ -63,7 +63,7 @@ class Listeners:
             self._tail.poll()
 
     def pause(self, seconds: float) -> None:
-        """Sleep; what a collector writes meanwhile has arrived now, and not when it is looked for."""
+        """Sleep, after fetching what a collector has written, so that it counts as arrived now and not later."""
         self.poll()
         time.sleep(seconds)
 
@@ -77,7 +77,7 @@ class Listeners:
             )
             raise DriveError(message)
         mailbox = Mailbox()
-        with ExitStack() as stack:  # what listens already does not stay when the next one cannot
+        with ExitStack() as stack:  # closes what already listens if the next one cannot
             if capture.otlp is not None:
                 _listen(capture.otlp, mailbox, stack)
             self._stack.push(stack.pop_all())

@@ -1,4 +1,4 @@
-"""Where captured export requests arrive, whoever brings them, and where a drive waits until there are enough."""
+"""Where captured export requests arrive, from any receiver, and where a drive waits until there are enough."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLL = 0.2  # seconds between looks while not enough has come
 
 @dataclass
 class Arrival:
-    """An export request and when it came, on the monotonic clock; what it holds is read once, however many ask."""
+    """An export request and when it came, on the monotonic clock; its content is read once, however many need it."""
 
     request: ExportRequest
     at: float
@@ -46,7 +46,7 @@ class Arrival:
         )
 
     def forget(self) -> None:
-        """Free what was read; it is read again where somebody asks."""
+        """Free what was read; it is read again when it is needed."""
         for name in ("telemetry", "trace_ids"):
             self.__dict__.pop(name, None)
 
@@ -92,10 +92,10 @@ class Mailbox:
             for arrival in self._arrivals:
                 arrival.forget()
 
-    def wait(self, seen: int, seconds: float) -> None:
-        """Wait until there are more requests than ``seen``, at most so long."""
+    def wait(self, count: int, seconds: float) -> None:
+        """Wait until there are more than ``count`` requests, at most so many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._arrivals) > seen, max(0.0, seconds))
+            self._changed.wait_for(lambda: len(self._arrivals) > count, max(0.0, seconds))
 
     def collect(
         self,
@@ -108,8 +108,9 @@ class Mailbox:
     ) -> tuple[list[Arrival], bool]:
         """Return what arrives from ``first`` on when it is enough and nothing came for ``quiet`` seconds.
 
-        ``enough`` is given each arrival once, in the order of time, and tells whether more is needed. After ``timeout``
-        seconds whatever came is returned, with False. ``poll`` is called before each look, for who must fetch what arrives.
+        ``enough`` gets each arrival once, in the order of time, and tells whether they are enough. After ``timeout``
+        seconds whatever came is returned, with False. ``poll`` is called before each look, to fetch from sources that
+        do not deliver by themselves.
         """
         give_up = time.monotonic() + timeout
         collected: list[Arrival] = []

@@ -122,7 +122,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that breaks off is its own affair."""
+        """Say nothing: a client that breaks off is no fault of ours."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -146,9 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
                     415, f"content type {kind!r} is not supported: use {_PROTOBUF} or {_JSON}"
                 )
             with self.server.slots:
-                raw = self._raw()
+                raw = self._read_body()
                 wire = len(raw)
-                body = self._decompressed(raw)
+                body = self._decompress(raw)
                 with self.server.parsing:
                     self._take(signal, kind, wire, body)
         except _RefusedError as refusal:
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.server.mailbox.put(request, message):
             raise _RefusedError(413, "the receiver is full")
 
-    def _raw(self) -> bytes:
+    def _read_body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             parts, size = [], 0
             for part in self._chunks():
@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline(8)
             yield part
 
-    def _decompressed(self, raw: bytes) -> bytes:
+    def _decompress(self, raw: bytes) -> bytes:
         encoding = self.headers.get("Content-Encoding", "identity").lower()
         if encoding in {"", "identity"}:
             return raw
@@ -234,8 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(400, "the gzip body is incomplete")
         return body
 
-    def _too_large(self, what: str) -> _RefusedError:
-        return _RefusedError(413, f"{what} is larger than {self.server.max_body:,} bytes")
+    def _too_large(self, subject: str) -> _RefusedError:
+        return _RefusedError(413, f"{subject} is larger than {self.server.max_body:,} bytes")
 
     def _answer(self, status: int, body: bytes, kind: str) -> None:
         # One write, since two small ones would wait for each other's acknowledgement.

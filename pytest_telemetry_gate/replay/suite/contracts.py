@@ -55,7 +55,7 @@ class TextMatch(Model):
     regex: Regex | None = Field(default=None, description="a regular expression (RE2) for the whole text")
 
     @model_validator(mode="after")
-    def _one(self) -> TextMatch:
+    def _exactly_one(self) -> TextMatch:
         if (self.equals is None) == (self.regex is None):
             message = "needs exactly one of equals and regex"
             raise ValueError(message)

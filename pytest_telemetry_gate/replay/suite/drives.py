@@ -94,7 +94,7 @@ class DriveSettings(Model):
     python: PythonDrive | None = Field(default=None, description="a Python callable")
 
     @model_validator(mode="after")
-    def _one(self) -> DriveSettings:
+    def _exactly_one(self) -> DriveSettings:
         present = [key for key in _KINDS if getattr(self, key) is not None]
         if len(present) != 1:
             message = (

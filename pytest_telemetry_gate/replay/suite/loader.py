@@ -1,4 +1,4 @@
-"""Replay suites into models; whatever is wrong becomes one line with file, line, what, and what is allowed."""
+"""Read replay suites into models; every problem becomes one line with file, line, and what is allowed."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def load_replay(
 
     ``settings`` are what telemetry.yaml says instead of the file; raises ConfigError for what is wrong there.
     References to environment variables (``${VAR}``, ``${VAR:-default}``) in ``variables`` stay until a case is
-    driven, since what starts the system may set them; whatever else is wrong is found here. A file that has not
-    changed is read once.
+    driven, since what starts the system may set them; everything else is checked here. A file that has not changed is
+    read once.
     """
     try:
         stamp = path.stat()
-        return _loaded(path, display_path, region, settings, (stamp.st_mtime_ns, stamp.st_size))
+        return _load(path, display_path, region, settings, (stamp.st_mtime_ns, stamp.st_size))
     except OSError:
-        return _loaded(path, display_path, region, settings, (0, 0))
+        return _load(path, display_path, region, settings, (0, 0))
 
 
 @lru_cache(maxsize=64)
-def _loaded(
+def _load(
     path: Path, display_path: str, region: str, settings: ReplaySettings | None, _: tuple[int, int]
 ) -> ReplaySuite:
     document = Document(path, display_path)
     raw = document.value
     variables = {**_variables(document), "region": region}
     if settings is not None:
-        variables |= _overridden(variables, settings)
+        variables |= _override(variables, settings)
     contracts = _contracts(document, variables)
     entries = raw.get("cases")
     # Cases are expanded before they are read, so the file itself is read without them and contracts.
@@ -68,7 +68,7 @@ def _loaded(
     if isinstance(entries, list) and entries:
         rest["cases"] = placeholder
     file = validate_model(
-        ReplaySuiteFile, _expanded(rest, variables, document, (), whole=False), document, ()
+        ReplaySuiteFile, _expand_texts(rest, variables, document, (), whole=False), document, ()
     )
     if settings is not None and settings.capture is not None:
 
@@ -83,7 +83,7 @@ def _loaded(
         cases += _cases(
             document, entry, ("cases", index), file=file, variables=variables, contracts=contracts
         )
-    _unique(document, cases)
+    _refuse_duplicates(document, cases)
     suite = ReplaySuite(
         file.suite,
         file.title,
@@ -95,7 +95,7 @@ def _loaded(
         {name: document.line(("contracts", name)) for name in contracts},
         document.line(("ci_logs",)),
     )
-    _denominators(document, suite)
+    _check_denominators(document, suite)
     return suite
 
 
@@ -115,8 +115,8 @@ def _variables(document: Document) -> dict[str, Any]:
     }
 
 
-def _overridden(variables: Mapping[str, Any], settings: ReplaySettings) -> Mapping[str, Any]:
-    """Return what telemetry.yaml says of variables; a misspelt one would leave cases to drive something else."""
+def _override(variables: Mapping[str, Any], settings: ReplaySettings) -> Mapping[str, Any]:
+    """Return the variables of telemetry.yaml; a misspelt one is refused, as cases would drive something else."""
     for name in settings.variables:
         if name not in variables:
             message = f"replay.variables: the suite has no variable {name!r}{suggest(name, variables)}"
@@ -137,7 +137,7 @@ def _contracts(document: Document, variables: Mapping[str, Any]) -> dict[str, Co
         if signal not in CONTRACTS:
             message = f"contract {name!r}: signal: {signal!r}{suggest(signal, CONTRACTS)}"
             raise document.error((*where, "signal"), message)
-        expanded = _expanded(entry, variables, document, where)
+        expanded = _expand_texts(entry, variables, document, where)
         contracts[name] = validate_model(CONTRACTS[signal], expanded, document, where, f"contract {name!r}: ")
     return contracts
 
@@ -161,15 +161,15 @@ def _cases(
     cases = []
     for number, row in enumerate(rows):
         at = (*where, "matrix", number) if "matrix" in entry else where
-        bad = next(
+        bad_key = next(
             (key for key, value in row.items() if not isinstance(value, str | int | float | bool)), None
         )
-        if bad is not None:
-            raise document.error((*at, bad), f"matrix: {bad}: must be text, a number, true or false")
+        if bad_key is not None:
+            raise document.error((*at, bad_key), f"matrix: {bad_key}: must be text, a number, true or false")
         row_variables = {**variables, **row}
         body = {key: value for key, value in entry.items() if key != "matrix"}
         name = entry.get("id")
-        expanded = _expanded(body, row_variables, document, where)
+        expanded = _expand_texts(body, row_variables, document, where)
         case = validate_model(CaseEntry, expanded, document, where, f"case {name!r}: ")
         identity = _identity(str(name), case, row)
         if not _ID.fullmatch(identity):
@@ -212,7 +212,9 @@ def _check(
             if name is None:
                 continue
             at = (*where, "expect", signal, index)
-            allowed = [one for one, contract in contracts.items() if contract.signal == signal]
+            allowed = [
+                contract_name for contract_name, contract in contracts.items() if contract.signal == signal
+            ]
             if name not in allowed:
                 other = f"contract {name!r} is about {contracts[name].signal}" if name in contracts else ""
                 message = other or f"unknown contract {name!r}{suggest(name, allowed)}"
@@ -239,17 +241,17 @@ def _files(case: CaseEntry) -> list[tuple[tuple[Key, ...], str]]:
     return files
 
 
-def _unique(document: Document, cases: Sequence[ReplayCase]) -> None:
-    seen: dict[tuple[str, str], int] = {}
+def _refuse_duplicates(document: Document, cases: Sequence[ReplayCase]) -> None:
+    lines: dict[tuple[str, str], int] = {}
     for case in cases:
         key = case.id, case.checkpoint
-        if key in seen:
-            message = f"duplicate case {case.id!r} (first at line {seen[key]})"
+        if key in lines:
+            message = f"duplicate case {case.id!r} (first at line {lines[key]})"
             raise SuiteError(document.shown, case.line, message)
-        seen[key] = case.line
+        lines[key] = case.line
 
 
-def _denominators(document: Document, suite: ReplaySuite) -> None:
+def _check_denominators(document: Document, suite: ReplaySuite) -> None:
     for name, checkpoint in suite.file.checkpoints.items():
         number = len(suite.cases_at(name))
         if number != checkpoint.cases:
@@ -262,10 +264,10 @@ def _denominators(document: Document, suite: ReplaySuite) -> None:
                 raise document.error(("ci_logs", "checkpoints"), message)
 
 
-def _expanded(
+def _expand_texts(
     part: Any, variables: Mapping[str, Any], document: Document, where: Place, *, whole: bool = True
 ) -> Any:
-    """Put variables into all texts; a text that is one variable alone takes over its type."""
+    """Replace variables in all texts; a text that is a single variable takes over its type."""
     words = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in variables.items()

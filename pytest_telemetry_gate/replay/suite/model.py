@@ -183,4 +183,4 @@ class ReplaySuite:
 
     def find_case(self, case: str, checkpoint: str) -> ReplayCase | None:
         """Return a case by name, or None."""
-        return next((known for known in self.cases_at(checkpoint) if known.id == case), None)
+        return next((candidate for candidate in self.cases_at(checkpoint) if candidate.id == case), None)
