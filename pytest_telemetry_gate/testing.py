@@ -117,7 +117,7 @@ class MemoryGate:
     """Judges a suite over series in memory; files are written into ``folder``.
 
     ``now`` is the clock in seconds since the epoch, ``intervals`` are seconds between scrapes by job, ``events`` what
-    happened by kind, and ``criteria`` further kinds of criteria than those that come with the package.
+    happened by kind, and ``criteria`` kinds of criteria beside those of the package.
     """
 
     folder: Path

@@ -1,6 +1,6 @@
 """Aggregations over series at each step, by the rules of ``aggregation`` in Prometheus' ``promql/engine.go``.
 
-Series arrive in blocks. Each block is folded into the groups at once, so that never all series are held.
+Series arrive in blocks. Each block is folded into the groups at once, so that not all series are in memory together.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class Grouping:
         self._numbers: dict[tuple[str, ...] | frozenset[tuple[str, str]], int] = {}
         self.labels: list[Labels] = []
 
-    def of(self, many: Sequence[Labels]) -> Ints:
+    def of(self, series: Sequence[Labels]) -> Ints:
         """Return the number of each series' group."""
         if not self._names and self._dropped is None:
             self.labels = [{}]
-            return np.zeros(len(many), dtype=np.int64)
-        return np.array([self._number(own) for own in many], dtype=np.int64)
+            return np.zeros(len(series), dtype=np.int64)
+        return np.array([self._number(labels) for labels in series], dtype=np.int64)
 
-    def _number(self, own: Labels) -> int:
+    def _number(self, labels: Labels) -> int:
         if self._dropped is None:
             key: tuple[str, ...] | frozenset[tuple[str, str]] = tuple(
-                [own.get(name, "") for name in self._names]
+                [labels.get(name, "") for name in self._names]
             )
         else:
-            key = frozenset([pair for pair in own.items() if pair[0] not in self._dropped])
+            key = frozenset([pair for pair in labels.items() if pair[0] not in self._dropped])
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self.labels)
@@ -96,12 +96,12 @@ class _Segments:
         self.bounds = np.flatnonzero(np.diff(owned, prepend=-1))
         self.groups = owned[self.bounds]
         self.sizes = np.diff(self.bounds, append=len(owned))
-        kept = slice(None) if (order[1:] > order[:-1]).all() else order
-        self.rows = np.ascontiguousarray(frame.values.T[kept])
+        selected = slice(None) if (order[1:] > order[:-1]).all() else order
+        self.rows = np.ascontiguousarray(frame.values.T[selected])
         common = common_presence(frame.present)
         self.everywhere = common is not None and bool(common.all())
         self.common = common
-        self.present = frame.present.T[kept]
+        self.present = frame.present.T[selected]
 
     def counts(self) -> Floats:
         """Return how many series of each group are present, [groups, steps]."""
@@ -113,7 +113,7 @@ class _Segments:
         """Return the rows, with ``value`` where a series is absent."""
         return self.rows if self.everywhere else np.where(self.present, self.rows, value)
 
-    def one_of_each(self) -> Iterable[tuple[Ints, Floats, Bools]]:
+    def series_rounds(self) -> Iterable[tuple[Ints, Floats, Bools]]:
         """Yield the first series of each group, then the second and so on: groups, values, presence."""
         for number in range(int(self.sizes.max(initial=0))):
             more = self.sizes > number
@@ -160,10 +160,10 @@ def _halves(bounds: Ints, sizes: Ints, halves: Ints) -> Iterable[tuple[slice | I
         first, half, size = int(bounds[0]), int(halves[0]), int(sizes[0])
         yield slice(first, first + size - half), slice(first + half, first + size)
         return
-    taken = sizes - halves
-    inside = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
-    into = np.repeat(bounds, taken) + inside
-    yield into, into + np.repeat(halves, taken)
+    addends = sizes - halves
+    inside = np.arange(addends.sum()) - np.repeat(np.cumsum(addends) - addends, addends)
+    into = np.repeat(bounds, addends) + inside
+    yield into, into + np.repeat(halves, addends)
 
 
 class _Extreme(_Fold):
@@ -202,7 +202,7 @@ class _Variance(_Fold):
 
     def add(self, segments: _Segments) -> None:
         mean, spread = self.state
-        for groups, values, present in segments.one_of_each():
+        for groups, values, present in segments.series_rounds():
             self.count[groups] += present
             count, old = self.count[groups], mean[groups]
             delta = values - old

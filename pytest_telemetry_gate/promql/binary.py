@@ -58,7 +58,7 @@ def combine_vectors(node: Binary, lhs: Frame, rhs: Frame, *, keeps_name: bool) -
     swapped = node.card == "1:n"
     many, single = (rhs, lhs) if swapped else (lhs, rhs)
     places, ones, owners = _single_side(node, many, single, "left" if swapped else "right")
-    signatures = [_signature(own, node) for own in many.labels]
+    signatures = [_signature(series, node) for series in many.labels]
     columns = [column for column, signature in enumerate(signatures) if signature in places]
     if not columns:
         return Frame.empty(len(lhs.values))
@@ -105,7 +105,7 @@ def _check_one_to_one(signatures: Sequence[Signature], present: Bools) -> None:
     for column, signature in enumerate(signatures):
         columns.setdefault(signature, []).append(column)
     if len(columns) < len(signatures) and any(
-        (present[:, several].sum(axis=1) > 1).any() for several in columns.values() if len(several) > 1
+        (present[:, matches].sum(axis=1) > 1).any() for matches in columns.values() if len(matches) > 1
     ):
         message = (
             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
@@ -122,16 +122,18 @@ def _single_side(
     third result has all pairs of a place in the frame and a column of ``single``.
     """
     columns: dict[Signature, list[int]] = {}
-    for column, own in enumerate(single.labels):
-        columns.setdefault(_signature(own, node), []).append(column)
+    for column, series in enumerate(single.labels):
+        columns.setdefault(_signature(series, node), []).append(column)
     places = {signature: place for place, signature in enumerate(columns)}
-    owners = [(place, column) for place, several in enumerate(columns.values()) for column in several]
+    owners = [
+        (place, column) for place, group_columns in enumerate(columns.values()) for column in group_columns
+    ]
     if len(columns) == len(single.labels):
         return places, single, owners
     anything = many.present.any(axis=1)
     values, presences = [], []
-    for signature, several in columns.items():
-        present = single.present[:, several]
+    for signature, group_columns in columns.items():
+        present = single.present[:, group_columns]
         if ((present.sum(axis=1) > 1) & anything).any():
             group = "{" + ", ".join(f'{k}="{v}"' for k, v in sorted(signature)) + "}"
             message = (
@@ -140,9 +142,9 @@ def _single_side(
             )
             raise PromQLError(message)
         first = present.argmax(axis=1)
-        values.append(np.take_along_axis(single.values[:, several], first[:, None], axis=1)[:, 0])
+        values.append(np.take_along_axis(single.values[:, group_columns], first[:, None], axis=1)[:, 0])
         presences.append(present.any(axis=1))
-    labels = [single.labels[several[0]] for several in columns.values()]
+    labels = [single.labels[group_columns[0]] for group_columns in columns.values()]
     return places, Frame(labels, np.column_stack(values), np.column_stack(presences)), owners
 
 
@@ -157,9 +159,9 @@ def _split_by_lender(
     return [match for match, _ in pairs], [column for _, column in pairs]
 
 
-def _result_labels(node: Binary, own: Labels, other: Labels, *, keeps_name: bool) -> Labels:
+def _result_labels(node: Binary, base: Labels, other: Labels, *, keeps_name: bool) -> Labels:
     """``resultMetric``: which labels a match keeps, drops and takes from the other side."""
-    labels = own if keeps_name else without_name(own)
+    labels = base if keeps_name else without_name(base)
     if node.card == "1:1":
         if node.on:
             return {name: value for name, value in labels.items() if name in node.matching}
@@ -186,11 +188,11 @@ def set_operation(node: Binary, lhs: Frame, rhs: Frame) -> Frame:
 def _matched(node: Binary, frame: Frame, other: Frame) -> Bools:
     """Tell for each series and step whether the other side has a series with its signature."""
     columns: dict[Signature, list[int]] = {}
-    for column, own in enumerate(other.labels):
-        columns.setdefault(_signature(own, node), []).append(column)
+    for column, series in enumerate(other.labels):
+        columns.setdefault(_signature(series, node), []).append(column)
     nothing = np.zeros(len(frame.values), dtype=np.bool_)
-    present = {signature: other.present[:, several].any(axis=1) for signature, several in columns.items()}
-    matched = [present.get(_signature(own, node), nothing) for own in frame.labels]
+    present = {signature: other.present[:, matching].any(axis=1) for signature, matching in columns.items()}
+    matched = [present.get(_signature(series, node), nothing) for series in frame.labels]
     return np.column_stack(matched) if matched else frame.present
 
 

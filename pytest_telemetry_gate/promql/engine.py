@@ -54,7 +54,7 @@ class Engine:
         """
         expression = self._expression(promql)
         run = self._evaluator(expression, np.array([_milliseconds(time)]))
-        with np.errstate(all="ignore"):  # numbers follow IEEE 754 without a word, as in Prometheus
+        with np.errstate(all="ignore"):  # numbers follow IEEE 754 without warnings, as in Prometheus
             match expression.type:
                 case "vector":
                     frame = run.vector(expression)
@@ -69,10 +69,10 @@ class Engine:
         return run.string(expression)
 
     def instants(self, promql: str | Expr, times: Sequence[float]) -> list[Vector] | None:
-        """Evaluate at several times, in seconds, at once, as ``instant`` does at each of them; far faster than that.
+        """Evaluate at several times (seconds) at once: what ``instant`` gives at each of them, but far faster.
 
-        None where that has to be asked for each of them: what is no vector, what is ordered by its values, what comes
-        with warnings, of which nobody could tell whose they are, and whatever cannot be evaluated at one of the times.
+        Returns None where each time must be asked for itself: if the result is no vector or is ordered by its values,
+        if it comes with warnings, since nobody could tell which time they belong to, and if one of the times fails.
         """
         try:
             expression = self._expression(promql)
@@ -122,7 +122,7 @@ class Engine:
             return replace(matrix_of_blocks(blocks, steps, run.guard), warnings=run.notes.texts)
 
     def _expression(self, promql: str | Expr) -> Expr:
-        """Return what this engine's profile reads."""
+        """Return the expression as this engine's profile reads it."""
         if isinstance(promql, str):
             return parse(promql, self._semantics)
         return for_profile(promql, self._semantics)
@@ -148,12 +148,12 @@ class Engine:
 
 
 def _goes_together(expression: Expr, moments: Ints) -> bool:
-    """Tell whether an expression gives the same at each of several times whether they are evaluated together or not.
+    """Tell whether an expression gives the same at several times, evaluated together or one by one.
 
-    ``@ start()`` and ``@ end()`` are the times of the whole query; a subquery is evaluated over all the time between
-    its windows as well, which must not be much more than what is in them.
+    ``@ start()`` and ``@ end()`` are the times of the whole query. A subquery is also evaluated between its windows,
+    and that time must not be much more than the windows themselves.
     """
-    apart = int(moments.max() - moments.min())
+    extent = int(moments.max() - moments.min())
     for node in ast.walk(expression):
         match node:
             case ast.Aggregate(op=op) if op in _ONE_BY_ONE:
@@ -162,7 +162,7 @@ def _goes_together(expression: Expr, moments: Ints) -> bool:
                 return False
             case ast.VectorSelector(at=str()) | ast.Subquery(at=str()):
                 return False
-            case ast.Subquery(range=length) if apart > 2 * len(moments) * length:
+            case ast.Subquery(range=length) if extent > 2 * len(moments) * length:
                 return False
     return True
 

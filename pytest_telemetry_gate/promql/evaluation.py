@@ -125,20 +125,20 @@ class Evaluator(SampleReader):
     def _join_blocks(self, blocks: Iterable[Frame]) -> Frame:
         """Return all series of the blocks in one frame."""
         frames: list[Frame] = []
-        held = 0
+        size = 0
         for frame in blocks:
-            held += frame.values.size
-            self.guard.check_memory(held)
+            size += frame.values.size
+            self.guard.check_memory(size)
             frames.append(frame)
         return join(frames, len(self.steps))
 
     def samples(self, node: ast.Expr) -> Iterator[SeriesGroup]:
         """Evaluate a range selector or subquery at the only step: its samples."""
         groups, grid = self._ranged(node)
-        held = 0
+        size = 0
         for group in crop(groups, grid):
-            held += group.values.size
-            self.guard.check_memory(held)
+            size += group.values.size
+            self.guard.check_memory(size)
             yield group
 
     def _scalar_of_vector(self, node: ast.Expr) -> Floats:
@@ -169,7 +169,7 @@ class Evaluator(SampleReader):
     def _drop_names(
         self, frames: Iterable[Frame], argument: ast.Expr, *, strict: bool = False
     ) -> Iterator[Frame]:
-        """Drop the metric names of what an argument became."""
+        """Drop the metric names from frames that were made of an argument."""
         for frame in frames if has_one_name(argument) else [self._join_blocks(frames)]:
             yield drop_name(frame, strict=strict)
 

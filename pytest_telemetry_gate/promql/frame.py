@@ -61,9 +61,11 @@ class Frame:
             present = np.ones(len(values), dtype=np.bool_)
         return cls([labels or {}], values[:, None], present[:, None])
 
-    def columns(self, kept: Sequence[int]) -> Frame:
+    def columns(self, selected: Sequence[int]) -> Frame:
         """Return some of the series."""
-        return Frame([self.labels[column] for column in kept], self.values[:, kept], self.present[:, kept])
+        return Frame(
+            [self.labels[column] for column in selected], self.values[:, selected], self.present[:, selected]
+        )
 
 
 def for_all(present: Bools, series: int) -> Bools:
@@ -78,17 +80,17 @@ def common_presence(present: Bools) -> Bools | None:
 
 def join(frames: Iterable[Frame], steps: int) -> Frame:
     """Return the series of several frames in one; a list is emptied on the way, so that memory is freed early."""
-    many = [frame for frame in frames if frame.labels]
+    filled = [frame for frame in frames if frame.labels]
     if isinstance(frames, list):
         frames.clear()
-    if len(many) <= 1:
-        return many[0] if many else Frame.empty(steps)
-    labels = [own for frame in many for own in frame.labels]
+    if len(filled) <= 1:
+        return filled[0] if filled else Frame.empty(steps)
+    labels = [series for frame in filled for series in frame.labels]
     values = np.empty((steps, len(labels)))
     present = np.empty((steps, len(labels)), dtype=np.bool_)
     end = len(labels)
-    while many:
-        last = many.pop()
+    while filled:
+        last = filled.pop()
         end -= len(last.labels)
         values[:, end : end + len(last.labels)] = last.values
         present[:, end : end + len(last.labels)] = last.present
@@ -124,11 +126,11 @@ def without_name(labels: Labels) -> Labels:
 def drop_name(frame: Frame, values: Floats | None = None, *, strict: bool = False) -> Frame:
     """Return a frame, or other values in its place, without metric names; raises PromQLError where series coincide.
 
-    ``strict`` is as with :func:`merged`.
+    ``strict`` is as with :func:`merge`.
     """
-    labels = [without_name(own) for own in frame.labels]
+    labels = [without_name(series) for series in frame.labels]
     bare = Frame(labels, frame.values if values is None else values, frame.present)
-    if len({own.get("__name__") for own in frame.labels}) <= 1:
+    if len({series.get("__name__") for series in frame.labels}) <= 1:
         return bare  # labels that differ still do without a name that they share
     return merge(bare, strict=strict)
 

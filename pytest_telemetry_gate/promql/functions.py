@@ -143,8 +143,8 @@ def sort_by_label(frame: Frame, names: Sequence[str], *, descending: bool) -> Fr
         return frame
 
     def key(column: int) -> tuple[list[list[tuple[bool, int, str]]], list[tuple[str, str]]]:
-        own = frame.labels[column]
-        return [_natural(own.get(name, "")) for name in names], sorted(own.items())
+        labels = frame.labels[column]
+        return [_natural(labels.get(name, "")) for name in names], sorted(labels.items())
 
     return frame.columns(sorted(range(len(frame.labels)), key=key, reverse=descending))
 
@@ -180,8 +180,8 @@ def label_replace(
 def label_join(frame: Frame, target: str, separator: str, sources: Sequence[str]) -> Frame:
     """``label_join``: set a label to the values of others, joined."""
     labels = [
-        _with_label(own, target, separator.join(own.get(source, "") for source in sources))
-        for own in frame.labels
+        _with_label(series, target, separator.join(series.get(source, "") for source in sources))
+        for series in frame.labels
     ]
     return merge(replace(frame, labels=labels))
 
@@ -216,11 +216,11 @@ def absent_labels(expr: Expr) -> Labels:
     if not isinstance(selector, VectorSelector):
         return {}
     fixed: Labels = {}
-    seen = {"__name__"}
+    decided = {"__name__"}
     for matcher in selector.matchers:
-        if matcher.op == "=" and matcher.name not in seen:
+        if matcher.op == "=" and matcher.name not in decided:
             fixed[matcher.name] = matcher.value
-            seen.add(matcher.name)
+            decided.add(matcher.name)
         else:  # whichever comes later wins: {job=~"x", job="a"} fixes the job, {job="a", job=~"x"} does not
             fixed.pop(matcher.name, None)
     return {name: value for name, value in fixed.items() if value}

@@ -80,17 +80,20 @@ def _estimate_by_presence(
     """Evaluate steps together that have the same buckets."""
     result = np.full(len(present), np.nan)
     if present.all():
-        patterns, which = np.ones((1, len(buckets)), dtype=np.bool_), np.zeros(len(present), dtype=np.int64)
+        patterns, pattern_numbers = (
+            np.ones((1, len(buckets)), dtype=np.bool_),
+            np.zeros(len(present), dtype=np.int64),
+        )
     else:
-        patterns, which = np.unique(present, axis=0, return_inverse=True)
+        patterns, pattern_numbers = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         if not pattern.any():
             continue
-        steps = np.flatnonzero(which.reshape(-1) == number)
+        steps = np.flatnonzero(pattern_numbers.reshape(-1) == number)
         bounds: list[float] = []
         counts: list[Floats] = []
-        for (bound, column), kept in zip(buckets, pattern.tolist(), strict=True):
-            if not kept:
+        for (bound, column), is_present in zip(buckets, pattern.tolist(), strict=True):
+            if not is_present:
                 continue
             if bounds and bounds[-1] == bound:  # coalesceBuckets: le="1" and le="1.0" are one
                 counts[-1] = counts[-1] + frame.values[steps, column]

@@ -74,10 +74,10 @@ class Guard:
             message = f"the expression selects more than {self._limits.series:,} series"
             raise PromQLError(message)
 
-    def check_steps(self, count: int, what: str) -> None:
-        """Check the number of steps of a grid; ``what`` names it in the message."""
+    def check_steps(self, count: int, noun: str) -> None:
+        """Check the number of steps of a grid; ``noun`` names it in the message."""
         if count > self._limits.steps:
-            message = f"the {what} has more than {self._limits.steps:,} steps"
+            message = f"the {noun} has more than {self._limits.steps:,} steps"
             raise PromQLError(message)
 
     def check_depth(self, expression: ast.Expr) -> None:

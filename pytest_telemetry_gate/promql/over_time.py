@@ -20,7 +20,7 @@ __all__ = ["KEEPS_NAME", "WINDOW_FUNCTIONS"]
 KEEPS_NAME = frozenset({"last_over_time"})
 _MAX_SPREAD = 1 << 20  # samples that windows are spread out to at once
 
-# what of a window is summed: its samples and their times, for steps of a block
+# the term that is summed over a window, from the steps, the times and the values of its samples
 _Term = Callable[[Ints | slice, Ints, Floats], Floats]
 
 
@@ -49,7 +49,7 @@ def _sums(windows: Windows, term: _Term, series: int | None = None) -> Floats:
 
     ``series`` is the number of columns of the terms, where it is not that of the values.
     """
-    if windows.few:
+    if windows.prefer_loop:
         return windows.each(
             lambda step, times, values: tree_sum(np.array(term(slice(step, step + 1), times, values)))
         )
@@ -78,7 +78,7 @@ def _average(windows: Windows) -> tuple[Floats, Bools]:
 def _extremes(windows: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools]:
     """Reduce by fmin or fmax; for many windows from the extremes of 1, 2, 4 ... samples, two of which fill a window."""
     counts, present = windows.counts, windows.present_with(1)
-    if windows.few:
+    if windows.prefer_loop:
         return windows.each(lambda step, times, values: ufunc.reduce(values, axis=0)), present
     result = np.full(windows.shape, np.nan)
     powers = np.frexp(counts)[1] - 1
@@ -147,15 +147,17 @@ def _predict(windows: Windows, ahead: Sequence[float]) -> tuple[Floats, Bools]:
 
 
 def _spread_out(windows: Windows, function: Callable[[Ints, Floats], Floats]) -> tuple[Floats, Bools]:
-    """Call a function with steps whose windows are as long, and their samples as [steps, series, samples]."""
+    """Call a function with steps whose windows have equally many samples, and these as [steps, series, samples]."""
     result = np.full(windows.shape, np.nan)
     counts, columns = windows.counts, np.ascontiguousarray(windows.values.T)
     for count in np.unique(counts[counts > 0]).tolist():
-        every = np.flatnonzero(counts == count)
-        for few in np.array_split(every, 1 + len(every) * windows.shape[1] * count // _MAX_SPREAD):
+        same_length = np.flatnonzero(counts == count)
+        for some_steps in np.array_split(
+            same_length, 1 + len(same_length) * windows.shape[1] * count // _MAX_SPREAD
+        ):
             windows.guard.check_time()
-            index = windows.lo[few][:, None] + np.arange(count)
-            result[few] = function(few, np.swapaxes(columns[:, index], 0, 1))
+            index = windows.lo[some_steps][:, None] + np.arange(count)
+            result[some_steps] = function(some_steps, np.swapaxes(columns[:, index], 0, 1))
     return result, windows.present_with(1)
 
 

@@ -47,10 +47,10 @@ _QUOTED_METRIC = re.compile(r"\{(?:[^{}]*,)?\s*\"(#[0-9]+)\"\s*[,}]")
 def parse(text: str, semantics: str | None = None) -> ast.Expr:
     """Return the tree of an expression; raises PromQLError with Prometheus' reason where it has one.
 
-    ``semantics`` is a profile of the engine, which knows its own functions alone; without it those of any are known.
+    ``semantics`` is a profile of the engine, which has only its own functions; without it those of any may be used.
     """
     if semantics == "3":
-        # Its grammar is the one of no profile, so that a text that was checked before is not parsed again.
+        # Its grammar is the same as without a profile, so that a text that was checked before is not parsed again.
         expression = parse(text)
         _check_functions(expression, semantics)
         return expression
@@ -94,7 +94,7 @@ def _check_function(function: Function, semantics: str) -> None:
 def for_profile(expression: ast.Expr, semantics: str) -> ast.Expr:
     """Return an expression that was parsed for no profile, or for another one, as a profile reads it.
 
-    Raises PromQLError for what the profile does not have.
+    Raises PromQLError for a function that the profile does not have.
     """
     if semantics == "3":
         _check_functions(expression, semantics)
@@ -195,8 +195,8 @@ class _Adapter:
         name = str(node.func.name)
         function = FUNCTIONS.get(name)
         if function is None:
-            why = ": it needs native histograms" if name in NATIVE else ""
-            message = f"function {name!r} is not supported{why}"
+            hint = ": it needs native histograms" if name in NATIVE else ""
+            message = f"function {name!r} is not supported{hint}"
             raise PromQLError(message)
         if self._semantics is not None:
             _check_function(function, self._semantics)

@@ -12,8 +12,8 @@ __all__ = ["quantiles"]
 def quantiles(q: Floats, values: Floats, counts: Ints | int) -> Floats:
     """Return q-quantiles over the last axis by linear interpolation; q outside 0 to 1 gives an infinity.
 
-    Of each row the first ``counts`` values in ascending order count, NaN before all others; what is absent is NaN in
-    ``values``, which are sorted in place. ``q`` and ``counts`` have the shape of the result, or one that repeats to it.
+    In each row the first ``counts`` values in ascending order count, with NaN before all others. Absent values are NaN
+    in ``values``, which is sorted in place. ``q`` and ``counts`` have the shape of the result, or broadcast to it.
     """
     width = values.shape[-1]
     absent = width - np.asarray(counts)

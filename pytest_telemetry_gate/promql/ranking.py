@@ -34,10 +34,10 @@ def _groups(frame: Frame, grouping: Grouping) -> Iterator[tuple[Labels, list[int
 def quantile(frame: Frame, q: Floats, grouping: Grouping, guard: Guard) -> Frame:
     """``quantile``: of the values present at each step."""
     labels, values, presences = [], [], []
-    for own, columns in _groups(frame, grouping):
+    for group_labels, columns in _groups(frame, grouping):
         guard.check_time()
         present = frame.present[:, columns]
-        labels.append(own)
+        labels.append(group_labels)
         values.append(quantiles(q, np.where(present, frame.values[:, columns], np.nan), present.sum(axis=1)))
         presences.append(present.any(axis=1))
     if not labels:
@@ -49,12 +49,12 @@ def count_values(frame: Frame, label: str, grouping: Grouping, guard: Guard, *, 
     """``count_values``: how many series have each value, which becomes a label, unless ``hidden``."""
     steps = len(frame.values)
     counts: dict[frozenset[tuple[str, str]], Floats] = {}
-    for own, columns in _groups(frame, grouping):
+    for group_labels, columns in _groups(frame, grouping):
         for column in columns:
             for step in np.flatnonzero(frame.present[:, column]).tolist():
                 guard.check_time()
                 text = go_decimal(float(frame.values[step, column]))
-                key = frozenset((own if hidden else {**own, label: text}).items())
+                key = frozenset((group_labels if hidden else {**group_labels, label: text}).items())
                 if key not in counts:
                     guard.check_memory(steps * (len(counts) + 1))
                     counts[key] = np.zeros(steps)
@@ -83,7 +83,7 @@ def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: G
             message = f"Scalar value {go_number(count)} overflows int64"
             raise PromQLError(message)
     limit = np.clip(np.trunc(k), 0, len(frame.labels)).astype(np.int64)
-    kept = np.zeros(frame.present.shape, dtype=np.bool_)
+    selected = np.zeros(frame.present.shape, dtype=np.bool_)
     order: list[int] = []
     for _, columns in _groups(frame, grouping):
         guard.check_time()
@@ -93,28 +93,28 @@ def select_series(op: str, frame: Frame, k: Floats, grouping: Grouping, guard: G
         else:
             ranks = frame.values[:, columns] * (-1.0 if op == "topk" else 1.0)
         chosen = _lowest(ranks, present, limit, guard)
-        kept[:, columns] = chosen
+        selected[:, columns] = chosen
         if len(k) == 1:  # an instant query's answer is in the order of the values
             places = np.flatnonzero(chosen[0])
             order += [columns[place] for place in places[np.argsort(ranks[0, places], kind="stable")]]
-    columns = order if len(k) == 1 else np.flatnonzero(kept.any(axis=0)).tolist()
-    return Frame(frame.labels, frame.values, kept).columns(columns)
+    columns = order if len(k) == 1 else np.flatnonzero(selected.any(axis=0)).tolist()
+    return Frame(frame.labels, frame.values, selected).columns(columns)
 
 
 def _lowest(ranks: Floats, present: Bools, limit: Ints, guard: Guard) -> Bools:
     """Mark the lowest present values of each row, as many as its limit; NaN comes last."""
     chosen = np.zeros(present.shape, dtype=np.bool_)
-    for some in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (MAX_BLOCK)):
+    for rows in np.array_split(np.arange(len(ranks)), 1 + ranks.size // (MAX_BLOCK)):
         guard.check_time()
-        order = np.lexsort((ranks[some], np.isnan(ranks[some]), ~present[some]), axis=1)
+        order = np.lexsort((ranks[rows], np.isnan(ranks[rows]), ~present[rows]), axis=1)
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(ranks.shape[1])[None, :], axis=1)
-        chosen[some] = present[some] & (place < limit[some, None])
+        chosen[rows] = present[rows] & (place < limit[rows, None])
     return chosen
 
 
 def _limit_ratio(frame: Frame, ratio: Floats) -> Frame:
-    """``limit_ratio``: the series whose hash is below the ratio, or, if that is negative, those which that leaves."""
+    """``limit_ratio``: the series whose hash is below the ratio; for ``-r`` those that ``1 - r`` leaves out."""
     if np.isnan(ratio).any():
         message = "Ratio value NaN is NaN"
         raise PromQLError(message)

@@ -1,4 +1,4 @@
-"""The rate family: what is said of a window by its first and its last samples.
+"""The rate family: functions of a window's first and last samples.
 
 Formulas are those of Prometheus' ``promql/functions.go``; the function's name there stands with each.
 """
@@ -73,7 +73,7 @@ def _extended(gap: Floats, mean: Floats) -> Floats:
 
 
 def _factor(gaps: _Gaps, to_start: Floats, seconds: Floats | None) -> Floats:
-    """Return by how much a change grows that is extended ``to_start`` seconds to the left; per second of ``seconds``."""
+    """Return the factor of a change that is extended ``to_start`` seconds to the left; per second with ``seconds``."""
     factor = (gaps.sampled + to_start + gaps.to_end) / gaps.sampled
     return factor if seconds is None else factor / seconds
 
@@ -117,12 +117,12 @@ def _clamp_to_zero(
     if not near.any():
         return
     steps, series = _where(near)
-    some = gaps.at(steps, series)
+    near_gaps = gaps.at(steps, series)
     rise, base = change[steps, series], start_values[steps, series]
-    to_zero = np.where((rise > 0) & (base >= 0), some.sampled * (base / rise), np.inf)
-    to_start = clamp.extension(some.to_start, some.mean, to_zero)
+    to_zero = np.where((rise > 0) & (base >= 0), near_gaps.sampled * (base / rise), np.inf)
+    to_start = clamp.extension(near_gaps.to_start, near_gaps.mean, to_zero)
     per_second = None if seconds is None else seconds[steps, 0]
-    result[steps, series] = rise * _factor(some, to_start, per_second)
+    result[steps, series] = rise * _factor(near_gaps, to_start, per_second)
 
 
 def _where(marks: Bools) -> tuple[Ints, Ints]:
@@ -132,18 +132,18 @@ def _where(marks: Bools) -> tuple[Ints, Ints]:
 
 
 def _add_resets(windows: Windows, change: Floats) -> None:
-    """Add what a counter had reached before each fall to the changes of the windows that see it, in order of time."""
+    """Add the value before each fall of a counter to the change of every window that holds the fall, in order of time."""
     fallen = windows.values[1:] < windows.values[:-1]
     if not fallen.any():
         return
     before, series = _where(fallen)
     if 32 * len(before) > fallen.size:  # no counter falls that often
         drops = np.where(fallen, windows.values[:-1], 0.0)
-        if windows.few:
+        if windows.prefer_loop:
             for step in range(len(change)):
-                seen = drops[windows.lo[step] : max(windows.lo[step], windows.hi[step] - 1)]
+                window_drops = drops[windows.lo[step] : max(windows.lo[step], windows.hi[step] - 1)]
                 # one after the other, as below: a reduction would add them in pairs
-                change[step] = np.add.accumulate(np.vstack([change[step], seen]), axis=0)[-1]
+                change[step] = np.add.accumulate(np.vstack([change[step], window_drops]), axis=0)[-1]
             return
         for where, row in windows.sample_rounds(1):
             change[where] += drops[row - 1]

@@ -57,13 +57,13 @@ def matrix_of_blocks(blocks: Iterable[Frame], steps: Ints, guard: Guard) -> Matr
     values, present = np.empty((0, len(steps))), np.empty((0, len(steps)), dtype=np.bool_)
     labels: list[Labels] = []
     for frame in blocks:
-        seen = np.flatnonzero(frame.present.any(axis=0))
-        shape = len(labels) + len(seen), len(steps)
+        present_columns = np.flatnonzero(frame.present.any(axis=0))
+        shape = len(labels) + len(present_columns), len(steps)
         guard.check_memory(shape[0] * shape[1])
         for rows, columns in ((values, frame.values), (present, frame.present)):
             rows.resize(shape, refcheck=False)
-            rows[len(labels) :] = columns.T[seen]
-        labels += [frame.labels[column] for column in seen.tolist()]
+            rows[len(labels) :] = columns.T[present_columns]
+        labels += [frame.labels[column] for column in present_columns.tolist()]
     order = sorted(range(len(labels)), key=lambda row: sorted(labels[row].items()))
     _reorder(values, order)
     _reorder(present, order)
@@ -92,8 +92,8 @@ def matrix_of_samples(groups: Sequence[SeriesGroup], guard: Guard) -> Matrix:
     if len(distinct) == 1:
         (union,) = distinct.values()
     else:
-        every = np.concatenate([np.empty(0, dtype=np.int64), *distinct.values()])
-        union = np.sort(every, kind="stable")  # of runs: merged, not hashed
+        all_times = np.concatenate([np.empty(0, dtype=np.int64), *distinct.values()])
+        union = np.sort(all_times, kind="stable")  # of runs: merged, not hashed
         union = union[np.diff(union, prepend=union[:1] - 1) > 0]
     guard.check_memory(series * len(union))
     matrix = np.full((series, len(union)), np.nan)
@@ -104,5 +104,5 @@ def matrix_of_samples(groups: Sequence[SeriesGroup], guard: Guard) -> Matrix:
         matrix[rows, at] = group.values.T
         present[rows, at] = True
         row += len(group.labels)
-    labels = [own for group in groups for own in group.labels]
+    labels = [series_labels for group in groups for series_labels in group.labels]
     return Matrix(labels, union / 1000, matrix, present)

@@ -41,8 +41,10 @@ class SampleReader:
             self.guard.check_memory(len(moments) * len(group.labels))
             at = group.times.searchsorted(moments, side="right") - 1
             index = np.maximum(at, 0)
-            taken = group.times[index]
-            fresh = (at >= 0) & ((taken >= oldest) if self.semantics == "2" else (taken > oldest))
+            sample_times = group.times[index]
+            fresh = (at >= 0) & (
+                (sample_times >= oldest) if self.semantics == "2" else (sample_times > oldest)
+            )
             if not fresh.any():
                 continue
             values = rows_of(group.values, index)
@@ -50,7 +52,7 @@ class SampleReader:
             if may_be_nan(values):
                 present = present & ~is_stale(values)
             if times:
-                values = np.repeat((taken / 1000)[:, None], len(group.labels), axis=1)
+                values = np.repeat((sample_times / 1000)[:, None], len(group.labels), axis=1)
             yield Frame(list(group.labels), values, present)
 
     def in_windows(self, node: ast.MatrixSelector) -> tuple[Iterator[SeriesGroup], Grid]:

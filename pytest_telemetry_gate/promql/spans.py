@@ -44,8 +44,8 @@ class _Walk:
             case ast.MatrixSelector():
                 yield self._span(node.selector, end, length, node.range, instant=False)
             case ast.Subquery():
-                moved, looked = self._moved(end, length, node.offset, node.at)
-                yield from self.within(node.expr, moved, looked + node.range)
+                moved_end, moved_length = self._shift(end, length, node.offset, node.at)
+                yield from self.within(node.expr, moved_end, moved_length + node.range)
             case ast.Call():
                 for argument in node.args:
                     yield from self.within(argument, end, length)
@@ -62,10 +62,10 @@ class _Walk:
     def _span(
         self, selector: ast.VectorSelector, end: int, length: int, reach: int, *, instant: bool
     ) -> SelectorSpan:
-        moved, looked = self._moved(end, length, selector.offset, selector.at)
-        return SelectorSpan(selector.selector, moved, looked + reach, instant)
+        moved_end, moved_length = self._shift(end, length, selector.offset, selector.at)
+        return SelectorSpan(selector.selector, moved_end, moved_length + reach, instant)
 
-    def _moved(self, end: int, length: int, offset: int, at: ast.At) -> tuple[int, int]:
+    def _shift(self, end: int, length: int, offset: int, at: ast.At) -> tuple[int, int]:
         """Return end and length after ``offset`` and ``@``; with ``@`` all moments become one."""
         if at is None:
             return end - offset, length

@@ -50,46 +50,50 @@ class MemoryStorage:
         columns: dict[str, dict[bytes, list[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]]] = (
             defaultdict(dict)
         )
-        seen: set[frozenset[tuple[str, str]]] = set()
+        identities: set[frozenset[tuple[str, str]]] = set()
         for labels, times, values in series:
-            own = {name: value for name, value in labels.items() if value}
-            identity = frozenset(own.items())
-            if identity in seen:
-                message = f"the same series twice: {own}"
+            nonempty = {name: value for name, value in labels.items() if value}
+            identity = frozenset(nonempty.items())
+            if identity in identities:
+                message = f"the same series twice: {nonempty}"
                 raise PromQLError(message)
-            seen.add(identity)
+            identities.add(identity)
             stamps = np.asarray(times, dtype=np.int64)
             column = np.ascontiguousarray(values, dtype=np.float64)
-            columns[own.get("__name__", "")].setdefault(stamps.tobytes(), []).append((own, stamps, column))
-        self._groups = {name: [_stack(many) for many in groups.values()] for name, groups in columns.items()}
+            columns[nonempty.get("__name__", "")].setdefault(stamps.tobytes(), []).append(
+                (nonempty, stamps, column)
+            )
+        self._groups = {
+            name: [_stack(members) for members in groups.values()] for name, groups in columns.items()
+        }
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[SeriesGroup]:
         """Yield the series that every matcher matches."""
         exact = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), None)
         candidates = self._groups.values() if exact is None else [self._groups.get(exact, [])]
         for group in chain.from_iterable(candidates):
-            kept = [
+            matching = [
                 column
                 for column, labels in enumerate(group.labels)
                 if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
             ]
-            if kept:
-                yield select_columns(group, kept, start, end)
+            if matching:
+                yield select_columns(group, matching, start, end)
 
 
-def _stack(many: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> SeriesGroup:
-    values = np.column_stack([column for _, _, column in many])
+def _stack(members: Sequence[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]) -> SeriesGroup:
+    values = np.column_stack([column for _, _, column in members])
     values.flags.writeable = False  # answers may be views of it
-    return SeriesGroup(tuple(labels for labels, _, _ in many), many[0][1], values)
+    return SeriesGroup(tuple(labels for labels, _, _ in members), members[0][1], values)
 
 
-def select_columns(group: SeriesGroup, kept: Sequence[int], start: int, end: int) -> SeriesGroup:
+def select_columns(group: SeriesGroup, columns: Sequence[int], start: int, end: int) -> SeriesGroup:
     """Return some of the series. A copy holds only the samples from start to end (ms)."""
-    if len(kept) == len(group.labels):
+    if len(columns) == len(group.labels):
         return group
     first, last = group.times.searchsorted((start, end + 1))
-    values = group.values[first:last, kept]
-    return SeriesGroup(tuple(group.labels[column] for column in kept), group.times[first:last], values)
+    values = group.values[first:last, columns]
+    return SeriesGroup(tuple(group.labels[column] for column in columns), group.times[first:last], values)
 
 
 def is_stale(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -100,7 +100,7 @@ class Windows:
                 yield where, self.lo[where] + place
 
     @property
-    def few(self) -> bool:
+    def prefer_loop(self) -> bool:
         """Whether to loop over windows: their number is small beside the samples of one."""
         return len(self.lo) * 8 < int(self.counts.max(initial=0))
 
@@ -158,11 +158,11 @@ def _split_by_presence(group: SeriesGroup, present: Bools) -> Iterator[SeriesGro
     columns: dict[bytes, list[int]] = defaultdict(list)
     for column, bits in enumerate(np.packbits(present, axis=0).T):
         columns[bits.tobytes()].append(column)
-    for several in columns.values():
-        rows = present[:, several[0]]
+    for group_columns in columns.values():
+        rows = present[:, group_columns[0]]
         if rows.any():
-            labels = tuple(group.labels[column] for column in several)
-            yield SeriesGroup(labels, group.times[rows], group.values[rows][:, several])
+            labels = tuple(group.labels[column] for column in group_columns)
+            yield SeriesGroup(labels, group.times[rows], group.values[rows][:, group_columns])
 
 
 def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
@@ -172,14 +172,14 @@ def split_wide(group: SeriesGroup, steps: int) -> Iterator[SeriesGroup]:
         yield group
         return
     for first in range(0, len(group.labels), width):
-        some = slice(first, first + width)
-        yield SeriesGroup(group.labels[some], group.times, group.values[:, some])
+        block = slice(first, first + width)
+        yield SeriesGroup(group.labels[block], group.times, group.values[:, block])
 
 
 def _join_small(pieces: Iterable[Windows]) -> Iterator[Windows]:
     """Join small groups whose windows have the same rows, whatever their times."""
     waiting: dict[tuple[int, bytes, bytes], list[Windows]] = defaultdict(list)
-    held = 0
+    waiting_size = 0
     for piece in pieces:
         size = max(piece.values.size, len(piece.lo) * len(piece.labels))
         piece.guard.check_memory(size)
@@ -188,11 +188,11 @@ def _join_small(pieces: Iterable[Windows]) -> Iterator[Windows]:
             continue
         alike = waiting[len(piece.values), piece.lo.tobytes(), piece.hi.tobytes()]
         alike.append(piece)
-        held += size
-        if held >= MIN_BLOCK:
+        waiting_size += size
+        if waiting_size >= MIN_BLOCK:
             yield from map(_stack, waiting.values())
             waiting.clear()
-            held = 0
+            waiting_size = 0
     yield from map(_stack, waiting.values())
 
 
@@ -204,7 +204,7 @@ def _stack(pieces: list[Windows]) -> Windows:
     if any(piece.times.tobytes() != times.tobytes() for piece in pieces):
         times = np.hstack([np.broadcast_to(piece.times, piece.values.shape) for piece in pieces])
     return Windows(
-        [own for piece in pieces for own in piece.labels],
+        [labels for piece in pieces for labels in piece.labels],
         times,
         np.hstack([piece.values for piece in pieces]),
         first.lo,

@@ -10,7 +10,7 @@ _BAR = 20  # characters of the bar
 _SETTLED = 2.0  # seconds until a rate is worth showing
 
 
-def progress_text(what: str, done: int, total: int, seconds: float, *, unicode: bool = True) -> str:
+def progress_text(subject: str, done: int, total: int, seconds: float, *, unicode: bool = True) -> str:
     """Return the line: samples read, their total, the rate (samples a second), and the time that is left.
 
     ``total`` may be too small, where a source could not count beforehand; ``seconds`` have passed so far.
@@ -19,7 +19,7 @@ def progress_text(what: str, done: int, total: int, seconds: float, *, unicode: 
     share = done / total if total else 0.0
     full, empty = ("█", "░") if unicode else ("#", ".")
     filled = int(share * _BAR)
-    line = f"{what} {full * filled}{empty * (_BAR - filled)} {int(share * 100):3}%  {done:,} of {total:,} samples"
+    line = f"{subject} {full * filled}{empty * (_BAR - filled)} {int(share * 100):3}%  {done:,} of {total:,} samples"
     if seconds < _SETTLED or not done:
         return line
     rate = done / seconds
