@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 # pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
 # And requests cannot be: it would have the cookies of two imports of http.cookiejar, which `http` still names.
 import filelock  # noqa: F401
+import pytest
 import requests  # noqa: F401
 
 import pytest_telemetry_gate.plugin.check_items
