@@ -92,9 +92,10 @@ class Fetcher:
                 free = [name for name in self._waiting if self._running[name] < self._limits.get(name, 1)]
                 if free:
                     region = min(free, key=self._running.__getitem__)
-                    batch = self._waiting[region].popleft()
-                    if not self._waiting[region]:
-                        del self._waiting[region]
+                    waiting = self._waiting.pop(region)
+                    batch = waiting.popleft()
+                    if waiting:
+                        self._waiting[region] = waiting  # behind those that had their turn earlier
                     self._running[region] += 1
                     return batch
                 self._changed.wait()

@@ -249,7 +249,10 @@ class Check:
         facts: Iterable[Facts] = (),
         **fields: Any,
     ) -> Dossier:
-        """Return a dossier about this check; ``fields`` are further fields of its verdict."""
+        """Return a dossier about this check; ``fields`` are further fields of its verdict.
+
+        Raises ValueError for what is no outcome.
+        """
         terms = self.criterion
         about: dict[str, Any] = {
             "suite": self.suite.suite,
@@ -272,7 +275,7 @@ class Check:
             "variance_unit": terms.variance_unit,
         }
         return Dossier(
-            verdict=Verdict(outcome=outcome, reason=reason, **{**about, **fields}),
+            verdict=Verdict(outcome=Outcome(outcome), reason=reason, **{**about, **fields}),
             requirement=self.requirement(),
             steps=tuple(steps),
             findings=tuple(findings),

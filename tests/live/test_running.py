@@ -55,7 +55,7 @@ def test_no_more_is_asked_at_once_than_allowed(
     assert asked > most / 2, "and no fewer than it is worth"
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n4"])
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_a_query_is_asked_once_in_a_run(project: LiveProject, faulty: faults.FaultServer, workers: str):
     same = "".join(f"- {{id: s{number}, query: cpu, expect: '< {75 + number}'}}\n" for number in range(10))
     project.suite(same + MANY)

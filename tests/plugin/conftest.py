@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 # pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
 # And requests cannot be: it would have the cookies of two imports of http.cookiejar, which `http` still names.
+import filelock  # noqa: F401
+import pytest
 import requests  # noqa: F401
 
 import pytest_telemetry_gate.plugin.check_items
@@ -23,7 +23,7 @@ from pytest_telemetry_gate.plugin import builtin_hooks
 sys.path.insert(0, str(Path(__file__).parent))
 
 import replay_worlds
-from projects import CONFIG, Project
+from projects import CONFIG, SETTINGS, Project
 
 builtin_hooks.pytest_telemetry_gate_criteria()
 
@@ -33,7 +33,7 @@ collect_ignore = ["golden"]  # holds suites, which are for the projects of tests
 @pytest.fixture
 def bare(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A folder with an ini file and nothing else."""
-    for name in ("TELEMETRY_ENV", "PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS"):
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     pytester.makeini("[pytest]\n")

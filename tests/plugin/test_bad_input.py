@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
-from projects import HEAD
+from children import PYTEST
+from projects import CONFIG, HEAD, SETTINGS, Files
 
 GROUPS = "groups:\n  Parser:\n    - {id: requests, query: requests, expect: '> 90'}\n"
 
@@ -196,11 +200,39 @@ SUITES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the lines of one session over all suites, each in a folder of its own."""
+    project = Files(tmp_path_factory.mktemp("bad"))
+    project.file("pytest.ini", "[pytest]\n")
+    project.file("telemetry.yaml", CONFIG)
+    project.recording()
+    contents = {
+        project.path / case / "small.gate.yaml": content if isinstance(content, bytes) else content.encode()
+        for case, (content, *_) in SUITES.items()
+    }
+    for path, content in contents.items():
+        path.parent.mkdir()
+        path.write_bytes(content)
+    environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    done = subprocess.run(PYTEST, cwd=project.path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert f"{len(SUITES)} errors in" in done.stdout
+    assert {path: path.read_bytes() for path in contents} == contents
+    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
 @pytest.mark.parametrize("case", SUITES)
-def test_a_suite_that_cannot_be_used_is_a_collection_error(project, case):
-    content, *words = SUITES[case]
-    path = project.path / "small.gate.yaml"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    before = path.read_bytes()
+def test_a_suite_that_cannot_be_used_is_a_collection_error(refusals, case):
+    _, *words = SUITES[case]
+    assert f"ERROR {case}/small.gate.yaml" in refusals
+    lines = [line for line in refusals if line.startswith(f"{case}/small.gate.yaml")]
+    assert any(all(word in line for word in words) for line in lines), lines
+
+
+def test_a_session_with_one_such_suite_ends_with_exit_code_2(project):
+    content, *words = SUITES["unknown-key"]
+    project.file("small.gate.yaml", content)
     assert_refused(project.run(), 2, *words)
-    assert path.read_bytes() == before

@@ -23,7 +23,7 @@ def test_1_when_one_check_fails(project):
     result.assert_outcomes(passed=1, failed=1)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
 def test_1_when_only_pending_checks_are_there(project, workers):
     project.suite(PASSING, TWO)
     result = project.run(EARLY, *workers)
@@ -94,7 +94,7 @@ def test_0_when_what_fails_is_waived(project):
     result.assert_outcomes(skipped=1)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
 @pytest.mark.parametrize(("partial", "code"), [((), 1), (("--telemetry-partial",), 0)])
 def test_selection_closes_the_gate_unless_it_is_meant(project, partial, code, workers):
     project.suite(PASSING + PASSING.replace("requests,", "more,"))
@@ -125,14 +125,14 @@ def test_2_for_a_collection_error(project):
     assert project.run().ret == 2
 
 
-@pytest.mark.parametrize(("workers", "code"), [((), 4), (("-n2",), 1)])
+@pytest.mark.parametrize(("workers", "code"), [((), 4), (("-n1",), 1)])
 def test_a_usage_error_is_a_collection_error_where_workers_collect(project, workers, code):
     project.suite(PASSING)
     assert project.run("--telemetry-env=nowhere", *workers).ret == code
 
 
 @pytest.mark.parametrize(("strict", "code"), [((), 0), (("--telemetry-strict",), 1)])
-@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
 def test_a_warning_closes_the_gate_only_when_strict(project, strict, code, workers):
     project.suite("- {id: requests, query: requests, baseline: 96, tolerance: 5%}")
     result = project.run(*strict, *workers, "-v")

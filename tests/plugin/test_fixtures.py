@@ -266,7 +266,7 @@ def test_the_marker_narrows(bare, marker, count):
     project.run("test_it.py", f"--telemetry-now={START + 8000}").assert_outcomes(passed=count)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
 @pytest.mark.parametrize("option", ["--telemetry-checkpoint=1h", "--telemetry-region=eu"])
 def test_a_test_of_another_checkpoint_or_region_is_not_missed(bare, option, workers):
     project = two_regions(bare)

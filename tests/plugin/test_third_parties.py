@@ -172,8 +172,17 @@ def pytest_telemetry_gate_criteria():
             "'mine' is not among the expressions() of its kind of criterion",
         ),
         ("return []", "return None", "conftest.Kind.judge returned None, not a Dossier"),
+        ("return []", "return check.dossier('good', '')", "ValueError: 'good' is not a valid Outcome"),
     ],
-    ids=["judge", "questions", "no questions", "text for a question", "no expression", "no dossier"],
+    ids=[
+        "judge",
+        "questions",
+        "no questions",
+        "text for a question",
+        "no expression",
+        "no dossier",
+        "no outcome",
+    ],
 )
 def test_whatever_a_criterion_raises_is_an_error_of_its_check(project, questions, judge, message):
     project.file("secret.txt", SECRET + "\n")
@@ -235,7 +244,7 @@ def pytest_telemetry_gate_sources():
 def test_a_question_of_a_derived_kind_is_answered_as_that_kind(project, source, workers):
     body = BODY.format(
         questions="return [Mine(check.region, 'up', check.time)]",
-        judge="return check.dossier('error' if answers[self.questions(check)[0]].error else 'pass', 'asked')",
+        judge="return check.dossier('error' if answers[self.questions(check)[0]].error else 'pass', 'by its name')",
     )
     names = (
         "from pytest_telemetry_gate import Instant, LiveSource, Scalar\n\nclass Mine(Instant):\n    pass\n"
