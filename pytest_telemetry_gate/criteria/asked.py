@@ -1,4 +1,4 @@
-"""What a check asked and what was answered, for people: the first series of an answer, to the last digit."""
+"""The questions of a check and their answers, for people: the first series of an answer, to the last digit."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _GOOD = frozenset({Outcome.PASS, Outcome.WARN})
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A value with what it is compared to, in the unit that people see; variance and margin as a verdict has them."""
+    """A value and its baseline, in the unit that people see; variance and margin as a verdict has them."""
 
     value: float
     baseline: float | None

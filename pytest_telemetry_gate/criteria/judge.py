@@ -42,7 +42,7 @@ def judge(check: Check, answers: Answers) -> Dossier:
 
 
 def _before_data(check: Check, answers: Answers, due: float) -> Dossier | None:
-    """Return what is decided without looking at data: a date far ahead, a checkpoint not due, a region that failed."""
+    """Return a decision that needs no data: on a date far ahead, a checkpoint not due, a region that failed."""
     rollout = check.suite.rollout
     for name, moment in (
         ("rollout.start", rollout.start),
@@ -81,7 +81,7 @@ def _decide(check: Check, answers: Answers) -> Dossier:
 
 
 def _require_dossier(check: Check, result: object) -> Dossier:
-    """Return what a kind of criterion decided; raises ConfigError for what is no dossier."""
+    """Return what a kind of criterion decided; raises ConfigError if that is no dossier."""
     if isinstance(result, Dossier):
         return result
     kind = type(check.criterion)

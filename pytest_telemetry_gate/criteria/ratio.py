@@ -50,7 +50,7 @@ class Ratio(Criterion):
     ratio: RatioOf = Field(description="which checks are counted, and which verdicts count for them")
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
-        """Yield what is wrong where a group does not exist or judges by a ratio itself."""
+        """Yield a problem for a group that does not exist or has a ratio itself."""
         yield from super().problems(suite)
         for group in self.ratio.of:
             if group not in suite.groups:
@@ -59,7 +59,7 @@ class Ratio(Criterion):
                 yield "ratio", f"group {group!r} holds a ratio: a ratio of ratios has no fixed denominator"
 
     def questions(self, check: Check) -> Iterable[Question]:
-        """Yield whatever the other checks ask."""
+        """Yield all questions of the other checks."""
         for member in self.members(check):
             yield from member.questions()
 

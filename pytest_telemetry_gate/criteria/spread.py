@@ -43,7 +43,7 @@ class Spread(Criterion):
     spread: SpreadOf = Field(description="whose variance is compared between the regions")
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
-        """Yield what is wrong where the criterion does not exist or is judged over all regions itself."""
+        """Yield a problem if the criterion does not exist or is judged over all regions itself."""
         yield from super().problems(suite)
         others = {
             criterion.id: criterion
@@ -58,7 +58,7 @@ class Spread(Criterion):
             yield "spread", f"criterion {other.id!r} is judged over all regions at once, so it has no spread"
 
     def questions(self, check: Check) -> Iterable[Question]:
-        """Yield whatever the criterion asks in every region."""
+        """Yield all questions of the criterion in every region."""
         for member in self.members(check):
             yield from member.questions()
 

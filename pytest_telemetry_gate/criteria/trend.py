@@ -63,7 +63,7 @@ class Trend(Criterion):
     )
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
-        """Yield what is wrong where the followed criterion does not exist, or nothing says what would fail."""
+        """Yield a problem if the followed criterion does not exist, or if nothing could make the trend fail."""
         if self.forecast is None and self.trend.better is None:
             yield "trend", "needs `better` or a `forecast`: without either it could not fail"
         for key in ("expect", "tolerance"):
@@ -88,7 +88,7 @@ class Trend(Criterion):
             yield "forecast", f"{_hours(forecast.at)} is not after the checkpoint that it is forecast from"
 
     def questions(self, check: Check) -> Iterable[Question]:
-        """Yield whatever the followed criterion asks at every checkpoint so far."""
+        """Yield all questions of the followed criterion at every checkpoint so far."""
         for member in self.members(check):
             yield from member.questions()
 

@@ -1,7 +1,7 @@
 """A YAML file as plain values that remember their lines, read the way people expect and no further.
 
-Only null, true, false and numbers are anything but text (YAML 1.2's core schema), so ``12h``, dates and ``no`` stay
-what they look like. Duplicate keys, several documents and aliases that multiply are refused.
+Everything but null, true, false and numbers is text (YAML 1.2's core schema), so ``12h``, dates and ``no`` stay as
+they are written. Duplicate keys, several documents and aliases that multiply are refused.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Document:
 
 
 class _Reader:
-    """Turns nodes into values, counting so that aliases cannot multiply."""
+    """Turns nodes into values, and counts them, so that aliases cannot multiply."""
 
     def __init__(self, shown: str) -> None:
         self._shown = shown

@@ -55,7 +55,7 @@ def keys_of(model: type[BaseModel]) -> set[str]:
 
 
 def hidden_of(model: type[BaseModel]) -> set[str]:
-    """Return the fields that no file has: those that pydantic leaves out of what it writes."""
+    """Return the fields that no file has: those that pydantic excludes from its output."""
     return {name for name, field in model.model_fields.items() if field.exclude}
 
 

@@ -108,7 +108,7 @@ class Asker:
         return next((self._asks[kind] for kind in kinds if kind in self._asks), None)
 
     def answer(self, question: Question) -> Answer:
-        """Return the run's answer to one question; whatever goes wrong is an answer that says so."""
+        """Return the run's answer to one question; an error is an answer that says so, never an exception."""
         if isinstance(question, CaptureQuestion):
             return self._captures.answer(question)
         region = self.regions[question.region]

@@ -1,4 +1,4 @@
-"""The gate of one environment in one process: its clock, what it asks ahead, and the answers that a check is judged by."""
+"""The gate of one environment in one process: its clock, the questions it asks ahead, and the answers for each check."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Gate:
         return self._kinds
 
     def open(self, regions: Iterable[str]) -> None:
-        """Open several regions at once, so that their servers are waited for together."""
+        """Open several regions at once, so that the waits for their servers overlap."""
         self._regions.open(regions)
 
     def prefetch(self, checks: Sequence[Check]) -> None:
@@ -123,7 +123,7 @@ class Gate:
     def answers(self, check: Check) -> Answers:
         """Return the answers to a check's questions, with the facts of every region that they are about.
 
-        Whatever goes wrong is an answer that says so, never an exception.
+        An error is an answer that says so, never an exception.
         """
         questions = check.questions()
         facts = self._facts(dict.fromkeys([*check.regions, *(question.region for question in questions)]))

@@ -105,7 +105,7 @@ class Regions:
         return list(self._regions)
 
     def open(self, names: Iterable[str]) -> None:
-        """Open several regions at once, so that their servers are waited for together."""
+        """Open several regions at once, so that the waits for their servers overlap."""
         closed = [name for name in dict.fromkeys(names) if name not in self._regions]
         opening = {name: start_in_background(partial(self._open, name)) for name in closed}
         self._regions.update((name, region.result()) for name, region in opening.items())

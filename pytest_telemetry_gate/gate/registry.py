@@ -82,7 +82,7 @@ def _describe_missing(subject: str, kind: type, names: Iterable[str], base: type
 
 
 def _key(kind: Any) -> str:
-    """Return the key of a kind of criterion; raises ConfigError for what is none."""
+    """Return the key of a kind of criterion; raises ConfigError if it is no such kind."""
     if not (isinstance(kind, type) and issubclass(kind, Criterion)):
         message = f"criterion: {kind!r} is not a subclass of pytest_telemetry_gate.Criterion"
         raise ConfigError(message)

@@ -34,6 +34,6 @@ def wait_until(
 
 
 def countdown(moment: float, now: float, checkpoints: Sequence[str]) -> str:
-    """Return the line that says what is waited for: ``waiting for 24h, due 2025-01-23T22:00:30Z: 1h 5m``."""
+    """Return the line about the wait: ``waiting for 24h, due 2025-01-23T22:00:30Z: 1h 5m``."""
     named = ", ".join(checkpoints[:_MAX_NAMED]) + (", ..." if len(checkpoints) > _MAX_NAMED else "")
     return f"waiting for {named}, due {format_time(moment)}: {format_short_duration(max(0.0, moment - now))}"

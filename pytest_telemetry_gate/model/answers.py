@@ -1,7 +1,6 @@
-"""What a check asks and what it gets: questions are values, answers are canonical, sources only carry them.
+"""The answers to a check's questions, in a canonical form: a digest of an answer identifies what was judged.
 
-A question names its region and is pinned in time, so that equal questions can be asked once for the whole run
-and a digest of the answer says what was judged.
+A question names its region and is pinned in time, so equal questions can be asked once for the whole run.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Criterion(Terms):
         return {}
 
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
-        """Yield key and message for whatever does not fit together, here or with the rest of the suite.
+        """Yield key and message for everything that does not fit together, here or with the rest of the suite.
 
         Every criterion needs a limit: without one it would pass whatever the data says.
         """

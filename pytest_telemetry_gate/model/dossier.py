@@ -103,7 +103,7 @@ class SeriesOverTime:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A verdict, what was demanded, the steps that led to it, what was noticed, and the evidence by kind.
+    """A verdict with the requirement, the steps that led to it, the findings, and the evidence by kind.
 
     ``asked`` is filled in only where somebody wants to read it; ``series`` is reserved for plots.
     """

@@ -56,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """PromQL with its variables expanded, and what it was parsed to; equal texts are equal queries."""
+    """PromQL with its variables expanded, and its parsed form; equal texts are equal queries."""
 
     text: str
     expr: Expr = field(compare=False, repr=False)

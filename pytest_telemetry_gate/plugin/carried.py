@@ -110,7 +110,7 @@ def pack_report(data: dict[str, Any], *, sent: bool) -> dict[str, Any]:
 
 
 class Unpacker:
-    """Unpacks what ``pack_report`` has packed; the reports of one test share what is equal on them.
+    """Unpacks what ``pack_report`` has packed; the reports of one test share their equal parts.
 
     pytest's terminal keeps all reports to the end, and xdist sends three of each test.
     """

@@ -133,7 +133,7 @@ class RunHooks:
         if not is_telemetric(item):
             return report
         carried = carried_by(item)
-        # The three reports of a test share what is equal on them: pytest's terminal keeps all to the end.
+        # The three reports of a test share equal keywords: pytest's terminal keeps all reports to the end.
         if report.keywords == carried.keywords:
             report.keywords = carried.keywords
         else:

@@ -41,7 +41,7 @@ class TelemetryFile(pytest.File):
                 pass
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        """Yield what the file holds; whatever is wrong with it is one line of a collection error."""
+        """Yield what the file holds; an error in it becomes one line of a collection error."""
         exits = self.run.exits
         try:
             environment = self.run.environments.near(self.path.parent)

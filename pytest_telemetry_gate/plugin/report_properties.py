@@ -1,4 +1,4 @@
-"""The properties of verdicts on reports, for pytest's JUnit XML and whoever else reads ``user_properties``."""
+"""The properties of verdicts on reports, for pytest's JUnit XML and other readers of ``user_properties``."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _check_one_to_one(signatures: Sequence[Signature], present: Bools) -> None:
 def _single_side(
     node: Binary, many: Frame, single: Frame, side: str
 ) -> tuple[dict[Signature, int], Frame, list[tuple[int, int]]]:
-    """Return the place of each signature's one series, a frame of these series, and what they consist of.
+    """Return the place of each signature's one series, a frame of these series, and the series that they consist of.
 
     Several series of a signature may follow each other, but not be present together. Each lends its own labels, so the
     third result has all pairs of a place in the frame and a column of ``single``.

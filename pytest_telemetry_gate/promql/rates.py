@@ -126,7 +126,7 @@ def _clamp_to_zero(
 
 
 def _where(marks: Bools) -> tuple[Ints, Ints]:
-    """Return rows and columns of what is marked, in order of rows; faster than ``nonzero`` of two dimensions."""
+    """Return rows and columns of the marks, in order of rows; faster than ``nonzero`` of two dimensions."""
     rows, columns = np.divmod(np.flatnonzero(marks), marks.shape[1])
     return rows, columns
 

@@ -1,4 +1,4 @@
-"""What a recording must hold so that questions can be answered from it: selectors, each over a stretch of time."""
+"""The samples that a recording needs to answer questions: selectors, each over a stretch of time."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class _Tally:
 def _plan_regions(
     requests: Mapping[str, RegionRequest], tally: _Tally, failures: dict[str, str]
 ) -> Iterator[tuple[str, list[tuple[Stretch, int | None]]]]:
-    """Yield what is to be read of each region that answers, with the number of samples."""
+    """Yield the stretches to read of each region that answers, with the number of samples."""
     for region, request in requests.items():
         plan: list[tuple[Stretch, int | None]] = []
         try:
@@ -178,7 +178,7 @@ def _merge(
     recorded_at: float,
     captures: Collection[Mapping[str, Any]],
 ) -> RecordingWriter:
-    """Return a writer with what was read and what the file holds; to be called under ``hold_lock``."""
+    """Return a writer with the samples that were read and those of the file; to be called under ``hold_lock``."""
     _check(out, requests)  # again, since another process may have written it meanwhile
     old = Recording.open(out) if out.exists() else None
     if old is not None:

@@ -63,6 +63,6 @@ _FILLED: weakref.WeakSet[ArrayCache] = weakref.WeakSet()
 
 
 def forget_arrays() -> None:
-    """Forget the decoded arrays of all recordings of this process; what is read again is decoded again."""
+    """Forget the decoded arrays of all recordings of this process; the next read decodes again."""
     for cache in list(_FILLED):
         cache.forget()

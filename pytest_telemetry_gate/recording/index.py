@@ -33,7 +33,7 @@ def read_index(members: Members) -> Mapping[str, Any]:
 
 
 class _BadIndexError(Exception):
-    """Something in the index is not what the format says."""
+    """Something in the index breaks the format."""
 
 
 def _check_index(index: Any) -> None:

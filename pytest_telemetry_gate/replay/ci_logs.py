@@ -67,7 +67,7 @@ class CiComparison:
     def from_wire(cls, wire: Mapping[str, Any]) -> CiComparison:
         """Rebuild from ``to_wire()``; keys that are not known are ignored.
 
-        Raises CorpusError for a newer version and for what is no comparison.
+        Raises CorpusError for a newer version and for anything that is no comparison.
         """
         require_known_version(wire)
         try:

@@ -41,7 +41,7 @@ _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A value in the figure's own unit, and what it was measured at."""
+    """A value in the figure's own unit, and the case that it was measured at."""
 
     value: float
     origin: str
@@ -60,7 +60,7 @@ Result: TypeAlias = Measured | Undecided
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCases:
-    """The cases that a figure is about, and what was captured of them: ``questions`` are by the name of a case."""
+    """The cases that a figure is about, and their captures: ``questions`` are by the name of a case."""
 
     check: Check
     answers: Answers

@@ -28,7 +28,7 @@ def redact_capture(wire: Mapping[str, Any], suite: ReplaySuite) -> dict[str, Any
     """Return a capture without the values of attributes that a contract of the suite forbids.
 
     They are masked wherever an attribute of that name stands: in spans, events, links, resources, points, logs and maps.
-    Its key and the type of its value stay, so that it is found, and forbidden, again.
+    Key and type of value stay, so that the attribute is found, and forbidden, again.
     """
     names = {name for rules in _rules(suite) for name, rule in rules.items() if rule.forbidden}
     if not names or "requests" not in wire:

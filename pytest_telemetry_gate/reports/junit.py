@@ -96,8 +96,8 @@ def verdict_properties(
 ) -> list[tuple[str, str]]:
     """Return names and values for ``user_properties`` of a report, in a fixed order.
 
-    What a verdict lacks is left out, and so is what is ``stated`` elsewhere. Numbers are written with twelve
-    significant digits in the verdict's unit, times in UTC.
+    Empty properties are left out, and so are those ``stated`` elsewhere. Numbers are written with twelve significant
+    digits in the verdict's unit, times in UTC.
     """
     names = _FULL_NAMES if prefix == PREFIX else {name: prefix + name for name in _ORDER}
     return [

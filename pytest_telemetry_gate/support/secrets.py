@@ -74,8 +74,8 @@ class Secrets:
     def mask_logs(self) -> None:
         """Mask these secrets also in what urllib3 logs, for as long as this collection exists.
 
-        Adds a filter to urllib3's loggers, which are global. To be called by whoever is about to send requests with
-        these secrets; calling it again changes nothing.
+        Adds a filter to urllib3's loggers, which are global. To be called before requests are sent with these secrets;
+        calling it again changes nothing.
         """
         _masked_in_logs.add(self)
         for name in _LOGGERS:

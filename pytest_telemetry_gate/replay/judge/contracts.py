@@ -153,7 +153,7 @@ def _selects_log(contract: LogContract, log: LogRecord) -> bool:
 
 
 def _count_message(contract: Contract, bounds: CountBounds, number: int, telemetry: TelemetryData) -> str:
-    """Return what is wrong with a number, with the names that were captured where there are too few."""
+    """Return the message about a wrong number; where it is too small, with the names that were captured."""
     if isinstance(contract, SpanContract):
         selected, names = contract.select.shown(), {span.name for span in telemetry.spans}
     elif isinstance(contract, MetricContract):

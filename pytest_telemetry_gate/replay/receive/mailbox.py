@@ -54,8 +54,8 @@ class Arrival:
 class Mailbox:
     """Requests in the order of arrival; safe to use from several threads.
 
-    A request may come as a parsed protobuf message, which becomes a document when somebody reads it, so that
-    receiving stays fast.
+    A request may come as a parsed protobuf message. It becomes a document only when it is read, so that receiving
+    stays fast.
     """
 
     def __init__(self) -> None:
