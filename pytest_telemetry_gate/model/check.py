@@ -90,7 +90,7 @@ class Check:
     path: str = ""
     sequence: int = 0
     replays: Mapping[str, ReplaySettings] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-    _queries: dict[str, Query] = dataclasses.field(
+    _queries: dict[tuple[str, float | None], Query] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _questions: list[tuple[Question, ...]] = dataclasses.field(
@@ -140,23 +140,24 @@ class Check:
         return max(naming, key=lambda waiver: waiver.until, default=None)
 
     def query(self, key: str, text: str | None = None, *, window: float | None = None) -> Query:
-        """Return the PromQL that the criterion has under a key, expanded and parsed once.
+        """Return the PromQL that the criterion has under a key, expanded, and parsed once.
 
-        ``text`` is the expression, if it is not one of the criterion's ``expressions()``; ``window`` (seconds) is
-        used for ``$__window`` instead of the check's own. Raises SuiteError at the criterion for an unknown variable,
-        for a key without an expression, and for an expression that cannot be parsed.
+        ``text`` is the expression, if it is not one of the criterion's ``expressions()``, and ``key`` then only names
+        it in errors; ``window`` (seconds) is used for ``$__window`` instead of the check's own. Raises SuiteError at
+        the criterion for an unknown variable, for a key without an expression, and for an expression that cannot be
+        parsed.
         """
-        if key not in self._queries:
-            if text is None:
-                expressions = self.criterion.expressions()
-                if key not in expressions:
-                    raise self.error(f"{key!r} is not among the expressions() of its kind of criterion")
-                text, _ = expressions[key]
+        if text is None:
+            expressions = self.criterion.expressions()
+            if key not in expressions:
+                raise self.error(f"{key!r} is not among the expressions() of its kind of criterion")
+            text, _ = expressions[key]
+        if (text, window) not in self._queries:
             try:
-                self._queries[key] = Query.from_text(self.expand(text, window=window))
+                self._queries[text, window] = Query.from_text(self.expand(text, window=window))
             except PromQLError as error:
                 raise self.error(f"{key}: {error}") from None
-        return self._queries[key]
+        return self._queries[text, window]
 
     def expand(self, text: str, *, window: float | None = None) -> str:
         """Replace ``$variables`` by their values; raises SuiteError at the criterion for an unknown one.
