@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.dossier import Dossier, Finding, Requirement, Step
     from pytest_telemetry_gate.model.environment import RegionSettings
     from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Rule, Silence
-    from pytest_telemetry_gate.model.outcome import GateOutcome
+    from pytest_telemetry_gate.model.gate_outcome import GateOutcome
     from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Query, Question, Range
     from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
     from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
@@ -143,7 +143,7 @@ _HOMES = {
         "Rule",
         "Silence",
     ),
-    "model.outcome": ("GateOutcome",),
+    "model.gate_outcome": ("GateOutcome",),
     "model.questions": (
         "EventsQuestion",
         "Instant",

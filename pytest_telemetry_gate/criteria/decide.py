@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["compute_variance", "decide", "decide_value", "find_level"]
 
 _SLACK = 1e-9  # relative: 105 against 100 is exactly at 5 %, whatever the last bit of the division says
-_GOOD = frozenset({Outcome.PASS, Outcome.WARN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def decide_value(
     if decision is None:
         decision = _decide_by_tolerance(terms, measured, reference)
     steps = []
-    if decision.outcome in _GOOD and evidence.doubt:
+    if decision.outcome.good and evidence.doubt:
         steps.append(Step("doubt", f"not {decision.outcome}: {evidence.doubt}"))
         decision = _Decision(Outcome.INCONCLUSIVE, evidence.doubt, "evidence.doubtful")
     fields: dict[str, Any] = {**evidence.fields, **dataclasses.asdict(measured)}
@@ -205,7 +204,7 @@ def _decide_by_limit(terms: Terms, measured: _Measured) -> _Decision | None:
 def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference | None) -> _Decision:
     """Decide about a value that the limit lets through, by the tolerance where there is one, and by the level."""
     unit, limit, tolerance = terms.shown_unit, terms.limit, terms.tolerance
-    facts = [] if limit is None else [f"{format_value(measured.value, unit)} is inside {limit.shown()}"]
+    clauses = [] if limit is None else [f"{format_value(measured.value, unit)} is inside {limit.shown()}"]
     if tolerance is not None:
         if reference is None:
             return _Decision(Outcome.INCONCLUSIVE, "a tolerance without a baseline", "baseline.missing")
@@ -214,7 +213,7 @@ def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference
             return _Decision(outcome, reference.problem or "no baseline", "baseline.unusable")
         against = f"{format_value(measured.baseline, unit)} ({reference.name})"
         if measured.variance is None:
-            return _decide_by_floor(terms, measured.value, against, facts)
+            return _decide_by_floor(terms, measured.value, against, clauses)
         allowed = f"±{tolerance * 100:g} {terms.variance_unit}"
         change = (
             f"{_format_variance(measured.variance, tolerance * 100)} {terms.variance_unit} against {against}"
@@ -223,10 +222,10 @@ def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference
         if not _within(measured.variance, tolerance):
             reason = f"{format_value(measured.value, unit)} is {change}, outside {allowed}{level}"
             return _Decision(Outcome.FAIL, reason, "tolerance.outside")
-        facts.append(f"{change}, within {allowed}{level}")
+        clauses.append(f"{change}, within {allowed}{level}")
     if measured.level in {Level.WARN, Level.CRIT}:
-        return _Decision(Outcome.WARN, "; ".join(facts), "variance.level")
-    return _Decision(Outcome.PASS, "; ".join(facts))
+        return _Decision(Outcome.WARN, "; ".join(clauses), "variance.level")
+    return _Decision(Outcome.PASS, "; ".join(clauses))
 
 
 def _format_variance(variance: float, tolerance: float) -> str:
@@ -237,7 +236,7 @@ def _format_variance(variance: float, tolerance: float) -> str:
     return text
 
 
-def _decide_by_floor(terms: Terms, value: float, against: str, facts: list[str]) -> _Decision:
+def _decide_by_floor(terms: Terms, value: float, against: str, clauses: list[str]) -> _Decision:
     """Decide about a change from zero, which has no percentage."""
     unit, floor = terms.shown_unit, terms.floor
     if floor is None:
@@ -248,7 +247,7 @@ def _decide_by_floor(terms: Terms, value: float, against: str, facts: list[str])
         shown = format_distinct(value, allowed, unit)
         reason = f"{shown} against {against}, more than the floor {format_value(allowed, unit)}"
         return _Decision(Outcome.FAIL, reason, "floor.outside")
-    facts.append(
+    clauses.append(
         f"{format_value(value, unit)} against {against}, within the floor {format_value(allowed, unit)}"
     )
-    return _Decision(Outcome.PASS, "; ".join(facts))
+    return _Decision(Outcome.PASS, "; ".join(clauses))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pytest_telemetry_gate.criteria.regions import combine_regions
+from pytest_telemetry_gate.criteria.combine import combine_regions
 from pytest_telemetry_gate.criteria.steps import figure_steps
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.answers import Answers

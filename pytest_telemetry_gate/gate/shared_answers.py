@@ -27,7 +27,7 @@ class SharedAnswers:
     question has one file, named by its digest, and the claim is a file beside it that is created exclusively. The
     folder belongs to one run and is removed with it. Safe to use from several threads.
 
-    ``scrub`` takes secrets out of every answer as it comes in, the one place where that is done.
+    ``scrub`` takes secrets out of every answer as it comes in.
     """
 
     def __init__(self, folder: Path | None = None, scrub: Callable[[str], str] = str) -> None:

@@ -1,7 +1,4 @@
-"""The answers to a check's questions, in a canonical form: a digest of an answer identifies what was judged.
-
-A question names its region and is pinned in time, so equal questions can be asked once for the whole run.
-"""
+"""The answers to a check's questions, in a canonical form: a digest of an answer identifies what was judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of values in suite files: text that is read once, with a JSON Schema that says what may be written."""
+"""The types of values in suite files and replay suites: text that is read once, with a JSON Schema that says what may be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a suite file says, as frozen models: the suite, its rollout and checkpoints, and what every criterion may have."""
+"""What a suite file says, as frozen models: the suite, its rollout, checkpoints, waivers and rollback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The currency of the gate: what was decided about one check, as builtins that may cross processes.
 
-Everything that people or machines read (terminal, JUnit, reports) is a function of verdicts alone. Standard
-library only, so that any process can read one.
+A dossier is a verdict with what led to it; reports are made of dossiers. Standard library only, so that any process
+can read one.
 """
 
 from __future__ import annotations
@@ -34,9 +34,27 @@ class Outcome(StrEnum):
         return self in {Outcome.PASS, Outcome.WAIVED, Outcome.PENDING}
 
     @property
+    def rank(self) -> int:
+        """The place from best to worst: 0 is a pass."""
+        return _RANKS[self]
+
+    @property
+    def good(self) -> bool:
+        """Whether data was looked at and nothing was wrong with it, or nothing that fails."""
+        return self is Outcome.PASS or self is Outcome.WARN
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it could not be decided, for want of data or because of an error."""
+        return self is Outcome.INCONCLUSIVE or self is Outcome.ERROR
+
+    @property
     def judged(self) -> bool:
         """Whether data was looked at and a decision made: a run needs at least one of these."""
         return self is not Outcome.PENDING
+
+
+_RANKS = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
 class Level(StrEnum):
@@ -109,8 +127,7 @@ class Verdict:
 
 def worst_outcome(verdicts: Iterable[Verdict]) -> Outcome | None:
     """Return the worst outcome, which is the outcome of them all together; None where there is none."""
-    order = list(Outcome)
-    return max((verdict.outcome for verdict in verdicts), key=order.index, default=None)
+    return max((verdict.outcome for verdict in verdicts), key=lambda outcome: outcome.rank, default=None)
 
 
 def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_telemetry_gate.criteria.asked import describe_questions
 from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.criteria.transcript import describe_questions
 from pytest_telemetry_gate.errors import ConfigError, describe, raised_at
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.dossier import Finding, Step

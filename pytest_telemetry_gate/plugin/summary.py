@@ -11,7 +11,7 @@ import pytest
 
 from pytest_telemetry_gate.errors import TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
+from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
 from pytest_telemetry_gate.reports import terminal

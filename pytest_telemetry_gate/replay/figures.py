@@ -34,9 +34,6 @@ __all__ = ["FIGURES", "Measured", "ReplayedCases", "Result", "Undecided"]
 
 _MAX_LISTED = 5  # cases named in a reason; the facts have them all
 _DIGITS = 9  # of a difference of percentages: the last bits of either are noise
-_GOOD = frozenset({Outcome.PASS, Outcome.WARN})
-_UNDECIDED = frozenset({Outcome.INCONCLUSIVE, Outcome.ERROR})
-_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +100,8 @@ def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
     """Judge every case again, and decide about the share of those that passed."""
     check, cases = replayed.check, replayed.cases
     verdicts = [_case_verdict(replayed, case) for case in cases]
-    good = [verdict for verdict in verdicts if verdict.outcome in _GOOD]
-    undecided = [verdict for verdict in verdicts if verdict.outcome in _UNDECIDED]
+    good = [verdict for verdict in verdicts if verdict.outcome.good]
+    undecided = [verdict for verdict in verdicts if verdict.outcome.undecided]
     dossier = decide(check, (len(good) / len(cases),), replayed.evidence)
     dossier = dossier.revise(
         findings=[
@@ -114,7 +111,7 @@ def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
         ],
         facts=[
             MemberFacts(
-                tuple(Member.from_verdict(verdict, counts=verdict.outcome in _GOOD) for verdict in verdicts)
+                tuple(Member.from_verdict(verdict, counts=verdict.outcome.good) for verdict in verdicts)
             )
         ],
     )
@@ -144,9 +141,9 @@ def _decided_anyway(replayed: ReplayedCases, dossier: Dossier, good: int, undeci
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
-    good = [verdict for verdict in verdicts if verdict.outcome in _GOOD]
+    good = [verdict for verdict in verdicts if verdict.outcome.good]
     text = f"{len(good)} of {len(verdicts)} cases passed"
-    others = [verdict for verdict in verdicts if verdict.outcome not in _GOOD]
+    others = [verdict for verdict in verdicts if not verdict.outcome.good]
     if others:
         listed = ", ".join(f"{verdict.criterion} {verdict.outcome}" for verdict in others[:_MAX_LISTED])
         text += f"; not: {listed}{', ...' if len(others) > _MAX_LISTED else ''}"
@@ -186,7 +183,7 @@ def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result
         facts=[OtherFacts("replay", {"cases": [_builtins(name, result) for name, result in results]})],
     )
     if problems and dossier.outcome.keeps_gate_open():
-        _, worst = max(problems, key=lambda named: _RANK[named[1].outcome])
+        _, worst = max(problems, key=lambda named: named[1].outcome.rank)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         dossier = dossier.revise(outcome=worst.outcome, reason=f"{worst.reason}{more}")
     return dossier

@@ -18,7 +18,6 @@ __all__ = ["describe", "describe_evidence", "describe_failure", "describe_figure
 _SAME = 3  # criteria that may have one reason before they are written as one
 _NAMED = 5  # criteria that are named where one reason holds for many
 _SEVERITY = {Level.CRIT: 0, Level.WARN: 1, Level.INFO: 2, None: 3}
-_RANK = {outcome: rank for rank, outcome in enumerate(reversed(Outcome))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class _Lot:
     @property
     def rank(self) -> tuple[int, int]:
         first = self.verdicts[0]
-        return _RANK[first.outcome], min(_SEVERITY[verdict.severity] for verdict in self.verdicts)
+        return -first.outcome.rank, min(_SEVERITY[verdict.severity] for verdict in self.verdicts)
 
     def split(self, first: int) -> tuple[list[Verdict], list[Verdict]]:
         """Return the verdicts to write in full, which all have different reasons, and those to count."""
@@ -105,7 +104,7 @@ def describe_failure(dossiers: Sequence[Dossier]) -> str:
 
 def _headline(verdict: Verdict) -> str:
     content = format_figures(verdict)
-    if verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR} and verdict.limit:
+    if verdict.outcome.undecided and verdict.limit:
         content += f" (limit {verdict.limit})"
     query = f"; query: {verdict.query}" if verdict.query else ""
     return text.one_line(text.strip_passwords(f"{verdict.outcome.upper()} {verdict.name}: {content}{query}"))
@@ -137,8 +136,8 @@ def describe_evidence(dossier: Dossier) -> Iterator[str]:
     """Yield the problems of a case of a replay suite, then its steps; for a criterion the figures say both."""
     if dossier.requirement.kind != CASE:
         return
-    wrong = [finding for finding in dossier.findings if finding.level not in {Outcome.PASS, Outcome.WARN}]
-    for finding in sorted(wrong, key=lambda finding: _RANK[finding.level]):
+    wrong = [finding for finding in dossier.findings if not finding.level.good]
+    for finding in sorted(wrong, key=lambda finding: -finding.level.rank):
         yield f"x {finding.message}"
     for step in dossier.steps:
         yield step.message

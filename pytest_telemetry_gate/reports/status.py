@@ -49,7 +49,7 @@ def report_status(
 def format_figures(verdict: Verdict) -> str:
     """Return the figures of a verdict in few words, ``84.5 ms (<= 90 ms)``; its reason where it has none."""
     unit = verdict.unit
-    if verdict.outcome in {Outcome.PENDING, Outcome.WAIVED, Outcome.INCONCLUSIVE, Outcome.ERROR}:
+    if verdict.outcome.undecided or verdict.outcome in {Outcome.PENDING, Outcome.WAIVED}:
         return text.one_line(text.plain(text.strip_passwords(verdict.reason)))
     parts = []
     if verdict.value is not None:

@@ -17,7 +17,6 @@ __all__ = ["MARKS", "Table", "table"]
 
 MARKS = {Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.WAIVED: "~", Outcome.INCONCLUSIVE: "?"}
 _ASCII_MARKS = {**MARKS, Outcome.FAIL: "*"}
-_LOUD = frozenset({Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.ERROR})
 _GAP = 2
 _TITLE = 21  # columns that a title may ask for before other columns are left out
 _TITLE_LINES = 2
@@ -212,7 +211,7 @@ def _tighten(columns: list[_Column]) -> tuple[list[_Column], str]:
 
 
 def _word(verdict: Verdict) -> str:
-    if verdict.outcome in _LOUD:
+    if not verdict.outcome.keeps_gate_open():
         return str(verdict.outcome).upper()
     informs = verdict.outcome is Outcome.PASS and verdict.level is Level.INFO
     alarms = verdict.outcome is Outcome.WARN and verdict.level is Level.CRIT

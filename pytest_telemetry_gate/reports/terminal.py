@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.outcome import GateOutcome
+from pytest_telemetry_gate.model.gate_outcome import GateOutcome
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.explain import explain
 from pytest_telemetry_gate.reports.failures import list_verdicts

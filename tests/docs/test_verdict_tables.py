@@ -13,7 +13,7 @@ from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events, Rule
-from pytest_telemetry_gate.model.outcome import decide_gate
+from pytest_telemetry_gate.model.gate_outcome import decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.hooks import conclude
 

@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 _GROUP = "Cases"
-_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _NO_FLUSH = (
     "; it may have ended without flushing: a batch processor exports after a while, or when it is shut down"
 )
@@ -51,7 +50,9 @@ class CaseJudgement:
     @property
     def outcome(self) -> Outcome:
         """The outcome of the worst finding."""
-        return max((finding.level for finding in self.findings), key=_RANK.__getitem__, default=Outcome.PASS)
+        return max(
+            (finding.level for finding in self.findings), key=lambda level: level.rank, default=Outcome.PASS
+        )
 
 
 def judge_case(
@@ -71,7 +72,7 @@ def dossier_from(
     suite: ReplaySuite, case: ReplayCase, captured: CapturedCase, judgement: CaseJudgement, **fields: Any
 ) -> Dossier:
     """Return the dossier of a judgement: the worst finding is its reason, with how many more there are."""
-    worst_first = sorted(judgement.findings, key=lambda finding: -_RANK[finding.level])
+    worst_first = sorted(judgement.findings, key=lambda finding: -finding.level.rank)
     warnings = tuple(finding.message for finding in worst_first if finding.level is Outcome.WARN)
     wrong = [finding.message for finding in worst_first if finding.level is not Outcome.WARN]
     first, *more = wrong or warnings or [step.message for step in judgement.steps[1:2]]

@@ -79,7 +79,7 @@ class OtlpDrive(Model):
 
 
 class PythonDrive(Model):
-    """A Python callable, which is given a ``Drive`` with the traceparent and the receiver's address."""
+    """A Python callable, which is given a ``DriveContext`` with the traceparent and the receiver's address."""
 
     call: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:function")
     arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments")

@@ -28,6 +28,16 @@ def test_only_pending_is_not_judged() -> None:
     assert [outcome for outcome in Outcome if not outcome.judged] == [Outcome.PENDING]
 
 
+def test_ranks_rise_from_best_to_worst() -> None:
+    assert [outcome.rank for outcome in Outcome] == list(range(len(Outcome)))
+    assert Outcome.PASS.rank < Outcome.WARN.rank < Outcome.INCONCLUSIVE.rank < Outcome.FAIL.rank
+
+
+def test_an_outcome_that_is_good_is_decided() -> None:
+    assert {outcome for outcome in Outcome if outcome.good} == {Outcome.PASS, Outcome.WARN}
+    assert {outcome for outcome in Outcome if outcome.undecided} == {Outcome.INCONCLUSIVE, Outcome.ERROR}
+
+
 def test_the_wire_is_json_and_comes_back_the_same() -> None:
     wire = VERDICT.to_wire()
     assert Verdict.from_wire(json.loads(json.dumps(wire))) == VERDICT

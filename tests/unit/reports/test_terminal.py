@@ -16,7 +16,7 @@ import sample_verdicts as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
+from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.rows import arrange_suites
 from pytest_telemetry_gate.reports.table import table

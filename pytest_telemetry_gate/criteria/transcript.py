@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
 from pytest_telemetry_gate.model.check import Check
@@ -31,7 +30,7 @@ def _describe(question: Question, answer: Answer) -> Asked:
     start, end = _moments(question)
     lines = _describe_capture(answer) if isinstance(question, CaptureQuestion) else _describe_value(answer)
     return Asked(
-        text=_text_of(question),
+        text=question.text,
         region=question.region,
         start=start,
         end=end,
@@ -40,17 +39,6 @@ def _describe(question: Question, answer: Answer) -> Asked:
         result=tuple(lines),
         warnings=answer.warnings,
     )
-
-
-def _text_of(question: Question) -> str:
-    match question:
-        case Instant() | Range():
-            return question.promql
-        case CaptureQuestion():
-            return f"replay {Path(question.suite).name}::{question.case}[{question.checkpoint}]"
-        case EventsQuestion():
-            return question.kind
-    return "the source itself"
 
 
 def _moments(question: Question) -> tuple[float | None, float | None]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["combine_regions"]
 
-_UNDECIDED = frozenset({Outcome.ERROR, Outcome.INCONCLUSIVE})
-
 
 def combine_regions(check: Check, answers: Answers) -> Dossier:
     """Judge a check in every region and make one verdict of all.
@@ -39,7 +37,7 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
         return check.dossier(Outcome.ERROR, failure)
     dossiers = [check.criterion.judge(check.within(region), answers) for region in check.regions]
     facts = MemberFacts(tuple(Member.from_verdict(dossier.verdict) for dossier in dossiers))
-    undecided = [dossier for dossier in dossiers if dossier.outcome in _UNDECIDED]
+    undecided = [dossier for dossier in dossiers if dossier.outcome.undecided]
     if undecided:
         dossier = _take(check, _worst_verdict(undecided))
     elif check.criterion.combine == "any":
@@ -64,7 +62,7 @@ def _value(dossier: Dossier) -> float:
 
 def _from_best(dossier: Dossier) -> tuple[int, float]:
     margin = dossier.verdict.margin
-    return list(Outcome).index(dossier.outcome), -(math.inf if margin is None else margin)
+    return dossier.outcome.rank, -(math.inf if margin is None else margin)
 
 
 def _take(check: Check, dossier: Dossier) -> Dossier:

@@ -44,7 +44,7 @@ def decide_gate(
     tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
     if not any(verdict.outcome.judged for verdict in verdicts):
         why = f"nothing was judged ({tally})" if verdicts else "nothing was judged"
-        worst = max(worst, Outcome.INCONCLUSIVE, key=list(Outcome).index)
+        worst = max(worst, Outcome.INCONCLUSIVE, key=lambda outcome: outcome.rank)
         return GateOutcome(worst, opens=False, reason=why, strict=strict)
     closed = [outcome for outcome in counts if not outcome.keeps_gate_open(strict=strict)]
     if closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate.model.outcome import GateOutcome, decide_gate
+from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 
 
