@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_telemetry_gate.criteria.coverage import Coverage, coverage_questions, measure_coverage
     from pytest_telemetry_gate.criteria.decide import decide
-    from pytest_telemetry_gate.criteria.evidence import Evidence, Problem, collect_evidence, read_series
+    from pytest_telemetry_gate.criteria.evidence import (
+        Evidence,
+        Problem,
+        Provenance,
+        collect_evidence,
+        read_series,
+    )
     from pytest_telemetry_gate.criteria.judge import judge
     from pytest_telemetry_gate.errors import (
         ConfigError,
@@ -63,6 +69,7 @@ __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows th
     "Evidence",
     "Instant",
     "Problem",
+    "Provenance",
     "Query",
     "Question",
     "Range",
@@ -106,6 +113,7 @@ _HOMES = {
     "criteria.evidence": (
         "Evidence",
         "Problem",
+        "Provenance",
         "collect_evidence",
         "read_series",
     ),

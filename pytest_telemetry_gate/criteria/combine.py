@@ -5,20 +5,21 @@ A region without a decision makes the whole an error or inconclusive, even if an
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.baseline import Reference, is_stated
-from pytest_telemetry_gate.criteria.decide import decide_value
-from pytest_telemetry_gate.criteria.evidence import Evidence
-from pytest_telemetry_gate.model.dossier import Dossier, Step
+from pytest_telemetry_gate.criteria.decide import COMPARISONS, decide_value
+from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
+from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
+from pytest_telemetry_gate.model.verdict import Outcome, worst_verdict
 from pytest_telemetry_gate.support.numbers import format_value
+from pytest_telemetry_gate.support.text import say_region
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
@@ -38,14 +39,17 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
     dossiers = [check.criterion.judge(check.within(region), answers) for region in check.regions]
     facts = MemberFacts(tuple(Member.from_verdict(dossier.verdict) for dossier in dossiers))
     undecided = [dossier for dossier in dossiers if dossier.outcome.undecided]
+    unknown = [dossier for dossier in dossiers if dossier.verdict.value is None]
     if undecided:
         dossier = _take(check, _worst_verdict(undecided))
     elif check.criterion.combine == "any":
         dossier = _take(check, min(dossiers, key=_from_best))
+    elif unknown and check.criterion.combine in {"max", "sum"}:
+        dossier = _without_value(check, _worst_verdict(unknown))
     elif check.criterion.combine == "max":
         dossier = _take(check, max(dossiers, key=_value))
     elif check.criterion.combine == "sum":
-        dossier = _sum(check, [dossier.verdict for dossier in dossiers])
+        dossier = _sum(check, dossiers)
     else:
         dossier = _take(check, _worst_verdict(dossiers))
     return dossier.revise(facts=[facts], steps=[Step("combine", f"{check.criterion.combine} of the regions")])
@@ -68,31 +72,45 @@ def _from_best(dossier: Dossier) -> tuple[int, float]:
 def _take(check: Check, dossier: Dossier) -> Dossier:
     """Return the verdict of one region as that of all."""
     verdict = dossier.verdict
-    named = verdict.reason.startswith("region ")
-    reason = verdict.reason if named else f"region {verdict.region}: {verdict.reason}"
-    return dossier.revise(region=check.region, reason=reason)
+    return dossier.revise(region=check.region, reason=say_region(verdict.region, verdict.reason))
 
 
-def _sum(check: Check, verdicts: Sequence[Verdict]) -> Dossier:
+def _sum(check: Check, dossiers: Sequence[Dossier]) -> Dossier:
+    """Decide about the sum of the values; what a region's evidence says against its value, it says against the sum."""
+    verdicts = [dossier.verdict for dossier in dossiers]
     values = [verdict.value for verdict in verdicts if verdict.value is not None]
     reference = None
     baselines = [verdict.baseline for verdict in verdicts if verdict.baseline is not None]
     if len(baselines) == len(verdicts):
         total = baselines[0] if is_stated(check) else math.fsum(baselines)
         reference = Reference(verdicts[0].baseline_name, total)
-    evidence = Evidence(
-        {
-            "query": verdicts[0].query,
-            "source": ", ".join(dict.fromkeys(verdict.source for verdict in verdicts)),
-            "semantics": verdicts[0].semantics,
-            "link": verdicts[0].link,
-            "digest": hashlib.sha256("".join(verdict.digest for verdict in verdicts).encode()).hexdigest(),
-            "warnings": tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
-            "coverage": min(
-                (verdict.coverage for verdict in verdicts if verdict.coverage is not None), default=None
-            ),
-        }
-    )
-    dossier = decide_value(check, math.fsum(values), evidence, reference)
+    dossier = decide_value(check, math.fsum(values), Evidence(Provenance.of_all(verdicts)), reference)
     parts = ", ".join(f"{verdict.region} {format_value(verdict.value, verdict.unit)}" for verdict in verdicts)
-    return dossier.revise(reason=f"{dossier.verdict.reason}; sum of {parts}")
+    doubts = [doubt for member in dossiers for doubt in _doubts(member)]
+    worst = max((dossier.outcome, *(doubt.level for doubt in doubts)), key=lambda outcome: outcome.rank)
+    told = [doubt.message for doubt in doubts if doubt.level is worst and worst is not Outcome.PASS]
+    reason = "; ".join((dossier.verdict.reason, f"sum of {parts}", *told))
+    return dossier.revise(outcome=worst, reason=reason, findings=doubts)
+
+
+def _without_value(check: Check, dossier: Dossier) -> Dossier:
+    """Return the verdict where the value of a region is missing: that region's, if it does not pass."""
+    taken = _take(check, dossier)
+    if not taken.outcome.keeps_gate_open():
+        return taken
+    reason = f"region {dossier.verdict.region} has no value: {dossier.verdict.reason}"
+    finding = Finding("data.none", Outcome.INCONCLUSIVE, dossier.verdict.region, reason)
+    return taken.revise(outcome=Outcome.INCONCLUSIVE, reason=reason, findings=[finding])
+
+
+def _doubts(dossier: Dossier) -> Iterator[Finding]:
+    """Yield the findings of a region that bear on the sum, which has the region's value as a mere part.
+
+    How that value stands against what is allowed for the sum does not bear on it.
+    """
+    others = [finding for finding in dossier.findings if finding.id not in COMPARISONS]
+    compared = len(others) < len(dossier.findings)
+    for finding in others:
+        if finding.level is not Outcome.FAIL if compared else finding.level.rank <= dossier.outcome.rank:
+            message = say_region(dossier.verdict.region, finding.message)
+            yield dataclasses.replace(finding, message=message)

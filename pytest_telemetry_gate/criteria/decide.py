@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.facts import SeriesFacts
-from pytest_telemetry_gate.model.verdict import Level, Outcome
+from pytest_telemetry_gate.model.verdict import Level, Outcome, say_inside
 from pytest_telemetry_gate.support.numbers import format_change, format_distinct, format_value
 from pytest_telemetry_gate.support.units import convert
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.terms import Levels, Terms
 
-__all__ = ["compute_variance", "decide", "decide_value", "find_level"]
+__all__ = ["COMPARISONS", "compute_variance", "decide", "decide_value", "find_level"]
 
+COMPARISONS = frozenset({"limit.outside", "tolerance.outside", "floor.outside", "variance.level"})
+"""The ids of the findings that only say how a value stands against what is allowed."""
 _SLACK = 1e-9  # relative: 105 against 100 is exactly at 5 %, whatever the last bit of the division says
 
 
@@ -64,7 +66,7 @@ def decide(
     if problem is not None:
         finding = Finding(problem.id, problem.outcome, terms.id, problem.reason)
         return check.dossier(
-            problem.outcome, problem.reason, findings=[finding], facts=facts, **evidence.fields
+            problem.outcome, problem.reason, findings=[finding], facts=facts, **evidence.provenance.fields()
         )
     shown = [terms.shown(value) for value in values]
     if reference is not None and reference.value is not None:
@@ -83,14 +85,17 @@ def decide_value(
     decision = _decide_by_limit(terms, measured)
     if decision is None:
         decision = _decide_by_tolerance(terms, measured, reference)
-    steps = []
-    if decision.outcome.good and evidence.doubt:
+    steps, findings = [], []
+    if evidence.doubt and decision.outcome.good:
         steps.append(Step("doubt", f"not {decision.outcome}: {evidence.doubt}"))
-        decision = _Decision(Outcome.INCONCLUSIVE, evidence.doubt, "evidence.doubtful")
-    fields: dict[str, Any] = {**evidence.fields, **dataclasses.asdict(measured)}
+        decision = _Decision(Outcome.INCONCLUSIVE, evidence.doubt)
+    if decision.id:
+        findings.append(Finding(decision.id, decision.outcome, terms.id, decision.reason))
+    if evidence.doubt:
+        findings.append(Finding("evidence.doubtful", Outcome.INCONCLUSIVE, terms.id, evidence.doubt))
+    fields: dict[str, Any] = {**evidence.provenance.fields(), **dataclasses.asdict(measured)}
     if reference is not None and measured.baseline is not None:
         fields["baseline_name"] = reference.name
-    findings = [Finding(decision.id, decision.outcome, terms.id, decision.reason)] if decision.id else []
     return check.dossier(
         decision.outcome,
         decision.reason,
@@ -204,7 +209,7 @@ def _decide_by_limit(terms: Terms, measured: _Measured) -> _Decision | None:
 def _decide_by_tolerance(terms: Terms, measured: _Measured, reference: Reference | None) -> _Decision:
     """Decide about a value that the limit lets through, by the tolerance where there is one, and by the level."""
     unit, limit, tolerance = terms.shown_unit, terms.limit, terms.tolerance
-    clauses = [] if limit is None else [f"{format_value(measured.value, unit)} is inside {limit.shown()}"]
+    clauses = [] if limit is None else [say_inside(format_value(measured.value, unit), limit.shown())]
     if tolerance is not None:
         if reference is None:
             return _Decision(Outcome.INCONCLUSIVE, "a tolerance without a baseline", "baseline.missing")

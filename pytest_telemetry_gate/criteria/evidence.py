@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_telemetry_gate.criteria.coverage import Coverage
-from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.promql import Scalar, Vector
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_percent
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answer
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["Evidence", "Problem", "collect_evidence", "read_series"]
+__all__ = ["Evidence", "Problem", "Provenance", "collect_evidence", "read_series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,53 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a value came from: the fields of a verdict with these names, and no others.
+
+    ``coverage`` is the share of the window that holds data, from 0 to 1.
+    """
+
+    query: str = ""
+    source: str = ""
+    semantics: str = ""
+    link: str = ""
+    digest: str = ""
+    warnings: tuple[str, ...] = ()
+    coverage: float | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields by name, for ``Check.dossier()``."""
+        return {name: getattr(self, name) for name in _NAMES}
+
+    @classmethod
+    def of_all(cls, verdicts: Sequence[Verdict]) -> Provenance:
+        """Return where a value came from that is made of the values of several verdicts, of which there is one.
+
+        Query, profile and link are those of the first; the coverage is the lowest.
+        """
+        first = cls(**{name: getattr(verdicts[0], name) for name in _NAMES})
+        shares = [verdict.coverage for verdict in verdicts if verdict.coverage is not None]
+        return dataclasses.replace(
+            first,
+            source=", ".join(dict.fromkeys(verdict.source for verdict in verdicts)),
+            digest=hashlib.sha256("".join(verdict.digest for verdict in verdicts).encode()).hexdigest(),
+            warnings=tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
+            coverage=min(shares, default=None),
+        )
+
+
+_NAMES = tuple(attribute.name for attribute in dataclasses.fields(Provenance))
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """The fields of a verdict that say where its value came from.
+    """Where a value came from, and every reason to distrust it.
 
     ``problem`` stands in the way of any decision; ``doubt`` only in the way of a good one: a limit that is
     broken on incomplete data is broken all the same.
     """
 
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     problem: Problem | None = None
     doubt: str = ""
 
@@ -47,16 +88,16 @@ def collect_evidence(
     check: Check, answer: Answer, *, query: str, coverage: Coverage | None = None, doubt: str = ""
 ) -> Evidence:
     """Return the evidence of one answer, judged for errors, partial answers, absence and coverage."""
-    fields = {
-        "query": query,
-        "source": _source(answer),
-        "semantics": answer.semantics,
-        "link": answer.link,
-        "digest": answer.digest,
-        "warnings": answer.warnings,
-        "coverage": None if coverage is None else coverage.share,
-    }
-    return Evidence(fields, _problem(check, answer, query, coverage), doubt)
+    provenance = Provenance(
+        query=query,
+        source=_source(answer),
+        semantics=answer.semantics,
+        link=answer.link,
+        digest=answer.digest,
+        warnings=answer.warnings,
+        coverage=None if coverage is None else coverage.share,
+    )
+    return Evidence(provenance, _problem(check, answer, query, coverage), doubt)
 
 
 def read_series(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:

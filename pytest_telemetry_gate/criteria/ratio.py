@@ -1,7 +1,7 @@
 """``ratio:`` - the share of other checks that have one of the wanted verdicts.
 
-The other checks are judged again from their own answers, never read from other items, so that selection, order
-and worker processes cannot change the share; the denominator is every check that the suite has at the checkpoint.
+The denominator is every check that the suite has at the checkpoint. One that is undecided, and could change the
+decision, leaves the share undecided.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
-from pytest_telemetry_gate.criteria.judge import judge
-from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.criteria.derived import DerivedCriterion, decide_share
+from pytest_telemetry_gate.criteria.evidence import Evidence, Problem, Provenance
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
@@ -24,7 +23,6 @@ from pytest_telemetry_gate.support.suggestions import suggest
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
-    from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Ratio"]
@@ -41,7 +39,7 @@ class RatioOf(Model):
     )
 
 
-class Ratio(Criterion):
+class Ratio(DerivedCriterion):
     """The share of the checks of some groups that have one of the wanted verdicts at the same checkpoint."""
 
     key: ClassVar[str] = "ratio"
@@ -58,11 +56,6 @@ class Ratio(Criterion):
             elif any(isinstance(criterion, Ratio) for criterion in suite.groups[group]):
                 yield "ratio", f"group {group!r} holds a ratio: a ratio of ratios has no fixed denominator"
 
-    def questions(self, check: Check) -> Iterable[Question]:
-        """Yield all questions of the other checks."""
-        for member in self.members(check):
-            yield from member.questions()
-
     def members(self, check: Check) -> list[Check]:
         """Return the checks that make the denominator."""
         return [
@@ -74,18 +67,17 @@ class Ratio(Criterion):
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Judge every member again and decide about the share of the wanted verdicts."""
-        members = [
-            Member.from_verdict(verdict, counts=verdict.outcome in self.ratio.verdict)
-            for verdict in (judge(member, answers).verdict for member in self.members(check))
-        ]
-        if not members:
+        verdicts = self.judge_members(check, answers)
+        if not verdicts:
             reason = "no check of these groups applies at this checkpoint"
             return decide(check, (), Evidence(problem=Problem(Outcome.INCONCLUSIVE, reason, "members.none")))
-        others = [member for member in members if not member.counts]
-        good = len(members) - len(others)
-        dossier = decide(check, (good / len(members),), Evidence({"source": "suite"}))
-        text = f"{good} of {len(members)} checks"
+        wanted = self.ratio.verdict
+        others = [verdict for verdict in verdicts if verdict.outcome not in wanted]
+        text = f"{len(verdicts) - len(others)} of {len(verdicts)} checks"
         if others:
-            named = ", ".join(f"{member.criterion} {member.outcome}" for member in others[:_MAX_LISTED])
+            named = ", ".join(f"{verdict.criterion} {verdict.outcome}" for verdict in others[:_MAX_LISTED])
             text += f"; not: {named}{', ...' if len(others) > _MAX_LISTED else ''}"
-        return dossier.revise(reason=f"{dossier.verdict.reason}; {text}", facts=[MemberFacts(tuple(members))])
+        evidence = Evidence(Provenance(source="suite"))
+        members = (Member.from_verdict(verdict, counts=verdict.outcome in wanted) for verdict in verdicts)
+        dossier = decide_share(check, verdicts, wanted, evidence, text)
+        return dossier.revise(facts=[MemberFacts(tuple(members))])

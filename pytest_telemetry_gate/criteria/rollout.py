@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.support.durations import format_time
@@ -37,6 +37,6 @@ class RolloutDuration(Criterion):
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the length of the rollout."""
         rollout = check.suite.rollout
-        dossier = decide(check, (rollout.end - rollout.start,), Evidence({"source": "suite"}))
+        dossier = decide(check, (rollout.end - rollout.start,), Evidence(Provenance(source="suite")))
         span = f"{format_time(rollout.start)} to {format_time(rollout.end)}, {len(rollout.steps)} steps"
         return dossier.revise(reason=f"{dossier.verdict.reason}; {span}")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import Evidence
-from pytest_telemetry_gate.criteria.judge import judge
-from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.criteria.derived import DerivedCriterion
+from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
@@ -21,7 +20,6 @@ from pytest_telemetry_gate.support.suggestions import suggest
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
-    from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Spread"]
@@ -33,7 +31,7 @@ class SpreadOf(Model):
     of: str = Field(description="the criterion whose variance is compared")
 
 
-class Spread(Criterion):
+class Spread(DerivedCriterion):
     """The largest less the smallest variance of a criterion over all regions, in percentage points."""
 
     key: ClassVar[str] = "spread"
@@ -45,22 +43,12 @@ class Spread(Criterion):
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield a problem if the criterion does not exist or is judged over all regions itself."""
         yield from super().problems(suite)
-        others = {
-            criterion.id: criterion
-            for criteria in suite.groups.values()
-            for criterion in criteria
-            if criterion is not self
-        }
+        others = self.others(suite)
         other = others.get(self.spread.of)
         if other is None:
             yield "spread", f"unknown criterion {self.spread.of!r}{suggest(self.spread.of, others)}"
         elif other.over_regions:
             yield "spread", f"criterion {other.id!r} is judged over all regions at once, so it has no spread"
-
-    def questions(self, check: Check) -> Iterable[Question]:
-        """Yield all questions of the criterion in every region."""
-        for member in self.members(check):
-            yield from member.questions()
 
     def members(self, check: Check) -> list[Check]:
         """Return the criterion's check in every region."""
@@ -68,23 +56,20 @@ class Spread(Criterion):
         return [check.within(region).sibling(group, criterion) for region in check.regions]
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
-        """Decide about the difference; a region without a variance leaves it open, and one region has no spread."""
-        members = [Member.from_verdict(judge(member, answers).verdict) for member in self.members(check)]
-        facts = [MemberFacts(tuple(members))]
-        blank = next((member for member in members if member.variance is None), None)
-        if blank is not None:
-            outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
-            reason = f"no variance of {self.spread.of} in region {blank.region}: {blank.reason}"
-            finding = Finding("spread.no_variance", outcome, blank.region, reason)
-            return check.dossier(outcome, reason, findings=[finding], facts=facts)
-        variances = {member.region: member.variance for member in members if member.variance is not None}
+        """Decide about the difference; a region without a variance, or undecided, leaves it open, and one region has no spread."""
+        verdicts = self.judge_members(check, answers)
+        facts = [MemberFacts(tuple(Member.from_verdict(verdict) for verdict in verdicts))]
+        unusable = self.find_unusable(verdicts, "region")
+        if unusable is not None:
+            return check.dossier(unusable.level, unusable.message, findings=[unusable], facts=facts)
+        variances = {verdict.region: verdict.variance for verdict in verdicts if verdict.variance is not None}
         if len(variances) < 2:
             reason = "a spread needs at least two regions"
             finding = Finding("spread.one_region", Outcome.INCONCLUSIVE, check.criterion.id, reason)
             return check.dossier(Outcome.INCONCLUSIVE, reason, findings=[finding], facts=facts)
         value = max(variances.values()) - min(variances.values())
-        dossier = decide(check, (value,), Evidence({"source": "suite"}))
-        unit = members[0].variance_unit
+        dossier = decide(check, (value,), Evidence(Provenance(source="suite")))
+        unit = verdicts[0].variance_unit
         parts = ", ".join(
             f"{region} {format_change(variance, unit)}" for region, variance in variances.items()
         )

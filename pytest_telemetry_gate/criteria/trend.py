@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from pytest_telemetry_gate.criteria.judge import judge
-from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.criteria.derived import DerivedCriterion
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.facts import ForecastFacts, TrendFacts, TrendPoint
 from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
@@ -26,7 +25,6 @@ from pytest_telemetry_gate.support.suggestions import suggest
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
-    from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Trend"]
@@ -51,7 +49,7 @@ class Forecast(Model):
     expect: LimitField = Field(description="the limit on the forecast variance")
 
 
-class Trend(Criterion):
+class Trend(DerivedCriterion):
     """The slope of a criterion's variance over the checkpoints so far, with a forecast."""
 
     key: ClassVar[str] = "trend"
@@ -71,12 +69,7 @@ class Trend(Criterion):
                 yield key, f"a trend has no `{key}`: its limit is that of the forecast"
         if self.forecast is not None:
             yield from self._forecast_problems(suite, self.forecast)
-        ids = [
-            criterion.id
-            for criteria in suite.groups.values()
-            for criterion in criteria
-            if criterion is not self
-        ]
+        ids = self.others(suite)
         if self.trend.of not in ids:
             yield "trend", f"unknown criterion {self.trend.of!r}{suggest(self.trend.of, ids)}"
 
@@ -86,11 +79,6 @@ class Trend(Criterion):
         last = max(point.at for point in suite.points if suite.applies(self, point))
         if suite.rollout.start + forecast.at <= last:
             yield "forecast", f"{_hours(forecast.at)} is not after the checkpoint that it is forecast from"
-
-    def questions(self, check: Check) -> Iterable[Question]:
-        """Yield all questions of the followed criterion at every checkpoint so far."""
-        for member in self.members(check):
-            yield from member.questions()
 
     def members(self, check: Check) -> list[Check]:
         """Return the followed criterion's checks up to this checkpoint."""
@@ -104,10 +92,10 @@ class Trend(Criterion):
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Fail on a slope that surely goes the wrong way or a forecast outside its limit.
 
-        Inconclusive with fewer than three points, a point without a variance, or a forecast whose interval
+        Inconclusive with fewer than three points, a point without a variance or undecided, or a forecast whose interval
         reaches over the limit.
         """
-        verdicts = [judge(member, answers).verdict for member in self.members(check)]
+        verdicts = self.judge_members(check, answers)
         unit = verdicts[-1].variance_unit if verdicts else "%"
         points = tuple(
             TrendPoint(verdict.checkpoint, verdict.time or 0.0, verdict.variance)
@@ -115,14 +103,14 @@ class Trend(Criterion):
             if verdict.variance is not None
         )
         facts = TrendFacts(points, unit=unit)
-        blank = next((verdict for verdict in verdicts if verdict.variance is None), None)
-        if blank is not None:
-            outcome = Outcome.ERROR if blank.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
-            reason = f"no variance of {self.trend.of} at {blank.checkpoint}: {blank.reason}"
-            return self._undecided(check, "trend.no_variance", outcome, reason, facts)
+        unusable = self.find_unusable(verdicts, "checkpoint")
+        if unusable is not None:
+            unusable = dataclasses.replace(unusable, where=self.trend.of)
+            return check.dossier(unusable.level, unusable.message, findings=[unusable], facts=[facts])
         if len(points) < _MIN_POINTS:
             reason = f"{len(points)} points of {self.trend.of}: a trend needs {_MIN_POINTS}"
-            return self._undecided(check, "trend.few_points", Outcome.INCONCLUSIVE, reason, facts)
+            finding = Finding("trend.few_points", Outcome.INCONCLUSIVE, self.trend.of, reason)
+            return check.dossier(finding.level, reason, findings=[finding], facts=[facts])
         line = fit([point.time for point in points], [point.variance for point in points])
         facts = dataclasses.replace(
             facts, slope=line.slope, slope_half=line.slope_half, forecast=self._predict(check, line)
@@ -131,12 +119,6 @@ class Trend(Criterion):
         if self.forecast is None or facts.forecast is None:
             return dossier
         return self._judge_forecast(dossier, self.forecast, facts.forecast, facts.unit)
-
-    def _undecided(
-        self, check: Check, name: str, outcome: Outcome, reason: str, facts: TrendFacts
-    ) -> Dossier:
-        finding = Finding(name, outcome, self.trend.of, reason)
-        return check.dossier(outcome, reason, findings=[finding], facts=[facts])
 
     def _slope(self, check: Check, line: Line, facts: TrendFacts) -> Dossier:
         """Decide about the slope alone."""

@@ -18,6 +18,7 @@ from pytest_telemetry_gate.model.fields import (
     ShareField,
     TimeField,
 )
+from pytest_telemetry_gate.model.verdict import join_limits
 from pytest_telemetry_gate.support.units import Limit, convert, dimension
 
 __all__ = ["Baseline", "BaselineEntry", "BaselineFile", "Levels", "Terms"]
@@ -160,10 +161,9 @@ class Terms(Model):
     @property
     def limit_text(self) -> str:
         """The limit and the tolerance for people."""
-        parts = [] if self.limit is None else [self.limit.shown()]
-        if self.tolerance is not None:
-            parts.append(f"within ±{self.tolerance * 100:g} {self.variance_unit}")
-        return ", ".join(parts)
+        limit = "" if self.limit is None else self.limit.shown()
+        tolerance = None if self.tolerance is None else self.tolerance * 100
+        return join_limits(limit, tolerance, self.variance_unit)
 
     @property
     def variance_unit(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_telemetry_gate.model.wire import from_wire, to_wire
 
-__all__ = ["Level", "Outcome", "Verdict", "worst_outcome", "worst_verdict"]
+__all__ = ["Level", "Outcome", "Verdict", "join_limits", "say_inside", "worst_outcome", "worst_verdict"]
 
 
 class Outcome(StrEnum):
@@ -115,6 +115,21 @@ class Verdict:
         place = "-".join(part for part in (self.region, self.checkpoint) if part)
         return f"{self.criterion}[{place}]" if place else self.criterion
 
+    @property
+    def value_limit(self) -> str:
+        """The limit on the value, ``<= 90 ms`` of ``<= 90 ms, within ±5 %``."""
+        if self.tolerance is None:
+            return self.limit
+        within = _say_tolerance(self.tolerance, self.variance_unit)
+        return self.limit.removesuffix(within).removesuffix(_LIMITS)
+
+    @property
+    def reason_repeats_figures(self) -> bool:
+        """Whether the reason says no more than that the value is inside the limit, which the verdict has as data."""
+        return (
+            self.value is not None and bool(self.limit) and self.reason.endswith(say_inside("", self.limit))
+        )
+
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON and test reports of another process can carry."""
         return dict(to_wire(self))
@@ -123,6 +138,24 @@ class Verdict:
     def from_wire(cls, wire: Mapping[str, Any]) -> Verdict:
         """Rebuild a verdict from ``to_wire()``, ignoring keys it does not know; raises TypeError or ValueError."""
         return from_wire(cls, wire)
+
+
+_LIMITS = ", "  # between the limit on the value and the one on the variance
+
+
+def join_limits(limit: str, tolerance: float | None, variance_unit: str) -> str:
+    """Return the ``limit`` of a verdict: the limit on the value and, in ``variance_unit``, the one on the variance."""
+    within = "" if tolerance is None else _say_tolerance(tolerance, variance_unit)
+    return _LIMITS.join(filter(None, (limit, within)))
+
+
+def _say_tolerance(tolerance: float, variance_unit: str) -> str:
+    return f"within ±{tolerance:g} {variance_unit}"
+
+
+def say_inside(value: str, limit: str) -> str:
+    """Return the reason of a value that keeps its limit, both written for people."""
+    return f"{value} is inside {limit}"
 
 
 def worst_outcome(verdicts: Iterable[Verdict]) -> Outcome | None:

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.criteria.derived import decide_share
+from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.answers import Capture
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.facts import Member, MemberFacts, OtherFacts
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
 from pytest_telemetry_gate.replay.judge.cases import judge_case, undecided_case
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "Measured", "ReplayedCases", "Result", "Undecided"]
 
 _MAX_LISTED = 5  # cases named in a reason; the facts have them all
+_GOOD = tuple(outcome for outcome in Outcome if outcome.good)
 _DIGITS = 9  # of a difference of percentages: the last bits of either are noise
 
 
@@ -93,17 +95,15 @@ class ReplayedCases:
         answers = [self.answers[question] for question in self.questions.values()]
         sources = dict.fromkeys(answer.source for answer in answers if answer.source)
         digest = hashlib.sha256("".join(answer.digest for answer in answers).encode()).hexdigest()
-        return Evidence({"source": ", ".join(sources), "digest": digest})
+        return Evidence(Provenance(source=", ".join(sources), digest=digest))
 
 
 def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
     """Judge every case again, and decide about the share of those that passed."""
     check, cases = replayed.check, replayed.cases
     verdicts = [_case_verdict(replayed, case) for case in cases]
-    good = [verdict for verdict in verdicts if verdict.outcome.good]
-    undecided = [verdict for verdict in verdicts if verdict.outcome.undecided]
-    dossier = decide(check, (len(good) / len(cases),), replayed.evidence)
-    dossier = dossier.revise(
+    dossier = decide_share(check, verdicts, _GOOD, replayed.evidence, _summary(verdicts))
+    return dossier.revise(
         findings=[
             find("replay.case", f"case {name}", f"case {name}: {verdict.reason}", level=verdict.outcome)
             for verdict in verdicts
@@ -111,15 +111,10 @@ def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
         ],
         facts=[
             MemberFacts(
-                tuple(Member.from_verdict(verdict, counts=verdict.outcome.good) for verdict in verdicts)
+                tuple(Member.from_verdict(verdict, counts=verdict.outcome in _GOOD) for verdict in verdicts)
             )
         ],
     )
-    summary = _summary(verdicts)
-    if undecided and not _decided_anyway(replayed, dossier, len(good), len(undecided)):
-        reason = f"{summary}; {undecided[0].criterion}: {undecided[0].reason}"
-        return dossier.revise(outcome=worst_outcome(undecided) or dossier.outcome, reason=reason)
-    return dossier.revise(reason=f"{dossier.verdict.reason}; {summary}")
 
 
 def _case_verdict(replayed: ReplayedCases, case: ReplayCase) -> Verdict:
@@ -127,17 +122,6 @@ def _case_verdict(replayed: ReplayedCases, case: ReplayCase) -> Verdict:
     if isinstance(captured, Undecided):
         return undecided_case(replayed.suite, case, captured.outcome, captured.reason).verdict
     return judge_case(replayed.suite, case, captured).verdict
-
-
-def _decided_anyway(replayed: ReplayedCases, dossier: Dossier, good: int, undecided: int) -> bool:
-    """Tell whether the limit decides the same when all undecided cases pass."""
-    terms, value = replayed.check.criterion, dossier.verdict.value
-    if undecided == len(replayed.cases):
-        return False
-    if terms.limit is None or value is None:
-        return True
-    hopeful = terms.shown((good + undecided) / len(replayed.cases))
-    return terms.limit.holds(value) == terms.limit.holds(hopeful)
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
@@ -174,7 +158,9 @@ def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result
         reason = "; ".join(filter(None, (dossier.verdict.reason, largest.origin)))
         dossier = dossier.revise(reason=reason)
     else:
-        dossier = check.dossier(Outcome.PASS, "", **replayed.evidence.fields)
+        dossier = check.dossier(
+            Outcome.INCONCLUSIVE, "nothing was measured", **replayed.evidence.provenance.fields()
+        )
     dossier = dossier.revise(
         findings=[
             find("replay.undecided", f"case {name}", problem.reason, level=problem.outcome)
@@ -182,7 +168,7 @@ def _decide_results(replayed: ReplayedCases, results: Sequence[tuple[str, Result
         ],
         facts=[OtherFacts("replay", {"cases": [_builtins(name, result) for name, result in results]})],
     )
-    if problems and dossier.outcome.keeps_gate_open():
+    if problems and (not values or dossier.outcome.keeps_gate_open()):
         _, worst = max(problems, key=lambda named: named[1].outcome.rank)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         dossier = dossier.revise(outcome=worst.outcome, reason=f"{worst.reason}{more}")

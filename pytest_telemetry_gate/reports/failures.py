@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_telemetry_gate.model.dossier import CASE, Dossier
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_verdict
-from pytest_telemetry_gate.reports.rows import format_ranges, sort_verdicts, value_limit
+from pytest_telemetry_gate.reports.rows import format_ranges, sort_verdicts
 from pytest_telemetry_gate.reports.status import format_figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
@@ -149,8 +149,8 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
         "" if verdict.time is None else f"at {format_time(verdict.time)}",
         ""
         if verdict.value is None
-        else f"value {format_against(verdict.value, value_limit(verdict), verdict.unit)}",
-        f"limit {value_limit(verdict)}" if value_limit(verdict) else "",
+        else f"value {format_against(verdict.value, verdict.value_limit, verdict.unit)}",
+        f"limit {verdict.value_limit}" if verdict.value_limit else "",
         "" if verdict.margin is None else f"margin {format_value(verdict.margin, _unit_of_margin(verdict))}",
         "" if verdict.level is None else f"level {verdict.level}",
         "" if verdict.coverage is None else f"coverage {format_percent(verdict.coverage)}",
@@ -174,7 +174,7 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
 
 
 def _unit_of_margin(verdict: Verdict) -> str:
-    return verdict.unit if value_limit(verdict) else verdict.variance_unit
+    return verdict.unit if verdict.value_limit else verdict.variance_unit
 
 
 def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:

@@ -82,11 +82,7 @@ class Stated:
                 stated["group"] = _safe(group)
         if verdict.outcome is Outcome.PASS:
             stated.update(title=_safe(verdict.title), where=_where(verdict))
-            if (
-                verdict.limit
-                and verdict.reason.endswith(f" is inside {verdict.limit}")
-                and verdict.value is not None
-            ):
+            if verdict.reason_repeats_figures:
                 stated["reason"] = _safe(verdict.reason)
         return stated
 

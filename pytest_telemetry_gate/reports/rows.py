@@ -19,7 +19,6 @@ __all__ = [
     "list_checkpoints",
     "name_series",
     "sort_verdicts",
-    "value_limit",
 ]
 
 _CODE = re.compile(r"`([^`]*)`")
@@ -60,7 +59,7 @@ class Row:
     @property
     def by_tolerance(self) -> bool:
         """Whether only the variance is limited, so that it is the figure to show at each checkpoint."""
-        return self.last.tolerance is not None and not value_limit(self.last)
+        return self.last.tolerance is not None and not self.last.value_limit
 
     @property
     def unnamed(self) -> tuple[Verdict, ...]:
@@ -122,11 +121,6 @@ def _arrange_groups(verdicts: Iterable[Verdict]) -> Iterator[tuple[str, tuple[Ro
         rows.setdefault((verdict.criterion, verdict.region), []).append(verdict)
     for group, rows in groups.items():
         yield group, tuple(Row(tuple(sorted(row, key=_place))) for row in rows.values())
-
-
-def value_limit(verdict: Verdict) -> str:
-    """Return the limit on the value, less the tolerance that stands in the same text: ``<= 90 ms, within ±5 %``."""
-    return verdict.limit.partition("within ±")[0].rstrip(", ")
 
 
 def list_checkpoints(rows: Iterable[Row]) -> list[str]:

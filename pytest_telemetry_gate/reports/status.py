@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
-from pytest_telemetry_gate.reports.rows import value_limit
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_against, format_change
 
@@ -53,7 +52,7 @@ def format_figures(verdict: Verdict) -> str:
         return text.one_line(text.plain(text.strip_passwords(verdict.reason)))
     parts = []
     if verdict.value is not None:
-        limit = value_limit(verdict)
+        limit = verdict.value_limit
         parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import tabulate
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.reports.rows import Row, list_checkpoints, name_series, value_limit
+from pytest_telemetry_gate.reports.rows import Row, list_checkpoints, name_series
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
 
@@ -175,7 +175,7 @@ class _Sheet:
 
     def _target(self, row: Row) -> str:
         last = row.last
-        limit = format_compact_limit(value_limit(last))
+        limit = format_compact_limit(last.value_limit)
         if limit and last.unit and last.unit not in limit:
             limit += f" {last.unit}"
         if self.unicode:
@@ -229,7 +229,7 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
     return (
         None
         if verdict.value is None
-        else _match_decimals(format_compact(verdict.value, value_limit(verdict)), row)
+        else _match_decimals(format_compact(verdict.value, verdict.value_limit), row)
     )
 
 
@@ -243,7 +243,7 @@ def _match_decimals(figure: str, row: Row) -> str:
     if figure == "0" or not _WHOLE.fullmatch(figure):
         return figure
     others = [
-        format_compact(verdict.value, value_limit(verdict))
+        format_compact(verdict.value, verdict.value_limit)
         for verdict in row.verdicts
         if verdict.named and verdict.value is not None
     ]

@@ -17,6 +17,7 @@ from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
 from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
 from pytest_telemetry_gate.support.durations import parse_time
+from pytest_telemetry_gate.support.text import name_region
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
@@ -31,7 +32,7 @@ class Alertmanager(EventSource):
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
         http = HttpSettings.from_settings(settings)
-        self._where = f"region {settings.name}: " if settings.name else ""
+        self._where = name_region(settings.name)
         self._url = http.url
         self._transport = Transport(http, settings.deadline, settings.secrets)
         self._history = history

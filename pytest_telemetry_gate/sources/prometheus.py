@@ -34,6 +34,7 @@ from pytest_telemetry_gate.sources.prometheus_json import (
     sample_times,
 )
 from pytest_telemetry_gate.support.durations import parse_duration
+from pytest_telemetry_gate.support.text import name_region
 from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class PrometheusSource(LiveSource):
 
     def __init__(self, settings: RegionSettings) -> None:
         http = HttpSettings.from_settings(settings, _OWN_KEYS)
-        self._where = f"region {settings.name}: " if settings.name else ""
+        self._where = name_region(settings.name)
         self._url = http.url
         self._transport = Transport(
             http, settings.deadline, settings.secrets, connections=settings.concurrency

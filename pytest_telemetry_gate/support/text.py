@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clip", "escape_for_xml", "graphemes", "one_line", "plain", "strip_passwords", "width_of", "wrap"]
+__all__ = [
+    "clip",
+    "escape_for_xml",
+    "graphemes",
+    "name_region",
+    "one_line",
+    "plain",
+    "say_region",
+    "strip_passwords",
+    "width_of",
+    "wrap",
+]
 
 _BLANK = re.compile(r"[ \t\r\n]+")
 # XML 1.0, production 2 (Char), less the carriage return, which a parser would turn into a line feed
@@ -28,6 +39,17 @@ def plain(text: str, *, unicode: bool = True) -> str:
 def escape_for_xml(text: str) -> str:
     r"""Return the text with every character that XML 1.0 forbids as a visible escape, ``\x00`` or ``\ufffe``."""
     return _NOT_XML.sub(lambda match: _escape(match[0]), text)
+
+
+def name_region(region: str) -> str:
+    """Return how a message begins that is about a region; nothing where the region has no name."""
+    return f"region {region}: " if region else ""
+
+
+def say_region(region: str, message: str) -> str:
+    """Return a message that begins with the region that it is about, once."""
+    beginning = name_region(region)
+    return message if message.startswith(beginning) else beginning + message
 
 
 def one_line(text: str) -> str:

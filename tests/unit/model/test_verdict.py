@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_outcome
+from pytest_telemetry_gate.model.verdict import (
+    Level,
+    Outcome,
+    Verdict,
+    join_limits,
+    say_inside,
+    worst_outcome,
+)
 
 VERDICT = Verdict(
     suite="s", group="g", criterion="c", title="t", region="eu", checkpoint="24h", outcome=Outcome.WARN, reason="r",
@@ -36,6 +43,24 @@ def test_ranks_rise_from_best_to_worst() -> None:
 def test_an_outcome_that_is_good_is_decided() -> None:
     assert {outcome for outcome in Outcome if outcome.good} == {Outcome.PASS, Outcome.WARN}
     assert {outcome for outcome in Outcome if outcome.undecided} == {Outcome.INCONCLUSIVE, Outcome.ERROR}
+
+
+@pytest.mark.parametrize("limit", ["", "<= 90 ms", "60 .. 90", "within ±1 m"])
+@pytest.mark.parametrize("tolerance", [None, 5.0, 0.1 * 3 * 100])
+def test_the_limit_on_the_value_is_what_is_left_without_the_tolerance(
+    limit: str, tolerance: float | None
+) -> None:
+    text = join_limits(limit, tolerance, "pp")
+    assert replace(VERDICT, limit=text, tolerance=tolerance, variance_unit="pp").value_limit == limit
+
+
+def test_a_reason_repeats_the_figures_only_where_it_says_nothing_else() -> None:
+    verdict = replace(VERDICT, reason=say_inside("84.5 ms", "<= 90 ms"))
+    assert verdict.reason == "84.5 ms is inside <= 90 ms"
+    assert verdict.reason_repeats_figures
+    assert not replace(verdict, reason=f"{verdict.reason}; more").reason_repeats_figures
+    assert not replace(verdict, value=None).reason_repeats_figures
+    assert not replace(verdict, limit="").reason_repeats_figures
 
 
 def test_the_wire_is_json_and_comes_back_the_same() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from gates import MemoryGate
@@ -17,6 +17,7 @@ from pytest_telemetry_gate.model.facts import MemberFacts, OtherFacts
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
+from pytest_telemetry_gate.replay.figures import FIGURES, ReplayedCases
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
@@ -139,3 +140,11 @@ def test_a_lag_keeps_every_case(tmp_path: Path) -> None:
     assert isinstance(facts, OtherFacts)
     assert [one["value"] for one in facts.content["cases"]] == [0.75 + number for number in NUMBERS]
     assert Dossier.from_wire(json.loads(json.dumps(dossier.to_wire()))) == dossier
+
+
+@pytest.mark.parametrize("of", ["payload", "lag"])
+def test_a_figure_of_no_case_opens_nothing(tmp_path: Path, of: str) -> None:
+    (check,) = MemoryGate(tmp_path).checks('- {id: cpu, query: cpu, expect: "< 75"}')
+    nothing = ReplayedCases(check, Answers(check.time, {}, {}), cast("ReplaySuite", None), (), {})
+    verdict = FIGURES[of](nothing).verdict
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, "nothing was measured")

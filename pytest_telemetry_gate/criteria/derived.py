@@ -1,0 +1,116 @@
+"""Criteria that follow from other checks: those are judged again, and one that is undecided decides nothing.
+
+The other checks are judged from their own answers, never read from other items, so that selection, order and worker
+processes cannot change what follows from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.criteria.decide import decide
+from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.suite import Suite
+
+__all__ = ["DerivedCriterion", "decide_share"]
+
+
+class DerivedCriterion(Criterion):
+    """A criterion about the verdicts of other checks, its members."""
+
+    def members(self, check: Check) -> list[Check]:
+        """Return the checks that it follows from."""
+        raise TypeError(type(self))
+
+    def questions(self, check: Check) -> Iterable[Question]:
+        """Yield all questions of the members."""
+        for member in self.members(check):
+            yield from member.questions()
+
+    def judge_members(self, check: Check, answers: Answers) -> list[Verdict]:
+        """Judge every member again."""
+        return [judge(member, answers).verdict for member in self.members(check)]
+
+    def others(self, suite: Suite) -> dict[str, Criterion]:
+        """Return all other criteria of the suite by their ids."""
+        return {
+            criterion.id: criterion
+            for criteria in suite.groups.values()
+            for criterion in criteria
+            if criterion is not self
+        }
+
+    def find_unusable(self, verdicts: Sequence[Verdict], place: str) -> Finding | None:
+        """Return why the variances of the members cannot be used: one has none, or is undecided.
+
+        ``place`` is the field of a verdict in which the members differ: ``region`` or ``checkpoint``.
+        """
+        for verdict in verdicts:
+            if verdict.variance is not None and not verdict.outcome.undecided:
+                continue
+            outcome = Outcome.ERROR if verdict.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
+            where = getattr(verdict, place)
+            at = f"in region {where}" if place == "region" else f"at {where}"
+            missing = verdict.variance is None
+            subject = (
+                f"no variance of {verdict.criterion} {at}"
+                if missing
+                else f"{verdict.criterion} {at} is {verdict.outcome}"
+            )
+            name = f"{self.key}.{'no_variance' if missing else 'undecided'}"
+            return Finding(name, outcome, where, f"{subject}: {verdict.reason}")
+        return None
+
+
+def decide_share(
+    check: Check,
+    verdicts: Sequence[Verdict],
+    wanted: Iterable[Outcome],
+    evidence: Evidence,
+    summary: str,
+) -> Dossier:
+    """Decide about the share of the verdicts whose outcome is ``wanted``; there must be one.
+
+    A verdict that is undecided or pending may turn out either way, unless its outcome is wanted: where that could
+    change the decision, or none is decided, the share is undecided too. ``summary`` counts the verdicts in words.
+    """
+    among = frozenset(wanted)
+    good = sum(verdict.outcome in among for verdict in verdicts)
+    unsettled = [
+        verdict
+        for verdict in verdicts
+        if verdict.outcome not in among and (verdict.outcome.undecided or not verdict.outcome.judged)
+    ]
+    dossier = decide(check, (good / len(verdicts),), evidence)
+    if not unsettled or _is_decided(check, good, len(unsettled), len(verdicts)):
+        return dossier.revise(reason=f"{dossier.verdict.reason}; {summary}")
+    undecided = [verdict for verdict in unsettled if verdict.outcome.undecided] or unsettled
+    first = undecided[0]
+    outcome = max(Outcome.INCONCLUSIVE, worst_outcome(undecided) or first.outcome, key=lambda one: one.rank)
+    reason = f"{summary}; {first.criterion}: {first.reason}"
+    finding = Finding("members.undecided", outcome, first.criterion, reason)
+    # What the limit says about the share as it stands is no finding: it is not the share.
+    without = dataclasses.replace(dossier, findings=())
+    return without.revise(outcome=outcome, reason=reason, findings=[finding])
+
+
+def _is_decided(check: Check, good: int, undecided: int, total: int) -> bool:
+    """Tell whether the limit says the same however many of the undecided members turn out as wanted."""
+    terms = check.criterion
+    if undecided == total:
+        return False
+    if terms.limit is None:
+        return True  # whatever else was decided, it was not by the share
+    shares = [terms.shown((good + more) / total) for more in range(undecided + 1)]
+    return len({terms.limit.holds(share) for share in shares}) == 1

@@ -1,0 +1,147 @@
+"""What is known against a region's value is known against the sum over the regions."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import pytest
+from gates import START, STEP, UP, MemoryGate, grid, series
+
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.answers import Answers, RegionFacts
+from pytest_telemetry_gate.model.check import ALL_REGIONS, Criterion
+from pytest_telemetry_gate.model.dossier import Finding
+from pytest_telemetry_gate.model.events import Episode, Events, Rule, Silence
+from pytest_telemetry_gate.model.verdict import Outcome
+
+AT = START + 7200
+GROUP = "rules.yml;telemetry"
+RULE = Rule("Slow", GROUP, STEP, {"team": "telemetry"})
+HISTORY = Events(START - 3600, AT + 3600, complete=True, rules=(RULE,))
+SILENCED = dataclasses.replace(
+    HISTORY, silences=(Silence(START, AT, (("team", "=", "telemetry"),), "ann", "noisy"),)
+)
+PROOF = [
+    series(name, value, job="prometheus", rule_group=GROUP)
+    for name, value in (
+        ("prometheus_rule_group_last_evaluation_timestamp_seconds", lambda times: times - 1.0),
+        ("prometheus_rule_evaluation_failures_total", 0.0),
+    )
+]
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return MemoryGate(tmp_path)
+
+
+def over_regions(gate, criterion, regions):
+    """Judge one criterion over regions: what each of them has of series and events, by their names."""
+    (check,) = gate.checks(f"- {criterion}")
+    whole = dataclasses.replace(check, region=ALL_REGIONS, everywhere=tuple(regions))
+    answers = {}
+    for region, (data, events) in regions.items():
+        gate.data, gate.events = [UP, *data], events
+        answers.update(gate.answers(whole.within(region)).answers)
+    facts = {region: RegionFacts(gate.intervals) for region in regions}
+    return judge(whole, Answers(gate.now, answers, facts))
+
+
+def alerts(gate, combine, us, expect="== 0"):
+    criterion = (
+        f"{{id: none, alerts: {{match: {{team: telemetry}}}}, expect: '{expect}', combine: {combine}}}"
+    )
+    return over_regions(gate, criterion, {"eu": (PROOF, {"alerts": HISTORY}), "us": us})
+
+
+@pytest.mark.parametrize("combine", ["all", "sum"])
+def test_a_silence_in_one_region_is_a_warning_of_all(gate, combine):
+    assert alerts(gate, combine, (PROOF, {"alerts": HISTORY})).outcome is Outcome.PASS
+    dossier = alerts(gate, combine, (PROOF, {"alerts": SILENCED}))
+    assert dossier.outcome is Outcome.WARN
+    assert "silenced by ann (noisy)" in dossier.verdict.reason
+    assert [(finding.id, finding.level) for finding in dossier.findings] == [
+        ("alerts.silenced", Outcome.WARN)
+    ]
+
+
+def test_a_sum_names_the_region_of_a_silence(gate):
+    dossier = alerts(gate, "sum", (PROOF, {"alerts": SILENCED}))
+    assert dossier.verdict.reason.startswith(
+        "0 is inside == 0; sum of eu 0, us 0; region us: silenced by ann"
+    )
+    assert dossier.findings[0].message.startswith("region us: silenced by ann")
+
+
+def test_a_silence_does_not_excuse_a_sum_outside_its_limit(gate):
+    dossier = alerts(gate, "sum", (PROOF, {"alerts": SILENCED}), "> 0")
+    assert dossier.outcome is Outcome.FAIL
+    assert [finding.id for finding in dossier.findings] == ["limit.outside", "alerts.silenced"]
+
+
+def incidents(number, *, complete):
+    episodes = tuple(Episode("incident", f"i{one}", START + 60 + one, None) for one in range(number))
+    return [], {"incidents": Events(START, AT, complete=complete, episodes=episodes, reason="retention")}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_doubt_about_a_region_is_one_about_the_sum_wherever_its_own_value_stands(gate, number):
+    criterion = "{id: few, incidents: {}, expect: '>= 2', combine: sum}"
+    whole = {"eu": incidents(3, complete=True), "us": incidents(number, complete=True)}
+    assert over_regions(gate, criterion, whole).outcome is Outcome.PASS
+    dossier = over_regions(gate, criterion, {**whole, "us": incidents(number, complete=False)})
+    assert dossier.outcome is Outcome.INCONCLUSIVE
+    assert "region us: the history is incomplete: retention" in dossier.verdict.reason
+
+
+def test_a_value_that_is_outside_alone_is_no_doubt_about_the_sum(gate):
+    criterion = "{id: load, query: load, expect: '>= 100', combine: sum}"
+    regions = {"eu": ([series("load", 60)], {}), "us": ([series("load", 50)], {})}
+    dossier = over_regions(gate, criterion, regions)
+    assert (dossier.outcome, dossier.findings) == (Outcome.PASS, ())
+
+
+def test_a_sum_has_one_origin_of_all_its_regions(gate):
+    criterion = "{id: load, query: 'avg_over_time(load[1h])', expect: '>= 100', combine: sum}"
+    half = series("load", 60, grid(start=START + 3900))
+    dossier = over_regions(gate, criterion, {"eu": ([series("load", 60)], {}), "us": ([half], {})})
+    alone = over_regions(gate, criterion, {"us": ([half], {})})
+    verdict = dossier.verdict
+    assert (verdict.query, verdict.source) == ("avg_over_time(load[1h])", "memory")
+    assert verdict.coverage == alone.verdict.coverage < 1
+    assert verdict.digest != alone.verdict.digest
+
+
+class Guess(Criterion):
+    """A kind of a plugin that has a value in one region and none in the other."""
+
+    key: ClassVar[str] = "guess"
+    guess: Outcome
+
+    def problems(self, suite):
+        return ()
+
+    def questions(self, check):
+        return ()
+
+    def judge(self, check, answers):
+        if check.region == "eu":
+            return check.dossier(Outcome.PASS, "seen", value=1.0)
+        finding = Finding("guess.refused", self.guess, check.region, "refused")
+        return check.dossier(self.guess, "refused", findings=[finding])
+
+
+@pytest.mark.parametrize("combine", ["sum", "max"])
+@pytest.mark.parametrize(
+    ("outcome", "found", "reason"),
+    [
+        (Outcome.FAIL, Outcome.FAIL, "region us: refused"),
+        (Outcome.PASS, Outcome.INCONCLUSIVE, "region us has no value: refused"),
+    ],
+)
+def test_a_region_without_a_value_is_not_left_out(gate, combine, outcome, found, reason):
+    gate.criteria = [Guess]
+    criterion = f"{{id: seen, guess: {outcome}, expect: '<= 9', combine: {combine}}}"
+    dossier = over_regions(gate, criterion, {"eu": ([], {}), "us": ([], {})})
+    assert (dossier.outcome, dossier.verdict.reason) == (found, reason)
