@@ -17,6 +17,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.support.secrets import scrub_texts
 
@@ -108,9 +109,12 @@ class Answer:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Answer:
-        """Rebuild an answer from ``to_wire()``."""
+        """Rebuild an answer from ``to_wire()``, ignoring keys it does not know.
+
+        Raises KeyError, TypeError, ValueError or SourceError for anything else.
+        """
         value = None if wire["value"] is None else value_from_wire(wire["value"])
-        return cls(**{**wire, "value": value, "warnings": tuple(wire["warnings"])})
+        return from_wire(cls, wire, value=value)
 
 
 class AnswerStore(Protocol):

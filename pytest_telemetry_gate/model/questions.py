@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import parse
 from pytest_telemetry_gate.promql.ast import Expr
 
@@ -200,6 +201,9 @@ KINDS: Mapping[str, type[Question]] = {
 
 
 def question_from_wire(wire: tuple[str, Mapping[str, Any]] | list[Any]) -> Question:
-    """Rebuild a question from ``to_wire()``; raises KeyError or TypeError for anything else."""
+    """Rebuild a question from ``to_wire()``, ignoring keys it does not know.
+
+    Raises KeyError, TypeError or ValueError for anything else.
+    """
     name, fields = wire
-    return KINDS[name](**fields)
+    return from_wire(KINDS[name], fields)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.wire import from_wire
 
 __all__ = [
     "Carried",
@@ -62,8 +63,8 @@ class Carried:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Carried:
-        """Rebuild from ``to_wire()``."""
-        return cls(**{**wire, "dossiers": [Dossier.from_wire(dossier) for dossier in wire["dossiers"]]})
+        """Rebuild from ``to_wire()``, ignoring keys it does not know; raises TypeError or ValueError."""
+        return from_wire(cls, wire)
 
 
 _CARRIED: pytest.StashKey[Carried] = pytest.StashKey()
