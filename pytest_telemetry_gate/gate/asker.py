@@ -15,6 +15,7 @@ from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer, Value
+from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.questions import (
     CaptureQuestion,
     EventsQuestion,
@@ -49,7 +50,7 @@ class Asker:
         captures: Callable[[CaptureQuestion], Answer],
         *,
         folder: Path | None = None,
-        concurrency: int = 16,
+        concurrency: int = DEFAULT_CONCURRENCY,
         workers: int = 1,
     ) -> None:
         self._environment = environment

@@ -24,6 +24,7 @@ from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.gate.gate import Gate
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.verdict import Verdict
     from pytest_telemetry_gate.plugin.session import GateRun
@@ -64,16 +65,12 @@ class Telemetry:
     an error, never an empty result.
     """
 
-    def __init__(
-        self, item: pytest.Item, run: GateRun, environment: Environment, check: Check, level: str | None
-    ) -> None:
+    def __init__(self, item: pytest.Item, gate: Gate, check: Check, level: str | None) -> None:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
         self._item = item
-        self._run = run
-        self._environment = environment
-        self._gate = run.gates.of(environment)
+        self._gate = gate
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
@@ -115,7 +112,7 @@ class Telemetry:
             raise check.error(message)
         check_queries(check)
         model.verify(check)
-        dossier = self._run.judge(check, self._environment)
+        dossier = self._gate.judge(check)
         carried_by(self._item).dossiers.append(dossier)
         return dossier.verdict
 
@@ -253,7 +250,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         )
     except TelemetryGateError as error:
         run.exits.fail_test(error)
-    return Telemetry(item, run, environment, check, options.get("level"))
+    return Telemetry(item, gate, check, options.get("level"))
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:
