@@ -29,6 +29,7 @@ __all__ = [
     "Probed",
     "RegionFacts",
     "Value",
+    "doubtful_warnings",
 ]
 
 
@@ -115,6 +116,11 @@ class Answer:
         """
         value = None if wire["value"] is None else value_from_wire(wire["value"])
         return from_wire(cls, wire, value=value)
+
+
+def doubtful_warnings(warnings: Iterable[str]) -> list[str]:
+    """Return the warnings by which an answer may be partial; Prometheus' infos are about the query alone."""
+    return [text for text in warnings if not text.startswith("PromQL info")]
 
 
 class AnswerStore(Protocol):

@@ -11,7 +11,14 @@ import pytest
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model import questions
-from pytest_telemetry_gate.model.answers import _KINDS, Answer, Capture, Probed, value_from_wire
+from pytest_telemetry_gate.model.answers import (
+    _KINDS,
+    Answer,
+    Capture,
+    Probed,
+    doubtful_warnings,
+    value_from_wire,
+)
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import (
     KINDS,
@@ -136,6 +143,11 @@ def test_a_question_asks_a_source_itself() -> None:
     assert Range("", "up", at - 30, at, 15.0).ask(source).values.tolist() == [[1.0, 1.0, 1.0]]
     assert Range("", "up", at - 30, at, 15.0).bounds == (at - 30, at)
     assert Instant("", "up", at).bounds == (at, at)
+
+
+def test_infos_about_a_query_do_not_make_an_answer_doubtful() -> None:
+    told = ["PromQL info: metric might not be a counter", "PromQL warning: no buckets", "store eu is down"]
+    assert doubtful_warnings(told) == told[1:]
 
 
 def mask(text: str) -> str:
