@@ -58,7 +58,7 @@ class Count(Criterion):
         window = self._window(check)
         yield self._samples(check).at(check.region, check.time)
         yield from coverage_questions(check, window, check.time)
-        yield from up_questions(check, up_selector(check, window), check.range)
+        yield from up_questions(check, up_selector(check, window), check.range, check.time)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the growth; absent counters count as 0 only where their targets were up."""
@@ -79,7 +79,7 @@ class Count(Criterion):
 
     def _of_targets(self, check: Check, window: Query, measured: Coverage, answers: Answers) -> Coverage:
         up = up_selector(check, window)
-        stand_in = measure_up(check, up, check.range, answers)
+        stand_in = measure_up(check, up, check.range, check.time, answers)
         if stand_in.share is None or stand_in.share < self.coverage:
             return Coverage(
                 stand_in.share, f"{measured.reason}; {stand_in.reason}", stand_in.error or measured.error

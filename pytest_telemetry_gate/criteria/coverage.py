@@ -91,7 +91,7 @@ def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Inst
         yield span.slots(check.region)
     if check.criterion.up is not None or _sparse(query):
         up = up_selector(check, query)
-        yield from up_questions(check, up, _longest(check, query, time))
+        yield from up_questions(check, up, _longest(check, query, time), time)
 
 
 def measure_coverage(check: Check, query: Query, time: float, answers: Answers) -> Coverage:
@@ -109,7 +109,7 @@ def measure_coverage(check: Check, query: Query, time: float, answers: Answers) 
     enough = worst.share is not None and worst.share >= check.criterion.coverage
     if enough or worst.error or (check.criterion.up is None and not _sparse(query)):
         return worst
-    return measure_up(check, up_selector(check, query), _longest(check, query, time), answers)
+    return measure_up(check, up_selector(check, query), _longest(check, query, time), time, answers)
 
 
 def up_selector(check: Check, query: Query) -> str:
@@ -126,20 +126,20 @@ def up_selector(check: Check, query: Query) -> str:
     return f"up{{{', '.join(sorted(matchers))}}}" if matchers else "up"
 
 
-def up_questions(check: Check, up: str, window: float) -> Iterable[Instant]:
+def up_questions(check: Check, up: str, window: float, time: float) -> Iterable[Instant]:
     """Yield the questions that give the share of a window (seconds) in which the targets were up."""
-    span = _Span(up, check.time, window)
+    span = _Span(up, time, window)
     yield span.samples(check.region)
     yield span.slots(check.region)
-    yield _up_share(check, up, window)
+    yield _up_share(check, up, window, time)
 
 
-def measure_up(check: Check, up: str, window: float, answers: Answers) -> Coverage:
+def measure_up(check: Check, up: str, window: float, time: float, answers: Answers) -> Coverage:
     """Return the share of a window in which targets were scraped, times the share of scrapes that found them up."""
-    scraped = _measure(check, _Span(up, check.time, window), answers)
+    scraped = _measure(check, _Span(up, time, window), answers)
     if scraped.share is None or scraped.error:
         return scraped
-    answer = answers[_up_share(check, up, window)]
+    answer = answers[_up_share(check, up, window, time)]
     if answer.error:
         return Coverage(None, error=answer.error)
     shares = answer.value.values.tolist() if isinstance(answer.value, Vector) else []
@@ -147,10 +147,10 @@ def measure_up(check: Check, up: str, window: float, answers: Answers) -> Covera
     return Coverage(share, f"targets {up} were up {format_percent(share)} of {format_short_duration(window)}")
 
 
-def _up_share(check: Check, up: str, window: float) -> Instant:
+def _up_share(check: Check, up: str, window: float, time: float) -> Instant:
     length = format_duration(window)
     text = f"sum by (job) (sum_over_time({up}[{length}])) / sum by (job) (count_over_time({up}[{length}]))"
-    return Instant(check.region, text, check.time)
+    return Instant(check.region, text, time)
 
 
 def _measure(check: Check, span: _Span, answers: Answers) -> Coverage:

@@ -59,8 +59,9 @@ def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
                 if check.range <= 0:
                     start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"
                     raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
-            if checks:
-                check_queries(checks[-1])
+            # One with a window and one without: a query may need what only some checkpoints have.
+            for check in {check.window is None: check for check in checks}.values():
+                check_queries(check)
             for check in checks:
                 criterion.verify(check)
             planned.extend(checks)

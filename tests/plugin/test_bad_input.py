@@ -131,6 +131,11 @@ SUITES = {
     "count-of-an-expression": (HEAD + GROUPS.replace("query: requests", "count: 'rate(a[5m])'"), "small.gate.yaml:8", "selector"),
     "unknown-variable": (HEAD + GROUPS.replace("query: requests", "query: 'a{b=\"$job\"}'"), "small.gate.yaml:8", "unknown variable $job"),
     "window-missing": (HEAD + GROUPS.replace("query: requests", "query: 'rate(a[$__window])'"), "small.gate.yaml:8", "$__window"),
+    "window-of-one-checkpoint-missing": (
+        HEAD.replace("[2h]", "[1h, {id: a, at: 2h, window: 30m}]") + GROUPS.replace("query: requests", "query: 'rate(a[$__window])'"),
+        "small.gate.yaml:8",
+        "$__window",
+    ),
     "rollout-end-before-start": (HEAD.replace("T15:30", "T13:30") + GROUPS, "small.gate.yaml:3", "before rollout.start"),
     "rollout-without-a-zone": (HEAD.replace("T14:00:00-08:00", "T14:00:00") + GROUPS, "small.gate.yaml:3", "zone"),
     "rollout-not-a-time": (HEAD.replace("2025-01-22T14:00:00-08:00", "yesterday") + GROUPS, "small.gate.yaml:3", "not a time"),

@@ -67,6 +67,17 @@ def test_an_absent_counter_is_zero_only_where_its_target_was_up(gate):
     assert gate.verdict(counted).outcome is Outcome.INCONCLUSIVE
 
 
+def test_up_stands_in_for_a_baseline_at_the_time_of_the_baseline(gate):
+    """Errors that never happened are absent in both windows; what was not scraped then is no baseline."""
+    criterion = """- {id: errors, query: 'sum(count_over_time(errors[1h])) or vector(0)', up: 'up{job="parser"}',
+        tolerance: 5%, floor: 1, baseline: {offset: 1d}}"""
+    now = grid(START, START + 3 * 3600)
+    gate.data = [series("up", 1.0, np.concatenate([now - 86400, now]))]
+    assert gate.verdict(criterion).outcome is Outcome.PASS
+    gate.data = [series("up", 1.0, now)]
+    assert gate.verdict(criterion).outcome is Outcome.INCONCLUSIVE
+
+
 def test_up_of_another_target_proves_nothing(gate):
     gate.data = [series("up", 1.0, job="other")]
     verdict = gate.verdict("- {id: failures, count: 'failed_total{job=\"parser\"}', expect: '== 0'}")

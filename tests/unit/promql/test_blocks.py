@@ -142,4 +142,6 @@ def test_the_peak_is_below_three_times_the_samples_touched(recording, promql):
     )
     peak, series = json.loads(done.stdout)
     assert series
-    assert decoded < peak < 3 * decoded
+    # From 2.5 on numpy tells tracemalloc of an array that grows in place as if the old one were still there.
+    counted_twice = decoded if np.lib.NumpyVersion(np.__version__) >= "2.5.0" else 0
+    assert decoded < peak < 3 * decoded + counted_twice
