@@ -29,7 +29,7 @@ class AskedQuestions:
         self.questions.update(dict.fromkeys(question for question in questions if question.recorded))
 
     def note_check(self, check: Check) -> None:
-        """Take note of a check that was judged."""
+        """Take note of a check that was judged; raises what its criterion raises when asked for its questions."""
         self.note(*check.questions())
         if check.checkpoint.id:
             suite, checkpoint = check.suite.suite, check.checkpoint.id

@@ -14,7 +14,8 @@ from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
-from pytest_telemetry_gate.model.answers import Answer, Value
+from pytest_telemetry_gate.model.answers import Answer, Value, doubtful_warnings
+from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.questions import (
     CaptureQuestion,
     EventsQuestion,
@@ -49,7 +50,7 @@ class Asker:
         captures: Callable[[CaptureQuestion], Answer],
         *,
         folder: Path | None = None,
-        concurrency: int = 16,
+        concurrency: int = DEFAULT_CONCURRENCY,
         workers: int = 1,
     ) -> None:
         self._environment = environment
@@ -178,11 +179,10 @@ class Asker:
         region.note_answer()
         source = region.require()
         warnings = tuple(getattr(value, "warnings", ()))
-        doubtful = any(not text.startswith("PromQL info") for text in warnings)
         return Answer(
             value,
             warnings=warnings,
-            partial=doubtful and not region.accept_warnings,
+            partial=not region.accept_warnings and bool(doubtful_warnings(warnings)),
             extent=source.extent,
             source=source.description,
             semantics=source.semantics,

@@ -16,7 +16,6 @@ from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.questions import Instant, Question
-from pytest_telemetry_gate.promql import parse
 from pytest_telemetry_gate.sources.joined import INDEX
 
 __all__ = ["Batch", "Fetcher", "batches", "joinable"]
@@ -126,7 +125,7 @@ def batches(questions: Iterable[Question]) -> list[Batch]:
     joinable_groups: dict[tuple[str, float], list[Question]] = {}
     sizes: dict[tuple[str, float], int] = defaultdict(int)
     for question in dict.fromkeys(questions):
-        if not isinstance(question, Instant) or not joinable(question.promql):
+        if not isinstance(question, Instant) or not joinable(question):
             groups.append([question])
             continue
         key = (question.region, question.time)
@@ -141,9 +140,10 @@ def batches(questions: Iterable[Question]) -> list[Batch]:
     return [Batch(group[0].region, tuple(group)) for group in groups]
 
 
-def joinable(promql: str) -> bool:
-    """Return whether an expression can travel with others: vectors only, as ``or`` joins nothing else."""
+def joinable(question: Instant) -> bool:
+    """Return whether a question can travel with others: vectors only, as ``or`` joins nothing else."""
+    promql = question.promql
     try:
-        return len(promql) <= _MAX_LENGTH and INDEX not in promql and parse(promql).type == "vector"
+        return len(promql) <= _MAX_LENGTH and INDEX not in promql and question.parsed.type == "vector"
     except PromQLError:
         return False  # the server will say what is wrong with it, or know better

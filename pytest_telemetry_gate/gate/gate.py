@@ -1,19 +1,26 @@
-"""The gate of one environment in one process: its clock, the questions it asks ahead, and the answers for each check."""
+"""The gate of one environment in one process: its clock, the questions it asks ahead, and the verdict on each check."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.criteria.transcript import describe_questions
+from pytest_telemetry_gate.errors import describe, raised_at
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.gate.asker import Asker
 from pytest_telemetry_gate.gate.local_answers import LazyAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers
+from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
+from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
+from pytest_telemetry_gate.model.verdict import Outcome
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
@@ -26,10 +33,11 @@ __all__ = ["Gate", "questions_of"]
 
 
 class Gate:
-    """Answers what checks ask in one environment; ``now`` (seconds since the epoch) overrides the sources' clocks.
+    """Judges checks in one environment; ``now`` (seconds since the epoch) overrides the sources' clocks.
 
     ``folder``, ``concurrency`` and ``workers`` are the asker's. ``checkpoints`` are the chosen ones, at which replays
-    are driven; ``seed`` makes the ids that their drives send.
+    are driven; ``seed`` makes the ids that their drives send. With ``explain`` dossiers say what was asked; with
+    ``record`` what judged checks ask is noted in ``asked``.
     """
 
     def __init__(
@@ -39,10 +47,12 @@ class Gate:
         *,
         now: float | None = None,
         folder: Path | None = None,
-        concurrency: int = 16,
+        concurrency: int = DEFAULT_CONCURRENCY,
         workers: int = 1,
         checkpoints: Sequence[str] = (),
         seed: int = 0,
+        explain: bool = False,
+        record: bool = False,
     ) -> None:
         self.environment = environment
         self.asked = AskedQuestions()
@@ -51,6 +61,8 @@ class Gate:
         self._started = time.time()
         self._checkpoints = tuple(checkpoints)
         self._seed = seed
+        self._explain = explain
+        self._record = record
         self._shared = folder is not None
         self._asker = Asker(
             environment,
@@ -115,10 +127,35 @@ class Gate:
         due = check.due(self._facts(check.regions).longest_interval(check.regions))
         return due if due > self._started else None
 
-    def restart(self) -> None:
-        """Read the wall clock again, and count the deadline from the next question on."""
+    def read_clock(self) -> None:
+        """Take the wall clock as it is now, as after waiting for a checkpoint."""
         self._started = time.time()
-        self.environment.deadline.restart()
+
+    def judge(self, check: Check) -> Dossier:
+        """Return the verdict on a check with its evidence, and forget what only this check needed.
+
+        Whatever a kind of criterion raises is a verdict that says so, with the line of code that raised it.
+        """
+        try:
+            dossier = self._decide(check)
+            if self._record and dossier.outcome is not Outcome.PENDING:
+                # A criterion that raises has questions all the same, unless it raises when asked for them.
+                with suppress(Exception):
+                    self.asked.note_check(check)
+            return dossier
+        finally:
+            self.release(check)
+
+    def _decide(self, check: Check) -> Dossier:
+        try:
+            answers = self.answers(check)
+            dossier = judge(check, answers)
+            return replace(dossier, asked=describe_questions(check, answers)) if self._explain else dossier
+        except Exception as error:  # noqa: BLE001 - criteria of third parties may raise anything
+            reason = self.environment.scrub(f"{describe(error)} ({raised_at(error)})")
+            finding = Finding("criterion.failed", Outcome.ERROR, check.criterion.id, reason)
+            step = Step("verdict", f"verdict {Outcome.ERROR.upper()}: {reason}")
+            return check.dossier(Outcome.ERROR, reason, steps=[step], findings=[finding])
 
     def answers(self, check: Check) -> Answers:
         """Return the answers to a check's questions, with the facts of every region that they are about.

@@ -14,6 +14,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.support.secrets import scrub_texts
 
@@ -25,6 +26,7 @@ __all__ = [
     "Probed",
     "RegionFacts",
     "Value",
+    "doubtful_warnings",
 ]
 
 
@@ -105,9 +107,17 @@ class Answer:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Answer:
-        """Rebuild an answer from ``to_wire()``."""
+        """Rebuild an answer from ``to_wire()``, ignoring keys it does not know.
+
+        Raises KeyError, TypeError, ValueError or SourceError for anything else.
+        """
         value = None if wire["value"] is None else value_from_wire(wire["value"])
-        return cls(**{**wire, "value": value, "warnings": tuple(wire["warnings"])})
+        return from_wire(cls, wire, value=value)
+
+
+def doubtful_warnings(warnings: Iterable[str]) -> list[str]:
+    """Return the warnings by which an answer may be partial; Prometheus' infos are about the query alone."""
+    return [text for text in warnings if not text.startswith("PromQL info")]
 
 
 class AnswerStore(Protocol):

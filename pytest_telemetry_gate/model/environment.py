@@ -46,7 +46,7 @@ class Deadline:
         """Return the seconds that are left: all of them before the clock has started."""
         return self.seconds if self._started is None else self._started + self.seconds - time.monotonic()
 
-    def restart(self) -> None:
+    def reset(self) -> None:
         """Stop the clock and give the whole time again, as after waiting for a checkpoint."""
         self._started = None
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import parse
 from pytest_telemetry_gate.promql.ast import Expr
+from pytest_telemetry_gate.promql.parser import for_profile
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.events import Events
@@ -86,6 +88,13 @@ class MetricQuestion(Question):
     def parsed(self) -> Expr:
         """The parsed expression; raises PromQLError."""
         return parse(self.promql)
+
+    def parsed_for(self, semantics: str) -> Expr:
+        """Return the expression as a profile of the engine reads it; raises PromQLError.
+
+        Only profile 3 has the grammar of ``parsed``; for another one the text has to be parsed again.
+        """
+        return for_profile(self.parsed, semantics) if semantics == "3" else parse(self.promql, semantics)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -200,6 +209,9 @@ KINDS: Mapping[str, type[Question]] = {
 
 
 def question_from_wire(wire: tuple[str, Mapping[str, Any]] | list[Any]) -> Question:
-    """Rebuild a question from ``to_wire()``; raises KeyError or TypeError for anything else."""
+    """Rebuild a question from ``to_wire()``, ignoring keys it does not know.
+
+    Raises KeyError, TypeError or ValueError for anything else.
+    """
     name, fields = wire
-    return KINDS[name](**fields)
+    return from_wire(KINDS[name], fields)

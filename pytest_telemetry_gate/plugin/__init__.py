@@ -1,7 +1,7 @@
 """The pytest plugin: options, ini, marker, fixtures, and hooks that delegate.
 
-This module is all that a session without telemetry items loads, so it imports nothing but the standard library and
-pytest; everything else is imported by the hook that first needs it.
+This module and ``wire_names`` are all that a session without telemetry items loads, so they import nothing but the
+standard library and pytest; everything else is imported by the hook that first needs it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, PACKED
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -192,7 +194,7 @@ class _Listener:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each of xdist's workers the folder in which all of them share their answers."""
         run_id = node.workerinput["testrunuid"]
-        self._folder = node.workerinput["telemetry_folder"] = str(
+        self._folder = node.workerinput[FOLDER] = str(
             Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
         )
 
@@ -203,12 +205,12 @@ class _Listener:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if hasattr(report, "telemetry_gate"):
+        if hasattr(report, ATTRIBUTE):
             _hooks(self._config).take(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
-        if "telemetry_packed" in data:
+        if PACKED in data:
             if self._unpacker is None:
                 from pytest_telemetry_gate.plugin.carried import Unpacker
 
@@ -217,7 +219,7 @@ class _Listener:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        counts = getattr(node, "workeroutput", {}).get("telemetry_counts")
+        counts = getattr(node, "workeroutput", {}).get(COUNTS)
         if counts is not None:
             _hooks(self._config).take_counts(counts)
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.wire import from_wire
+from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, PACKED
 
 __all__ = [
     "Carried",
@@ -26,8 +28,6 @@ __all__ = [
     "read_report",
 ]
 
-_ATTRIBUTE = "telemetry_gate"
-_PACKED = "telemetry_packed"  # in what xdist sends of a report
 _UNPACKED = frozenset({"$report_type"})  # by which pytest chooses the class of the report
 _ALIKE = ("nodeid", "location", "keywords")
 _MARSHAL = 4  # the version of marshal's format, the same for all Pythons that xdist may run
@@ -62,8 +62,8 @@ class Carried:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Carried:
-        """Rebuild from ``to_wire()``."""
-        return cls(**{**wire, "dossiers": [Dossier.from_wire(dossier) for dossier in wire["dossiers"]]})
+        """Rebuild from ``to_wire()``, ignoring keys it does not know; raises TypeError or ValueError."""
+        return from_wire(cls, wire)
 
 
 _CARRIED: pytest.StashKey[Carried] = pytest.StashKey()
@@ -81,30 +81,30 @@ def forget_attempt(item: pytest.Item) -> None:
 
 def put_on_report(report: pytest.TestReport, carried: Carried) -> None:
     """Put on a report what its item carries."""
-    setattr(report, _ATTRIBUTE, carried)
+    setattr(report, ATTRIBUTE, carried)
 
 
 def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
     """Return what a report carries, or None; what another process sent is rebuilt once."""
-    carried = getattr(report, _ATTRIBUTE, None)
+    carried = getattr(report, ATTRIBUTE, None)
     if carried is None or isinstance(carried, Carried):
         return carried
     carried = Carried.from_wire(carried)
-    setattr(report, _ATTRIBUTE, carried)
+    setattr(report, ATTRIBUTE, carried)
     return carried
 
 
 def pack_report(data: dict[str, Any], *, sent: bool) -> dict[str, Any]:
     """Return the data of a report as builtins; as one string of bytes if it is ``sent`` to another process."""
-    carried = data.get(_ATTRIBUTE)
+    carried = data.get(ATTRIBUTE)
     if isinstance(carried, Carried):
-        data = {**data, _ATTRIBUTE: carried.to_wire()}
+        data = {**data, ATTRIBUTE: carried.to_wire()}
     if not sent:
         return data
     unpacked = {key: value for key, value in data.items() if key in _UNPACKED}
     rest = {key: value for key, value in data.items() if key not in _UNPACKED}
     try:
-        return {**unpacked, _PACKED: marshal.dumps(rest, _MARSHAL)}
+        return {**unpacked, PACKED: marshal.dumps(rest, _MARSHAL)}
     except ValueError:
         return data  # with something of another plugin, which xdist may know how to send
 
@@ -120,7 +120,7 @@ class Unpacker:
 
     def unpack(self, data: dict[str, Any]) -> None:
         """Unpack the data of a report in place."""
-        packed = data.pop(_PACKED, None)
+        packed = data.pop(PACKED, None)
         if packed is None:
             return
         data.update(marshal.loads(packed))  # noqa: S302 - from a worker, which runs what this process tells it to

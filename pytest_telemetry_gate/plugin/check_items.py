@@ -91,7 +91,7 @@ class CheckItem(TelemetryItem):
 
     def judge(self) -> Dossier:
         """Judge the check."""
-        return self.run.judge(self.check, self.environment)
+        return self.run.gates.of(self.environment).judge(self.check)
 
 
 def order_by_region(items: list[pytest.Item]) -> None:

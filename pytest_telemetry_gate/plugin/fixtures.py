@@ -24,6 +24,7 @@ from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.gate.gate import Gate
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.verdict import Verdict
     from pytest_telemetry_gate.plugin.session import GateRun
@@ -64,16 +65,12 @@ class Telemetry:
     an error, never an empty result.
     """
 
-    def __init__(
-        self, item: pytest.Item, run: GateRun, environment: Environment, check: Check, level: str | None
-    ) -> None:
+    def __init__(self, item: pytest.Item, gate: Gate, check: Check, level: str | None) -> None:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
         self._item = item
-        self._run = run
-        self._environment = environment
-        self._gate = run.gates.of(environment)
+        self._gate = gate
         self._check = check
         self._level = level
         self._numbers = itertools.count(1)
@@ -115,7 +112,7 @@ class Telemetry:
             raise check.error(message)
         check_queries(check)
         model.verify(check)
-        dossier = self._run.judge(check, self._environment)
+        dossier = self._gate.judge(check)
         carried_by(self._item).dossiers.append(dossier)
         return dossier.verdict
 
@@ -192,13 +189,15 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
     options = _options(metafunc.definition)
     try:
         environment = run.environments.near(metafunc.definition.path.parent, options.get("env"))
+    except ConfigError as error:
+        # Without an environment no test of the session could be judged.
+        run.role.refuse(run.exits.line(error))
+        return
+    try:
         regions = _select_names("region", options.get("region"), list(environment.regions))
         suite = _suite(metafunc.definition, run, options)
         ids = [point.id for point in suite.points] if suite is not None else []
         checkpoints = _select_names("checkpoint", options.get("checkpoint"), ids, every=False)
-    except ConfigError as error:
-        run.role.refuse(run.exits.line(error))
-        return
     except TelemetryGateError as error:
         raise run.exits.collect_error(error) from None
     regions = [name for name in regions if name in (run.options.regions or regions)]
@@ -253,7 +252,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         )
     except TelemetryGateError as error:
         run.exits.fail_test(error)
-    return Telemetry(item, run, environment, check, options.get("level"))
+    return Telemetry(item, gate, check, options.get("level"))
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:
@@ -304,18 +303,22 @@ def _options(item: Any) -> Mapping[str, Any]:
 def _select_names(
     noun: str, named: str | Sequence[str] | None, available: Sequence[str], *, every: bool = True
 ) -> list[Any]:
+    """Return the names that a marker chooses; raises ConfigError for one that there is not."""
     if named is None:
         return list(available) if every else [None]
     names = [named] if isinstance(named, str) else list(named)
     for name in names:
         if name not in available:
             message = f"marker telemetry: unknown {noun} {name!r}; known: {', '.join(filter(None, available)) or 'none'}"
-            raise SourceError(message)
+            raise ConfigError(message)
     return names
 
 
 def _suite(item: Any, run: GateRun, options: Mapping[str, Any]) -> Suite | None:
-    """Return the suite whose rollout and checkpoints a test refers to: named, or the only one nearby."""
+    """Return the suite whose rollout and checkpoints a test refers to: named, or the only one nearby.
+
+    Raises ConfigError where several are as near, and SuiteError for one that cannot be used.
+    """
     named = options.get("suite")
     if named is not None:
         return run.environments.suite(item.path.parent / named)
@@ -326,7 +329,7 @@ def _suite(item: Any, run: GateRun, options: Mapping[str, Any]) -> Suite | None:
             return run.environments.suite(files[0])
         if len(files) > 1:
             message = f"several suites beside {item.path.name}: name one with telemetry(suite=...)"
-            raise SourceError(message)
+            raise ConfigError(message)
         if folder == root:
             break
     return None

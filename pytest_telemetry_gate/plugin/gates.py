@@ -46,6 +46,8 @@ class Gates:
                 workers=self._role.processes,
                 checkpoints=self._options.checkpoints,
                 seed=self._options.seed,
+                explain=self._options.explain,
+                record=self._options.record is not None,
             )
         return self._gates[key]
 

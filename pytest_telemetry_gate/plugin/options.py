@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.support.durations import parse_duration, parse_time
 
 __all__ = ["Options"]
 
 _MAX_SEED = 2**32
-_DEFAULT_CONCURRENCY = 16
 _WITH_VALUE = (
     "--telemetry-env",
     "--telemetry-now",
@@ -57,7 +57,7 @@ class Options:
             regions=tuple(config.getoption("--telemetry-region")),
             now=_moment(config, "--telemetry-now"),
             wait=_duration(config, "--telemetry-wait"),
-            concurrency=_positive_integer(config, "--telemetry-concurrency") or _DEFAULT_CONCURRENCY,
+            concurrency=_positive_integer(config, "--telemetry-concurrency") or DEFAULT_CONCURRENCY,
             deadline=_duration(config, "--telemetry-deadline"),
             seed=_seed(config, run_id),
             explain=config.getoption("--telemetry-explain"),

@@ -107,7 +107,7 @@ class RecordHooks:
             progress = _Progress(
                 self._run.role.terminal(), self._config, self._shown, gate.environment.deadline
             )
-            gate.environment.deadline.restart()
+            gate.environment.deadline.reset()
             clock = max(self._run.gates.clocks)
             captures = self._summary.captures
             try:
@@ -188,7 +188,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int) -> None:
         # As long as samples come in, the deadline for a gate's requests starts anew.
-        self._deadline.restart()
+        self._deadline.reset()
         reporter, now = self._reporter, time.monotonic()
         if reporter is None or now - self._written < (
             _TERMINAL_INTERVAL if reporter.isatty else _LOG_INTERVAL

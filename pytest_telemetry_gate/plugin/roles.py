@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-__all__ = ["COUNTS", "FOLDER", "Alone", "Controller", "Role", "Worker", "role_of"]
+from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER
 
-COUNTS = "telemetry_counts"  # in xdist's workeroutput
-FOLDER = "telemetry_folder"  # in xdist's workerinput
+__all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 
 
 class Role:

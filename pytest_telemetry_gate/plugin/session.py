@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_telemetry_gate.criteria.judge import judge
-from pytest_telemetry_gate.criteria.transcript import describe_questions
-from pytest_telemetry_gate.errors import ConfigError, describe, raised_at
+from pytest_telemetry_gate.errors import ConfigError, describe
 from pytest_telemetry_gate.gate.registry import Registry
-from pytest_telemetry_gate.model.dossier import Finding, Step
-from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.plugin.denominator import Denominator
 from pytest_telemetry_gate.plugin.environments import Environments
@@ -21,11 +15,6 @@ from pytest_telemetry_gate.plugin.exits import Exits
 from pytest_telemetry_gate.plugin.gates import Gates
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.plugin.roles import role_of
-
-if TYPE_CHECKING:
-    from pytest_telemetry_gate.model.check import Check
-    from pytest_telemetry_gate.model.dossier import Dossier
-    from pytest_telemetry_gate.model.environment import Environment
 
 __all__ = ["GateRun"]
 
@@ -62,27 +51,3 @@ class GateRun:
             # A plugin whose hook fails must not end the session with an internal error.
             message = f"a plugin's hook for pytest-telemetry-gate failed: {describe(error)}"
             raise ConfigError(message) from error
-
-    def judge(self, check: Check, environment: Environment) -> Dossier:
-        """Judge a check; with ``--telemetry-explain`` the dossier also says what was asked.
-
-        Whatever a kind of criterion raises is a verdict that says so, with the line of code that raised it.
-        """
-        try:
-            return self._judge(check, environment)
-        except Exception as error:  # noqa: BLE001 - criteria of third parties may raise anything
-            reason = environment.scrub(f"{describe(error)} ({raised_at(error)})")
-            finding = Finding("criterion.failed", Outcome.ERROR, check.criterion.id, reason)
-            step = Step("verdict", f"verdict {Outcome.ERROR.upper()}: {reason}")
-            return check.dossier(Outcome.ERROR, reason, steps=[step], findings=[finding])
-
-    def _judge(self, check: Check, environment: Environment) -> Dossier:
-        gate = self.gates.of(environment)
-        answers = gate.answers(check)
-        dossier = judge(check, answers)
-        if dossier.outcome is not Outcome.PENDING and self.options.record is not None:
-            gate.asked.note_check(check)
-        if self.options.explain:
-            dossier = dataclasses.replace(dossier, asked=describe_questions(check, answers))
-        gate.release(check)
-        return dossier

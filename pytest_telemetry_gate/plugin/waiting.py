@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_telemetry_gate.gate.gate import Gate
-from pytest_telemetry_gate.gate.waiting import countdown, wait_until
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
-__all__ = ["Due", "next_due", "wait_for_checkpoint"]
+__all__ = ["Due", "countdown", "next_due", "wait_for_checkpoint", "wait_until"]
 
 _PIPED_COUNTDOWN = 300.0  # seconds between the lines of a countdown that cannot be rewritten
+_MAX_NAMED = 3  # checkpoints
 
 
 class Due(NamedTuple):
@@ -40,7 +41,8 @@ def wait_for_checkpoint(
     wait_until(due.moment, display, every=display.interval)
     display.end()
     for gate in checks:
-        gate.restart()
+        gate.read_clock()
+        gate.environment.deadline.reset()
 
 
 def next_due(checks: Mapping[Gate, Sequence[Check]]) -> Due | None:
@@ -53,6 +55,33 @@ def next_due(checks: Mapping[Gate, Sequence[Check]]) -> Due | None:
             if (moment := gate.waits_for(check)) is not None:
                 moments[moment][check.checkpoint.id] = None
     return min((Due(moment, [*names]) for moment, names in moments.items()), default=None)
+
+
+def wait_until(
+    moment: float,
+    show: Callable[[float], None],
+    *,
+    every: float,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return when the wall clock has come to a moment (seconds since the epoch).
+
+    ``show`` is called with the time at once and then every ``every`` seconds. The clock is read again and again, so
+    that a machine which slept meanwhile does not wait too long.
+    """
+    shown_at = float("-inf")
+    while (now := clock()) < moment:
+        if now - shown_at >= every:
+            show(now)
+            shown_at = now
+        sleep(min(1.0, moment - now))
+
+
+def countdown(moment: float, now: float, checkpoints: Sequence[str]) -> str:
+    """Return the line about the wait: ``waiting for 24h, due 2025-01-23T22:00:30Z: 1h 5m``."""
+    named = ", ".join(checkpoints[:_MAX_NAMED]) + (", ..." if len(checkpoints) > _MAX_NAMED else "")
+    return f"waiting for {named}, due {format_time(moment)}: {format_short_duration(max(0.0, moment - now))}"
 
 
 class _Countdown:

@@ -61,7 +61,7 @@ def _stretches_of(
     if not isinstance(question, MetricQuestion):
         return
     start, end = question.bounds
-    for span in spans(parse(question.promql, semantics), round(start * 1000), round(end * 1000)):
+    for span in spans(question.parsed_for(semantics), round(start * 1000), round(end * 1000)):
         reach = span.length + (LOOKBACK if span.instant else 0)
         yield Stretch(span.selector, span.end - reach, span.end)
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.answers import doubtful_warnings
 from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector, ast, parse
 from pytest_telemetry_gate.promql.storage import STALE
@@ -122,7 +123,7 @@ class RawSamples:
     def _ask(self, promql: str, time: int) -> Scalar | Vector | Matrix | str:
         answer = self._source.instant(promql, time / 1000)
         warnings = () if isinstance(answer, str) or self._accept_warnings else answer.warnings
-        doubts = [text for text in warnings if not text.startswith("PromQL info")]
+        doubts = doubtful_warnings(warnings)
         if doubts:
             message = f"{promql}: the answer may be partial: {'; '.join(doubts)}"
             raise SourceError(message)

@@ -378,3 +378,14 @@ def test_classes_modules_and_parametrisation_keep_working(project):
     assert result.ret == 0, result.stdout.str()
     result.assert_outcomes(passed=3)
     assert HEAD in project.path.joinpath("small.gate.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("marker", "code"), [("checkpoint='9h'", 2), ("region='mars'", 2), ("", 2), ("env='nowhere'", 4)]
+)
+def test_a_wrong_marker_stops_its_file_and_no_environment_the_session(project, marker, code):
+    project.suite(PASSING)
+    project.suite(PASSING, name="other.gate.yaml")
+    marker = f"@pytest.mark.telemetry(suite='small.gate.yaml', {marker})" if marker else ""
+    body(project, "telemetry.check('cpu', '< 90')", marker=marker)
+    assert project.run("test_it.py").ret == code

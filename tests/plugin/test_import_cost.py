@@ -1,13 +1,22 @@
-"""Sessions without telemetry items load plugin.py and nothing else of ours, nor any heavy library."""
+"""Sessions without telemetry items load the plugin and its few names, nothing else of ours, nor any heavy library."""
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from children import LIGHT
 
+from pytest_telemetry_gate.plugin import wire_names
+
+ALLOWED = [
+    "pytest_telemetry_gate",
+    "pytest_telemetry_gate.plugin",
+    "pytest_telemetry_gate.plugin.wire_names",  # texts alone: it imports nothing
+]
 HEAVY = (
     "yaml",
     "numpy",
@@ -48,7 +57,7 @@ def test_an_idle_session_loads_the_plugin_alone(tmp_path):
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     ours, heavy = loaded(tmp_path)
-    assert ours == ["pytest_telemetry_gate", "pytest_telemetry_gate.plugin"]
+    assert ours == ALLOWED
     assert heavy == []
 
 
@@ -56,5 +65,17 @@ def test_so_does_its_controller_under_xdist(tmp_path):
     (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     ours, heavy = loaded(tmp_path, "-n1")
-    assert ours == ["pytest_telemetry_gate", "pytest_telemetry_gate.plugin"]
+    assert ours == ALLOWED
     assert heavy == []
+
+
+def test_what_processes_look_for_is_written_in_one_place():
+    names = {getattr(wire_names, name) for name in wire_names.__all__}
+    elsewhere = [
+        (path.name, node.value)
+        for path in Path(wire_names.__file__).parent.glob("*.py")
+        if path.name != "wire_names.py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert elsewhere == []

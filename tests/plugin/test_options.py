@@ -10,6 +10,7 @@ import yaml
 from gates import START, UP, series
 from projects import CONFIG, HEAD, said
 
+from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.recording import Recording
 
 TWO_ENVIRONMENTS = CONFIG + "  other: {source: recording, path: other.telemetry.zip}\n"
@@ -249,3 +250,9 @@ def test_without_the_plugin_a_suite_is_just_a_file(project):
     project.suite()
     project.file("test_other.py", "def test_it():\n    pass\n")
     project.run("-p", "no:telemetry_gate").assert_outcomes(passed=1)
+
+
+def test_the_help_says_the_default_of_the_concurrency(bare):
+    # An idle session loads too little for the help to take it from its constant.
+    told = " ".join(said(bare.run("--help")).split())
+    assert f"to live sources may be under way at once ({DEFAULT_CONCURRENCY})" in told

@@ -48,7 +48,7 @@ def test_what_cannot_be_joined_goes_alone_at_its_place():
 def test_a_batch_is_no_longer_than_servers_take():
     long = [Instant("eu", f'm{{a="{letter * 3000}"}}', 100.0) for letter in "abcdef"]
     assert [len(one.questions) for one in batches(long)] == [2, 2, 2]
-    assert not joinable(f'm{{a="{"x" * 9000}"}}')
+    assert not joinable(Instant("eu", f'm{{a="{"x" * 9000}"}}', 60.0))
 
 
 def test_every_question_is_answered_once_in_order_and_by_several_threads():

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model import questions
-from pytest_telemetry_gate.model.answers import _KINDS, Answer, Capture, Probed, value_from_wire
+from pytest_telemetry_gate.model.answers import (
+    _KINDS,
+    Answer,
+    Capture,
+    Probed,
+    doubtful_warnings,
+    value_from_wire,
+)
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import (
     KINDS,
@@ -75,6 +84,46 @@ def test_a_value_comes_back_the_same(name: str) -> None:
     assert (back.digest, back.to_wire()) == (answer.digest, answer.to_wire())
 
 
+NEWER = {"from_the_future": {"a": [1]}}
+# Mappings whose keys are data
+FREE = {"labels", "metrics"}
+
+
+def newer(part: Any, name: str = "") -> Any:
+    """Return a copy of what crosses, with a key that nobody knows in every record of it."""
+    if isinstance(part, dict):
+        copy = {key: newer(inner, key) for key, inner in part.items()}
+        return copy if name in FREE else copy | NEWER
+    return [newer(inner, name) for inner in part] if isinstance(part, list | tuple) else part
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_question_ignores_keys_of_a_newer_version(name: str) -> None:
+    wire = newer(ASKED[name].to_wire())
+    assert "from_the_future" in wire[1]
+    assert question_from_wire(wire) == ASKED[name]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_an_answer_ignores_keys_of_a_newer_version_at_every_level(name: str) -> None:
+    answer = Answer(VALUES[name], warnings=("careful",), source="a source")
+    wire = newer(answer.to_wire())
+    assert "from_the_future" in wire.keys() & wire["value"].keys()
+    back = Answer.from_wire(wire)
+    assert type(back.value) is type(answer.value)
+    assert dataclasses.replace(back, value=None) == dataclasses.replace(answer, value=None)
+    if name not in {"capture", "probed"}:  # which carry content of others as it is
+        assert back.digest == answer.digest
+
+
+@pytest.mark.parametrize(
+    "wire", [["instant", {}], ["instant", []], ["gone", {}], ["events", {"region": "eu"}]]
+)
+def test_what_is_no_question_is_refused(wire: Any) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        question_from_wire(wire)
+
+
 def test_a_value_of_an_unknown_kind_is_an_error() -> None:
     with pytest.raises(SourceError, match="unknown result type 'histogram'"):
         value_from_wire({"resultType": "histogram", "result": []})
@@ -94,6 +143,11 @@ def test_a_question_asks_a_source_itself() -> None:
     assert Range("", "up", at - 30, at, 15.0).ask(source).values.tolist() == [[1.0, 1.0, 1.0]]
     assert Range("", "up", at - 30, at, 15.0).bounds == (at - 30, at)
     assert Instant("", "up", at).bounds == (at, at)
+
+
+def test_infos_about_a_query_do_not_make_an_answer_doubtful() -> None:
+    told = ["PromQL info: metric might not be a counter", "PromQL warning: no buckets", "store eu is down"]
+    assert doubtful_warnings(told) == told[1:]
 
 
 def mask(text: str) -> str:

@@ -208,7 +208,7 @@ def test_asking_for_the_time_that_is_left_does_not_start_the_clock(monkeypatch):
     now = 160.0
     deadline.start()
     assert deadline.remaining() == 50.0
-    deadline.restart()
+    deadline.reset()
     assert deadline.remaining() == 60.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_telemetry_gate.gate.waiting import countdown, wait_until
+from pytest_telemetry_gate.plugin.waiting import countdown, wait_until
 
 
 class Clock:

@@ -1,0 +1,8 @@
+"""The names under which processes of a run find what others sent; it imports nothing, since idle sessions load it."""
+
+__all__ = ["ATTRIBUTE", "COUNTS", "FOLDER", "PACKED"]
+
+ATTRIBUTE = "telemetry_gate"  # of a report: what its test brings
+PACKED = "telemetry_packed"  # in what xdist sends of a report
+COUNTS = "telemetry_counts"  # in xdist's workeroutput
+FOLDER = "telemetry_folder"  # in xdist's workerinput

@@ -1,0 +1,72 @@
+"""What crosses from a worker to the controller: keys that a newer version adds anywhere in it are ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_telemetry_gate.gate.asked import AskedQuestions
+from pytest_telemetry_gate.model.dossier import Dossier, Requirement, Step, Timing
+from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Instant, Range
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.plugin.carried import Carried
+from pytest_telemetry_gate.plugin.denominator import Denominator
+
+NEWER = {"from_the_future": {"a": [1]}}
+# Mappings whose keys are data
+FREE = {"captures", "facts", "labels"}
+VERDICT = Verdict(
+    suite="small",
+    suite_title="",
+    group="Parser",
+    criterion="cpu",
+    title="",
+    environment="recorded",
+    region="eu",
+    checkpoint="2h",
+    outcome=Outcome.PASS,
+    reason="",
+    path="small.gate.yaml",
+    line=7,
+)
+
+
+def newer(part: Any, name: str = "") -> Any:
+    """Return a copy of what crosses, with a key that nobody knows in every record of it."""
+    if isinstance(part, dict):
+        copy = {key: newer(inner, key) for key, inner in part.items()}
+        return copy if name in FREE else copy | NEWER
+    return [newer(inner, name) for inner in part] if isinstance(part, list | tuple) else part
+
+
+def test_what_a_report_carries() -> None:
+    dossier = Dossier(
+        VERDICT, Requirement(kind="query"), Timing(1.0, 2.0, 3.0), steps=(Step("verdict", "verdict PASS"),)
+    )
+    carried = Carried("small.gate.yaml", [dossier], [{"case": "parse-go"}], drove=True, exercised=["a"])
+    wire = newer(carried.to_wire())
+    assert (
+        "from_the_future" in wire.keys() & wire["dossiers"][0].keys() & wire["dossiers"][0]["timing"].keys()
+    )
+    assert Carried.from_wire(wire) == carried
+
+
+def test_what_was_asked() -> None:
+    asked = AskedQuestions()
+    asked.note(
+        Instant("eu", "up", 60.0),
+        Range("eu", "up", 0.0, 60.0, 15.0),
+        EventsQuestion("eu", "alerts", 0.0, 60.0),
+    )
+    asked.note(CaptureQuestion("eu", "qa.replay.yaml", "48h", "parse-go"))
+    asked.judged["eu", "small", "2h"] = None
+    again = AskedQuestions()
+    again.add(newer(asked.to_wire()))
+    assert again == asked
+
+
+def test_what_was_counted() -> None:
+    counted, again = Denominator(), Denominator()
+    counted.collect(tests=3)
+    counted.select(2)
+    again.add(newer(counted.to_wire()))
+    assert (again.collected, again.selected) == (3, 2)
