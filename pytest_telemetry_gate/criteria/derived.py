@@ -59,17 +59,18 @@ class DerivedCriterion(Criterion):
         for verdict in verdicts:
             if verdict.variance is not None and not verdict.outcome.undecided:
                 continue
-            outcome = Outcome.ERROR if verdict.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
             where = getattr(verdict, place)
-            at = f"in region {where}" if place == "region" else f"at {where}"
-            missing = verdict.variance is None
             subject = (
-                f"no variance of {verdict.criterion} {at}"
-                if missing
-                else f"{verdict.criterion} {at} is {verdict.outcome}"
+                f"{verdict.criterion} in region {where}"
+                if place == "region"
+                else f"{verdict.criterion} at {where}"
             )
-            name = f"{self.key}.{'no_variance' if missing else 'undecided'}"
-            return Finding(name, outcome, where, f"{subject}: {verdict.reason}")
+            outcome = Outcome.ERROR if verdict.outcome is Outcome.ERROR else Outcome.INCONCLUSIVE
+            if verdict.variance is None:
+                name, problem = "no_variance", f"no variance of {subject}"
+            else:
+                name, problem = "undecided", f"{subject} is {verdict.outcome}"
+            return Finding(f"{self.key}.{name}", outcome, where, f"{problem}: {verdict.reason}")
         return None
 
 
