@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from newer import KEY, with_newer_keys
 
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.model.dossier import Dossier, Requirement, Step, Timing
@@ -11,7 +11,6 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.plugin.carried import Carried
 from pytest_telemetry_gate.plugin.denominator import Denominator
 
-NEWER = {"from_the_future": {"a": [1]}}
 # Mappings whose keys are data
 FREE = {"captures", "facts", "labels"}
 VERDICT = Verdict(
@@ -30,23 +29,13 @@ VERDICT = Verdict(
 )
 
 
-def newer(part: Any, name: str = "") -> Any:
-    """Return a copy of what crosses, with a key that nobody knows in every record of it."""
-    if isinstance(part, dict):
-        copy = {key: newer(inner, key) for key, inner in part.items()}
-        return copy if name in FREE else copy | NEWER
-    return [newer(inner, name) for inner in part] if isinstance(part, list | tuple) else part
-
-
 def test_what_a_report_carries() -> None:
     dossier = Dossier(
         VERDICT, Requirement(kind="query"), Timing(1.0, 2.0, 3.0), steps=(Step("verdict", "verdict PASS"),)
     )
     carried = Carried("small.gate.yaml", [dossier], [{"case": "parse-go"}], drove=True, exercised=["a"])
-    wire = newer(carried.to_wire())
-    assert (
-        "from_the_future" in wire.keys() & wire["dossiers"][0].keys() & wire["dossiers"][0]["timing"].keys()
-    )
+    wire = with_newer_keys(carried.to_wire(), FREE)
+    assert KEY in wire.keys() & wire["dossiers"][0].keys() & wire["dossiers"][0]["timing"].keys()
     assert Carried.from_wire(wire) == carried
 
 
@@ -60,7 +49,7 @@ def test_what_was_asked() -> None:
     asked.note(CaptureQuestion("eu", "qa.replay.yaml", "48h", "parse-go"))
     asked.judged["eu", "small", "2h"] = None
     again = AskedQuestions()
-    again.add(newer(asked.to_wire()))
+    again.add(with_newer_keys(asked.to_wire(), FREE))
     assert again == asked
 
 
@@ -68,5 +57,5 @@ def test_what_was_counted() -> None:
     counted, again = Denominator(), Denominator()
     counted.collect(tests=3)
     counted.select(2)
-    again.add(newer(counted.to_wire()))
+    again.add(with_newer_keys(counted.to_wire(), FREE))
     assert (again.collected, again.selected) == (3, 2)

@@ -12,6 +12,7 @@ import pytest
 from gates import END, START, STEP, UP, MemoryGate, series
 from hypothesis import given
 from hypothesis import strategies as st
+from newer import with_newer_keys
 
 from pytest_telemetry_gate.model.dossier import (
     Asked,
@@ -81,15 +82,8 @@ def test_what_is_at_its_default_does_not_travel() -> None:
 
 def test_keys_of_a_newer_version_are_ignored_at_every_level() -> None:
     wire = FULL.to_wire()
-    free = {"labels", "levels", "context", "content"}  # mappings whose keys are data
-
-    def extended(part: Any, name: str = "") -> Any:
-        if isinstance(part, dict):
-            added = {} if name in free or name == "facts" else {"from_the_future": [1]}
-            return {key: extended(value, key) for key, value in part.items()} | added
-        return [extended(one, name) for one in part] if isinstance(part, list) else part
-
-    assert Dossier.from_wire(extended(wire)) == FULL
+    free = {"labels", "levels", "context", "content", "facts"}  # mappings whose keys are data
+    assert Dossier.from_wire(with_newer_keys(wire, free)) == FULL
     assert Dossier.from_wire(
         {**wire, "facts": {**wire["facts"], "new": {"kind": "new", "content": {}}}}
     ).facts["new"] == OtherFacts("new", {})
