@@ -15,6 +15,7 @@ from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
+from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["DerivedCriterion", "decide_share"]
+
+_MAX_LISTED = 5  # members named in a reason; the facts have all of them
 
 
 class DerivedCriterion(Criterion):
@@ -79,15 +82,24 @@ def decide_share(
     verdicts: Sequence[Verdict],
     wanted: Iterable[Outcome],
     evidence: Evidence,
-    summary: str,
+    noun: str,
+    *,
+    remark: str = "",
 ) -> Dossier:
     """Decide about the share of the verdicts whose outcome is ``wanted``; there must be one.
 
     A verdict that is undecided or pending may turn out either way, unless its outcome is wanted: where that could
-    change the decision, or none is decided, the share is undecided too. ``summary`` counts the verdicts in words.
+    change the decision, or none is decided, the share is undecided too. The reason counts the verdicts with ``noun``
+    and ends with ``remark``; the facts have all of them.
     """
     among = frozenset(wanted)
     good = sum(verdict.outcome in among for verdict in verdicts)
+    summary = _summarize(verdicts, among, noun) + remark
+    facts = [
+        MemberFacts(
+            tuple(Member.from_verdict(verdict, counts=verdict.outcome in among) for verdict in verdicts)
+        )
+    ]
     unsettled = [
         verdict
         for verdict in verdicts
@@ -95,7 +107,7 @@ def decide_share(
     ]
     dossier = decide(check, (good / len(verdicts),), evidence)
     if not unsettled or _is_decided(check, good, len(unsettled), len(verdicts)):
-        return dossier.revise(reason=f"{dossier.verdict.reason}; {summary}")
+        return dossier.revise(reason=f"{dossier.verdict.reason}; {summary}", facts=facts)
     undecided = [verdict for verdict in unsettled if verdict.outcome.undecided] or unsettled
     first = undecided[0]
     outcome = max(Outcome.INCONCLUSIVE, worst_outcome(undecided) or first.outcome, key=lambda one: one.rank)
@@ -103,7 +115,17 @@ def decide_share(
     finding = Finding("members.undecided", outcome, first.criterion, reason)
     # What the limit says about the share as it stands is no finding: it is not the share.
     without = dataclasses.replace(dossier, findings=())
-    return without.revise(outcome=outcome, reason=reason, findings=[finding])
+    return without.revise(outcome=outcome, reason=reason, findings=[finding], facts=facts)
+
+
+def _summarize(verdicts: Sequence[Verdict], wanted: frozenset[Outcome], noun: str) -> str:
+    """Count the wanted verdicts and name some of the others."""
+    others = [verdict for verdict in verdicts if verdict.outcome not in wanted]
+    text = f"{len(verdicts) - len(others)} of {len(verdicts)} {noun}"
+    if not others:
+        return text
+    named = ", ".join(f"{verdict.criterion} {verdict.outcome}" for verdict in others[:_MAX_LISTED])
+    return f"{text}; not: {named}{', ...' if len(others) > _MAX_LISTED else ''}"
 
 
 def _is_decided(check: Check, good: int, undecided: int, total: int) -> bool:

@@ -15,7 +15,6 @@ from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.derived import DerivedCriterion, decide_share
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem, Provenance
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.suggestions import suggest
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Ratio"]
-
-_MAX_LISTED = 5  # members named in a reason; the facts hold all of them
 
 
 class RatioOf(Model):
@@ -71,13 +68,5 @@ class Ratio(DerivedCriterion):
         if not verdicts:
             reason = "no check of these groups applies at this checkpoint"
             return decide(check, (), Evidence(problem=Problem(Outcome.INCONCLUSIVE, reason, "members.none")))
-        wanted = self.ratio.verdict
-        others = [verdict for verdict in verdicts if verdict.outcome not in wanted]
-        text = f"{len(verdicts) - len(others)} of {len(verdicts)} checks"
-        if others:
-            named = ", ".join(f"{verdict.criterion} {verdict.outcome}" for verdict in others[:_MAX_LISTED])
-            text += f"; not: {named}{', ...' if len(others) > _MAX_LISTED else ''}"
         evidence = Evidence(Provenance(source="suite"))
-        members = (Member.from_verdict(verdict, counts=verdict.outcome in wanted) for verdict in verdicts)
-        dossier = decide_share(check, verdicts, wanted, evidence, text)
-        return dossier.revise(facts=[MemberFacts(tuple(members))])
+        return decide_share(check, verdicts, self.ratio.verdict, evidence, "checks")

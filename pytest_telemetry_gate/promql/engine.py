@@ -24,9 +24,8 @@ __all__ = ["Engine"]
 # Aggregations and functions whose answer at one step depends on how many steps there are: by its order or its rounding.
 _ONE_BY_ONE = frozenset({"topk", "bottomk", "limitk", "limit_ratio", "stddev", "stdvar", "count_values"})
 _SORTING = frozenset({"sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
-_TOGETHER = Limits(
-    samples=2_000_000
-)  # several times together may not take more memory than one of them should
+# Several times together may not take more memory than one of them should.
+_TOGETHER = Limits(samples=2_000_000)
 
 
 class Engine:
@@ -58,9 +57,7 @@ class Engine:
             match expression.type:
                 case "vector":
                     frame = run.vector(expression)
-                    columns = np.flatnonzero(frame.present[0]).tolist()
-                    labels = [frame.labels[column] for column in columns]
-                    return Vector(labels, frame.values[0, columns], time, run.notes.texts)
+                    return _vector(frame, 0, time, run.notes.texts)
                 case "scalar":
                     return Scalar(float(run.scalar(expression)[0]), time, run.notes.texts)
                 case "matrix":
@@ -87,12 +84,8 @@ class Engine:
             return None
         if run.notes.texts:
             return None
-        vectors = []
-        for time, step in zip(times, steps.searchsorted(moments).tolist(), strict=True):
-            columns = np.flatnonzero(frame.present[step]).tolist()
-            labels = [frame.labels[column] for column in columns]
-            vectors.append(Vector(labels, frame.values[step, columns], time))
-        return vectors
+        at = steps.searchsorted(moments).tolist()
+        return [_vector(frame, step, time) for time, step in zip(times, at, strict=True)]
 
     def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:
         """Evaluate a text or a parsed expression at every step from start to end, all in seconds; raises PromQLError.
@@ -145,6 +138,13 @@ class Engine:
             guard=guard,
             notes=notes,
         )
+
+
+def _vector(frame: Frame, step: int, time: float, warnings: tuple[str, ...] = ()) -> Vector:
+    """Return the series that are present at one step."""
+    columns = np.flatnonzero(frame.present[step]).tolist()
+    labels = [frame.labels[column] for column in columns]
+    return Vector(labels, frame.values[step, columns], time, warnings)
 
 
 def _goes_together(expression: Expr, moments: Ints) -> bool:

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.answers import Capture
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.facts import Member, MemberFacts, OtherFacts
+from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES", "Measured", "ReplayedCases", "Result", "Undecided"]
 
-_MAX_LISTED = 5  # cases named in a reason; the facts have them all
 _GOOD = tuple(outcome for outcome in Outcome if outcome.good)
 _DIGITS = 9  # of a difference of percentages: the last bits of either are noise
 
@@ -102,18 +101,15 @@ def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
     """Judge every case again, and decide about the share of those that passed."""
     check, cases = replayed.check, replayed.cases
     verdicts = [_case_verdict(replayed, case) for case in cases]
-    dossier = decide_share(check, verdicts, _GOOD, replayed.evidence, _summary(verdicts))
+    warned = sum(verdict.outcome is Outcome.WARN for verdict in verdicts)
+    remark = f"; {warned} of them warn" if warned else ""
+    dossier = decide_share(check, verdicts, _GOOD, replayed.evidence, "cases passed", remark=remark)
     return dossier.revise(
         findings=[
             find("replay.case", f"case {name}", f"case {name}: {verdict.reason}", level=verdict.outcome)
             for verdict in verdicts
             if verdict.outcome is not Outcome.PASS and (name := verdict.criterion)
-        ],
-        facts=[
-            MemberFacts(
-                tuple(Member.from_verdict(verdict, counts=verdict.outcome in _GOOD) for verdict in verdicts)
-            )
-        ],
+        ]
     )
 
 
@@ -122,17 +118,6 @@ def _case_verdict(replayed: ReplayedCases, case: ReplayCase) -> Verdict:
     if isinstance(captured, Undecided):
         return undecided_case(replayed.suite, case, captured.outcome, captured.reason).verdict
     return judge_case(replayed.suite, case, captured).verdict
-
-
-def _summary(verdicts: Sequence[Verdict]) -> str:
-    good = [verdict for verdict in verdicts if verdict.outcome.good]
-    text = f"{len(good)} of {len(verdicts)} cases passed"
-    others = [verdict for verdict in verdicts if not verdict.outcome.good]
-    if others:
-        listed = ", ".join(f"{verdict.criterion} {verdict.outcome}" for verdict in others[:_MAX_LISTED])
-        text += f"; not: {listed}{', ...' if len(others) > _MAX_LISTED else ''}"
-    warned = sum(verdict.outcome is Outcome.WARN for verdict in good)
-    return f"{text}; {warned} of them warn" if warned else text
 
 
 def _judge_largest(

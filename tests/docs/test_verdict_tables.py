@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
+from gates import HEAD, START, STEP, UP, MemoryGate, grid, make_verdict, series
 
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events, Rule
 from pytest_telemetry_gate.model.gate_outcome import decide_gate
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.hooks import conclude
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
@@ -46,19 +46,6 @@ def cells(line: str) -> list[str]:
     return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
 
 
-def a_verdict(outcome: str) -> Verdict:
-    return Verdict(
-        suite="s",
-        group="g",
-        criterion="c",
-        title="c",
-        region="",
-        checkpoint="1h",
-        outcome=Outcome(outcome),
-        reason="r",
-    )
-
-
 @pytest.fixture
 def gate(tmp_path):
     return MemoryGate(tmp_path, data=[UP, series("cpu", 70.0)])
@@ -70,7 +57,7 @@ def test_the_page_knows_all_verdicts():
 
 @pytest.mark.parametrize("row", table("verdict"), ids=lambda row: row["verdict"])
 def test_the_seven_verdicts(row):
-    verdict = a_verdict(row["verdict"])
+    verdict = make_verdict(row["verdict"])
     through = row["lets the gate through"]
     assert verdict.outcome.keeps_gate_open() == through.startswith("yes")
     assert verdict.outcome.keeps_gate_open(strict=True) == (through == "yes")
@@ -248,11 +235,11 @@ def test_the_clock(gate, row):
 def test_the_outcome_of_the_gate(row):
     selected, collected = map(int, row["selected of collected"].split(" of "))
     found = decide_gate(
-        [a_verdict(word) for word in row["verdicts"].split(", ") if word],
+        [make_verdict(word) for word in row["verdicts"].split(", ") if word],
         selected=selected,
         collected=collected,
         strict="--telemetry-strict" in row["options"],
         partial="--telemetry-partial" in row["options"],
-        asked=[a_verdict("pass").checkpoint] if "--telemetry-checkpoint" in row["options"] else (),
+        asked=[make_verdict("pass").checkpoint] if "--telemetry-checkpoint" in row["options"] else (),
     )
     assert (str(found.outcome), found.opens) == (row["outcome"], row["gate"] == "opens")

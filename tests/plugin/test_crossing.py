@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+from gates import make_verdict
 from newer import KEY, with_newer_keys
 
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.model.dossier import Dossier, Requirement, Step, Timing
 from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Instant, Range
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried
 from pytest_telemetry_gate.plugin.denominator import Denominator
 
 # Mappings whose keys are data
 FREE = {"captures", "facts", "labels"}
-VERDICT = Verdict(
-    suite="small",
-    suite_title="",
-    group="Parser",
-    criterion="cpu",
-    title="",
-    environment="recorded",
-    region="eu",
-    checkpoint="2h",
-    outcome=Outcome.PASS,
-    reason="",
-    path="small.gate.yaml",
-    line=7,
-)
 
 
 def test_what_a_report_carries() -> None:
     dossier = Dossier(
-        VERDICT, Requirement(kind="query"), Timing(1.0, 2.0, 3.0), steps=(Step("verdict", "verdict PASS"),)
+        make_verdict(Outcome.PASS, region="eu", path="small.gate.yaml", line=7),
+        Requirement(kind="query"),
+        Timing(1.0, 2.0, 3.0),
+        steps=(Step("verdict", "verdict PASS"),),
     )
     carried = Carried("small.gate.yaml", [dossier], [{"case": "parse-go"}], drove=True, exercised=["a"])
     wire = with_newer_keys(carried.to_wire(), FREE)

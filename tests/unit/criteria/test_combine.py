@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 import pytest
-from gates import START, STEP, UP, MemoryGate, grid, series
+from gates import START, STEP, UP, Guess, MemoryGate, grid, series
 
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answers, RegionFacts
-from pytest_telemetry_gate.model.check import ALL_REGIONS, Criterion
+from pytest_telemetry_gate.model.check import ALL_REGIONS
 from pytest_telemetry_gate.model.dossier import Finding
 from pytest_telemetry_gate.model.events import Episode, Events, Rule, Silence
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -113,17 +112,8 @@ def test_a_sum_has_one_origin_of_all_its_regions(gate):
     assert verdict.digest != alone.verdict.digest
 
 
-class Guess(Criterion):
-    """A kind of a plugin that has a value in one region and none in the other."""
-
-    key: ClassVar[str] = "guess"
-    guess: Outcome
-
-    def problems(self, suite):
-        return ()
-
-    def questions(self, check):
-        return ()
+class HalfKnown(Guess):
+    """It has a value in one region and none in the other."""
 
     def judge(self, check, answers):
         if check.region == "eu":
@@ -141,7 +131,7 @@ class Guess(Criterion):
     ],
 )
 def test_a_region_without_a_value_is_not_left_out(gate, combine, outcome, found, reason):
-    gate.criteria = [Guess]
+    gate.criteria = [HalfKnown]
     criterion = f"{{id: seen, guess: {outcome}, expect: '<= 9', combine: {combine}}}"
     dossier = over_regions(gate, criterion, {"eu": ([], {}), "us": ([], {})})
     assert (dossier.outcome, dossier.verdict.reason) == (found, reason)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 import pytest
-from gates import HEAD, UP, MemoryGate, one, series
+from gates import HEAD, UP, Guess, MemoryGate, one, series
 
 from pytest_telemetry_gate.criteria.derived import DerivedCriterion
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answers, RegionFacts
-from pytest_telemetry_gate.model.check import ALL_REGIONS, Criterion
+from pytest_telemetry_gate.model.check import ALL_REGIONS
 from pytest_telemetry_gate.model.verdict import Outcome
 
 SHARE = """groups:
@@ -86,17 +85,8 @@ def test_the_finding_of_an_open_ratio_is_its_member(gate):
     ]
 
 
-class Guess(Criterion):
-    """A kind of a plugin that has a variance, and decides as it is told."""
-
-    key: ClassVar[str] = "guess"
-    guess: Outcome
-
-    def problems(self, suite):
-        return ()
-
-    def questions(self, check):
-        return ()
+class Varying(Guess):
+    """It has a variance, and the outcome that the suite names."""
 
     def judge(self, check, answers):
         return check.dossier(self.guess, "half of it was seen", value=1.0, variance=1.0)
@@ -104,7 +94,7 @@ class Guess(Criterion):
 
 def follow(gate, outcome, key):
     """Judge a trend or a spread of a criterion with this outcome, in two regions."""
-    gate.data, gate.criteria = [UP], [Guess]
+    gate.data, gate.criteria = [UP], [Varying]
     suite = f"""groups:
   Telemetry:
     - {{id: seen, guess: {outcome}}}

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from gates import make_verdict
 
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Outcome
 
 
 def outcome(
     *outcomes: Outcome, selected: int = 0, collected: int = 0, strict: bool = False, partial: bool = False
 ) -> GateOutcome:
-    verdicts = [
-        Verdict(
-            suite="s",
-            group="g",
-            criterion="c",
-            title="t",
-            region="",
-            checkpoint="24h",
-            outcome=one,
-            reason="",
-        )
-        for one in outcomes
-    ]
+    verdicts = [make_verdict(one) for one in outcomes]
     count = len(verdicts)
     return decide_gate(
         verdicts, selected=selected or count, collected=collected or count, strict=strict, partial=partial
