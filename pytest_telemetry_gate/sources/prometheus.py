@@ -135,6 +135,22 @@ class PrometheusSource(LiveSource):
         fields = {"g0.expr": promql, "g0.tab": "0", "g0.range_input": "6h", "g0.end_input": moment}
         return f"{self._url}/graph?{urlencode({**fields, 'g0.moment_input': moment})}"
 
+    def metadata(self) -> Mapping[str, str]:
+        """Return the first type of each family of metrics, in one request; {} where the server does not offer it."""
+        try:
+            families = self._ask("GET", "/api/v1/metadata", {"limit_per_metric": "1"})["data"]
+            return {str(name): str(known[0]["type"]) for name, known in families.items() if known}
+        except _NO_LOOKUP:
+            return {}
+
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of all metrics with samples, in one request; none where the server does not offer it."""
+        try:
+            names = self._ask("GET", "/api/v1/label/__name__/values", data=list)["data"]
+            return tuple(name for name in names if isinstance(name, str))
+        except _NO_LOOKUP:
+            return ()
+
     def rules(self) -> Sequence[Mapping[str, Any]]:
         """Return the groups of alerting rules as the server's rules API has them."""
         groups = self._ask("GET", "/api/v1/rules", {"type": "alert"})["data"].get("groups")
@@ -150,8 +166,13 @@ class PrometheusSource(LiveSource):
         content = self._ask("POST", "/api/v1/query_range", {"query": promql, **times})
         return self._read(lambda: read_range(content, start, count, step))
 
-    def _ask(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> Any:
-        """Return the decoded answer; raises SourceError where it is an error or not one of Prometheus' API."""
+    def _ask(
+        self, method: str, path: str, fields: Mapping[str, str] | None = None, *, data: type = dict
+    ) -> Any:
+        """Return the decoded answer, whose ``data`` are of that type.
+
+        Raises SourceError where it is an error or not one of Prometheus' API.
+        """
         try:
             reply = self._transport.request(method, f"{self._url}{path}", params=fields)
             content = self._transport.decoded(reply)
@@ -160,7 +181,7 @@ class PrometheusSource(LiveSource):
         if (
             not isinstance(content, dict)
             or content.get("status") != "success"
-            or not isinstance(content.get("data"), dict)
+            or not isinstance(content.get("data"), data)
         ):
             raise self._odd_json()
         return content
