@@ -61,15 +61,15 @@ def test_a_type_may_be_of_a_name_in_quotes(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{job="edge"} 1 1', 'a sample without a metric name: \'{job="edge"}\''),
+        ('{job="edge"} 1 1', "a sample without a metric name: '{job=\"edge\"}'"),
         ("{} 1 1", "a sample without a metric name: '{}'"),
         ('{""} 1 1', "a sample without a metric name: '{\"\"}'"),
         ('http{"server"} 1 1', 'a second metric name "server"'),
         ('{"http","server"} 1 1', 'a second metric name "server"'),
         ('{"http",a="1","a"="2"} 1 1', "duplicate label 'a'"),
-        ('{"http",""="2"} 1 1', "a label without a name: '{\"http\",\"\"=\"2\"}'"),
+        ('{"http",""="2"} 1 1', 'a label without a name: \'{"http",""="2"}\''),
         ('{"http",a} 1 1', "not a label: 'a'"),
-        ('{"http"a="1"} 1 1', "not a label: '\"http\"a=\"1\"'"),
+        ('{"http"a="1"} 1 1', 'not a label: \'"http"a="1"\''),
         ('{"http} 1 1', "not a sample: '{\"http} 1 1'"),
         ('"http" 1 1', "not a sample: '\"http\" 1 1'"),
         ('# TYPE "http counter', "not a metric name: '\"http'"),
