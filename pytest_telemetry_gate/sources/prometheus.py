@@ -163,6 +163,22 @@ class PrometheusSource(LiveSource):
         fields = {"g0.expr": promql, "g0.tab": "0", "g0.range_input": "6h", "g0.end_input": moment}
         return f"{self._url}/graph?{urlencode({**fields, 'g0.moment_input': moment})}"
 
+    def metadata(self) -> Mapping[str, str]:
+        """Return the first type of each family of metrics, in one request; {} where the server does not offer it."""
+        try:
+            families = self._ask("/api/v1/metadata", {"limit_per_metric": "1"})["data"]
+            return {str(name): str(known[0]["type"]) for name, known in families.items() if known}
+        except _NO_LOOKUP:
+            return {}
+
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of all metrics with samples, in one request; none where the server does not offer it."""
+        try:
+            names = self._ask("/api/v1/label/__name__/values", data=list)["data"]
+            return tuple(name for name in names if isinstance(name, str))
+        except _NO_LOOKUP:
+            return ()
+
     def rules(self) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
         """Return the groups of alerting rules of the server's rules API, of all its pages, and the doubts beside them.
 
@@ -197,8 +213,18 @@ class PrometheusSource(LiveSource):
         content = self._ask("/api/v1/query_range", {"query": promql, **times}, is_query=True)
         return self._read(lambda: read_range(content, start, count, step))
 
-    def _ask(self, path: str, fields: Mapping[str, str] | None = None, *, is_query: bool = False) -> Any:
-        """Return the decoded answer; raises SourceError where it is an error or not one of Prometheus' API."""
+    def _ask(
+        self,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        *,
+        is_query: bool = False,
+        data: type = dict,
+    ) -> Any:
+        """Return the decoded answer, whose ``data`` are of that type.
+
+        Raises SourceError where it is an error or not one of Prometheus' API.
+        """
         url = f"{self._url}{path}"
         try:
             if is_query:
@@ -211,7 +237,7 @@ class PrometheusSource(LiveSource):
         if (
             not isinstance(content, dict)
             or content.get("status") != "success"
-            or not isinstance(content.get("data"), dict)
+            or not isinstance(content.get("data"), data)
         ):
             raise self._odd_json()
         return content
