@@ -16,6 +16,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from pytest_telemetry_gate.errors import SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.model.answers import doubtful_warnings
 from pytest_telemetry_gate.model.sources import LiveSource
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.function_table import PROFILES
@@ -32,6 +33,7 @@ from pytest_telemetry_gate.sources.prometheus_json import (
     read_instant,
     read_range,
     sample_times,
+    warnings_of,
 )
 from pytest_telemetry_gate.support.durations import parse_duration
 from pytest_telemetry_gate.support.text import name_region
@@ -47,6 +49,7 @@ T = TypeVar("T")
 _MAX_POINTS = 11_000  # of one series in one answer: Prometheus' own limit (web/api/v1/api.go)
 _OWN_KEYS = ("semantics",)
 _PROBE_REQUESTS = 3  # requests at once that a probe sends, where the region's concurrency allows it
+_MAX_PAGES = 1000  # of rules: more have no end
 _RECENT_UP = "up[10m]"
 _NO_LOOKUP = (TelemetryGateError, PrometheusApiClientException, *ODD_JSON)
 """What a look-up raises where the server does not offer it, or answers in another form."""
@@ -135,10 +138,29 @@ class PrometheusSource(LiveSource):
         fields = {"g0.expr": promql, "g0.tab": "0", "g0.range_input": "6h", "g0.end_input": moment}
         return f"{self._url}/graph?{urlencode({**fields, 'g0.moment_input': moment})}"
 
-    def rules(self) -> Sequence[Mapping[str, Any]]:
-        """Return the groups of alerting rules as the server's rules API has them."""
-        groups = self._ask("GET", "/api/v1/rules", {"type": "alert"})["data"].get("groups")
-        return groups if isinstance(groups, list) else []
+    def rules(self) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+        """Return the groups of alerting rules of the server's rules API, of all its pages, and the doubts beside them.
+
+        A doubt is a line for people, such as a server's warning that a part of the rules is missing.
+        """
+        groups: list[Mapping[str, Any]] = []
+        doubts: dict[str, None] = {}
+        fields = {"type": "alert"}
+        tokens: set[str] = set()
+        while True:
+            content = self._ask("GET", "/api/v1/rules", fields)
+            page = content["data"].get("groups")
+            groups += page if isinstance(page, list) else []
+            doubts.update(dict.fromkeys(warnings_of(content)))
+            token = str(content["data"].get("groupNextToken") or "")
+            if not token:
+                return groups, doubtful_warnings(doubts)
+            if token in tokens or len(tokens) >= _MAX_PAGES:
+                return groups, [*doubtful_warnings(doubts), "the rules API has further pages without an end"]
+            tokens.add(token)
+            # Prometheus takes a token only beside a limit, and a limit is what made the server send pages.
+            limit = len(page) if isinstance(page, list) else 0
+            fields = {"type": "alert", "group_limit": str(limit or 1), "group_next_token": token}
 
     def error(self, message: str) -> SourceError:
         """Return an error that names the region."""
