@@ -78,8 +78,12 @@ def metric_names_of(source: object) -> Sequence[str]:
 class LiveSource(Source):
     """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run.
 
-    A class that has all three methods is one as well, derived from it or not.
+    A class that has all three methods is one as well, derived from it or not. ``clock_ahead`` is by how many seconds
+    this machine's clock is ahead of the server's, 0 where it is not or where nothing tells: checks become due by the
+    clock that is behind.
     """
+
+    clock_ahead: float = 0.0
 
     @classmethod
     def __subclasshook__(cls, subclass: type) -> bool:
