@@ -11,6 +11,7 @@ from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_ref
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.criteria.known import explain_missing, known_question
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -40,6 +41,7 @@ class Threshold(Criterion):
         yield query.at(check.region, check.time)
         yield from coverage_questions(check, query, check.time)
         yield from baseline_questions(check, self.query)
+        yield known_question(check)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the value that the query has at the checkpoint."""
@@ -47,5 +49,7 @@ class Threshold(Criterion):
         answer = answers[query.at(check.region, check.time)]
         coverage = measure_coverage(check, query, check.time, answers)
         evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
+        if evidence.problem is not None and evidence.problem.id in {"data.none", "coverage.low"}:
+            evidence = explain_missing(check, evidence, coverage, answers)
         labels, values = read_series(answer)
         return decide(check, values, evidence, find_reference(check, self.query, answers), labels)

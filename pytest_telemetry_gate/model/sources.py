@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.arrivals import Arrivals
+    from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 
 __all__ = ["EventSource", "LiveSource", "Source"]
 
@@ -45,6 +49,10 @@ class Source(ABC):
     @abstractmethod
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
         """Evaluate at every step from start to end, both included, in seconds."""
+
+    def arrivals(self, question: ArrivalsQuestion) -> Arrivals | None:
+        """Return when the samples of a selector arrived; None, the default, if that must be asked as PromQL."""
+        return None
 
     def link(self, promql: str, time: float) -> str:
         """Return the address of the server's own graph page, or an empty string."""

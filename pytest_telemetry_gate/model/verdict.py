@@ -72,7 +72,8 @@ class Verdict:
     ``value``, ``baseline``, ``margin`` and the limit are in ``unit``; ``variance`` and ``tolerance`` are in
     ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
-    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
+    limit; ``absent`` says that the value is 0 because nothing of it was ever seen. ``path`` and ``line`` say where the
+    criterion is written, ``sequence`` orders checks of one line.
     """
 
     suite: str
@@ -87,6 +88,7 @@ class Verdict:
     query: str = ""
     time: float | None = None
     value: float | None = None
+    absent: bool = False
     unit: str = ""
     limit: str = ""
     margin: float | None = None
