@@ -311,9 +311,7 @@ def _portions(series: Sequence[_Series]) -> Iterator[list[_Series]]:
         yield group
 
 
-def _joined_selector(
-    group: Sequence[_Series], questions: Sequence[ArrivalsQuestion]
-) -> str:
+def _joined_selector(group: Sequence[_Series], questions: Sequence[ArrivalsQuestion]) -> str:
     """Return one selector for all series of a group."""
     values: dict[str, dict[str, None]] = defaultdict(dict)
     for one in group:
