@@ -176,7 +176,10 @@ class _Selector:
         if not self.lines and self.unknown:
             return None, f"one sample of {self.unknown[0].shown()}, which does not tell the interval"
         if not self.lines:
-            return 0.0, f"{self.down[0].shown()} was down" if self.down else ""
+            if any(target.samples for target in self._arrivals.targets) and not self.down:
+                before = any(len(target.times) for target in self._arrivals.targets)
+                return 0.0, "no samples in the window" if before else "every sample is NaN"
+            return 0.0, f"{self.down[0].shown()} was down all the time" if self.down else ""
         worst: list[tuple[float, str]] = [
             (0.0, f"{target.shown()} was down all the time") for target in self.down
         ]

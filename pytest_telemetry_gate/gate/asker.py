@@ -180,7 +180,7 @@ class Asker:
 
     def _ask_arrivals(self, question: ArrivalsQuestion) -> Answer:
         region = self.regions[question.region]
-        known = region.require().arrivals(question)
+        known = region.require().arrivals(question.selector, question.end, question.window)
         if known is not None:
             return self._answered(question.region, known)
         (value,), warnings = region.arrivals.read([question])

@@ -5,14 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
-
-if TYPE_CHECKING:
-    from pytest_telemetry_gate.model.arrivals import Arrivals
-    from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 
 __all__ = ["EventSource", "LiveSource", "Source"]
 
@@ -50,8 +47,11 @@ class Source(ABC):
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
         """Evaluate at every step from start to end, both included, in seconds."""
 
-    def arrivals(self, question: ArrivalsQuestion) -> Arrivals | None:
-        """Return when the samples of a selector arrived; None, the default, if that must be asked as PromQL."""
+    def arrivals(self, selector: str, end: float, window: float) -> Arrivals | None:
+        """Return when the samples of a selector arrived in the ``window`` seconds up to ``end``, and just before.
+
+        Returns None, the default, if that must be asked as PromQL.
+        """
         return None
 
     def link(self, promql: str, time: float) -> str:

@@ -13,8 +13,9 @@ import pytest
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import EventsQuestion
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import store_captures
@@ -146,6 +147,7 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
     for region in gate.asked.regions:
         questions = list(gate.asked.about(region))
         events: dict[EventsQuestion, Events] = {}
+        arrivals: dict[ArrivalsQuestion, Arrivals] = {}
         try:
             source = gate.source(region)
         except TelemetryGateError as error:
@@ -158,9 +160,15 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
                     events[question] = answer.value
                 else:
                     problems[", ".join(filter(None, (_place(region), question.kind)))] = answer.error
+            elif isinstance(question, ArrivalsQuestion):
+                answer = gate.answer(question)
+                if isinstance(answer.value, Arrivals):
+                    arrivals[question] = answer.value
         judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
         settings = gate.environment.regions[region]
-        requests[region] = RegionRequest(source, questions, events, judged, settings.accept_warnings)
+        requests[region] = RegionRequest(
+            source, questions, events, arrivals, judged, settings.accept_warnings
+        )
     return requests, problems
 
 

@@ -17,7 +17,6 @@ from pytest_telemetry_gate.support.durations import format_time
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.arrivals import Arrivals
     from pytest_telemetry_gate.model.environment import RegionSettings
-    from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 
 __all__ = ["RecordingSource"]
 
@@ -71,9 +70,9 @@ class RecordingSource(Source):
         """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""
         return self._engine.range(promql, start, end, step)
 
-    def arrivals(self, question: ArrivalsQuestion) -> Arrivals:
+    def arrivals(self, selector: str, end: float, window: float) -> Arrivals:
         """Return when the samples of a selector arrived, from the recorded timestamps themselves."""
-        return read_stored(self.recording.storage(self.region), question)
+        return read_stored(self.recording.storage(self.region), selector, end, window)
 
     def link(self, promql: str, time: float) -> str:
         """Return an empty string: a recording has no graph page."""

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target
-from pytest_telemetry_gate.model.questions import ArrivalsQuestion
+from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target, reach_before
 from pytest_telemetry_gate.promql import Matcher
 from pytest_telemetry_gate.promql.storage import Storage, is_stale, may_be_nan
 from pytest_telemetry_gate.sources.arrivals import find_up, matchers_of, name_target, target_of
@@ -19,16 +18,16 @@ __all__ = ["read_stored"]
 _Key = tuple[str, str]
 
 
-def read_stored(storage: Storage, question: ArrivalsQuestion) -> Arrivals:
-    """Return the answer to a question from a storage, as a source that is asked as PromQL gives it.
+def read_stored(storage: Storage, selector: str, end: float, window: float) -> Arrivals:
+    """Return what arrived in the ``window`` seconds up to ``end``, as a source that is asked as PromQL gives it.
 
     Raises PromQLError for what is no selector, and what the storage raises.
     """
-    matchers = matchers_of(question.selector)
-    first, start, end = (round(moment * 1000) for moment in (question.first, question.start, question.end))
-    times, samples = _read(storage, matchers, first, end)
-    up = find_up(question.selector, {job for job, _ in times})
-    scrapes = _count_scrapes(storage, up, matchers, start, end) if up else {}
+    matchers = matchers_of(selector)
+    start, stop = round((end - window) * 1000), round(end * 1000)
+    times, samples = _read(storage, matchers, start - round(reach_before(window) * 1000), stop)
+    up = find_up(selector, {job for job, _ in times})
+    scrapes = _count_scrapes(storage, up, matchers, start, stop) if up else {}
     targets = tuple(
         Target(
             labels=name_target(key),
