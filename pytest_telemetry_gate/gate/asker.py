@@ -28,6 +28,7 @@ from pytest_telemetry_gate.model.questions import (
     Question,
     Range,
 )
+from pytest_telemetry_gate.model.sources import arrivals_of, metadata_of, metric_names_of
 from pytest_telemetry_gate.recording.cache import forget_arrays
 from pytest_telemetry_gate.support.durations import format_short_duration
 
@@ -180,7 +181,7 @@ class Asker:
 
     def _ask_arrivals(self, question: ArrivalsQuestion) -> Answer:
         region = self.regions[question.region]
-        known = region.require().arrivals(question.selector, question.end, question.window)
+        known = arrivals_of(region.require(), question.selector, question.end, question.window)
         if known is not None:
             return self._answered(question.region, known)
         (value,), warnings = region.arrivals.read([question])
@@ -202,7 +203,9 @@ class Asker:
 
     def _ask_known(self, question: KnownQuestion) -> Answer:
         source = self.regions[question.region].require()
-        return self._answered(question.region, Known(tuple(source.metric_names()), dict(source.metadata())))
+        return self._answered(
+            question.region, Known(tuple(metric_names_of(source)), dict(metadata_of(source)))
+        )
 
     def _ask_events(self, question: EventsQuestion) -> Answer:
         origin = self.regions.event_source(question)

@@ -49,12 +49,20 @@ class PrometheusAlerts(EventSource):
             message = f"{self.description} has no {kind}: set events.{kind} in telemetry.yaml"
             raise self._source.error(message)
         try:
-            rules = tuple(_rules(self._source.rules()))
+            groups, doubts = self._source.rules()
+            rules = tuple(_rules(groups))
         except ODD_JSON:
             message = f"{self.description}: response of the rules API is not Prometheus'"
             raise self._source.error(message) from None
+        is_whole = self._source.accept_warnings or not doubts
         other = Events(
-            start, end, complete=True, episodes=tuple(others), rules=rules, silences=tuple(silences)
+            start,
+            end,
+            complete=is_whole,
+            episodes=tuple(others),
+            rules=rules,
+            silences=tuple(silences),
+            reason="" if is_whole else f"the rules may be partial: {'; '.join(doubts)}",
         )
         return alert_events(self._source, other, start, end, accept_warnings=self._source.accept_warnings)
 

@@ -23,10 +23,15 @@ __all__ = [
     "read_instant",
     "read_range",
     "sample_times",
+    "warnings_of",
 ]
 
 ODD_JSON = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What reading JSON of an unexpected form raises."""
+
+
+_PARTIAL = ("isPartial", "partial_response", "partialResponse")
+"""What says beside an answer that a part of it is missing."""
 
 
 class NativeHistogramError(ValueError):
@@ -38,7 +43,7 @@ def read_instant(content: Any, time: float) -> Scalar | Vector | Matrix | str:
 
     A range selector's raw samples become a Matrix over the union of their timestamps.
     """
-    data, warnings = content["data"], _warnings(content)
+    data, warnings = content["data"], warnings_of(content)
     result = data.get("result")
     match data.get("resultType"):
         case "scalar":
@@ -72,7 +77,7 @@ def read_range(content: Any, start: float, count: int, step: float) -> Matrix:
             raise IndexError(steps)
         values[row, steps], present[row, steps] = numbers, True
     labels = [labels_of(series) for series in result]
-    return Matrix(labels, grid(start, count, step), values, present, _warnings(content))
+    return Matrix(labels, grid(start, count, step), values, present, warnings_of(content))
 
 
 def grid(start: float, count: int, step: float) -> NDArray[np.float64]:
@@ -114,6 +119,15 @@ def labels_of(series: Mapping[str, Any], key: str = "metric") -> dict[str, str]:
 def sample_times(series: Mapping[str, Any]) -> list[float]:
     """Return the times of a series' samples, in seconds."""
     return [_seconds(moment) for moment, _ in series["values"]]
+
+
+def warnings_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the doubts that stand beside an answer: warnings, infos, and that parts of it are missing."""
+    texts = [str(text) for key in ("warnings", "infos") for text in content.get(key) or ()]
+    if any(content.get(key) for key in _PARTIAL):
+        # VictoriaMetrics: https://docs.victoriametrics.com/cluster-victoriametrics/#cluster-availability
+        texts.append("isPartial: not every storage node has answered")
+    return tuple(texts)
 
 
 def _list(value: object) -> list[Any]:
@@ -165,12 +179,3 @@ def _raw_samples(result: Sequence[Any], warnings: tuple[str, ...]) -> Matrix:
         steps = np.searchsorted(times, moments)
         values[row, steps], present[row, steps] = numbers, True
     return Matrix([labels_of(series) for series in result], times, values, present, warnings)
-
-
-def _warnings(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the server's warnings and infos."""
-    texts = [str(text) for key in ("warnings", "infos") for text in content.get(key) or ()]
-    if content.get("isPartial"):
-        # VictoriaMetrics: https://docs.victoriametrics.com/cluster-victoriametrics/#cluster-availability
-        texts.append("isPartial: not every storage node has answered")
-    return tuple(texts)

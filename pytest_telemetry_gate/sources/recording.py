@@ -74,6 +74,14 @@ class RecordingSource(Source):
         """Return when the samples of a selector arrived, from the recorded timestamps themselves."""
         return read_stored(self.recording.storage(self.region), selector, end, window)
 
+    def metadata(self) -> Mapping[str, str]:
+        """Return the types of the families of metrics that were recorded, those without samples included."""
+        return self.recording.metadata(self.region)
+
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of the metrics whose samples were recorded."""
+        return self.recording.storage(self.region).names
+
     def link(self, promql: str, time: float) -> str:
         """Return an empty string: a recording has no graph page."""
         return ""

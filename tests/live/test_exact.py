@@ -279,7 +279,7 @@ def test_where_victoria_metrics_differs(victoria_metrics: servers.Server, ranged
     assert real.times[0] == AT - 60
     assert victoria.times[0] == AT - 45
     assert {one.query("cpu +", AT)["errorType"] for one in (ranged, victoria_metrics)} == {"bad_data", "422"}
-    assert source(victoria_metrics.url).rules() == []
+    assert source(victoria_metrics.url).rules() == ([], [])
     assert source(victoria_metrics.url).probe()["semantics"] == "3"
 
 
