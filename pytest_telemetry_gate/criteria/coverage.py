@@ -110,11 +110,8 @@ def measure_arrivals(
         doubt = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
     own = _Selector(check, question, answer.value, answers, of_up=of_up)
     share, problem = own.share()
-    reason = (
-        f"{subject}{': ' if problem else ''}{problem}"
-        if own.lines or own.down
-        else f"no samples of {subject}"
-    )
+    told = f"{subject}: {problem}" if problem else subject
+    reason = told if problem or own.lines else f"no samples of {subject}"
     return Coverage(
         share,
         reason,
@@ -188,6 +185,9 @@ class _Selector:
             target = self._arrivals.targets[number]
             by_job[target.job].append(line)
             worst.append((line.share(question.start, question.end), self._describe_gaps(target, line)))
+            if len(target.times) < target.samples:
+                numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
+                worst.append((len(target.times) / target.samples, f"{numbers} are numbers"))
             if self._counts_failures and target.scrapes:
                 good = target.successes or 0
                 text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"

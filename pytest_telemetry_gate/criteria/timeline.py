@@ -20,7 +20,7 @@ _LATE = (
 )
 _ALIKE = 1.25  # ratio of two spacings that are of one interval
 _STEADY = 4  # spacings alike in a row that are an interval of their own: the interval was changed
-_LOW = 0.2  # quantile of the spacings that is the interval: lost samples only make spacings longer
+_LOW = 0.1  # quantile of the spacings that is the interval: lost samples only make spacings longer
 _THIN = 3  # spacings, from which on they speak for themselves
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ class Timeline:
 def find_intervals(times: Floats, hint: float | None) -> Floats:
     """Return the interval that was in force at each spacing of some samples, float64[samples - 1].
 
-    It is the lower fifth of all spacings, unless several in a row are alike: then the interval was another one for a
+    It is the lower tenth of all spacings, unless several in a row are alike: then the interval was another one for a
     while. ``hint`` is what else is known of it, which counts where there are few spacings.
     """
     spacings = np.diff(times)

@@ -25,9 +25,10 @@ def read_stored(storage: Storage, selector: str, end: float, window: float) -> A
     """
     matchers = matchers_of(selector)
     start, stop = round((end - window) * 1000), round(end * 1000)
-    times, samples = _read(storage, matchers, start - round(reach_before(window) * 1000), stop)
-    up = find_up(selector, {job for job, _ in times})
-    scrapes = _count_scrapes(storage, up, matchers, start, stop) if up else {}
+    with np.errstate(invalid="ignore"):  # a staleness marker is a NaN that sums complain of
+        times, samples = _read(storage, matchers, start - round(reach_before(window) * 1000), stop)
+        up = find_up(selector, {job for job, _ in times})
+        scrapes = _count_scrapes(storage, up, matchers, start, stop) if up else {}
     targets = tuple(
         Target(
             labels=name_target(key),
