@@ -7,13 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Match, Rule
-from pytest_telemetry_gate.model.rule_labels import can_raise
-from pytest_telemetry_gate.promql import Matcher
+from pytest_telemetry_gate.model.questions import EventsQuestion
+from pytest_telemetry_gate.model.rule_labels import can_raise, may_raise
+from pytest_telemetry_gate.promql import Matcher, ast
+from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
-__all__ = ["alert_labels", "alerts_query", "find_unproven", "find_useless", "matching_rules"]
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.answers import Answers
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Query
+
+__all__ = [
+    "alert_labels",
+    "alerts_query",
+    "doubt_query",
+    "find_unproven",
+    "find_useless",
+    "matching_rules",
+    "query_questions",
+]
+
+_ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+_LEAST_READ = 300_000  # ms: the lookback of a selector that stands for a moment
 
 _MAX_NAMED = 10  # rules, and values of a label
 _SCRAPE = "have it scraped itself (scrape_configs: [{job_name: prometheus, static_configs: [{targets: ['localhost:9090']}]}])"
@@ -62,6 +81,45 @@ def find_useless(events: Events, match: Match) -> str:
     if not rules:
         return _describe_unmatched(events, match)
     return next((_find_blindness(rule) for rule in rules if rule.blind), "")
+
+
+def query_questions(check: Check, query: Query) -> Iterable[EventsQuestion]:
+    """Yield the question for what proves the absence of the alerts that an expression reads, if it reads any."""
+    selectors = [
+        node for node in ast.walk(query.expr) if isinstance(node, ast.VectorSelector) and node.name in _ALERTS
+    ]
+    if not selectors:
+        return
+    moment = round(check.time * 1000)
+    reads = [
+        span.end - max(span.length, _LEAST_READ)
+        for span in spans(query.expr, moment, moment)
+        if span.selector.startswith(_ALERTS)
+    ]
+    matches = tuple(
+        tuple(
+            (matcher.name, matcher.op, matcher.value)
+            for matcher in selector.matchers
+            if matcher.name not in {"__name__", "alertstate"}
+        )
+        for selector in selectors
+    )
+    yield EventsQuestion(
+        check.region, "alerts", min(reads, default=moment - _LEAST_READ) / 1000, check.time, matches
+    )
+
+
+def doubt_query(check: Check, query: Query, answers: Answers) -> str:
+    """Return why the alerts that an expression reads may be absent although they should have fired, or nothing."""
+    for question in query_questions(check, query):
+        answer = answers[question]
+        if not isinstance(answer.value, Events):
+            return f"nothing proves that alerts would be known: {answer.error}"
+        if not answer.value.complete:
+            return f"the history of alerts is incomplete: {answer.value.reason or 'the source says so'}"
+        problems = (find_unproven(answer.value, match) for match in question.matches)
+        return next(filter(None, problems), "")
+    return ""
 
 
 def _find_trouble(rule: Rule) -> str:
@@ -131,6 +189,11 @@ def _describe_unmatched(events: Events, match: Match) -> str:
             parts.append(f"did you mean {name} {near[0]!r}?")
         elif name != "alertname" and candidates and value not in candidates:
             parts.append(f"{name} can be {', '.join(sorted(candidates)[:_MAX_NAMED])}")
+    parts += [
+        f"rule {rule.alert}: {rule.blind}" for rule in events.rules if rule.blind and may_raise(rule, match)
+    ][:_MAX_NAMED]
+    if not names:
+        parts.append(_PROOF)
     return f"no alerting rule matches {alerts_query(match)} ({'; '.join(parts)})"
 
 

@@ -36,13 +36,46 @@ class DerivedCriterion(Criterion):
         """Return the checks that it follows from."""
         raise TypeError(type(self))
 
+    def followed(self, suite: Suite) -> Iterable[Criterion]:
+        """Return the criteria that its members are checks of, whatever the checkpoint; a circle of them is refused."""
+        return ()
+
+    def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong with any criterion, and a circle."""
+        yield from super().problems(suite)
+        yield from self.circles(suite)
+
+    def circles(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield a problem, with the ids on the way, where following its members leads back to it."""
+        circle = self._find_circle(suite)
+        if circle:
+            yield self.key, f"follows from itself: {' -> '.join((self.id, *circle))}"
+
+    def _find_circle(self, suite: Suite) -> tuple[str, ...]:
+        """Return the ids on the way from its members back to it, or nothing where there is no such way."""
+        ways: list[tuple[Criterion, tuple[str, ...]]] = [(self, ())]
+        seen: set[str] = set()
+        while ways:
+            criterion, way = ways.pop()
+            if not isinstance(criterion, DerivedCriterion):
+                continue
+            for other in criterion.followed(suite):
+                if other.id == self.id:
+                    return (*way, self.id)
+                if other.id not in seen:
+                    seen.add(other.id)
+                    ways.append((other, (*way, other.id)))
+        return ()
+
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield all questions of the members."""
         for member in self.members(check):
             yield from member.questions()
 
-    def judge_members(self, check: Check, answers: Answers) -> list[Verdict]:
-        """Judge every member again."""
+    def judge_members(self, check: Check, answers: Answers, *, waivers: bool = True) -> list[Verdict]:
+        """Judge every member again; without ``waivers``, as if none of them were waived."""
+        if not waivers:
+            check = dataclasses.replace(check, suite=check.suite.model_copy(update={"waivers": ()}))
         return [judge(member, answers).verdict for member in self.members(check)]
 
     def others(self, suite: Suite) -> dict[str, Criterion]:

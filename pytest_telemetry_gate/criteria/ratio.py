@@ -21,7 +21,7 @@ from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
-    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.check import Check, Criterion
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Ratio"]
@@ -44,14 +44,18 @@ class Ratio(DerivedCriterion):
 
     ratio: RatioOf = Field(description="which checks are counted, and which verdicts count for them")
 
+    def followed(self, suite: Suite) -> Iterable[Criterion]:
+        """Return the criteria of its groups."""
+        return [criterion for group in self.ratio.of for criterion in suite.groups.get(group, ())]
+
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield a problem for a group that does not exist or has a ratio itself."""
-        yield from super().problems(suite)
         for group in self.ratio.of:
             if group not in suite.groups:
                 yield "ratio", f"unknown group {group!r}{suggest(group, suite.groups)}"
             elif any(isinstance(criterion, Ratio) for criterion in suite.groups[group]):
                 yield "ratio", f"group {group!r} holds a ratio: a ratio of ratios has no fixed denominator"
+        yield from super().problems(suite)
 
     def members(self, check: Check) -> list[Check]:
         """Return the checks that make the denominator."""

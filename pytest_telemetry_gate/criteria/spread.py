@@ -19,7 +19,7 @@ from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
-    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.check import Check, Criterion
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Spread"]
@@ -40,6 +40,11 @@ class Spread(DerivedCriterion):
 
     spread: SpreadOf = Field(description="whose variance is compared between the regions")
 
+    def followed(self, suite: Suite) -> Iterable[Criterion]:
+        """Return the criterion whose variance it looks at."""
+        other = self.others(suite).get(self.spread.of)
+        return () if other is None else (other,)
+
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield a problem if the criterion does not exist or is judged over all regions itself."""
         yield from super().problems(suite)
@@ -57,7 +62,7 @@ class Spread(DerivedCriterion):
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the difference; a region without a variance, or undecided, leaves it open, and one region has no spread."""
-        verdicts = self.judge_members(check, answers)
+        verdicts = self.judge_members(check, answers, waivers=False)  # no waiver makes a variance known
         facts = [MemberFacts(tuple(Member.from_verdict(verdict) for verdict in verdicts))]
         unusable = self.find_unusable(verdicts, "region")
         if unusable is not None:

@@ -17,14 +17,14 @@ from pytest_telemetry_gate.criteria.derived import DerivedCriterion
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.facts import ForecastFacts, TrendFacts, TrendPoint
 from pytest_telemetry_gate.model.fields import DurationField, LimitField, Model
-from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome, worsening
 from pytest_telemetry_gate.stats.line import Line, fit
 from pytest_telemetry_gate.support.numbers import format_change, format_number
 from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
-    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.check import Check, Criterion
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["Trend"]
@@ -38,7 +38,8 @@ class TrendOf(Model):
 
     of: str = Field(description="the criterion whose variance is followed")
     better: Literal["lower", "higher"] | None = Field(
-        default=None, description="which way is an improvement: a slope that is surely the other way fails"
+        default=None,
+        description="which way is an improvement, if the criterion itself does not tell: a slope that is surely the other way fails",
     )
 
 
@@ -60,9 +61,14 @@ class Trend(DerivedCriterion):
         default=None, description="where the variance must be at a later moment"
     )
 
+    def followed(self, suite: Suite) -> Iterable[Criterion]:
+        """Return the criterion whose variance it looks at."""
+        other = self.others(suite).get(self.trend.of)
+        return () if other is None else (other,)
+
     def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
         """Yield a problem if the followed criterion does not exist, or if nothing could make the trend fail."""
-        if self.forecast is None and self.trend.better is None:
+        if self.forecast is None and not self._better(suite):
             yield "trend", "needs `better` or a `forecast`: without either it could not fail"
         for key in ("expect", "tolerance"):
             if getattr(self, key) is not None:
@@ -72,6 +78,7 @@ class Trend(DerivedCriterion):
         ids = self.others(suite)
         if self.trend.of not in ids:
             yield "trend", f"unknown criterion {self.trend.of!r}{suggest(self.trend.of, ids)}"
+        yield from self.circles(suite)
 
     def _forecast_problems(self, suite: Suite, forecast: Forecast) -> Iterable[tuple[str, str]]:
         if forecast.expect.unit not in _UNITS:
@@ -95,7 +102,7 @@ class Trend(DerivedCriterion):
         Inconclusive with fewer than three points, a point without a variance or undecided, or a forecast whose interval
         reaches over the limit.
         """
-        verdicts = self.judge_members(check, answers)
+        verdicts = self.judge_members(check, answers, waivers=False)  # no waiver makes a variance known
         unit = verdicts[-1].variance_unit if verdicts else "%"
         points = tuple(
             TrendPoint(verdict.checkpoint, verdict.time or 0.0, verdict.variance)
@@ -125,17 +132,18 @@ class Trend(DerivedCriterion):
         unit = f"{facts.unit}/day"
         reason = f"slope {_pair(line.slope, line.slope_half)} {unit} over {len(facts.points)} points"
         outcome, findings = Outcome.PASS, []
-        if self._wrong_way(line):
-            outcome, reason = Outcome.FAIL, f"{reason}, surely not {self.trend.better}"
+        better = self._better(check.suite)
+        if worsening(line.slope, better) - line.slope_half > 0 and better:
+            outcome, reason = Outcome.FAIL, f"{reason}, surely not {better}"
             findings = [Finding("trend.wrong_way", outcome, self.trend.of, reason)]
         return check.dossier(
             outcome, reason, findings=findings, facts=[facts], value=line.slope, unit=unit, source="suite"
         )
 
-    def _wrong_way(self, line: Line) -> bool:
-        if self.trend.better == "lower":
-            return line.slope - line.slope_half > 0
-        return self.trend.better == "higher" and line.slope + line.slope_half < 0
+    def _better(self, suite: Suite) -> str:
+        """Return which way is better: as the trend says, else as the criterion that it follows does."""
+        followed = [criterion.better for criterion in self.followed(suite)]
+        return next(filter(None, (self.trend.better, self.better, *followed)), "")
 
     def _predict(self, check: Check, line: Line) -> ForecastFacts | None:
         if self.forecast is None:

@@ -21,6 +21,8 @@ from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.support.durations import format_short_duration
+from pytest_telemetry_gate.support.text import name_region
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
@@ -124,7 +126,8 @@ class Gate:
         """Return when the wall clock will make a check due (seconds since the epoch); None if it need not wait."""
         if self._now is not None or any(self._regions[name].live is None for name in check.regions):
             return None
-        due = check.due(self._facts(check.regions).longest_interval(check.regions))
+        ahead = max(self._regions[name].clock_ahead for name in check.regions)
+        due = check.due(self._facts(check.regions).longest_interval(check.regions)) + ahead
         return due if due > self._started else None
 
     def read_clock(self) -> None:
@@ -176,10 +179,28 @@ class Gate:
         check.forget()
 
     def now(self, region: str) -> float:
-        """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began."""
+        """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began.
+
+        The wall clock is that of a live region's server where this machine's is ahead of it.
+        """
         source = self._regions[region].source
         recorded = None if source is None else source.recorded_at
-        return next(clock for clock in (self._now, recorded, self._started) if clock is not None)
+        wall = self._started - self._regions[region].clock_ahead
+        return next(clock for clock in (self._now, recorded, wall) if clock is not None)
+
+    def clock_warnings(self) -> list[str]:
+        """Return a line for each region that is judged by its server's clock, because this machine's is ahead."""
+        if self._now is not None:
+            return []
+        regions = ((name, self._regions[name]) for name in self._regions.opened)
+        return [
+            self.environment.scrub(
+                f"{name_region(name)}the clock of this machine is {format_short_duration(round(region.clock_ahead))} "
+                f"ahead of that of {region.require().description}, by which checks are due"
+            )
+            for name, region in regions
+            if region.clock_ahead
+        ]
 
     def clocks(self) -> set[float]:
         """Return the clocks of the regions that were opened."""

@@ -46,7 +46,14 @@ class Region:
         """What judging may know of it; nothing but the failure where it could not be opened."""
         if self.source is None:
             return RegionFacts(failure=self.failure)
-        return RegionFacts(self.source.scrape_intervals, self.failure, self.source.semantics)
+        return RegionFacts(
+            self.source.scrape_intervals, self.failure, self.source.semantics, self.clock_ahead
+        )
+
+    @property
+    def clock_ahead(self) -> float:
+        """Seconds by which this machine's clock is ahead of a live source's; a third party's may not tell."""
+        return max(0.0, float(getattr(self.live, "clock_ahead", 0.0)))
 
     def require(self) -> Source:
         """Return the metric source; raises SourceError where the region cannot be used."""
@@ -152,7 +159,9 @@ class Regions:
         for member in SOURCE_ATTRIBUTES:
             # An attribute of a third party may raise; it does so here, where that is the region's failure.
             getattr(source, member)
-        return Region(source, live, accept_warnings=settings.accept_warnings)
+        region = Region(source, live, accept_warnings=settings.accept_warnings)
+        region.facts  # noqa: B018 - may raise as well
+        return region
 
     def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
         """Let one process of the run try the region for all; raises SourceError where it failed."""

@@ -140,12 +140,14 @@ class AnswerStore(Protocol):
 class RegionFacts:
     """What judging may know of a region: seconds between scrapes by job, and why it could not be asked, if so.
 
-    ``semantics`` is the profile of PromQL that its source answers with.
+    ``semantics`` is the profile of PromQL that its source answers with. ``clock_ahead`` is by how many seconds this
+    machine's clock is ahead of that of a live source.
     """
 
     scrape_intervals: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
     semantics: str = ""
+    clock_ahead: float = 0.0
 
 
 _UNKNOWN = RegionFacts()

@@ -274,6 +274,7 @@ class Check:
             "limit": terms.limit_text,
             "tolerance": None if terms.tolerance is None else terms.tolerance * 100,
             "variance_unit": terms.variance_unit,
+            "better": terms.better or "",
         }
         return Dossier(
             verdict=Verdict(outcome=Outcome(outcome), reason=reason, **{**about, **fields}),

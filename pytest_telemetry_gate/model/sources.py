@@ -10,7 +10,7 @@ from typing import Any
 from pytest_telemetry_gate.model.events import Events, Match
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["EventSource", "LiveSource", "RuleExaminer", "Source"]
+__all__ = ["EventSource", "LiveSource", "RuleExaminer", "Source", "metadata_of", "metric_names_of"]
 
 _NO_INTERVALS: Mapping[str, float] = MappingProxyType({})
 
@@ -50,12 +50,40 @@ class Source(ABC):
         """Return the address of the server's own graph page, or an empty string."""
         return ""
 
+    def metadata(self) -> Mapping[str, str]:
+        """Return the types (``counter``, ``gauge``, ...) of the families of metrics that it knows, by the family's name.
+
+        A family may have no sample yet. Its name is as the target wrote it: that of a counter with ``_total`` or
+        without. Empty, the default, where the source cannot tell.
+        """
+        return {}
+
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of all metrics that have samples; empty, the default, where the source cannot tell."""
+        return ()
+
+
+def metadata_of(source: object) -> Mapping[str, str]:
+    """Return what ``Source.metadata`` does, for a source that does not derive from ``Source`` as well: nothing."""
+    ask = getattr(source, "metadata", None)
+    return ask() if callable(ask) else {}
+
+
+def metric_names_of(source: object) -> Sequence[str]:
+    """Return what ``Source.metric_names`` does, for a source that does not derive from ``Source`` as well: nothing."""
+    ask = getattr(source, "metric_names", None)
+    return ask() if callable(ask) else ()
+
 
 class LiveSource(Source):
     """A source behind a network: asked ahead by several threads at once, and shared by the processes of a run.
 
-    A class that has all three methods is one as well, derived from it or not.
+    A class that has all three methods is one as well, derived from it or not. ``clock_ahead`` is by how many seconds
+    this machine's clock is ahead of the server's, 0 where it is not or where nothing tells: checks become due by the
+    clock that is behind.
     """
+
+    clock_ahead: float = 0.0
 
     @classmethod
     def __subclasshook__(cls, subclass: type) -> bool:

@@ -109,8 +109,14 @@ class Terms(Model):
     expect: LimitField | None = Field(
         default=None, description="the limit: an operator and a number, or a range"
     )
-    tolerance: ShareField | None = Field(default=None, description="limit on the size of the variance")
-    better: Literal["lower", "higher"] | None = Field(default=None, description="which way is an improvement")
+    tolerance: ShareField | None = Field(
+        default=None,
+        description="limit on the size of the variance, of a change for the worse where `better` is told",
+    )
+    better: Literal["lower", "higher"] | None = Field(
+        default=None,
+        description="which way is an improvement, which no tolerance and no level is held against",
+    )
     reduce: Literal["max", "min", "avg", "sum", "any", "all"] | None = Field(
         default=None, description="makes one value of several series"
     )
@@ -125,7 +131,10 @@ class Terms(Model):
     baseline: _OwnBaseline | None = Field(
         default=None, description="a number in its unit, or where the baseline comes from"
     )
-    floor: NumberField | None = Field(default=None, description="allowed change where the baseline is zero")
+    floor: NumberField | None = Field(
+        default=None,
+        description="allowed change where the baseline is zero, for the worse where `better` is told",
+    )
     since: Literal["rollout_start", "rollout_end"] = Field(
         default="rollout_start", description="where $__range begins"
     )
@@ -163,7 +172,7 @@ class Terms(Model):
         """The limit and the tolerance for people."""
         limit = "" if self.limit is None else self.limit.shown()
         tolerance = None if self.tolerance is None else self.tolerance * 100
-        return join_limits(limit, tolerance, self.variance_unit)
+        return join_limits(limit, tolerance, self.variance_unit, self.better or "")
 
     @property
     def variance_unit(self) -> str:

@@ -12,8 +12,19 @@ from enum import StrEnum
 from typing import Any
 
 from pytest_telemetry_gate.model.wire import from_wire, to_wire
+from pytest_telemetry_gate.support.units import room
 
-__all__ = ["Level", "Outcome", "Verdict", "join_limits", "say_inside", "worst_outcome", "worst_verdict"]
+__all__ = [
+    "Level",
+    "Outcome",
+    "Verdict",
+    "join_limits",
+    "say_inside",
+    "say_tolerance",
+    "worsening",
+    "worst_outcome",
+    "worst_verdict",
+]
 
 
 class Outcome(StrEnum):
@@ -71,6 +82,7 @@ class Verdict:
 
     ``value``, ``baseline``, ``margin`` and the limit are in ``unit``; ``variance`` and ``tolerance`` are in
     ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
+    ``better`` is ``lower`` or ``higher`` where only a change for the worse is held against the tolerance.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
     limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
     """
@@ -95,6 +107,7 @@ class Verdict:
     variance: float | None = None
     variance_unit: str = "%"
     tolerance: float | None = None
+    better: str = ""
     coverage: float | None = None
     warnings: tuple[str, ...] = ()
     severity: Level | None = None
@@ -120,8 +133,21 @@ class Verdict:
         """The limit on the value, ``<= 90 ms`` of ``<= 90 ms, within ±5 %``."""
         if self.tolerance is None:
             return self.limit
-        within = _say_tolerance(self.tolerance, self.variance_unit)
-        return self.limit.removesuffix(within).removesuffix(_LIMITS)
+        return self.limit.removesuffix(f"within {self.tolerance_text}").removesuffix(_LIMITS)
+
+    @property
+    def tolerance_text(self) -> str:
+        """The limit on the variance, ``±5 %``, or ``+5 %`` where only a rise is for the worse; empty without one."""
+        return (
+            "" if self.tolerance is None else say_tolerance(self.tolerance, self.variance_unit, self.better)
+        )
+
+    @property
+    def is_within_tolerance(self) -> bool:
+        """Whether there is a tolerance and a variance, and the change is within it or for the better."""
+        if self.tolerance is None or self.variance is None:
+            return False
+        return room(worsening(self.variance, self.better), self.tolerance) >= 0
 
     @property
     def reason_repeats_figures(self) -> bool:
@@ -143,14 +169,21 @@ class Verdict:
 _LIMITS = ", "  # between the limit on the value and the one on the variance
 
 
-def join_limits(limit: str, tolerance: float | None, variance_unit: str) -> str:
+def join_limits(limit: str, tolerance: float | None, variance_unit: str, better: str = "") -> str:
     """Return the ``limit`` of a verdict: the limit on the value and, in ``variance_unit``, the one on the variance."""
-    within = "" if tolerance is None else _say_tolerance(tolerance, variance_unit)
+    within = "" if tolerance is None else f"within {say_tolerance(tolerance, variance_unit, better)}"
     return _LIMITS.join(filter(None, (limit, within)))
 
 
-def _say_tolerance(tolerance: float, variance_unit: str) -> str:
-    return f"within ±{tolerance:g} {variance_unit}"
+def say_tolerance(tolerance: float, variance_unit: str, better: str = "") -> str:
+    """Write a tolerance: ``±5 %``, or the way in which a change is for the worse alone."""
+    sign = {"lower": "+", "higher": "-"}.get(better, "±")
+    return f"{sign}{tolerance:g} {variance_unit}"
+
+
+def worsening(change: float, better: str = "") -> float:
+    """Return how far a change goes for the worse, negative for the better; without a direction, any change is."""
+    return {"lower": change, "higher": -change}.get(better, abs(change))
 
 
 def say_inside(value: str, limit: str) -> str:

@@ -29,6 +29,7 @@ class Gates:
         self._registry = registry
         self._gates: dict[tuple[Path, str], Gate] = {}
         self._clocks: set[float] = set()
+        self._clock_warnings: dict[str, None] = {}
 
     def of(self, environment: Environment) -> Gate:
         """Return the gate in which an environment is judged: one for the whole process."""
@@ -67,20 +68,31 @@ class Gates:
         clocks = self.clocks
         return clocks.pop() if len(clocks) == 1 else None
 
+    @property
+    def clock_warnings(self) -> list[str]:
+        """A line for each region whose server's clock is behind this machine's."""
+        lines = (line for gate in self.all for line in gate.clock_warnings())
+        return list(dict.fromkeys([*self._clock_warnings, *lines]))
+
     def close(self) -> None:
         """Close whatever replays hold open."""
         for gate in self.all:
             gate.close()
 
     def to_wire(self) -> dict[str, Any]:
-        """Return, as builtins, the clocks and, where the run is recorded, what was asked in each environment."""
+        """Return, as builtins, the clocks with what is said about them and, where the run is recorded, what was asked in each environment."""
         asked = [
             [str(gate.environment.path), gate.environment.name, gate.asked.to_wire()] for gate in self.all
         ]
-        return {"clocks": sorted(self.clocks), "asked": asked if self._options.record else []}
+        return {
+            "clocks": sorted(self.clocks),
+            "clock_warnings": self.clock_warnings,
+            "asked": asked if self._options.record else [],
+        }
 
     def add(self, wire: Mapping[str, Any]) -> None:
         """Take over what a worker sent."""
         self._clocks.update(wire["clocks"])
+        self._clock_warnings.update(dict.fromkeys(wire["clock_warnings"]))
         for path, name, asked in wire["asked"]:
             self.of(self._environments.load(Path(path), name)).asked.add(asked)

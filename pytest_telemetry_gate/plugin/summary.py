@@ -124,6 +124,8 @@ class Summary:
             reporter.write_line(f"telemetry gate: the hook {hook} failed for {verdict}: {line}", red=True)
         if not self.is_gate or self._run.options.collect_only:
             return
+        for line in self._run.gates.clock_warnings:
+            reporter.write_line(f"telemetry gate: {line}", yellow=True)
         if self._run.options.explain:
             terminal.write_explained(reporter, self.dossiers)
         terminal.write(

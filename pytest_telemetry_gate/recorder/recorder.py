@@ -11,7 +11,7 @@ from typing import Any
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Question
-from pytest_telemetry_gate.model.sources import Source
+from pytest_telemetry_gate.model.sources import Source, metadata_of
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
 from pytest_telemetry_gate.recording.captures import Captures
@@ -77,6 +77,7 @@ def record(
         with contextlib.ExitStack() as stack:
             out.parent.mkdir(parents=True, exist_ok=True)
             fetched: dict[str, Spill] = {}
+            types: dict[str, Mapping[str, str]] = {}
             tally = _Tally(progress)
             plans = dict(_plan_regions(requests, tally, failures))
             unasked = 0
@@ -85,6 +86,7 @@ def record(
                 try:
                     for stretch, expected in plan:
                         unasked += samples.fetch(stretch, expected, spill, tally.add)
+                    types[region] = metadata_of(requests[region].source)
                 except TelemetryGateError as error:
                     failures[region] = str(error)
                 else:
@@ -93,7 +95,10 @@ def record(
                 return RecordResult(failures=failures)
             series = sum(len(spill.labels) for spill in fetched.values())
             with hold_lock(out):
-                _merge(stack, out, requests, fetched, recorded_at=recorded_at, captures=captures).replace(out)
+                writer = _merge(
+                    stack, out, requests, fetched, types, recorded_at=recorded_at, captures=captures
+                )
+                writer.replace(out)
             return RecordResult(series, tally.done, unasked, out.stat().st_size, failures)
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror or error}"
@@ -174,6 +179,7 @@ def _merge(
     out: Path,
     requests: Mapping[str, RegionRequest],
     fetched: Mapping[str, Spill],
+    types: Mapping[str, Mapping[str, str]],
     *,
     recorded_at: float,
     captures: Collection[Mapping[str, Any]],
@@ -206,7 +212,7 @@ def _merge(
         for group in spill.groups():
             writer.add(group, region=region)
         if region in fetched:
-            _add_region(writer, requests[region], region, recorded_at)
+            _add_region(writer, requests[region], region, types.get(region, {}), recorded_at)
     return writer
 
 
@@ -235,9 +241,15 @@ def _copy_region(writer: RecordingWriter, old: Recording, region: str) -> None:
     for suite, moments in old.checkpoints(region).items():
         for checkpoint, at in moments.items():
             writer.checkpoint(suite, checkpoint, at, region=region)
+    for family, known in old.metadata(region).items():
+        writer.metadata(family, known, region=region)
 
 
-def _add_region(writer: RecordingWriter, new: RegionRequest, region: str, recorded_at: float) -> None:
+def _add_region(
+    writer: RecordingWriter, new: RegionRequest, region: str, types: Mapping[str, str], recorded_at: float
+) -> None:
+    for family, known in types.items():
+        writer.metadata(family, known, region=region)
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(job, seconds, region=region)
     for question, events in new.events.items():

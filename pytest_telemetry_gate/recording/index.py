@@ -78,6 +78,7 @@ def _check_region(region: Mapping[str, Any]) -> None:
     if len(region["time_range"]) not in {0, 2} or not all(map(math.isfinite, region["time_range"])):
         raise ValueError(region["time_range"])
     region["events"].items()
+    region.get("metadata", {}).items()
     for moments in region.get("checkpoints", {}).values():
         for moment in moments.values():
             float(moment)

@@ -77,7 +77,7 @@ def import_openmetrics(
     if os.path.exists(out) and not overwrite:  # noqa: PTH110 - unlike Path, it takes a name that is too long
         message = f"{out}: the recording exists already"
         raise RecordingError(message)
-    series = _read(path)
+    series, types = _read(path)
     if not series:
         message = f"{path}: no samples"
         raise RecordingError(message)
@@ -109,6 +109,8 @@ def import_openmetrics(
     intervals = {job: float(np.median(job_spacings)) for job, job_spacings in spacings.items()}
     for job, seconds in intervals.items():
         writer.interval(job, seconds, region=region)
+    for family, known in types.items():
+        writer.metadata(family, known, region=region)
     for kind, history in (events or {}).items():
         writer.events(kind, history, region=region)
     writer.write(out, overwrite=overwrite)
@@ -116,7 +118,9 @@ def import_openmetrics(
     return ImportSummary(len(series), count, start, end, intervals)
 
 
-def _read(path: Path) -> list[_Samples]:
+def _read(path: Path) -> tuple[list[_Samples], Mapping[str, str]]:
+    """Return the series, and the types of the families by name."""
+    types: dict[str, str] = {}
     series: dict[str, _Samples] = {}
     by_labels: dict[frozenset[tuple[str, str]], _Samples] = {}  # labels may stand in any order
     ended = False
@@ -127,7 +131,7 @@ def _read(path: Path) -> list[_Samples]:
         if line.startswith("#"):
             ended = line == "# EOF"
             if not ended:
-                _check_comment(path, number, line)
+                types.update(_read_comment(path, number, line))
             continue
         match = _SAMPLE.fullmatch(line)
         if match is None:
@@ -150,7 +154,7 @@ def _read(path: Path) -> list[_Samples]:
             raise _error(path, number, f"{moment} is after the year 9999: timestamps are in seconds")
     if not ended:
         raise _error(path, max(number, 1), "truncated: the file does not end with # EOF")
-    return list(by_labels.values())
+    return list(by_labels.values()), types
 
 
 def _number(text: str) -> float:
@@ -175,14 +179,18 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise _error(path, number + 1, f"not UTF-8: {error.reason}") from None
 
 
-def _check_comment(path: Path, number: int, line: str) -> None:
+def _read_comment(path: Path, number: int, line: str) -> Mapping[str, str]:
+    """Return the type of the family that a comment states, if it does."""
     words = line.split(" ", 3)
     if len(words) < 3 or words[0] != "#" or words[1] not in {"TYPE", "HELP", "UNIT"}:
         raise _error(path, number, f"not OpenMetrics: {line[:80]!r}")
     if not _NAME.fullmatch(words[2]):
         raise _error(path, number, f"not a metric name: {words[2]!r}")
-    if words[1] == "TYPE" and words[3:] and words[3] not in _TYPES:
+    if words[1] != "TYPE" or not words[3:]:
+        return {}
+    if words[3] not in _TYPES:
         raise _error(path, number, f"unknown type {words[3]!r}; known: {', '.join(sorted(_TYPES))}")
+    return {words[2]: words[3]}
 
 
 def _labels(path: Path, number: int, text: str) -> dict[str, str]:

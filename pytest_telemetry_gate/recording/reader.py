@@ -87,6 +87,14 @@ class Recording:
         """
         return cast("Mapping[str, Mapping[str, float]]", self._region(region).get("checkpoints", {}))
 
+    def metadata(self, region: str = "") -> Mapping[str, str]:
+        """Return the types of the families of metrics that are known, with samples or without, by the family's name.
+
+        Empty where none were recorded; what is no text was written by a later version, and is left out.
+        """
+        types = self._region(region).get("metadata", {})
+        return {family: known for family, known in types.items() if isinstance(known, str)}
+
     def pieces(self, region: str = "") -> Iterator[SeriesGroup]:
         """Yield a region's samples in pieces of a few MiB, the samples of each series in the order of time."""
         for group in self._region(region)["groups"]:

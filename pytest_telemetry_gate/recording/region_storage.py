@@ -47,6 +47,11 @@ class RegionStorage:
                         raise RecordingError(message)
                     listed.add(series)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all metrics, sorted; without that of series that have none."""
+        return sorted(filter(None, self._places))
+
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[SeriesGroup]:
         """Yield the series that every matcher matches, reading their members one after another."""
         key = tuple(matchers)

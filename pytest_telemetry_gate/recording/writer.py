@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import metadata
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -53,6 +53,7 @@ class RecordingWriter:
         self._intervals: dict[str, dict[str, float]] = defaultdict(dict)
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
         self._checkpoints: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+        self._metadata: dict[str, dict[str, str]] = defaultdict(dict)
         self._captures: list[Mapping[str, Any]] = []
 
     def add(self, group: SeriesGroup | SpilledGroup, *, region: str = "") -> None:
@@ -79,6 +80,10 @@ class RecordingWriter:
     def checkpoint(self, suite: str, checkpoint: str, at: float, *, region: str = "") -> None:
         """State that the data for a suite at a checkpoint was recorded, and when (seconds since the epoch)."""
         self._checkpoints[region].setdefault(suite, {})[checkpoint] = at
+
+    def metadata(self, family: str, kind: str, *, region: str = "") -> None:
+        """State that a family of metrics is known, with samples or without, and its type (``counter``, ``gauge``, ...)."""
+        self._metadata[region][family] = kind
 
     def capture(self, capture: Mapping[str, Any]) -> None:
         """Add what a case of a replay captured: ``suite``, ``checkpoint``, ``region``, ``case`` and the rest, as builtins."""
@@ -112,7 +117,7 @@ class RecordingWriter:
             capture_names = write_captures(archive, self._captures, {})
             index = {
                 "format": FORMAT,
-                "tool": f"pytest-telemetry-gate {metadata.version('pytest-telemetry-gate')}",
+                "tool": f"pytest-telemetry-gate {version('pytest-telemetry-gate')}",
                 **self._head,
                 "regions": regions,
                 "members": archive.members,
@@ -123,7 +128,9 @@ class RecordingWriter:
             )
 
     def _names(self) -> list[str]:
-        return sorted({*self._groups, *self._intervals, *self._events, *self._checkpoints}) or [""]
+        return sorted(
+            {*self._groups, *self._intervals, *self._events, *self._checkpoints, *self._metadata}
+        ) or [""]
 
     def _region(self, archive: Archive, name: str, number: int) -> dict[str, Any]:
         groups = []
@@ -144,13 +151,14 @@ class RecordingWriter:
                     rest = [_rest(group.labels[column]) for column in columns]
                     metrics.append({"name": metric, "member": member, "labels": rest})
             groups.append({"times": times_member, "metrics": metrics})
-        checkpoints = self._checkpoints.get(name)
+        checkpoints, types = self._checkpoints.get(name), self._metadata.get(name)
         return {
             "groups": groups,
             "scrape_intervals": self._intervals[name],
             "events": self._events[name],
             "time_range": self._time_range(name),
             **({"checkpoints": checkpoints} if checkpoints else {}),
+            **({"metadata": types} if types else {}),
         }
 
     def _time_range(self, region: str) -> list[float]:

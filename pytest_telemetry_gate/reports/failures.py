@@ -163,7 +163,7 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
         if verdict.variance is not None:
             against += f", variance {format_change(verdict.variance, verdict.variance_unit)}"
         if verdict.tolerance is not None:
-            against += f", tolerance ±{verdict.tolerance:g} {verdict.variance_unit}"
+            against += f", tolerance {verdict.tolerance_text}"
         yield against
     for name in ("query", "source", "link"):
         content = getattr(verdict, name)

@@ -55,8 +55,6 @@ def format_figures(verdict: Verdict) -> str:
         limit = verdict.value_limit
         parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
-        tolerance = (
-            f" (±{verdict.tolerance:g} {verdict.variance_unit})" if verdict.tolerance is not None else ""
-        )
+        tolerance = f" ({verdict.tolerance_text})" if verdict.tolerance is not None else ""
         parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)
     return text.plain(", ".join(parts) or text.strip_passwords(verdict.reason))

@@ -182,7 +182,7 @@ class _Sheet:
             limit = limit.replace("<=", "≤").replace(">=", "≥")
         if last.tolerance is None:
             return limit
-        return f"{limit}{', ' if limit else ''}±{last.tolerance:g} {last.variance_unit}"
+        return f"{limit}{', ' if limit else ''}{last.tolerance_text}"
 
     def _verdict(self, row: Row) -> str:
         decided = row.worst
@@ -223,9 +223,10 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         if verdict.variance is None:
             return None
         figure = format_change(verdict.variance)
-        tolerance = verdict.tolerance or 0.0
-        inside = verdict.outcome is not Outcome.FAIL
-        return figure if (abs(float(figure)) <= tolerance) == inside else f"{verdict.variance:+.6g}"
+        # Rounded, it must not stand on the other side of the tolerance.
+        rounded = replace(verdict, variance=float(figure))
+        same_side = rounded.is_within_tolerance == verdict.is_within_tolerance
+        return figure if same_side else f"{verdict.variance:+.6g}"
     return (
         None
         if verdict.value is None

@@ -8,7 +8,7 @@ query would miss it or, by the lookback, merge it with the next. Sources: ``rule
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -46,14 +46,13 @@ def alert_events(
     *,
     matches: Sequence[Match] = (),
     accept_warnings: bool = False,
-    is_known: Callable[[str], bool] = lambda name: False,
 ) -> Events:
     """Return the alerts that ``ALERTS`` shows from start to end (seconds), together with the events of another source.
 
     Resolved alerts are included; an episode that began at or before ``start`` was carried in. Where both show an alert
     at the same time, the episode from ``ALERTS`` stays. The history is incomplete where the metric source's answer has
     warnings, unless ``accept_warnings``. The rules that could raise an alert which satisfies one of the matches are
-    examined; ``is_known`` tells whether targets expose a metric of which there are no series.
+    examined.
     """
     warnings: list[str] = []
     intervals = {rule.alert: rule.interval for rule in other.rules}
@@ -74,7 +73,6 @@ def alert_events(
         end,
         warnings=warnings,
         external=other.external_labels,
-        is_known=is_known,
     )
     events = replace(other, episodes=episodes, evaluations=evaluations, rules=rules)
     if accept_warnings or not warnings:

@@ -23,7 +23,7 @@ from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.sources.http.session import Reply
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
-from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.http.transport import TooLongError, Transport
 from pytest_telemetry_gate.sources.joined import join, separate
 from pytest_telemetry_gate.sources.prometheus_json import (
     ODD_JSON,
@@ -50,6 +50,8 @@ T = TypeVar("T")
 _MAX_POINTS = 11_000  # of one series in one answer: Prometheus' own limit (web/api/v1/api.go)
 _OWN_KEYS = ("semantics",)
 _PROBE_REQUESTS = 3  # requests at once that a probe sends, where the region's concurrency allows it
+_LEAST_JOINED = 4  # queries that are worth a joined request of their own when all of them are too long
+_QUERY = "/api/v1/query"
 _MAX_PAGES = 1000  # of rules: more have no end
 _RECENT_UP = "up[10m]"
 _NO_LOOKUP = (TelemetryGateError, PrometheusApiClientException, *ODD_JSON)
@@ -77,6 +79,7 @@ class PrometheusSource(LiveSource):
         self.accept_warnings = settings.accept_warnings
         self.semantics = "3"
         self.scrape_intervals: Mapping[str, float] = {}
+        self.clock_ahead = 0.0
         self._profile = settings.options.get("semantics")
         if self._profile is not None and str(self._profile) not in PROFILES:
             raise settings.error(("semantics",), f"semantics: {self._profile!r} is not one of {PROFILES}")
@@ -96,33 +99,55 @@ class PrometheusSource(LiveSource):
         intervals = targets() or self._measure_intervals()
         if self._interval is not None:
             intervals.setdefault("", self._interval)
-        return {"semantics": profile, "scrape_intervals": intervals}
+        return {
+            "semantics": profile,
+            "scrape_intervals": intervals,
+            "only_get": self._transport.only_get,
+            "clock_ahead": self._transport.clock_ahead,
+        }
 
     def restore_probe(self, probed: Mapping[str, Any]) -> None:
         """Take over what ``probe()`` returned, in this or another process of the run."""
         self.semantics = probed["semantics"]
         self.scrape_intervals = probed["scrape_intervals"]
+        self._transport.only_get = probed["only_get"]
+        self.clock_ahead = probed["clock_ahead"]
 
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate at one time, in seconds."""
-        content = self._ask("POST", "/api/v1/query", {"query": promql, "time": _decimal(time)})
+        content = self._ask(_QUERY, {"query": promql, "time": _decimal(time)}, is_query=True)
         return self._read(lambda: read_instant(content, time))
 
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
         """Evaluate several expressions that yield vectors at one time, in one request.
 
         Returns None if they must be asked one by one: the server refuses the joined query, or warns, and nothing says
-        which of the queries the warning is about. Raises UnreachableError if the server cannot be reached.
+        which of the queries the warning is about. More than the server takes at once are asked in parts. Raises
+        UnreachableError if the server cannot be reached.
         """
+        joined = join(queries)
         try:
-            answer = self.instant(join(queries), time)
+            if not self._transport.fits(f"{self._url}{_QUERY}", {"query": joined}):
+                return self._in_parts(queries, time)
+            answer = self.instant(joined, time)
             if not isinstance(answer, Vector) or answer.warnings:
                 return None
             return separate(answer, len(queries))
         except UnreachableError:
             raise
+        except TooLongError:
+            return self._in_parts(queries, time)
         except (SourceError, ValueError):
             return None
+
+    def _in_parts(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
+        """Ask one half of the queries and then the other; None if they must be asked one by one."""
+        if len(queries) < _LEAST_JOINED:
+            return None
+        middle = len(queries) // 2
+        first = self.vectors(queries[:middle], time)
+        rest = None if first is None else self.vectors(queries[middle:], time)
+        return None if first is None or rest is None else [*first, *rest]
 
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
         """Evaluate over a grid, in seconds. More steps than a server answers at once are asked in parts."""
@@ -139,6 +164,22 @@ class PrometheusSource(LiveSource):
         fields = {"g0.expr": promql, "g0.tab": "0", "g0.range_input": "6h", "g0.end_input": moment}
         return f"{self._url}/graph?{urlencode({**fields, 'g0.moment_input': moment})}"
 
+    def metadata(self) -> Mapping[str, str]:
+        """Return the first type of each family of metrics, in one request; {} where the server does not offer it."""
+        try:
+            families = self._ask("/api/v1/metadata", {"limit_per_metric": "1"})["data"]
+            return {str(name): str(known[0]["type"]) for name, known in families.items() if known}
+        except _NO_LOOKUP:
+            return {}
+
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of all metrics with samples, in one request; none where the server does not offer it."""
+        try:
+            names = self._ask("/api/v1/label/__name__/values", data=list)["data"]
+            return tuple(name for name in names if isinstance(name, str))
+        except _NO_LOOKUP:
+            return ()
+
     def rules(self) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
         """Return the groups of alerting rules of the server's rules API, of all its pages, and the doubts beside them.
 
@@ -149,7 +190,7 @@ class PrometheusSource(LiveSource):
         fields = {"type": "alert"}
         tokens: set[str] = set()
         while True:
-            content = self._ask("GET", "/api/v1/rules", fields)
+            content = self._ask("/api/v1/rules", fields)
             page = content["data"].get("groups")
             groups += page if isinstance(page, list) else []
             doubts.update(dict.fromkeys(warnings_of(content)))
@@ -166,7 +207,7 @@ class PrometheusSource(LiveSource):
     def external_labels(self) -> Mapping[str, str]:
         """Return the labels that the server adds to what it sends away; none where it does not show its settings."""
         try:
-            text = self._ask("GET", "/api/v1/status/config")["data"]["yaml"]
+            text = self._ask("/api/v1/status/config")["data"]["yaml"]
             labels = (yaml.safe_load(text).get("global") or {}).get("external_labels") or {}
             return {str(name): str(value) for name, value in labels.items()}
         except (TelemetryGateError, yaml.YAMLError, *ODD_JSON):
@@ -179,20 +220,34 @@ class PrometheusSource(LiveSource):
     def _range_part(self, promql: str, start: float, count: int, step: float) -> Matrix:
         end = start + (count - 1) * step
         times = {"start": _decimal(start), "end": _decimal(end), "step": _decimal(step)}
-        content = self._ask("POST", "/api/v1/query_range", {"query": promql, **times})
+        content = self._ask("/api/v1/query_range", {"query": promql, **times}, is_query=True)
         return self._read(lambda: read_range(content, start, count, step))
 
-    def _ask(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> Any:
-        """Return the decoded answer; raises SourceError where it is an error or not one of Prometheus' API."""
+    def _ask(
+        self,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        *,
+        is_query: bool = False,
+        data: type = dict,
+    ) -> Any:
+        """Return the decoded answer, whose ``data`` are of that type.
+
+        Raises SourceError where it is an error or not one of Prometheus' API.
+        """
+        url = f"{self._url}{path}"
         try:
-            reply = self._transport.request(method, f"{self._url}{path}", params=fields)
+            if is_query:
+                reply = self._transport.query(url, fields or {})
+            else:
+                reply = self._transport.request("GET", url, fields)
             content = self._transport.decoded(reply)
         except SourceError as error:
             raise type(error)(f"{self._where}{error}") from None
         if (
             not isinstance(content, dict)
             or content.get("status") != "success"
-            or not isinstance(content.get("data"), dict)
+            or not isinstance(content.get("data"), data)
         ):
             raise self._odd_json()
         return content
@@ -210,16 +265,16 @@ class PrometheusSource(LiveSource):
         return self.error(f"{self._url}: response is JSON, but not of Prometheus' API")
 
     def _check_query_api(self) -> None:
-        """Raise SourceError where the server does not answer a query; any answer will do.
+        """Raise SourceError where the server does not answer a query; any answer will do, by POST or by GET.
 
         The library's own check asks for ``/``, which Prometheus redirects and Mimir and others do not have.
         """
-        self._ask("GET", "/api/v1/query", {"query": "vector(1)"})
+        self._ask(_QUERY, {"query": "vector(1)"}, is_query=True)
 
     def _version(self) -> str:
         """Return the profile of PromQL of the server's version; an empty string where it is not a Prometheus."""
         try:
-            data = self._ask("GET", "/api/v1/status/buildinfo")["data"]
+            data = self._ask("/api/v1/status/buildinfo")["data"]
         except TelemetryGateError:
             return ""
         # Mimir and others have versions of their own, with the name of their application beside it.

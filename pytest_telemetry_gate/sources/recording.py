@@ -68,6 +68,14 @@ class RecordingSource(Source):
         """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""
         return self._engine.range(promql, start, end, step)
 
+    def metadata(self) -> Mapping[str, str]:
+        """Return the types of the families of metrics that were recorded, those without samples included."""
+        return self.recording.metadata(self.region)
+
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of the metrics whose samples were recorded."""
+        return self.recording.storage(self.region).names
+
     def link(self, promql: str, time: float) -> str:
         """Return an empty string: a recording has no graph page."""
         return ""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from pytest_telemetry_gate.errors import PromQLError, SourceError, UnreachableEr
 from pytest_telemetry_gate.model.answers import doubtful_warnings
 from pytest_telemetry_gate.model.events import Match, Rule
 from pytest_telemetry_gate.model.rule_labels import can_raise, labels_asked, may_raise
+from pytest_telemetry_gate.model.sources import metadata_of, metric_names_of
 from pytest_telemetry_gate.promql import Matrix, ast, parse
 from pytest_telemetry_gate.promql.blindness import (
     needed_selectors,
@@ -42,6 +45,14 @@ _LEAST_SHARE = 0.9  # of the moments since a metric was first seen
 _MAX_TEXT = 6000  # characters of a joined query: some proxies take no more in an address
 _MAX_SERIES = 10  # label sets kept of a rule that fit no match; those that fit one are all kept
 _OF_A_TARGET = "job"
+_SUFFIXES = (
+    "_total",
+    "_created",
+    "_bucket",
+    "_count",
+    "_sum",
+    "_info",
+)  # of samples, not of their family's name
 
 
 class Ranges(Protocol):
@@ -61,13 +72,11 @@ def examine_rules(
     *,
     warnings: list[str],
     external: Mapping[str, str] = MappingProxyType({}),
-    is_known: Callable[[str], bool] = lambda name: False,
 ) -> tuple[Rule, ...]:
     """Return the rules, with ``blind`` and ``series`` of those that could raise an alert which satisfies a match.
 
-    The time is from start to end, in seconds. ``is_known`` tells whether the targets of today expose a metric, if only
-    without series; doubts of the source are added to the list of warnings. Rules that somebody has examined already
-    stay as they are.
+    The time is from start to end, in seconds. Doubts of the source are added to the list of warnings. Rules that
+    somebody has examined already stay as they are.
     """
     exprs = dict(_expressions(rules, matches))
     asker = _Asker(metrics, *_grid(start, end), warnings)
@@ -85,15 +94,17 @@ def examine_rules(
         for selector, text in texts.items()
         if (found := answers[text]) is not None
     }
-    examined = list(rules)
+    examined, known_names = list(rules), _Names(metrics)
     for number, expr in exprs.items():
-        changes: dict[str, object] = {}
+        rule = rules[number]
         if all(selector in presence for selector in needed_selectors(expr)):
-            changes["blind"] = _describe_blindness(expr, presence, asker.times, is_known)
+            blind = _describe_blindness(expr, presence, asker.times, known_names)
+            rule = dataclasses.replace(rule, blind=blind)
         if number in label_queries:
             series = _series(answers, label_queries[number])
-            changes["series"] = None if series is None else _chosen(rules[number], series, matches, external)
-        examined[number] = dataclasses.replace(rules[number], **changes)  # type: ignore[arg-type]
+            chosen = None if series is None else _chosen(rule, series, matches, external)
+            rule = dataclasses.replace(rule, series=chosen)
+        examined[number] = rule
     return tuple(examined)
 
 
@@ -174,7 +185,7 @@ def _describe_blindness(
     expr: ast.Expr,
     presence: Mapping[ast.VectorSelector, NDArray[np.bool_]],
     times: NDArray[np.float64],
-    is_known: Callable[[str], bool],
+    names: _Names,
 ) -> str:
     """Return why an expression could not see what it is about, or nothing."""
     seen = sight(expr, presence, len(times))
@@ -182,10 +193,11 @@ def _describe_blindness(
         return ""
     lacking = seen.lacking
     never = [selector for selector in lacking if not presence[selector].any()]
-    if never and all(selector.name and is_known(selector.name) for selector in never):
-        return ""
+    if never and all(names.has_family(selector.name) for selector in never):
+        return ""  # It is exposed, but has no series yet.
     if not seen.present.any():
-        return f"{_name(never or lacking)} has no sample in this time"
+        hint = names.nearest(never[0].name) if never else ""
+        return f"{_name(never or lacking)} has no sample in this time{hint}"
     first = int(np.argmax(seen.present))
     since = seen.present[first:]
     if not since[-1]:
@@ -199,6 +211,28 @@ def _describe_blindness(
 
 def _name(selectors: Iterable[ast.VectorSelector]) -> str:
     return " or ".join(dict.fromkeys(without_matchers(one, (_OF_A_TARGET,)).selector for one in selectors))
+
+
+class _Names:
+    """What the source knows of metrics besides their samples, asked once and only where it is needed."""
+
+    def __init__(self, source: object) -> None:
+        self._source = source
+
+    @cached_property
+    def _families(self) -> frozenset[str]:
+        return frozenset(metadata_of(self._source))
+
+    def has_family(self, name: str) -> bool:
+        """Tell whether targets expose the family of a metric, if only without series."""
+        return name in self._families or any(
+            name.removesuffix(suffix) in self._families for suffix in _SUFFIXES if name.endswith(suffix)
+        )
+
+    def nearest(self, name: str) -> str:
+        """Return a hint at the name of a metric that has samples, or nothing."""
+        near = get_close_matches(name, metric_names_of(self._source), 1) if name else []
+        return f" (did you mean {near[0]}?)" if near and near[0] != name else ""
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,27 @@ __all__ = [
     "format_number",
     "format_percent",
     "format_value",
+    "is_same",
 ]
+
+_NOISE = 1e-10  # relative: what the last bits of a calculation with shares or percentages may add up to
+_TINY = 5e-14  # absolute: what is left of two numbers up to 100 that should have cancelled out
+_WHOLE = 2.0**53  # below it, every whole number has a float of its own
 
 _PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 _EXACT = 18  # digits after the point that tell any two doubles apart, where a table would show them at all
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+def is_same(value: float, other: float) -> bool:
+    """Tell whether two numbers differ by no more than the last bits of their calculation; NaN is like nothing.
+
+    Whole numbers are counted and not calculated: of those, only equal ones are the same.
+    """
+    if value == other:
+        return True
+    whole = abs(value) < _WHOLE and abs(other) < _WHOLE and value == int(value) and other == int(other)
+    return not whole and math.isclose(value, other, rel_tol=_NOISE, abs_tol=_TINY)
 
 
 def format_number(value: float, decimals: int | None = None) -> str:
@@ -46,12 +62,12 @@ def format_number(value: float, decimals: int | None = None) -> str:
 def format_distinct(value: float, other: float, unit: str = "") -> str:
     """Write ``value`` with enough digits that it reads neither like ``other`` nor as on its other side.
 
-    90.04 against 90 is ``90.04``, never ``90.0``; only equal numbers read the same.
+    90.04 against 90 is ``90.04``, never ``90.0``; only numbers that are the same read the same.
     """
     text = format_number(value)
     written = 3 if "e" in text else len(text.partition(".")[2])
     for decimals in range(written + 1, _EXACT):
-        if value == other or not math.isfinite(value) or _reads_distinct(text, value, other):
+        if is_same(value, other) or not math.isfinite(value) or _reads_distinct(text, value, other):
             break
         text = format_number(value, decimals)
     return f"{text} {unit}" if unit else text

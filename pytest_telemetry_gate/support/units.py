@@ -6,9 +6,9 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from pytest_telemetry_gate.support.numbers import format_number
+from pytest_telemetry_gate.support.numbers import format_number, is_same
 
-__all__ = ["Limit", "convert", "dimension", "parse_share", "suffix_unit"]
+__all__ = ["Limit", "convert", "dimension", "parse_share", "room", "suffix_unit"]
 
 # name: (dimension, size); KB is 1000 bytes and KiB 1024, as the units' own standards have it (IEC 80000-13)
 _UNITS: dict[str, tuple[str, float]] = {
@@ -55,6 +55,11 @@ def suffix_unit(metric: str) -> str | None:
     return _SUFFIXES.get(stem.rsplit("_", 1)[-1]) if "_" in stem else None
 
 
+def room(value: float, allowed: float) -> float:
+    """Return by how much a value may rise to what is allowed: 0 where it is that, but for the last bits."""
+    return 0.0 if is_same(value, allowed) else allowed - value
+
+
 def parse_share(text: object) -> float:
     """Return the share from 0 up that ``5%`` means; a number without ``%`` is refused, as it could mean either."""
     match = _SHARE.fullmatch(text.strip()) if isinstance(text, str) else None
@@ -95,27 +100,31 @@ class Limit:
         raise ValueError(message)
 
     def holds(self, value: float) -> bool:
-        """Tell whether a value, in the limit's unit, is inside; NaN never is."""
-        if self.upper is not None:
-            return self.value <= value <= self.upper
+        """Tell whether a value, in the limit's unit, is inside; NaN never is.
+
+        A value that differs from the limit by no more than the last bits of a calculation is at the limit.
+        """
         if math.isnan(value):
             return False
+        at_limit = is_same(value, self.value)
+        if self.upper is not None:
+            return self.value <= value <= self.upper or at_limit or is_same(value, self.upper)
         return {
-            "<": value < self.value,
-            "<=": value <= self.value,
-            ">": value > self.value,
-            ">=": value >= self.value,
-            "==": value == self.value,
-            "!=": value != self.value,
+            "<": value < self.value and not at_limit,
+            "<=": value < self.value or at_limit,
+            ">": value > self.value and not at_limit,
+            ">=": value > self.value or at_limit,
+            "==": at_limit,
+            "!=": not at_limit,
         }[self.op]
 
     def margin(self, value: float) -> float | None:
         """Return the room to the limit, positive inside and negative outside; None for ``==`` and ``!=``."""
         if self.upper is not None:
-            return min(value - self.value, self.upper - value)
+            return min(room(self.value, value), room(value, self.upper))
         if self.op in {"==", "!="}:
             return None
-        return self.value - value if self.op in {"<", "<="} else value - self.value
+        return room(value, self.value) if self.op in {"<", "<="} else room(self.value, value)
 
     def nearest(self, value: float) -> float:
         """Return the end of the limit that is closest to a value."""

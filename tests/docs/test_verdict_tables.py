@@ -75,7 +75,9 @@ def test_the_seven_verdicts(row):
 def test_limit_tolerance_and_level(gate, row):
     gate.data = [UP, series("cpu", float(row["value"]))]
     keys = {"id": "x", "query": "cpu"}
-    keys.update({key: row[key] for key in ("unit", "expect", "tolerance", "baseline", "floor") if row[key]})
+    keys.update(
+        {key: row[key] for key in ("unit", "expect", "tolerance", "better", "baseline", "floor") if row[key]}
+    )
     text = ", ".join(
         f"{key}: {value!r}" if key in {"expect", "unit"} else f"{key}: {value}" for key, value in keys.items()
     )

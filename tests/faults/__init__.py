@@ -1,7 +1,7 @@
 """A server that misbehaves on request, on loopback: whatever a Prometheus, or what stands before it, can do wrong.
 
 The first part of a path says what is done, so that one server has an address for each fault: below ``/hang`` every
-request hangs, below ``/late-hang`` only queries do, since those are POSTs and whatever probes a server is a GET.
+request hangs, below ``/late-hang`` only a suite's queries do, not those that probe a server.
 Everything else is answered by a healthy server: a real one, or the embedded engine over series in memory.
 """
 

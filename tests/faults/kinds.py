@@ -66,6 +66,14 @@ def refused(exchange: Exchange, status: int, kind: str, text: str, **headers: st
     )
 
 
+def only_get(exchange: Exchange, status: int) -> None:
+    """Refuse whatever could write, as proxies do that let people read only."""
+    if exchange.asked.method == "GET":
+        fine(exchange)
+    else:
+        told(exchange, status, "read only", "text/plain", Allow="GET")
+
+
 def first_only(exchange: Exchange, fault: Fault) -> None:
     """Do it to the first request of each query only."""
     counted = exchange.server.counted(exchange.asked.place)
@@ -168,6 +176,10 @@ FAULTS: dict[str, Fault] = {
     "200-error": partial(refused, status=200, kind="execution", text=BUSY),
     "401": partial(told, status=401, body="who are you", content_type="text/plain"),
     "403": partial(told, status=403),
+    "only-get-403": partial(only_get, status=403),
+    "only-get-405": partial(only_get, status=405),
+    "only-get-501": partial(only_get, status=501),
+    "405": partial(told, status=405, body="method not allowed", content_type="text/plain"),
     "404": partial(told, status=404, body="404 page not found", content_type="text/plain"),
     "login-page": partial(told, status=200, body=LOGIN, content_type="text/html; charset=utf-8"),
     "wrong-type": partial(told, status=200, body="all is well", content_type="text/plain"),

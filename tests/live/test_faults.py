@@ -34,6 +34,8 @@ ROWS = {
     "tells an error with status 200": ["200-error"],
     "wants other credentials": ["401"],
     "does not let these in": ["403"],
+    "lets nobody in, by POST or by GET": ["405"],
+    "refuses POST with 403, 405 or 501, and answers GET": ["only-get-403", "only-get-405", "only-get-501"],
     "has its API elsewhere": ["404"],
     "redirects to another host": ["302"],
     "shows a login page": ["login-page"],

@@ -6,11 +6,13 @@ import email.utils
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline
 from pytest_telemetry_gate.sources.http.addresses import shown_url
 from pytest_telemetry_gate.sources.http.causes import cut
+from pytest_telemetry_gate.sources.http.clocks import ClockDifference
 from pytest_telemetry_gate.sources.http.session import (
     ConnectionFailedError,
     HttpError,
@@ -22,13 +24,18 @@ from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.secrets import Secrets
 
-__all__ = ["Transport"]
+__all__ = ["TooLongError", "Transport"]
 
 _MAX_ATTEMPTS = 3
 _BACKOFF = 0.2  # seconds before the second attempt, doubled for each further one
 _MAX_PAUSE = 30.0  # seconds that a Retry-After is obeyed
 _RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
 _MAX_WORDS = 2**14  # bytes of a page that are searched for the server's words
+_POST_REFUSED = frozenset(
+    {403, 405, 501}
+)  # what stands before a server and lets nobody write says one of these
+_TOO_LONG = frozenset({413, 414, 431})
+_LONGEST_ADDRESS = 8_000  # characters that any server takes: RFC 9110, 4.1
 _HINTS = {
     401: "unauthorized: see basic_auth and authorization",
     403: "forbidden: the credentials do not allow it",
@@ -36,11 +43,15 @@ _HINTS = {
 }
 
 
+class TooLongError(SourceError):
+    """A query is longer than the server takes."""
+
+
 class Transport:
     """Asks one server within its limits, or raises SourceError: one line without credentials.
 
     ``deadline`` bounds all requests of the gate together. Failed connections, 429 and 5xx are tried again, at most
-    twice. Safe to use from several threads.
+    twice. ``only_get`` says that queries go by GET, because the server refuses POST. Safe to use from several threads.
     """
 
     def __init__(
@@ -50,11 +61,47 @@ class Transport:
         self._session = HttpSession(settings, connections=connections)
         self._deadline = deadline
         self._secrets = secrets
+        self._clock = ClockDifference()
+        self.only_get = False
         secrets.mask_logs()
 
     def scrub(self, text: str) -> str:
         """Return a text without any credential."""
         return self._secrets.scrub(text)
+
+    @property
+    def clock_ahead(self) -> float:
+        """Seconds by which this machine's clock is ahead of the server's, 0 where it is not."""
+        return self._clock.ahead
+
+    def query(self, url: str, fields: Mapping[str, str]) -> Reply:
+        """Send a question by POST, which may be long, or by GET where the server refuses POST.
+
+        Raises TooLongError where the question is longer than the server takes, else SourceError as ``request()``.
+        """
+        if not self.only_get:
+            reply = self.request("POST", url, fields)
+            if reply.status_code not in _POST_REFUSED:
+                self._check_length(reply, "")
+                return reply
+        length = self._address_length(url, fields)
+        detail = f", as its address has {length} characters and the server takes no POST"
+        try:
+            reply = self.request("GET", url, fields)
+        except UnreachableError as error:
+            if length <= _LONGEST_ADDRESS:
+                raise
+            # What stands before the server hangs up instead of saying that it is too long; others may still be asked.
+            message = f"{error}: the query is perhaps too long{detail}"
+            raise TooLongError(message) from None
+        odd = length > _LONGEST_ADDRESS and reply.status_code == 400 and reply.decoded is None
+        self._check_length(reply, detail, odd=odd)
+        self.only_get = self.only_get or reply.status_code not in _POST_REFUSED
+        return reply
+
+    def fits(self, url: str, fields: Mapping[str, str]) -> bool:
+        """Tell whether any server takes a question of this length in the way in which this one is asked."""
+        return not self.only_get or self._address_length(url, fields) <= _LONGEST_ADDRESS
 
     def request(self, method: str, url: str, params: Mapping[str, str] | None = None) -> Reply:
         """Send a request and return the reply read whole; a POST has its parameters in the body.
@@ -98,6 +145,14 @@ class Transport:
         error = UnreachableError if busy else SourceError
         raise error(self.scrub(f"{shown_url(reply.url)}: {message}"))
 
+    def _address_length(self, url: str, fields: Mapping[str, str]) -> int:
+        return len(url) + 1 + len(urlencode({**self._settings.params, **fields}))
+
+    def _check_length(self, reply: Reply, detail: str, *, odd: bool = False) -> None:
+        if reply.status_code in _TOO_LONG or odd:
+            message = f"{shown_url(reply.url)}: HTTP {reply.status_code}: the query is too long{detail}"
+            raise TooLongError(self.scrub(message))
+
     def _hint(self, reply: Reply) -> str:
         """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
         text = reply.content[:_MAX_WORDS].decode("utf-8", "replace")
@@ -115,6 +170,7 @@ class Transport:
         """Send a request up to three times."""
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             pause = _BACKOFF * 2 ** (attempt - 1)
+            sent = time.time()
             try:
                 reply = self._session.send(method, url, timeout=self._time_left(), **place)
             except ConnectionFailedError as error:
@@ -125,6 +181,7 @@ class Transport:
                 kind = UnreachableError if isinstance(error, NoAnswerError) else SourceError
                 raise kind(str(error)) from None
             else:
+                self._clock.note(reply.headers, sent, time.time())
                 if reply.status_code not in _RETRY_STATUS or attempt == _MAX_ATTEMPTS:
                     return reply
                 wait = _retry_after(reply)

@@ -197,6 +197,26 @@ def test_a_file_keeps_its_other_regions_and_checkpoints(tmp_path):
     assert set(cpu) == {0, 999_999, *range(600_000, 900_001, STEP), *range(6_900_000, 7_200_001, STEP)} | {0}
 
 
+class Knowing(MemorySource):
+    """A source that knows the types of metrics, those without samples included."""
+
+    types: dict[str, str]
+
+    def metadata(self):
+        return self.types
+
+
+def test_what_a_source_knows_of_metrics_is_recorded_and_stays(tmp_path):
+    path = tmp_path / "a.telemetry.zip"
+    for types in ({"errors_total": "counter", "cpu": "unknown"}, {"cpu": "gauge"}, {}):
+        source = Knowing([gauge("cpu")])
+        source.types = types
+        record(path, {"eu": wanted(source, ("cpu", 900)), "us": wanted(source)}, recorded_at=1.0)
+        record(path, {"us": wanted(MemorySource([]), ("cpu", 900))}, recorded_at=1.0)
+    for region in ("eu", "us"):
+        assert Recording.open(path).metadata(region) == {"errors_total": "counter", "cpu": "gauge"}
+
+
 def test_the_newer_sample_wins(tmp_path):
     path = tmp_path / "a.telemetry.zip"
     for value in (1.0, 2.0):

@@ -20,6 +20,7 @@ from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.promql import Engine, Matcher, SeriesGroup
 from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.recording import Recording, RecordingWriter, import_openmetrics
+from pytest_telemetry_gate.sources.recording import RecordingSource
 
 CAPTURE = Path(__file__).parents[4] / "shared" / "data" / "host-prometheus-90min-5s.om.gz"
 TIMES = np.arange(1_737_583_200_000, 1_737_583_200_000 + 100 * 15_000, 15_000)
@@ -300,3 +301,52 @@ def test_a_series_that_stands_in_a_recording_twice_is_refused(tmp_path):
     writer.write(tmp_path / "a.telemetry.zip")
     with pytest.raises(RecordingError, match=r"the series .* is listed twice"):
         Recording.open(tmp_path / "a.telemetry.zip").storage()
+
+
+def test_the_types_of_metrics_are_read_back_those_without_samples_included(tmp_path):
+    writer = RecordingWriter(recorded_at=1.0)
+    writer.add(SeriesGroup(({"__name__": "cpu"}, {"n": "without a name"}), TIMES, np.ones((len(TIMES), 2))))
+    writer.metadata("cpu", "gauge")
+    writer.metadata("errors_total", "counter")
+    writer.metadata("jobs_total", "counter", region="eu")
+    writer.write(tmp_path / "a.telemetry.zip")
+    recording = Recording.open(tmp_path / "a.telemetry.zip")
+    assert recording.regions == ("", "eu")
+    assert recording.metadata() == {"cpu": "gauge", "errors_total": "counter"}
+    assert recording.metadata("eu") == {"jobs_total": "counter"}
+    source = RecordingSource(recording, "")
+    assert source.metadata() == recording.metadata()
+    assert source.metric_names() == ["cpu"]
+
+
+def change_region(path, **keys):
+    """Rewrite the index of a recording with other keys of its region."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    index = json.loads(members["index.json"])
+    index["regions"][""] |= keys
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, "index.json": json.dumps(index)}.items():
+            archive.writestr(name, content)
+
+
+def test_types_of_metrics_of_a_newer_form_are_ignored_and_damaged_ones_refused(tmp_path):
+    path = write(tmp_path / "a.telemetry.zip")
+    assert Recording.open(path).metadata() == {}, "files without the key are as good as ever"
+    change_region(path, metadata={"a": "counter", "b": {"type": "gauge"}, "c": None, "d": "novel"})
+    assert Recording.open(path).metadata() == {"a": "counter", "d": "novel"}
+    for damaged in (["a"], "counter", 7, None):
+        change_region(path, metadata=damaged)
+        with pytest.raises(RecordingError, match=r"a\.telemetry\.zip: index\.json: region '' is damaged"):
+            Recording.open(path)
+
+
+def test_an_import_keeps_the_types_that_the_text_states(tmp_path):
+    (tmp_path / "a.om").write_text(
+        "# TYPE errors counter\n# HELP errors Nothing failed yet.\n# TYPE cpu gauge\n# TYPE odd\ncpu 1 1\n# EOF\n"
+    )
+    import_openmetrics(tmp_path / "a.om", tmp_path / "a.telemetry.zip", region="eu")
+    assert Recording.open(tmp_path / "a.telemetry.zip").metadata("eu") == {
+        "errors": "counter",
+        "cpu": "gauge",
+    }

@@ -20,7 +20,7 @@ from pytest_telemetry_gate.sources.http.session import (
     UnsentError,
 )
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
-from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.http.transport import TooLongError, Transport
 from pytest_telemetry_gate.support.secrets import Secrets
 
 URL = "http://somebody:kanari-login@prometheus.example.net/api/v1/query?token=kanari-token"
@@ -186,3 +186,98 @@ def test_long_words_are_cut_after_secrets_are_gone():
     with pytest.raises(SourceError) as error:
         transport().decoded(reply(500, body))
     assert str(error.value) == f"{SHOWN}: HTTP 500: {'x' * 295} ****..."
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_where_post_is_refused_the_question_goes_by_get_and_so_do_all_others(status: int):
+    asked = transport(reply(status), reply())
+    for _ in range(3):
+        assert asked.query(URL, {"query": "up"}).ok
+    assert [one["method"] for one in sent(asked)] == ["POST", "GET", "GET", "GET"]
+    assert sent(asked)[1]["params"] == {"query": "up"}
+    assert asked.only_get
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_where_get_is_refused_too_the_refusal_counts_and_nothing_is_remembered(status: int):
+    asked = transport(reply(status, b"not you"))
+    assert asked.query(URL, {"query": "up"}).status_code == status
+    assert not asked.only_get
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422])
+def test_other_refusals_of_a_post_are_not_asked_again(status: int):
+    asked = transport(reply(status))
+    assert asked.query(URL, {"query": "up"}).status_code == status
+    assert [one["method"] for one in sent(asked)] == ["POST"]
+
+
+@pytest.mark.parametrize("status", [413, 414, 431])
+def test_a_query_that_is_too_long_says_so(status: int):
+    with pytest.raises(TooLongError, match=rf"^{SHOWN}: HTTP {status}: the query is too long$"):
+        transport(reply(status)).query(URL, {"query": "up"})
+    asked = transport(reply(status))
+    asked.only_get = True
+    because = r", as its address has \d+ characters and the server takes no POST"
+    with pytest.raises(TooLongError, match=rf"^{SHOWN}: HTTP {status}: the query is too long{because}$"):
+        asked.query(URL, {"query": "up"})
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        ConnectionFailedError("connection reset by peer"),
+        reply(400, b"<html>Request Header Or Cookie Too Large</html>", {"Content-Type": "text/html"}),
+    ],
+)
+def test_a_long_address_explains_a_refusal_that_does_not_say_why(
+    pauses: list[float], outcome: Reply | HttpError
+):
+    asked = transport(outcome)
+    asked.only_get = True
+    with pytest.raises(TooLongError, match=r"too long, as its address has 9\d{3} characters"):
+        asked.query(URL, {"query": "x" * 9000})
+    if isinstance(outcome, HttpError):
+        with pytest.raises(UnreachableError):
+            asked.query(URL, {"query": "x"})
+    else:
+        assert asked.query(URL, {"query": "x"}).status_code == 400
+
+
+def test_a_long_query_fits_where_post_is_allowed():
+    asked = transport(reply(), params={"dedup": "true"})
+    assert asked.fits(URL, {"query": "x" * 9000})
+    asked.only_get = True
+    assert asked.fits(URL, {"query": "x" * 7000})
+    assert not asked.fits(URL, {"query": "{" * 4000})  # which are three characters each in an address
+
+
+def dated(seconds_behind: float, **headers: str) -> dict[str, str]:
+    return {"Date": email.utils.formatdate(time.time() - seconds_behind, usegmt=True), **headers}
+
+
+@pytest.mark.parametrize(
+    ("behind", "age", "ahead"),
+    [
+        ([95], "0", 95),
+        ([3], "0", 0),
+        ([-95], "0", 0),
+        ([95, 3], "0", 0),
+        ([3, 95], "0", 0),
+        ([95, 60], "0", 60),
+        ([95], "94", 0),
+        ([95], "x", 0),
+    ],
+)
+def test_a_clock_that_is_ahead_of_the_servers_is_noticed(behind: list[float], age: str, ahead: float):
+    asked = transport(*(reply(headers=dated(seconds, Age=age)) for seconds in behind))
+    for _ in behind:
+        asked.request("GET", URL)
+    assert asked.clock_ahead == pytest.approx(ahead, abs=1.5)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "soon"}, {"Date": "99 Jan 1970"}])
+def test_a_reply_without_a_date_tells_nothing_about_clocks(headers: dict[str, str]):
+    asked = transport(reply(headers=headers))
+    asked.request("GET", URL)
+    assert asked.clock_ahead == 0
