@@ -34,8 +34,10 @@ __all__ = [
 _ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 _LEAST_READ = 300_000  # ms: the lookback of a selector that stands for a moment
 
+_EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
+_FAILURES = "prometheus_rule_evaluation_failures_total"
 _MAX_NAMED = 10  # rules, and values of a label
-_SCRAPE = "have it scraped itself (scrape_configs: [{job_name: prometheus, static_configs: [{targets: ['localhost:9090']}]}])"
+_SCRAPE = "let its Prometheus scrape itself (scrape_configs: [{job_name: prometheus, static_configs: [{targets: ['localhost:9090']}]}])"
 _PROOF = "name what proves the evaluation: `alerts: {proof: PROMQL}`"
 
 
@@ -140,18 +142,17 @@ def _find_blindness(rule: Rule) -> str:
 def _find_pause(group: str, known: Mapping[str, Evaluation]) -> str:
     evaluation = known.get(group)
     if evaluation is None:
-        others = "" if known else " (its Prometheus is not scraped: nobody would know if it had stopped)"
         return (
-            f"nothing proves that rule group {group!r} was evaluated{others}: there is no "
-            f"prometheus_rule_group_last_evaluation_timestamp_seconds of it; {_SCRAPE}, or {_PROOF}"
+            f"nothing proves that rule group {group!r} was evaluated: there is no {_EVALUATED} of it, "
+            f"without which nobody would know that it had stopped; {_SCRAPE}, or {_PROOF}"
         )
     if evaluation.longest_gap > evaluation.allowed_gap:
         gap, allowed = map(format_short_duration, (evaluation.longest_gap, evaluation.allowed_gap))
         return f"rule group {group!r} was not evaluated for {gap} (allowed {allowed})"
     if evaluation.failures is None:
         return (
-            f"nothing counts the failed evaluations of rule group {group!r}: there is no "
-            f"prometheus_rule_evaluation_failures_total of it; {_SCRAPE}, or {_PROOF}"
+            f"nothing counts the failed evaluations of rule group {group!r}: there is no {_FAILURES} of it, "
+            f"without which a rule may have failed each time; {_SCRAPE}, or {_PROOF}"
         )
     if evaluation.failures:
         return f"rule group {group!r} had {evaluation.failures:g} failed evaluations"

@@ -92,11 +92,10 @@ def without_comparisons(expr: ast.Expr) -> ast.Expr:
             return _absence(expr)
         case ast.Call():
             return dataclasses.replace(expr, args=tuple(map(without_comparisons, expr.args)))
-        case ast.Aggregate() | ast.Paren() | ast.Unary() | ast.Subquery():
-            inside = without_comparisons(expr.expr)
-            return dataclasses.replace(
-                expr, expr=inside if isinstance(expr, ast.Aggregate) else _enclosed(inside)
-            )
+        case ast.Aggregate() | ast.Paren():
+            return dataclasses.replace(expr, expr=without_comparisons(expr.expr))
+        case ast.Unary() | ast.Subquery():
+            return dataclasses.replace(expr, expr=_enclosed(without_comparisons(expr.expr)))
     return expr
 
 
