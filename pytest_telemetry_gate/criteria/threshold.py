@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from pytest_telemetry_gate.criteria.alert_proof import doubt_query, query_questions
 from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_reference
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.decide import decide
@@ -42,6 +43,7 @@ class Threshold(Criterion):
         yield query.at(check.region, check.time)
         yield from quantile_questions(check, query, check.time)
         yield from coverage_questions(check, query, check.time)
+        yield from query_questions(check, query)
         yield from baseline_questions(check, self.query)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
@@ -49,7 +51,8 @@ class Threshold(Criterion):
         query = check.query(self.key)
         answer = answers[query.at(check.region, check.time)]
         coverage = measure_coverage(check, query, check.time, answers)
-        evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
+        doubt = doubt_query(check, query, answers)
+        evidence = collect_evidence(check, answer, query=query.text, coverage=coverage, doubt=doubt)
         labels, values = read_series(answer)
         problem, readings = read_quantiles(check, query, check.time, answer, answers)
         evidence = dataclasses.replace(evidence, problem=evidence.problem or problem)
