@@ -5,6 +5,7 @@ The process that reports does it, for its own questions and for those that its w
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,7 @@ from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion
+from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import store_captures
@@ -60,6 +62,20 @@ class RecordHooks:
             except RecordingError as error:
                 message = f"--telemetry-record: {error}"
                 raise pytest.UsageError(message) from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse the file of another environment before anything is asked; the controller of xdist has no items."""
+        names = {item.environment.name for item in session.items if isinstance(item, TelemetryItem)}
+        if self._run.options.collect_only or not names or not self._out.exists():
+            return
+        try:
+            with contextlib.closing(Recording.open(self._out)) as recording:
+                for name in sorted(names):
+                    recording.check_environment(name)
+        except RecordingError as error:
+            message = f"--telemetry-record: {error}"
+            raise pytest.UsageError(message) from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -113,7 +129,12 @@ class RecordHooks:
             captures = self._summary.captures
             try:
                 recorded = record(
-                    self._out, requests, recorded_at=clock, progress=progress, captures=captures
+                    self._out,
+                    requests,
+                    recorded_at=clock,
+                    environment=gate.environment.name,
+                    progress=progress,
+                    captures=captures,
                 )
             except TelemetryGateError as error:
                 yield _Line(f"not written: {scrub(str(error))}", good=False)
@@ -132,8 +153,10 @@ class RecordHooks:
     def _store_captures(self) -> None:
         captures = self._summary.captures
         clock = max((capture["at"] for capture in captures if capture.get("at")), default=0.0)
+        names = {gate.environment.name for gate in self._run.gates.all}
+        environment = names.pop() if len(names) == 1 else ""
         try:
-            store_captures(self._out, captures, recorded_at=clock)
+            store_captures(self._out, captures, recorded_at=clock, environment=environment)
         except TelemetryGateError as error:
             self._summary.not_stored = self._run.exits.line(error)
         else:
@@ -167,7 +190,13 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
         judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
         settings = gate.environment.regions[region]
         requests[region] = RegionRequest(
-            source, questions, events, arrivals, judged, settings.accept_warnings
+            source,
+            questions,
+            events,
+            arrivals,
+            judged,
+            settings.accept_warnings,
+            gate.environment.scrub,
         )
     return requests, problems
 

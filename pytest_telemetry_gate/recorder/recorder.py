@@ -29,8 +29,9 @@ __all__ = ["RecordResult", "RegionRequest", "record"]
 class RegionRequest:
     """What to record of one region: all that its questions read, and what happened.
 
-    ``events`` and ``arrivals`` are the answers to the questions for these; ``checkpoints`` are pairs of suite and checkpoint that
-    can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough.
+    ``events`` and ``arrivals`` are the answers to the questions for these; ``checkpoints`` are pairs of suite and
+    checkpoint that can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough.
+    ``scrub`` takes secrets out of every text that is recorded.
     """
 
     source: Source
@@ -39,6 +40,7 @@ class RegionRequest:
     arrivals: Mapping[ArrivalsQuestion, Arrivals] = field(default_factory=dict)
     checkpoints: Collection[tuple[str, str]] = ()
     accept_warnings: bool = False
+    scrub: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,22 @@ def record(
     requests: Mapping[str, RegionRequest],
     *,
     recorded_at: float,
+    environment: str = "",
     progress: Callable[[int, int], None] = lambda done, total: None,
     captures: Collection[Mapping[str, Any]] = (),
 ) -> RecordResult:
     """Record regions into a file, which is replaced as a whole when everything has been read.
 
     What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
-    was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``progress`` gets the number of samples
+    was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``environment`` is the name of the one that
+    the regions are of, and a file has only one; ``progress`` gets the number of samples
     read, and the number to read, as far as sources can count. Memory does not grow with the number of samples.
 
     ``captures`` of replays go into the same write, in the place of the same cases at the same points.
     A region whose source fails is left out and named in the result; where all fail nothing is written. Raises RecordingError where
-    the file cannot be read or written, or holds another profile of PromQL; it stays as it was.
+    the file cannot be read or written, or is of another environment or profile of PromQL; it stays as it was.
     """
-    _check(out, requests)
+    _check(out, requests, environment)
     failures: dict[str, str] = {}
     try:
         with contextlib.ExitStack() as stack:
@@ -98,7 +102,14 @@ def record(
             series = sum(len(spill.labels) for spill in fetched.values())
             with hold_lock(out):
                 writer = _merge(
-                    stack, out, requests, fetched, types, recorded_at=recorded_at, captures=captures
+                    stack,
+                    out,
+                    requests,
+                    fetched,
+                    types,
+                    recorded_at=recorded_at,
+                    environment=environment,
+                    captures=captures,
                 )
                 writer.replace(out)
             return RecordResult(series, tally.done, unasked, out.stat().st_size, failures)
@@ -144,7 +155,7 @@ def _plan_regions(
 
 
 def _raw_samples(request: RegionRequest) -> RawSamples:
-    return RawSamples(request.source, accept_warnings=request.accept_warnings)
+    return RawSamples(request.source, accept_warnings=request.accept_warnings, scrub=request.scrub)
 
 
 def _open_spill(stack: contextlib.ExitStack, folder: Path) -> Spill:
@@ -153,11 +164,12 @@ def _open_spill(stack: contextlib.ExitStack, folder: Path) -> Spill:
     return spill
 
 
-def _check(out: Path, requests: Mapping[str, RegionRequest]) -> None:
+def _check(out: Path, requests: Mapping[str, RegionRequest], environment: str) -> None:
     """Refuse what cannot go into one file, before anything is read from a source."""
     profiles = {request.source.semantics for request in requests.values()}
     if out.exists():
         with contextlib.closing(Recording.open(out)) as old:
+            old.check_environment(environment)
             if old.holds_samples:  # a file of replays alone was never asked anything
                 profiles.add(old.semantics)
             _check_events(old)
@@ -186,17 +198,23 @@ def _merge(
     types: Mapping[str, Mapping[str, str]],
     *,
     recorded_at: float,
+    environment: str,
     captures: Collection[Mapping[str, Any]],
 ) -> RecordingWriter:
     """Return a writer with the samples that were read and those of the file; to be called under ``hold_lock``."""
-    _check(out, requests)  # again, since another process may have written it meanwhile
+    _check(out, requests, environment)  # again, since another process may have written it meanwhile
     old = Recording.open(out) if out.exists() else None
     if old is not None:
         stack.callback(old.close)
     sources = set(old.source.split("; ")) if old is not None and old.source else set()
     writer = RecordingWriter(
         recorded_at=max([recorded_at, *_moments(captures), *([] if old is None else [old.recorded_at])]),
-        source="; ".join(sorted(sources | {requests[region].source.description for region in fetched})),
+        source="; ".join(
+            sorted(
+                sources | {requests[region].scrub(requests[region].source.description) for region in fetched}
+            )
+        ),
+        environment=environment or (old.environment if old else ""),
         semantics=next(requests[region].source.semantics for region in fetched),
         suites=sorted(
             {
@@ -253,9 +271,9 @@ def _add_region(
     writer: RecordingWriter, new: RegionRequest, region: str, types: Mapping[str, str], recorded_at: float
 ) -> None:
     for family, known in types.items():
-        writer.metadata(family, known, region=region)
+        writer.metadata(new.scrub(family), known, region=region)
     for job, seconds in new.source.scrape_intervals.items():
-        writer.interval(job, seconds, region=region)
+        writer.interval(new.scrub(job), seconds, region=region)
     for question, events in new.events.items():
         writer.events(question.kind, events_to_index(events), region=region)
     for suite, checkpoint in new.checkpoints:

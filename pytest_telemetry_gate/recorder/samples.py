@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,11 +39,17 @@ _DEFAULT_INTERVAL = 60.0  # seconds: Prometheus' own default
 
 
 class RawSamples:
-    """The raw samples of one source; an answer that it warns of may be partial, so it is refused unless accepted."""
+    """The raw samples of one source; an answer that it warns of may be partial, so it is refused unless accepted.
 
-    def __init__(self, source: Source, *, accept_warnings: bool = False) -> None:
+    ``scrub`` takes secrets out of the values of labels, as it does for people.
+    """
+
+    def __init__(
+        self, source: Source, *, accept_warnings: bool = False, scrub: Callable[[str], str] = str
+    ) -> None:
         self._source = source
         self._accept_warnings = accept_warnings
+        self._scrub = lru_cache(maxsize=65_536)(scrub)
 
     def count(self, stretch: Stretch) -> int | None:
         """Return the number of samples in a stretch, None where the source cannot count them; raises SourceError."""
@@ -91,6 +99,9 @@ class RawSamples:
             if not isinstance(matrix, Matrix):
                 message = f"{promql}: a {type(matrix).__name__} instead of samples"
                 raise SourceError(message)
+            if len({frozenset(labels.items()) for labels in matrix.labels}) < len(matrix.labels):
+                message = f"{stretch.selector}: series that differ in a secret alone cannot be recorded"
+                raise SourceError(message)
             if first > stretch.first:
                 matrix = _drop_before(matrix, first)
             yield matrix
@@ -127,7 +138,10 @@ class RawSamples:
         if doubts:
             message = f"{promql}: the answer may be partial: {'; '.join(doubts)}"
             raise SourceError(message)
-        return answer
+        if not isinstance(answer, Vector | Matrix):
+            return answer
+        labels = [{name: self._scrub(text) for name, text in series.items()} for series in answer.labels]
+        return replace(answer, labels=labels)
 
 
 class _Pause(NamedTuple):

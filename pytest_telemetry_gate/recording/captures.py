@@ -38,8 +38,8 @@ class Captures:
     """The captures of a recording, read one at a time; raises RecordingError for a damaged file or member."""
 
     def __init__(self, path: Path) -> None:
-        self._recording = Recording.open(path)
-        self.index = self._recording.index
+        self.recording = Recording.open(path)
+        self.index = self.recording.index
         try:
             self.listed: CaptureNames = {
                 suite: {
@@ -54,7 +54,7 @@ class Captures:
 
     def close(self) -> None:
         """Close the file."""
-        self._recording.close()
+        self.recording.close()
 
     def checkpoints(self, suite: str) -> tuple[str, ...]:
         """Return the checkpoints at which cases of a suite were captured."""
@@ -79,18 +79,21 @@ class Captures:
         return None if name is None else self._read(name)
 
     def _read(self, name: str) -> dict[str, Any]:
-        content = self._recording.content(name, _MAX_MEMBER)
+        content = self.recording.content(name, _MAX_MEMBER)
         try:
             return dict(json.loads(content))
         except (ValueError, TypeError, RecursionError) as error:
-            message = f"{self._recording.path}: member {name} is damaged: {error}"
+            message = f"{self.recording.path}: member {name} is damaged: {error}"
             raise RecordingError(message) from None
 
 
-def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorded_at: float) -> int:
+def store_captures(
+    path: Path, captures: Iterable[Mapping[str, Any]], *, recorded_at: float, environment: str = ""
+) -> int:
     """Add captures to a recording, new or existing, in the place of the same cases at the same points.
 
-    The file is replaced as a whole or not at all; returns how many were stored. Raises RecordingError.
+    The file is replaced as a whole or not at all; returns how many were stored. Raises RecordingError, also where the
+    file is of another environment.
     """
     point = ("suite", "checkpoint", "region", "case")
     new = {tuple(str(capture[key]) for key in point): capture for capture in captures}
@@ -98,15 +101,16 @@ def store_captures(path: Path, captures: Iterable[Mapping[str, Any]], *, recorde
         with hold_lock(path):
             if not path.exists():
                 RecordingWriter(recorded_at=recorded_at, source="replay").replace(path)
-            _add(path, list(new.values()), recorded_at)
+            _add(path, list(new.values()), recorded_at, environment)
     except _DAMAGE as error:
         message = f"{path}: captures cannot be written: {getattr(error, 'strerror', None) or error}"
         raise RecordingError(message) from None
     return len(new)
 
 
-def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float) -> None:
+def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float, environment: str) -> None:
     with contextlib.closing(Captures(path)) as stored:
+        stored.recording.check_environment(environment)
         index = dict(stored.index)
         listed = stored.listed
     with replace_file(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
@@ -118,5 +122,7 @@ def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float) 
         for info in old.infolist():
             if info.filename not in written:
                 archive.put(info.filename, old.read(info))
+        if environment:
+            index["environment"] = environment
         index["recorded_at"] = max(float(index["recorded_at"]), recorded_at)
         archive.put("index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode())

@@ -51,6 +51,8 @@ def _check_index(index: Any) -> None:
     ):
         if not isinstance(index.get(key), kind) or isinstance(index.get(key), bool):
             raise _BadIndexError(f"{key!r} is missing or not of its kind")
+    if not isinstance(index.get("environment", ""), str):
+        raise _BadIndexError("'environment' is not of its kind")
     if index["semantics"] not in _SEMANTICS:
         raise _BadIndexError(f"unknown semantics {index['semantics']!r}")
     if not math.isfinite(index["recorded_at"]):

@@ -22,11 +22,14 @@ from pytest_telemetry_gate.recording.writer import RecordingWriter
 
 __all__ = ["ImportSummary", "import_openmetrics"]
 
+_TEXT = r'"(?:[^"\\]|\\.)*"'
 _SAMPLE = re.compile(
-    r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*\})?) (\S+)(?: (\S+))?(?: # .*)?"
+    rf"((?:[a-zA-Z_:][a-zA-Z0-9_:]*|(?={{))(?:{{(?:[^\"}}]|{_TEXT})*}})?) (\S+)(?: (\S+))?(?: # .*)?"
 )
-_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"\s*(,|$)')
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+# A label, or a text alone: the name of the metric, which since Prometheus 3.0 stands there if it needs quotes.
+_LABEL = re.compile(rf"\s*(?:([a-zA-Z_][a-zA-Z0-9_]*|{_TEXT})=({_TEXT})|({_TEXT}))\s*(?:,|$)")
+_COMMENT = re.compile(rf"# (TYPE|HELP|UNIT) ({_TEXT}|[^ ]+)(?: (.*))?")
+_FAMILY = re.compile(rf"[a-zA-Z_:][a-zA-Z0-9_:]*|{_TEXT}")
 _TYPES = frozenset(
     ("counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown", "untyped")
 )
@@ -181,38 +184,53 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _read_comment(path: Path, number: int, line: str) -> Mapping[str, str]:
     """Return the type of the family that a comment states, if it does."""
-    words = line.split(" ", 3)
-    if len(words) < 3 or words[0] != "#" or words[1] not in {"TYPE", "HELP", "UNIT"}:
+    match = _COMMENT.fullmatch(line)
+    if match is None:
         raise _error(path, number, f"not OpenMetrics: {line[:80]!r}")
-    if not _NAME.fullmatch(words[2]):
-        raise _error(path, number, f"not a metric name: {words[2]!r}")
-    if words[1] != "TYPE" or not words[3:]:
+    key, family, rest = match.groups()
+    if not _FAMILY.fullmatch(family):
+        raise _error(path, number, f"not a metric name: {family[:80]!r}")
+    if key != "TYPE" or rest is None:
         return {}
-    if words[3] not in _TYPES:
-        raise _error(path, number, f"unknown type {words[3]!r}; known: {', '.join(sorted(_TYPES))}")
-    return {words[2]: words[3]}
+    if rest not in _TYPES:
+        raise _error(path, number, f"unknown type {rest[:80]!r}; known: {', '.join(sorted(_TYPES))}")
+    return {_unquote(family): rest}
 
 
 def _labels(path: Path, number: int, text: str) -> dict[str, str]:
+    """Return the labels of a sample, the name of its metric among them, wherever it stands."""
     name, brace, inside = text.partition("{")
-    labels = {"__name__": name}
+    labels = {"__name__": name} if name else {}
     rest = inside.removesuffix("}") if brace else ""
     while rest.strip():
         match = _LABEL.match(rest)
         if match is None:
             raise _error(path, number, f"not a label: {rest[:80]!r}")
-        label, value, _ = match.groups()
+        label, value, quoted_name = match.groups()
+        label, value = ("__name__", quoted_name) if label is None else (_unquote(label), value)
         if label in labels:
-            raise _error(path, number, f"duplicate label {label!r}")
-        value = (
-            re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), value)
-            if "\\" in value
-            else value
-        )
-        if value:
-            labels[label] = value
+            named_twice = quoted_name is not None
+            what = f"a second metric name {quoted_name[:80]}" if named_twice else f"duplicate label {label!r}"
+            raise _error(path, number, what)
+        labels[label] = _unquote(value)
         rest = rest[match.end() :]
-    return labels
+    if not labels.get("__name__"):
+        raise _error(path, number, f"a sample without a metric name: {text[:80]!r}")
+    if "" in labels:
+        raise _error(path, number, f"a label without a name: {text[:80]!r}")
+    return {label: value for label, value in labels.items() if value}
+
+
+def _unquote(text: str) -> str:
+    """Return what a quoted text says; a name without quotes is what it is."""
+    if text[0] != '"':
+        return text
+    inside = text[1:-1]
+    return (
+        re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), inside)
+        if "\\" in inside
+        else inside
+    )
 
 
 def _sort(path: Path, samples: _Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

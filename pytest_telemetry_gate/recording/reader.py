@@ -32,6 +32,7 @@ class Recording:
         self.recorded_at = float(index["recorded_at"])
         self.semantics = str(index["semantics"])
         self.source = str(index.get("source", ""))
+        self.environment = str(index.get("environment", ""))  # empty where nobody said it
         self.suites: tuple[str, ...] = tuple(index.get("suites", ()))
         self.regions: tuple[str, ...] = tuple(index["regions"])
 
@@ -50,6 +51,12 @@ class Recording:
     def close(self) -> None:
         """Close the file."""
         self._members.close()
+
+    def check_environment(self, name: str) -> None:
+        """Raise RecordingError where samples of the environment may not be added, since those of another are here."""
+        if name and self.environment not in {"", name}:
+            message = f"it is of environment {self.environment!r}, not of {name!r}: record into another file"
+            raise RecordingError(f"{self.path}: {message}")
 
     def storage(self, region: str = "") -> RegionStorage:
         """Return a region's samples for the engine."""

@@ -37,13 +37,21 @@ class RecordingWriter:
     """Collects the series and events of a recording, then writes them to a file in one step.
 
     ``recorded_at`` is the recording's clock in seconds since the epoch; ``source`` says for people where the samples
-    came from and must hold no secret; ``semantics`` is the profile of PromQL that the source had (``"2"``, ``"3"``).
+    came from and must hold no secret; ``semantics`` is the profile of PromQL that the source had (``"2"``, ``"3"``);
+    ``environment`` is the name of the environment whose samples these are, where it is known.
     """
 
     def __init__(
-        self, *, recorded_at: float, source: str = "", semantics: str = "3", suites: Sequence[str] = ()
+        self,
+        *,
+        recorded_at: float,
+        source: str = "",
+        semantics: str = "3",
+        suites: Sequence[str] = (),
+        environment: str = "",
     ) -> None:
         self._head = {
+            **({"environment": environment} if environment else {}),
             "recorded_at": recorded_at,
             "source": source,
             "semantics": semantics,

@@ -34,7 +34,7 @@ CRITERIA = """\
 groups:
   Parser:
     - {id: cpu, query: 'avg(cpu)', window: 5m, unit: '%', expect: '< 75'}
-    - {id: p, query: 'max_over_time(latency_ms[$__window])', window: 10m, reduce: max, expect: '< 60'}
+    - {id: p, query: 'max_over_time(latency_ms[$__window])', window: 10m, unit: ms, reduce: max, expect: '< 60'}
     - {id: over, query: 'rate(requests[$__window] offset 5m)', window: 10m, baseline: {offset: 30m}, tolerance: 5%}
     - {id: growth, count: failures_total, expect: '== 0'}
     - {id: nothing, query: absent_metric, expect: '== 0'}
@@ -328,3 +328,40 @@ def test_environments_do_not_share_a_recording(company: Project) -> None:
     result.stdout.fnmatch_lines(
         ["*not written: one recording is of one environment, judged were other, same"]
     )
+
+
+@pytest.fixture
+def two_environments(company: Project) -> Project:
+    """A project that judges the same in staging and in prod."""
+    one, region = "source: recording, path: server.telemetry.zip", "regions: {us: {}}"
+    company.file(
+        "telemetry.yaml",
+        f"default: staging\nenvironments:\n  staging: {{{one}, {region}}}\n  prod: {{{one}, {region}}}\n",
+    )
+    company.suite("- {id: cpu, query: cpu, expect: '< 75', window: 5m}")
+    return company
+
+
+REFUSED = f"{OUT}: it is of environment 'staging', not of 'prod': record into another file"
+
+
+def test_one_environment_does_not_fill_the_holes_of_another(two_environments: Project) -> None:
+    assert two_environments.run(OPTION, "--telemetry-env=staging").ret == 0
+    before = (two_environments.path / OUT).read_bytes()
+    assert Recording.open(two_environments.path / OUT).environment == "staging"
+    result = two_environments.run(OPTION, "--telemetry-env=prod")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: --telemetry-record: {two_environments.path / REFUSED}" in result.stderr.str().splitlines()
+    workers = two_environments.run(OPTION, "--telemetry-env=prod", "-n2")
+    assert workers.ret == 1
+    workers.stdout.fnmatch_lines([f"telemetry recording: {OUT}: not written: *{REFUSED}"])
+    assert (two_environments.path / OUT).read_bytes() == before
+    assert two_environments.run(OPTION, "--telemetry-env=staging", "--telemetry-region=us").ret == 0
+
+
+def test_a_file_that_states_no_environment_takes_the_first_one(two_environments: Project) -> None:
+    two_environments.recording({"us": SERIES[:1]}, OUT)
+    assert Recording.open(two_environments.path / OUT).environment == ""
+    assert two_environments.run(OPTION, "--telemetry-env=staging").ret == 0
+    assert Recording.open(two_environments.path / OUT).environment == "staging"
+    assert two_environments.run(OPTION, "--telemetry-env=prod").ret == pytest.ExitCode.USAGE_ERROR

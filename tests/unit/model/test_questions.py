@@ -95,7 +95,7 @@ def test_a_value_comes_back_the_same(name: str) -> None:
 
 
 # Mappings whose keys are data
-FREE = {"labels", "metrics", "types"}
+FREE = {"labels", "metrics", "types", "external_labels"}
 
 
 @pytest.mark.parametrize("name", ASKED)
