@@ -143,7 +143,7 @@ def _evaluations(
     groups = {rule.group: rule.interval for rule in other.rules}
     if not groups:
         return
-    own = f'{{__name__=~"{"|".join((_EVALUATED, _FAILURES, _RULES))}"}}'  # one request for all
+    own = f'{{__name__=~"{_EVALUATED}|{_FAILURES}|{_RULES}"}}'  # one request for all
     whole = _raw_samples(metrics, own, start - _margin(other), end, warnings)
     evaluated, failures, numbers = (_only(whole, name) for name in (_EVALUATED, _FAILURES, _RULES))
     files = {_file(group) for group in groups}
