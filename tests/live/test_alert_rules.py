@@ -153,7 +153,7 @@ def test_what_the_server_says_of_a_rules_health(server, health, evaluated, end, 
 
 def test_rules_are_examined_in_a_few_requests_however_many_they_are(server):
     rules = [
-        rule(name=f"R{number}", query=f"sum by (namespace) (errors_total) / vector({number}) > 1")
+        rule(name=f"R{number}", query=f"sum by (namespace) (errors_total) / {number + 1} > 1")
         for number in range(60)
     ]
     events = ask(server, rules, ((("namespace", "=", "shop"),),))
