@@ -85,6 +85,21 @@ def test_limit_tolerance_and_level(gate, row):
     assert (str(verdict.outcome), str(verdict.level or "")) == (row["verdict"], row["level"])
 
 
+@pytest.mark.parametrize("row", table("limit"), ids=lambda row: row["limit"])
+def test_quantiles_beyond_the_last_bucket(gate, row):
+    shares = {"0.25": 0.2, "0.5": 0.3, "+Inf": 1.0}
+    gate.data = [
+        UP,
+        *(
+            series("wait_seconds_bucket", lambda at, share=share: (at - START + 9000) * share, le=bound)
+            for bound, share in shares.items()
+        ),
+    ]
+    query = "histogram_quantile(0.95, sum by (le) (rate(wait_seconds_bucket[10m])))"
+    verdict = gate.verdict(f"- {{id: x, query: '{query}', unit: s, expect: '{row['limit']}'}}")
+    assert str(verdict.outcome) == row["verdict"]
+
+
 def rules_evaluated(times=None, failed=0.0):
     labels = {"job": "prometheus", "rule_group": GROUP}
     at = grid() if times is None else times

@@ -220,7 +220,7 @@ SAMPLES = {
     "absent-counter": ("- {id: a, count: 'nothing_total{job=\"none\"}', expect: '== 0'}", "INCONCLUSIVE", "were up 0 %"),
     "gap": ("- {id: a, query: 'avg_over_time(gap[$__window])', " + WHOLE, "INCONCLUSIVE", "coverage"),
     "before-the-data": ("- {id: a, query: 'avg_over_time(cpu[$__window])', window: 9h, expect: '< 75'}", "INCONCLUSIVE", "coverage"),
-    "two-series": ("- {id: a, query: latency_ms, expect: '< 75'}", "INCONCLUSIVE", "2 series and no reduce", "zone='a'"),
+    "two-series": ("- {id: a, query: latency_ms, unit: ms, expect: '< 75'}", "INCONCLUSIVE", "2 series and no reduce", "zone='a'"),
     "baseline-zero": ("- {id: a, query: cpu, baseline: 0, tolerance: 5%}", "INCONCLUSIVE", "needs a floor"),
     "baseline-nothing": ("- {id: a, query: cpu, baseline: {query: nothing}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "no data"),
     "baseline-nan": ("- {id: a, query: cpu, baseline: {query: nan}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "NaN"),

@@ -34,7 +34,7 @@ CRITERIA = """\
 groups:
   Parser:
     - {id: cpu, query: 'avg(cpu)', window: 5m, unit: '%', expect: '< 75'}
-    - {id: p, query: 'max_over_time(latency_ms[$__window])', window: 10m, reduce: max, expect: '< 60'}
+    - {id: p, query: 'max_over_time(latency_ms[$__window])', window: 10m, unit: ms, reduce: max, expect: '< 60'}
     - {id: over, query: 'rate(requests[$__window] offset 5m)', window: 10m, baseline: {offset: 30m}, tolerance: 5%}
     - {id: growth, count: failures_total, expect: '== 0'}
     - {id: nothing, query: absent_metric, expect: '== 0'}
