@@ -8,7 +8,7 @@ from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
 from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Asked
-from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.events import Evaluation, Events, Rule
 from pytest_telemetry_gate.model.questions import (
     ArrivalsQuestion,
     CaptureQuestion,
@@ -91,11 +91,31 @@ def _describe_events(events: Events) -> Iterator[str]:
     ]
     yield from _first(episodes, "episodes")
     rules = f"{len(events.rules)} rule{'' if len(events.rules) == 1 else 's'} known"
-    proofs = [
-        f"{evaluation.group} evaluated, longest gap {format_short_duration(evaluation.longest_gap)}"
-        for evaluation in events.evaluations
-    ]
+    proofs = [_describe_evaluation(evaluation) for evaluation in events.evaluations]
     yield f"{rules}; {'; '.join(proofs) or 'no proof of evaluation'}"
+    looked_at = [rule for rule in events.rules if rule.trouble or rule.blind is not None or rule.series]
+    if looked_at:
+        yield from _first([_describe_rule(rule) for rule in looked_at], "rules")
+
+
+def _describe_evaluation(evaluation: Evaluation) -> str:
+    parts = [f"{evaluation.group} evaluated, longest gap {format_short_duration(evaluation.longest_gap)}"]
+    if evaluation.failures is None:
+        parts.append("failures not counted")
+    elif evaluation.failures:
+        parts.append(f"{evaluation.failures:g} failures")
+    if evaluation.changed is not None:
+        parts.append(f"its rules changed at {format_time(evaluation.changed)}")
+    return ", ".join(parts)
+
+
+def _describe_rule(rule: Rule) -> str:
+    seen = {"": "sees what it reads", None: "nobody looked at what it reads"}.get(rule.blind, rule.blind)
+    parts = [*([rule.trouble] if rule.trouble else ()), str(seen)]
+    if rule.series:
+        more = f" and {len(rule.series) - 1} more" if len(rule.series) > 1 else ""
+        parts.append(f"its series have {_selector(rule.series[0])}{more}")
+    return f"rule {rule.alert}: {'; '.join(parts)}"
 
 
 def _describe_capture(answer: Answer) -> Iterator[str]:

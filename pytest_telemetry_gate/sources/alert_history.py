@@ -143,10 +143,9 @@ def _evaluations(
     groups = {rule.group: rule.interval for rule in other.rules}
     if not groups:
         return
-    begin = start - _margin(other)
-    evaluated = _raw_samples(metrics, _EVALUATED, begin, end, warnings)
-    failures = _raw_samples(metrics, _FAILURES, begin, end, warnings)
-    numbers = _raw_samples(metrics, _RULES, begin, end, warnings)
+    own = f'{{__name__=~"{_EVALUATED}|{_FAILURES}|{_RULES}"}}'  # one request for all
+    whole = _raw_samples(metrics, own, start - _margin(other), end, warnings)
+    evaluated, failures, numbers = (_only(whole, name) for name in (_EVALUATED, _FAILURES, _RULES))
     files = {_file(group) for group in groups}
     gone = {
         group
@@ -171,6 +170,13 @@ def _evaluations(
         yield Evaluation(
             group, float(np.diff(edges).max()), allowed_gap, _total_increase(failures, group), changed
         )
+
+
+def _only(matrix: Matrix, name: str) -> Matrix:
+    """Return the series of one metric."""
+    rows = [row for row, labels in enumerate(matrix.labels) if labels.get("__name__") == name]
+    labels = [matrix.labels[row] for row in rows]
+    return Matrix(labels, matrix.times, matrix.values[rows], matrix.present[rows])
 
 
 def _file(group: str) -> str:

@@ -1,8 +1,8 @@
 """What rules could see, and which alerts their series could make, asked of the metric source in few requests.
 
 The window is looked at in at most ``_MOMENTS`` moments. At each of them a selector needs samples of its metric, whatever
-their labels: ``requests_total{code="500"}`` may have none as long as nothing failed. Only what says whose samples they
-are counts as well: of ``errors_total{job="shop"}`` the targets of that job have to be there.
+their labels: ``requests_total{code="500"}`` may have none as long as nothing failed, and an empty label is none. Only
+what says whose samples they are counts as well: of ``errors_total{job="shop"}`` the targets of that job have to be there.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def examine_rules(
     for number, expr in exprs.items():
         rule = rules[number]
         if all(selector in presence for selector in needed_selectors(expr)):
-            blind = _describe_blindness(expr, presence, asker.times, known_names)
+            blind = _describe_blindness(expr, presence, asker, known_names)
             rule = dataclasses.replace(rule, blind=blind)
         if number in label_queries:
             series = _series(answers, label_queries[number])
@@ -126,15 +126,14 @@ def _grid(start: float, end: float) -> tuple[float, float, float]:
 
 
 def _presence_query(selector: ast.VectorSelector, reach: float) -> str:
-    """Return a query that has a value wherever the metric of a selector has samples."""
+    """Return a query that has a value wherever there are samples of which a selector could have some."""
     own = _count(without_matchers(selector, (_OF_A_TARGET,)), reach)
     matchers = tuple(matcher for matcher in selector.matchers if matcher.name == _OF_A_TARGET)
     if not matchers or not selector.name:
         return own
     # A metric that a job has not exposed yet may do with those of others, as long as the job has targets.
-    up = ast.VectorSelector("up", (Matcher("__name__", "=", "up"), *matchers), selector.offset, selector.at)
-    other = _count(without_matchers(selector, ()), reach)
-    return f"{own} or ({_count(up, reach)} and {other})"
+    up = dataclasses.replace(selector, name="up", matchers=(Matcher("__name__", "=", "up"), *matchers))
+    return f"{own} or ({_count(up, reach)} and {_count(without_matchers(selector, ()), reach)})"
 
 
 def _count(selector: ast.VectorSelector, reach: float) -> str:
@@ -184,18 +183,22 @@ def _chosen(
 def _describe_blindness(
     expr: ast.Expr,
     presence: Mapping[ast.VectorSelector, NDArray[np.bool_]],
-    times: NDArray[np.float64],
+    asker: _Asker,
     names: _Names,
 ) -> str:
     """Return why an expression could not see what it is about, or nothing."""
+    times = asker.times
     seen = sight(expr, presence, len(times))
     if seen.present.all():
         return ""
     lacking = seen.lacking
     never = [selector for selector in lacking if not presence[selector].any()]
-    if never and all(names.has_family(selector.name) for selector in never):
+    mislabelled = [selector for selector in never if asker.has_samples(selector)]
+    if never and not mislabelled and all(names.has_family(selector.name) for selector in never):
         return ""  # It is exposed, but has no series yet.
     if not seen.present.any():
+        if mislabelled:
+            return f"no target is {_describe_job(mislabelled[0])}, though others have {mislabelled[0].name}"
         hint = names.nearest(never[0].name) if never else ""
         return f"{_name(never or lacking)} has no sample in this time{hint}"
     first = int(np.argmax(seen.present))
@@ -211,6 +214,11 @@ def _describe_blindness(
 
 def _name(selectors: Iterable[ast.VectorSelector]) -> str:
     return " or ".join(dict.fromkeys(without_matchers(one, (_OF_A_TARGET,)).selector for one in selectors))
+
+
+def _describe_job(selector: ast.VectorSelector) -> str:
+    wanted = [str(matcher) for matcher in selector.matchers if matcher.name == _OF_A_TARGET]
+    return f"{{{', '.join(wanted)}}}"
 
 
 class _Names:
@@ -253,6 +261,14 @@ class _Asker:
     def times(self) -> NDArray[np.float64]:
         count = round((self.end - self.start) / self.step) + 1
         return self.end - self.step * np.arange(count - 1, -1, -1, dtype=np.float64)
+
+    def has_samples(self, selector: ast.VectorSelector) -> bool:
+        """Tell whether a metric has any samples, whatever their labels; asked only where a selector has none."""
+        bare = without_matchers(selector, ())
+        if bare == selector:
+            return False
+        answer = self._ask(_count(bare, self.reach))
+        return answer is not None and bool(answer.present.any())
 
     def ask(self, queries: Iterable[str]) -> dict[str, Matrix | None]:
         """Return the answer to each query, None where the source refuses it; raises UnreachableError."""

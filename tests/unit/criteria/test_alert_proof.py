@@ -128,6 +128,8 @@ def test_a_rule_that_sees_nothing_is_no_proof(gate, times, says, with_proof):
         "requests_total > 1e9 unless requests_gone",
         "vector(0) > 1",
         "born_total > 5",  # since the rollout
+        "requests_total{code!='500', pod=''} > 1e9",
+        "requests_total{error='timeout'} > 1",  # on success it is empty, so nobody has seen it
     ],
 )
 def test_a_rule_that_could_have_fired_and_did_not_is_proof(gate, expr):
@@ -153,6 +155,15 @@ def test_a_rule_over_what_is_not_there_is_no_proof(gate, expr):
     verdict = judge(gate, [rule(expr)], {"alertname": "Slow"}, [series("requests_total", 1.0)])
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "could not fire" in verdict.reason
+
+
+def test_a_wrong_job_reads_differently_from_a_wrong_metric(gate):
+    def reason(expr):
+        return judge(gate, [rule(expr)], {"alertname": "Slow"}, [series("requests_total", 1.0)]).reason
+
+    job = reason("requests_total{job='prser', code='500'} > 1")
+    assert 'no target is {job="prser"}, though others have requests_total' in job
+    assert "request_total has no sample in this time" in reason("request_total{code='500'} > 1")
 
 
 def test_a_rule_that_nobody_could_read_is_no_proof_but_may_have_one(gate):
