@@ -175,7 +175,9 @@ class MemoryGate:
             if isinstance(question, EventsQuestion) and question.kind in self.events:
                 events = self.events[question.kind]
                 if question.kind == "alerts":
-                    events = alert_events(source.engine, events, question.start, question.end)
+                    events = alert_events(
+                        source.engine, events, question.start, question.end, matches=question.matches
+                    )
                 return Answer(events)
             return Answer(None, error=f"no {question.text} here")
         except TelemetryGateError as error:

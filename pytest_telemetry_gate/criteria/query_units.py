@@ -18,7 +18,7 @@ from pytest_telemetry_gate.support.units import dimension, is_known, suffix_unit
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.terms import Terms
 
-__all__ = ["find_unit_problem"]
+__all__ = ["constant", "find_unit_problem"]
 
 # Functions and aggregations whose result has the unit of their argument
 _KEEPS_UNIT_NAMES = (
@@ -155,7 +155,7 @@ def _of_buckets(expression: ast.Expr) -> _Measure | None:
 
 
 def _of_binary(node: ast.Binary) -> _Measure | None:
-    left, right = _constant(node.lhs), _constant(node.rhs)
+    left, right = constant(node.lhs), constant(node.rhs)
     if node.returns_bool:
         return None
     if node.op in _FILTERS:
@@ -227,20 +227,20 @@ def _scaled(measure: _Measure, factor: float) -> _Measure:
     return _Measure(measure.units, measure.factor * factor, metric, is_quotient)
 
 
-def _constant(expression: ast.Expr) -> float | None:
+def constant(expression: ast.Expr) -> float | None:
     """Return the value of an expression of numbers alone, or None."""
     match expression:
         case ast.NumberLiteral():
             return expression.value if math.isfinite(expression.value) else None
         case ast.Paren():
-            return _constant(expression.expr)
+            return constant(expression.expr)
         case ast.Unary():
-            inner = _constant(expression.expr)
+            inner = constant(expression.expr)
             return None if inner is None else -inner
         case ast.Call(func="vector" | "scalar", args=(argument,)):
-            return _constant(argument)
+            return constant(argument)
         case ast.Binary(op="*" | "/" | "+" | "-" as op):
-            left, right = _constant(expression.lhs), _constant(expression.rhs)
+            left, right = constant(expression.lhs), constant(expression.rhs)
             if left is None or right is None or (op == "/" and right == 0):
                 return None
             return {"*": left * right, "+": left + right, "-": left - right, "/": left / (right or 1.0)}[op]

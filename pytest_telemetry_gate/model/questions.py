@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytest_telemetry_gate.model.events import Match
+from pytest_telemetry_gate.model.sources import RuleExaminer
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import parse
 from pytest_telemetry_gate.promql.ast import Expr
@@ -152,11 +154,16 @@ class Range(MetricQuestion):
 
 @dataclass(frozen=True, slots=True)
 class EventsQuestion(Question):
-    """What happened from start to end (seconds): ``kind`` is ``alerts`` or ``incidents``."""
+    """What happened from start to end (seconds): ``kind`` is ``alerts`` or ``incidents``.
+
+    ``matches`` say which alerts are of interest, each as conditions on labels (name, operator, value) that all must hold:
+    a source looks closer at the rules that could raise one of them.
+    """
 
     kind: str
     start: float
     end: float
+    matches: tuple[Match, ...] = ()
 
     @property
     def text(self) -> str:
@@ -165,6 +172,8 @@ class EventsQuestion(Question):
 
     def ask(self, source: EventSource) -> Events:
         """Return what the event source answers; raises whatever the source raises."""
+        if self.matches and isinstance(source, RuleExaminer):
+            return source.examined_events(self.kind, self.start, self.end, self.matches)
         return source.events(self.kind, self.start, self.end)
 
 

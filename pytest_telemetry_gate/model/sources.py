@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.events import Events, Match
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["EventSource", "LiveSource", "Source", "metadata_of", "metric_names_of"]
+__all__ = ["EventSource", "LiveSource", "RuleExaminer", "Source", "metadata_of", "metric_names_of"]
 
 _NO_INTERVALS: Mapping[str, float] = MappingProxyType({})
 
@@ -121,4 +121,15 @@ class EventSource(ABC):
         """Return the events of a kind (``alerts``, ``incidents``) that touch the time from start to end, in seconds.
 
         Raises SourceError with a line for people where it cannot tell.
+        """
+
+
+class RuleExaminer(EventSource):
+    """An event source that can look closer at the rules which could raise an alert of interest."""
+
+    @abstractmethod
+    def examined_events(self, kind: str, start: float, end: float, matches: Sequence[Match]) -> Events:
+        """Return ``events()``, with ``blind`` and ``series`` of the rules that could raise an alert of ``matches``.
+
+        Each match is a sequence of conditions on labels: name, operator and value as in PromQL.
         """

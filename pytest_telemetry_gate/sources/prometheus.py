@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import numpy as np
+import yaml
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
@@ -210,6 +211,15 @@ class PrometheusSource(LiveSource):
             # Prometheus takes a token only beside a limit, and a limit is what made the server send pages.
             limit = len(page) if isinstance(page, list) else 0
             fields = {"type": "alert", "group_limit": str(limit or 1), "group_next_token": token}
+
+    def external_labels(self) -> Mapping[str, str]:
+        """Return the labels that the server adds to what it sends away; none where it does not show its settings."""
+        try:
+            text = self._ask("/api/v1/status/config")["data"]["yaml"]
+            labels = (yaml.safe_load(text).get("global") or {}).get("external_labels") or {}
+            return {str(name): str(value) for name, value in labels.items()}
+        except (TelemetryGateError, yaml.YAMLError, *ODD_JSON):
+            return {}
 
     def error(self, message: str) -> SourceError:
         """Return an error that names the region."""

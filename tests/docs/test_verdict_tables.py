@@ -85,6 +85,21 @@ def test_limit_tolerance_and_level(gate, row):
     assert (str(verdict.outcome), str(verdict.level or "")) == (row["verdict"], row["level"])
 
 
+@pytest.mark.parametrize("row", table("limit"), ids=lambda row: row["limit"])
+def test_quantiles_beyond_the_last_bucket(gate, row):
+    shares = {"0.25": 0.2, "0.5": 0.3, "+Inf": 1.0}
+    gate.data = [
+        UP,
+        *(
+            series("wait_seconds_bucket", lambda at, share=share: (at - START + 9000) * share, le=bound)
+            for bound, share in shares.items()
+        ),
+    ]
+    query = "histogram_quantile(0.95, sum by (le) (rate(wait_seconds_bucket[10m])))"
+    verdict = gate.verdict(f"- {{id: x, query: '{query}', unit: s, expect: '{row['limit']}'}}")
+    assert str(verdict.outcome) == row["verdict"]
+
+
 def rules_evaluated(times=None, failed=0.0):
     labels = {"job": "prometheus", "rule_group": GROUP}
     at = grid() if times is None else times
@@ -99,8 +114,17 @@ def rules_evaluated(times=None, failed=0.0):
     ]
 
 
-def known(team="telemetry"):
-    return {"alerts": Events(START, AT, complete=True, rules=(Rule("Slow", GROUP, STEP, {"team": team}),))}
+def known(team="telemetry", expr=""):
+    rule = Rule("Slow", GROUP, STEP, {"team": team}, expr)
+    return {"alerts": Events(START, AT, complete=True, rules=(rule,))}
+
+
+RULES_ADDED = series(
+    "prometheus_rule_group_rules",
+    lambda t: np.where(t < AT - 600, 1.0, 2.0),
+    job="prometheus",
+    rule_group=GROUP,
+)
 
 
 def firing(start, seconds):
@@ -190,6 +214,27 @@ SITUATIONS = {
     "no alert fired and evaluations failed": with_data(
         ALERTS, UP, *rules_evaluated(failed=2.0), events=known()
     ),
+    "no alert fired and nothing counts failed evaluations": with_data(
+        ALERTS, UP, rules_evaluated()[0], events=known()
+    ),
+    "no alert fired and the rule's metric has no samples": with_data(
+        ALERTS, UP, *rules_evaluated(), events=known(expr="errors_total > 1")
+    ),
+    "no alert fired and rules were added meanwhile": with_data(
+        ALERTS, UP, *rules_evaluated(), RULES_ADDED, events=known()
+    ),
+    "no alert fired, and the label comes from the rule's series": with_data(
+        "{id: none, alerts: {match: {instance: 'a:1'}}, expect: '== 0'}",
+        UP,
+        *rules_evaluated(),
+        events=known(expr="up == 0"),
+    ),
+    "a query on ALERTS has no value above its limit and no rule": with_data(
+        "{id: none, query: 'count(ALERTS) or vector(0)', expect: '== 0'}",
+        UP,
+        *rules_evaluated(),
+        events={"alerts": Events(START, AT, complete=True)},
+    ),
     "an alert fired for one evaluation and resolved": with_data(
         ALERTS, UP, *rules_evaluated(), firing(START + 600, STEP), events=known()
     ),
@@ -201,6 +246,11 @@ SITUATIONS = {
     ),
     "no incident, and the history is incomplete": with_data(
         INCIDENTS, UP, events={"incidents": Events(START, AT, complete=False)}
+    ),
+    "no incident, and nobody knows the kind": with_data(
+        "{id: none, incidents: {kind: escalations}, expect: '== 0'}",
+        UP,
+        events={"incidents": Events(START, AT, complete=True)},
     ),
     "no incident, and there is no history": with_data(INCIDENTS, UP),
 }

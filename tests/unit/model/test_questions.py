@@ -86,7 +86,7 @@ def test_a_value_comes_back_the_same(name: str) -> None:
 
 
 # Mappings whose keys are data
-FREE = {"labels", "metrics"}
+FREE = {"labels", "metrics", "external_labels"}
 
 
 @pytest.mark.parametrize("name", ASKED)
