@@ -96,7 +96,7 @@ def _require_dossier(check: Check, result: object) -> Dossier:
 def _apply_waiver(check: Check, dossier: Dossier, now: float) -> Dossier:
     """Turn a verdict that would close the gate into ``waived`` where an unexpired waiver names the check."""
     waiver, verdict = check.waiver, dossier.verdict
-    if waiver is None or verdict.outcome.keeps_gate_open():
+    if waiver is None or verdict.keeps_gate_open():
         return dossier
     until = format_time(waiver.until)
     if waiver.until <= now:

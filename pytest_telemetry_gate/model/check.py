@@ -271,6 +271,7 @@ class Check:
             "tolerance": None if terms.tolerance is None else terms.tolerance * 100,
             "variance_unit": terms.variance_unit,
             "better": terms.better or "",
+            "informational": terms.informational,
         }
         return Dossier(
             verdict=Verdict(outcome=Outcome(outcome), reason=reason, **{**about, **fields}),

@@ -35,11 +35,16 @@ def report_status(
     decided = worst_verdict(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
+    if decided.informational and decided.outcome.judged:
+        word += " (informational)"
+        category, letter = _LETTERS[decided.outcome] if decided.outcome is Outcome.PASS else ("informed", "i")
     if not brief:
         word += f" {text.clip(format_figures(decided), _WORD)}"
     if len(verdicts) > 1 and not brief:
         count = sum(verdict.outcome is decided.outcome for verdict in verdicts)
         word += f" ({count} of {len(verdicts)} checks)"
+    if category == "informed":
+        return category, letter, (word, {"yellow": True})
     if decided.outcome is not Outcome.WARN:
         return category, letter, word
     return ("failed", "F", word) if strict else (category, letter, (word, {"yellow": True}))

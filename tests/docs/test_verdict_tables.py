@@ -331,7 +331,11 @@ def test_the_clock(gate, row):
 def test_the_outcome_of_the_gate(row):
     selected, collected = map(int, row["selected of collected"].split(" of "))
     found = decide_gate(
-        [make_verdict(word) for word in row["verdicts"].split(", ") if word],
+        [
+            make_verdict(word.split(" ")[0], informational="(informational)" in word)
+            for word in row["verdicts"].split(", ")
+            if word
+        ],
         selected=selected,
         collected=collected,
         strict="--telemetry-strict" in row["options"],
