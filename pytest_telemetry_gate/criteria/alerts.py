@@ -6,11 +6,19 @@ a history without holes and rules that were evaluated all the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from pytest_telemetry_gate.criteria.alert_proof import (
+    alert_labels,
+    alerts_query,
+    find_unproven,
+    find_useless,
+    matching_rules,
+)
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage, shortest_window
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.episodes import count_episodes, find_holes
@@ -18,10 +26,11 @@ from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_serie
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
-from pytest_telemetry_gate.model.events import Evaluation, Events, Rule, Silence
+from pytest_telemetry_gate.model.events import Events, Match, Silence
 from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion
+from pytest_telemetry_gate.model.rule_labels import satisfies
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 from pytest_telemetry_gate.support.numbers import format_value
@@ -57,9 +66,13 @@ class Alerts(Criterion):
         """Return the proof."""
         return {} if self.alerts.proof is None else {"alerts": (self.alerts.proof, VALUES)}
 
+    def verify(self, check: Check) -> None:
+        """Raise SuiteError for a variable in ``match`` that is unknown."""
+        _match_of(check, self)
+
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the alert history and, where the suite gives one, the proof."""
-        yield EventsQuestion(check.region, "alerts", check.start, check.time)
+        yield self._history(check)
         if self.alerts.proof is not None:
             proof = check.query(self.key)
             yield proof.at(check.region, check.time)
@@ -67,23 +80,27 @@ class Alerts(Criterion):
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the number of episodes; a number inside the limit needs proof of evaluation."""
-        match = self.alerts.match
-        answer = answers[EventsQuestion(check.region, "alerts", check.start, check.time)]
-        query = _alerts_query(match)
+        match = _match_of(check, self)
+        answer = answers[self._history(check)]
+        query = alerts_query(match)
         if not isinstance(answer.value, Events):
             return decide(check, (), collect_evidence(check, answer, query=query))
         events = answer.value
-        matching = [
-            episode
-            for episode in events.episodes
-            if _matches({**episode.labels, "alertname": episode.name}, match)
-        ]
-        rules = [rule for rule in events.rules if _matches({**rule.labels, "alertname": rule.alert}, match)]
-        doubt = find_holes(check, events) or self._unproven(check, events, rules, answers)
-        silences = tuple(silence for silence in events.silences if silence.may_hide(match))
-        proof = EventFacts(rules=tuple(rules), evaluations=_evaluations(events, rules), silences=silences)
+        matching = [episode for episode in events.episodes if satisfies(alert_labels(events, episode), match)]
+        rules = matching_rules(events, match)
+        stated = {**events.external_labels, **{name: value for name, _, value in match}}
+        silences = tuple(silence for silence in events.silences if silence.may_hide(stated))
+        groups = {rule.group for rule in rules}
+        evaluations = tuple(evaluation for evaluation in events.evaluations if evaluation.group in groups)
+        doubt = find_holes(check, events) or self._unproven(check, events, match, answers)
         evidence = collect_evidence(check, answer, query=query, doubt=doubt)
+        proof = EventFacts(rules=rules, evaluations=evaluations, silences=silences)
         dossier = count_episodes(check, matching, evidence, "alert", proof)
+        if self.alerts.proof is not None and not events.rules and not doubt:
+            told = (
+                f"no rules are known, so the proof alone says that they were evaluated: {self.alerts.proof}"
+            )
+            dossier = dossier.revise(reason=f"{dossier.verdict.reason}; {told}")
         if not silences:
             return dossier
         # Nobody was notified of these alerts. The count is right, but the reader should know.
@@ -95,26 +112,22 @@ class Alerts(Criterion):
             findings=[Finding("alerts.silenced", Outcome.WARN, query, text) for text in hidden],
         )
 
-    def _unproven(self, check: Check, events: Events, rules: Sequence[Rule], answers: Answers) -> str:
-        if self.alerts.proof is not None:
-            return self._unproven_by_query(check, answers)
-        if not rules:
-            known = ", ".join(sorted({rule.alert for rule in events.rules})) or "none"
-            return f"no alerting rule matches {_alerts_query(self.alerts.match)} (rules known: {known})"
-        evaluations = {evaluation.group: evaluation for evaluation in events.evaluations}
-        for group in sorted({rule.group for rule in rules}):
-            evaluation = evaluations.get(group)
-            if evaluation is None:
-                return f"nothing proves that rule group {group!r} was evaluated"
-            if evaluation.longest_gap > evaluation.allowed_gap:
-                gap, allowed = (
-                    format_short_duration(evaluation.longest_gap),
-                    format_short_duration(evaluation.allowed_gap),
-                )
-                return f"rule group {group!r} was not evaluated for {gap} (allowed {allowed})"
-            if evaluation.failures:
-                return f"rule group {group!r} had {evaluation.failures:g} failed evaluations"
-        return ""
+    def _history(self, check: Check) -> EventsQuestion:
+        """Return the question for the alerts; all such criteria of a suite ask the same one."""
+        matches = {
+            _match_of(check, criterion)
+            for criteria in check.suite.groups.values()
+            for criterion in criteria
+            if isinstance(criterion, Alerts)
+        }
+        return EventsQuestion(check.region, "alerts", check.start, check.time, tuple(sorted(matches)))
+
+    def _unproven(self, check: Check, events: Events, match: Match, answers: Answers) -> str:
+        if self.alerts.proof is None:
+            return find_unproven(events, match)
+        if events.rules and (problem := find_useless(events, match)):
+            return problem
+        return self._unproven_by_query(check, answers)
 
     def _unproven_by_query(self, check: Check, answers: Answers) -> str:
         proof = check.query(self.key)
@@ -132,9 +145,9 @@ class Alerts(Criterion):
         return ""
 
 
-def _evaluations(events: Events, rules: Sequence[Rule]) -> tuple[Evaluation, ...]:
-    groups = {rule.group for rule in rules}
-    return tuple(evaluation for evaluation in events.evaluations if evaluation.group in groups)
+def _match_of(check: Check, criterion: Alerts) -> Match:
+    own = check if criterion is check.criterion else dataclasses.replace(check, criterion=criterion)
+    return tuple((name, "=", own.expand(value)) for name, value in criterion.alerts.match.items())
 
 
 def _describe_silence(silence: Silence) -> str:
@@ -142,12 +155,3 @@ def _describe_silence(silence: Silence) -> str:
     comment = f" ({silence.comment})" if silence.comment else ""
     span = f"{format_time(silence.start)} to {format_time(silence.end)}"
     return f"silenced by {silence.author or 'somebody'}{comment}: {{{matchers}}} from {span}"
-
-
-def _matches(labels: Mapping[str, str], match: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in match.items())
-
-
-def _alerts_query(match: Mapping[str, str]) -> str:
-    labels = ", ".join(f'{key}="{value}"' for key, value in match.items())
-    return f'ALERTS{{alertstate="firing"{", " if labels else ""}{labels}}}'

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.criteria.quantile import quantile_questions, read_quantiles
+from pytest_telemetry_gate.criteria.weigh import Reference
 from pytest_telemetry_gate.model.questions import Query
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_time
@@ -21,17 +22,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.terms import Baseline
 
-__all__ = ["Reference", "baseline_questions", "find_reference", "find_stated_reference", "is_stated"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """The baseline of one check in the criterion's unit, or the one line why there is none."""
-
-    name: str
-    value: float | None = None
-    problem: str = ""
-    error: bool = False
+__all__ = ["baseline_questions", "find_reference", "find_stated_reference", "is_stated"]
 
 
 def baseline_questions(check: Check, text: str) -> Iterable[Question]:
@@ -40,6 +31,7 @@ def baseline_questions(check: Check, text: str) -> Iterable[Question]:
     if other is not None:
         query, time = other
         yield query.at(check.region, time)
+        yield from quantile_questions(check, query, time)
         yield from coverage_questions(check, query, time)
 
 
@@ -66,6 +58,12 @@ def find_reference(check: Check, text: str, answers: Answers) -> Reference | Non
         return Reference(name, problem=f"baseline: {query.text} gave {len(values)} series, not one")
     if not math.isfinite(values[0]):
         return Reference(name, problem=f"baseline: {query.text} is {format_value(values[0])}")
+    problem, readings = read_quantiles(check, query, time, answer, answers)
+    if problem is not None:
+        return Reference(name, problem=f"baseline: {problem.reason}", error=problem.outcome is Outcome.ERROR)
+    if readings[0].is_open:
+        known = readings[0].say(values[0], check.criterion.yielded_unit)
+        return Reference(name, problem=f"baseline: {known}: {query.text}")
     return Reference(name, values[0])
 
 

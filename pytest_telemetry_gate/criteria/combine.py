@@ -9,9 +9,10 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.baseline import Reference, is_stated
+from pytest_telemetry_gate.criteria.baseline import is_stated
 from pytest_telemetry_gate.criteria.decide import COMPARISONS, decide_value
 from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
+from pytest_telemetry_gate.criteria.weigh import Reference
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.verdict import Outcome, worst_verdict

@@ -9,20 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
-from pytest_telemetry_gate.criteria.weigh import Decision, weigh
+from pytest_telemetry_gate.criteria.reading import KNOWN, Reading, tell_bucket, weigh_open
+from pytest_telemetry_gate.criteria.weigh import Decision, Reference, weigh
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
-from pytest_telemetry_gate.model.facts import SeriesFacts
+from pytest_telemetry_gate.model.facts import Facts, SeriesFacts
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.criteria.baseline import Reference
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.terms import Terms
 
 __all__ = ["COMPARISONS", "decide", "decide_value"]
 
-COMPARISONS = frozenset({"limit.outside", "tolerance.outside", "floor.outside", "variance.level"})
+COMPARISONS = frozenset(
+    {"limit.outside", "tolerance.outside", "floor.outside", "variance.level", "quantile.bucket"}
+)
 """The ids of the findings that only say how a value stands against what is allowed."""
 
 
@@ -32,15 +34,21 @@ def decide(
     evidence: Evidence,
     reference: Reference | None = None,
     labels: Sequence[Mapping[str, str]] = (),
+    *,
+    readings: Sequence[Reading] = (),
 ) -> Dossier:
     """Decide about the values that a question yielded, given in the criterion's unit.
+
+    ``readings`` say how well each value is known, where that is in question.
 
     ``fail`` is outside the limit or the tolerance; ``warn`` is inside with the variance at level warn or crit;
     ``inconclusive`` is whatever cannot be decided: NaN, infinities, several values without ``reduce``, a
     tolerance without a usable baseline. A broken limit is a failure even where the baseline is missing.
     """
     terms = check.criterion
-    facts = [SeriesFacts(tuple(labels), tuple(values))] if len(values) > 1 and labels else []
+    facts: list[Facts] = [*evidence.facts]
+    if len(values) > 1 and labels:
+        facts.append(SeriesFacts(tuple(labels), tuple(values)))
     problem = evidence.problem or _find_problem(terms, values, labels)
     if problem is not None:
         finding = Finding(problem.id, problem.outcome, terms.id, problem.reason)
@@ -50,17 +58,29 @@ def decide(
     shown = [terms.shown(value) for value in values]
     if reference is not None and reference.value is not None:
         reference = dataclasses.replace(reference, value=terms.shown(reference.value))
-    value = _reduce(check, shown, reference)
-    dossier = decide_value(check, value, evidence, reference)
+    known = [reading.shown(terms) for reading in readings] or [KNOWN] * len(shown)
+    if any(reading.is_open for reading in known):
+        dossier = _decide_open(check, shown, known, evidence, reference)
+    else:
+        value = _reduce(check, shown, reference)
+        dossier = decide_value(check, value, evidence, reference)
+        dossier = tell_bucket(
+            check, dossier, known[shown.index(value)] if value in shown else KNOWN, reference
+        )
     return dossier.revise(facts=facts) if facts else dossier
 
 
 def decide_value(
-    check: Check, value: float, evidence: Evidence, reference: Reference | None = None
+    check: Check,
+    value: float,
+    evidence: Evidence,
+    reference: Reference | None = None,
+    decided: Decision | None = None,
 ) -> Dossier:
-    """Decide about one value; it and the baseline are in the unit that people see."""
+    """Decide about one value, unless it is ``decided``; it and the baseline are in the unit that people see."""
     terms = check.criterion
     measured, decision = weigh(terms, check.suite.levels, value, reference)
+    decision = decided or decision
     steps, findings = [], []
     if evidence.doubt and decision.outcome.good:
         steps.append(Step("doubt", f"not {decision.outcome}: {evidence.doubt}"))
@@ -79,6 +99,32 @@ def decide_value(
         findings=findings,
         **fields,
     )
+
+
+def _decide_open(
+    check: Check,
+    values: Sequence[float],
+    readings: Sequence[Reading],
+    evidence: Evidence,
+    reference: Reference | None,
+) -> Dossier:
+    """Decide about values of which some lie beyond what was measured."""
+    reduce = check.criterion.reduce
+    if reduce in {"any", "all"}:
+        decisions = [weigh_open(check, *each, reference) for each in zip(values, readings, strict=True)]
+        choose = max if reduce == "all" else min
+        chosen = choose(range(len(values)), key=lambda index: decisions[index].outcome.rank)
+        value, decision = values[chosen], decisions[chosen]
+    else:
+        value = _reduce(check, values, reference)
+        known = list(zip(values, readings, strict=True))
+        least = [one if reading.least is None else reading.least for one, reading in known]
+        most = [one if reading.most is None else reading.most for one, reading in known]
+        reading = Reading(_reduce(check, least, reference), _reduce(check, most, reference))
+        decision = weigh_open(check, value, reading, reference)
+    dossier = decide_value(check, value, evidence, reference, decision)
+    # A change of what is not known is not known either, and nothing may follow from it.
+    return dossier.revise(variance=None, level=None, margin=None)
 
 
 def _find_problem(

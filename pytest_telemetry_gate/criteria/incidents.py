@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import ClassVar
 
 from pydantic import Field
@@ -19,6 +20,8 @@ from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion, Question
 
 __all__ = ["Incidents"]
+
+_USUAL_KINDS = ("escalation", "incident")
 
 
 class IncidentMatch(Model):
@@ -48,5 +51,19 @@ class Incidents(Criterion):
         if not isinstance(answer.value, Events):
             return decide(check, (), collect_evidence(check, answer, query=query))
         matching = [episode for episode in answer.value.episodes if kind in (None, episode.kind)]
-        evidence = collect_evidence(check, answer, query=query, doubt=find_holes(check, answer.value))
+        doubt = find_holes(check, answer.value) or _find_unknown(answer.value, kind)
+        evidence = collect_evidence(check, answer, query=query, doubt=doubt)
         return count_episodes(check, matching, evidence, kind or "incident", EventFacts())
+
+
+def _find_unknown(events: Events, kind: str | None) -> str:
+    """Return that nobody knows a kind of incident, with the kinds known, or nothing.
+
+    A source that does not say which kinds it has is taken to have those that everybody has, and those of its incidents.
+    """
+    known = {*(events.kinds or _USUAL_KINDS), *(episode.kind for episode in events.episodes)}
+    if kind is None or kind in known:
+        return ""
+    near = get_close_matches(kind, sorted(known), 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"no source knows incidents of kind {kind!r}{hint}; known: {', '.join(sorted(known))}"

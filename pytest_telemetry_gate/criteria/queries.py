@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_telemetry_gate.criteria.query_units import find_unit_problem
 from pytest_telemetry_gate.promql import ast
-from pytest_telemetry_gate.support.units import dimension, suffix_unit
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
@@ -16,42 +16,7 @@ __all__ = ["SELECTOR", "VALUES", "Allowed", "check_queries"]
 Allowed: TypeAlias = frozenset[str]
 VALUES: Allowed = frozenset({"scalar", "vector"})
 SELECTOR: Allowed = frozenset({"selector"})
-
-# Functions and aggregations whose result has the unit of their argument
-_KEEPS_UNIT = frozenset(
-    [
-        "avg_over_time",
-        "min_over_time",
-        "max_over_time",
-        "sum_over_time",
-        "last_over_time",
-        "first_over_time",
-        "quantile_over_time",
-        "mad_over_time",
-        "stddev_over_time",
-        "increase",
-        "delta",
-        "idelta",
-        "abs",
-        "ceil",
-        "floor",
-        "round",
-        "clamp",
-        "clamp_min",
-        "clamp_max",
-        "sort",
-        "sort_desc",
-        "histogram_quantile",
-        "label_replace",
-        "label_join",
-        "predict_linear",
-        "scalar",
-        "vector",
-    ]
-)
-_KEEPS_UNIT_AGGREGATIONS = frozenset(
-    ["avg", "min", "max", "sum", "quantile", "topk", "bottomk", "stddev", "limitk"]
-)
+_VALUED = frozenset({"query", "count", "baseline"})  # keys of what yields the value that the limit is about
 
 
 def check_queries(check: Check) -> None:
@@ -69,56 +34,12 @@ def check_queries(check: Check) -> None:
 
 def _check(check: Check, key: str, query: Query, allowed: Allowed) -> None:
     promql, expression = query.text, query.expr
+    problem = find_unit_problem(check.criterion, key, expression) if key in _VALUED else ""
     if allowed == SELECTOR:
         if not isinstance(expression, ast.VectorSelector) or expression.offset or expression.at is not None:
             raise check.error(f"{key}: {promql!r} is not a plain selector such as 'metric{{job=\"x\"}}'")
     elif expression.type not in allowed:
         hint = ": add a function such as rate() or avg_over_time()" if expression.type == "matrix" else ""
         raise check.error(f"{key}: {promql!r} yields a {expression.type}, not values{hint}")
-    else:
-        _check_unit(check, key, expression)
-
-
-def _check_unit(check: Check, key: str, expression: ast.Expr) -> None:
-    """Refuse a unit that contradicts the metric's own name, where the expression keeps the metric's unit."""
-    unit = check.criterion.unit
-    metric = _metric(expression)
-    promised = None if metric is None else suffix_unit(metric)
-    if key not in {"query", "baseline"} or not unit or promised is None:
-        return
-    if unit != promised and not _equal(unit, promised):
-        raise check.error(
-            f"unit: {unit!r} contradicts the name of {metric!r} in `{key}`, which is in {promised!r}"
-        )
-
-
-def _equal(unit: str, other: str) -> bool:
-    return {unit, other} in ({"m", "min"}, {"us", "µs"}) and dimension(unit) == dimension(other)
-
-
-def _metric(expression: ast.Expr) -> str | None:
-    """Return the metric whose unit the expression still has, or None."""
-    while True:
-        match expression:
-            case ast.VectorSelector():
-                return expression.name or None
-            case ast.MatrixSelector():
-                expression = expression.selector
-            case ast.Paren() | ast.Unary() | ast.Subquery():
-                expression = expression.expr
-            case ast.Aggregate() if expression.op in _KEEPS_UNIT_AGGREGATIONS:
-                expression = expression.expr
-            case ast.Call() if expression.func in _KEEPS_UNIT or expression.func == "rate":
-                inner = [argument for argument in expression.args if argument.type in {"vector", "matrix"}]
-                if len(inner) != 1 or (expression.func == "rate" and not _is_bucket(inner[0])):
-                    return None
-                expression = inner[0]
-            case _:
-                return None
-
-
-def _is_bucket(expression: ast.Expr) -> bool:
-    """Tell a histogram's buckets: their rate stands for the distribution, whose unit is in the name."""
-    if isinstance(expression, ast.MatrixSelector):
-        return expression.selector.name.endswith("_bucket")
-    return False
+    if problem:
+        raise check.error(problem)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from pytest_telemetry_gate.criteria.alert_proof import doubt_query, query_questions
 from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_reference
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.criteria.known import explain_missing, known_question
+from pytest_telemetry_gate.criteria.quantile import quantile_questions, read_quantiles
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -35,17 +39,26 @@ class Threshold(Criterion):
         return {"query": (self.query, VALUES)}
 
     def questions(self, check: Check) -> Iterable[Question]:
-        """Yield the query, the coverage of its selectors and the baseline."""
+        """Yield the query, the buckets of its quantiles, the coverage of its selectors and the baseline."""
         query = check.query(self.key)
         yield query.at(check.region, check.time)
+        yield from quantile_questions(check, query, check.time)
         yield from coverage_questions(check, query, check.time)
+        yield from query_questions(check, query)
         yield from baseline_questions(check, self.query)
+        yield known_question(check)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the value that the query has at the checkpoint."""
         query = check.query(self.key)
         answer = answers[query.at(check.region, check.time)]
         coverage = measure_coverage(check, query, check.time, answers)
-        evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
+        doubt = doubt_query(check, query, answers)
+        evidence = collect_evidence(check, answer, query=query.text, coverage=coverage, doubt=doubt)
+        if evidence.problem is not None and evidence.problem.id in {"data.none", "coverage.low"}:
+            evidence = explain_missing(check, evidence, coverage, answers)
         labels, values = read_series(answer)
-        return decide(check, values, evidence, find_reference(check, self.query, answers), labels)
+        problem, readings = read_quantiles(check, query, check.time, answer, answers)
+        evidence = dataclasses.replace(evidence, problem=evidence.problem or problem)
+        reference = find_reference(check, self.query, answers)
+        return decide(check, values, evidence, reference, labels, readings=readings)

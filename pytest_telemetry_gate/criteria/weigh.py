@@ -14,10 +14,19 @@ from pytest_telemetry_gate.support.numbers import format_change, format_distinct
 from pytest_telemetry_gate.support.units import convert, room
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.criteria.baseline import Reference
     from pytest_telemetry_gate.model.terms import Levels, Terms
 
-__all__ = ["Decision", "Measured", "compute_variance", "find_level", "weigh"]
+__all__ = ["Decision", "Measured", "Reference", "compute_variance", "find_level", "weigh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The baseline of one check in the criterion's unit, or the one line why there is none."""
+
+    name: str
+    value: float | None = None
+    problem: str = ""
+    error: bool = False
 
 
 @dataclass(frozen=True, slots=True)

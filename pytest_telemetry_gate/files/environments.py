@@ -184,6 +184,8 @@ class _Reader:
             raise self._error(place, str(error)) from None
         if is_secret_name(key_of(place)):
             self._secrets.keep(expanded)
+        if "://" in expanded:
+            self._secrets.keep_parameters(expanded)
         # By a pattern, since urlsplit raises on a text that is no address; the source has a better message for that.
         if login := _PASSWORD.search(expanded):
             self._secrets.keep(login[1], unquote(login[1]))

@@ -5,23 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import Matcher
 
-__all__ = ["Episode", "Evaluation", "Events", "Rule", "Silence"]
+__all__ = ["Episode", "Evaluation", "Events", "Match", "Rule", "Silence"]
+
+Match: TypeAlias = tuple[tuple[str, str, str], ...]
+"""Conditions on an alert's labels, ``alertname`` too, that all must hold: name, operator and value as in PromQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An alerting rule that was known to be loaded; ``group`` is ``FILE;GROUP`` and ``interval`` is in seconds."""
+    """An alerting rule that was known to be loaded; ``group`` is ``FILE;GROUP`` and ``interval`` is in seconds.
+
+    ``trouble`` is what its server says against it. ``blind`` says why it could not see what it is about, an empty text
+    that it could, and None that nobody looked. ``series`` are labels of what its expression yields without its
+    comparisons, as far as somebody asked for them, None where nobody did.
+    """
 
     alert: str
     group: str
     interval: float
     labels: Mapping[str, str] = field(default_factory=dict)
     expr: str = ""
+    trouble: str = ""
+    blind: str | None = None
+    series: tuple[Mapping[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +48,17 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a rule group was evaluated: the longest time without an evaluation (seconds) and the failures counted."""
+    """How a rule group was evaluated: the longest time without an evaluation (seconds) and the failures counted.
+
+    ``failures`` is None where nothing counted them. ``changed`` is when rules were added or removed, in seconds since
+    the epoch; None if they were not.
+    """
 
     group: str
     longest_gap: float
     allowed_gap: float
-    failures: float
+    failures: float | None
+    changed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,8 @@ class Events:
     """Everything known about one kind of event from ``start`` to ``end`` (seconds).
 
     ``complete`` says that nothing within those bounds can be missing; where it is False ``reason`` says why.
+    ``external_labels`` are those that the rules' server adds to its alerts when it sends them. ``kinds`` are the kinds
+    of incidents that the source can tell of, if it says so.
     """
 
     start: float
@@ -77,6 +95,8 @@ class Events:
     evaluations: tuple[Evaluation, ...] = ()
     silences: tuple[Silence, ...] = ()
     reason: str = ""
+    external_labels: Mapping[str, str] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, in the shape that recordings hold."""
@@ -85,13 +105,15 @@ class Events:
             "to": self.end,
             "complete": self.complete,
             "episodes": [_fields(episode) for episode in self.episodes],
-            "rules": [_fields(rule) for rule in self.rules],
+            "rules": [_rule_fields(rule) for rule in self.rules],
             "evaluations": [_fields(evaluation) for evaluation in self.evaluations],
             "silences": [
                 {**_fields(silence), "matchers": [list(part) for part in silence.matchers]}
                 for silence in self.silences
             ],
             "reason": self.reason,
+            "external_labels": dict(self.external_labels),
+            "kinds": list(self.kinds),
         }
 
     @classmethod
@@ -108,7 +130,17 @@ class Events:
             ),
             silences=tuple(_silence(silence) for silence in wire.get("silences", ())),
             reason=str(wire.get("reason", "")),
+            external_labels=_labels(wire.get("external_labels", {})),
+            kinds=tuple(str(kind) for kind in wire.get("kinds", ())),
         )
+
+
+def _rule_fields(rule: Rule) -> dict[str, Any]:
+    """Return a rule as builtins; what nobody looked for is left out."""
+    fields = _fields(rule)
+    if rule.series is not None:
+        fields["series"] = [dict(labels) for labels in rule.series]
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _fields(event: Episode | Rule | Evaluation | Silence) -> dict[str, Any]:
@@ -158,4 +190,7 @@ def _rule(wire: Mapping[str, Any]) -> Rule:
         interval=_moment(wire["interval"]),
         labels=_labels(wire.get("labels", {})),
         expr=str(wire.get("expr", "")),
+        trouble=str(wire.get("trouble", "")),
+        blind=None if (blind := wire.get("blind")) is None else str(blind),
+        series=None if (series := wire.get("series")) is None else tuple(map(_labels, series)),
     )

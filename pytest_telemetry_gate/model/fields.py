@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
 from pytest_telemetry_gate.support.durations import parse_duration, parse_time
-from pytest_telemetry_gate.support.units import Limit, parse_share
+from pytest_telemetry_gate.support.units import Limit, parse_share, require_unit
 
 __all__ = [
     "CountField",
+    "CoverageField",
     "DurationField",
     "EndTimeField",
-    "FractionField",
     "IdField",
     "LimitField",
     "Model",
@@ -25,6 +25,7 @@ __all__ = [
     "ScalarField",
     "ShareField",
     "TimeField",
+    "UnitField",
 ]
 
 _DURATION = r"^[+-]?([0-9]+(y|w|d|h|ms|m|s))+$"
@@ -52,12 +53,22 @@ def _positive_duration(value: object) -> float:
     return seconds
 
 
-def _fraction(value: object) -> float:
+def _coverage(value: object) -> float:
     share = parse_share(value)
     if share > 1:
         message = f"must be at most 100%, not {value!r}"
         raise ValueError(message)
+    if share == 0:
+        message = f"must be more than 0%, not {value!r}: a window without data would be whole"
+        raise ValueError(message)
     return share
+
+
+def _unit(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"{value!r} is not a unit such as 'ms'"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
+    return require_unit(value)
 
 
 def _moment(value: object) -> float:
@@ -128,9 +139,12 @@ EndTimeField = Annotated[
 ShareField = Annotated[
     float, BeforeValidator(_read(parse_share, float)), _text_schema("a percentage: 5%", r"^[0-9.]+\s*%$")
 ]
-FractionField = Annotated[
-    float, BeforeValidator(_read(_fraction, float)), _text_schema("a percentage up to 100%", r"^[0-9.]+\s*%$")
+CoverageField = Annotated[
+    float,
+    BeforeValidator(_read(_coverage, float)),
+    _text_schema("a percentage above 0% and up to 100%", r"^(?=[^%]*[1-9])[0-9.]+\s*%$"),
 ]
+UnitField = Annotated[str, BeforeValidator(_unit), WithJsonSchema({"type": "string"})]
 LimitField = Annotated[
     Limit,
     BeforeValidator(_read(Limit.parse, Limit)),

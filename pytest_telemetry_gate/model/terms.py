@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pytest_telemetry_gate.model.fields import (
+    CoverageField,
     EndTimeField,
-    FractionField,
     IdField,
     LimitField,
     Model,
@@ -17,6 +17,7 @@ from pytest_telemetry_gate.model.fields import (
     PositiveDurationField,
     ShareField,
     TimeField,
+    UnitField,
 )
 from pytest_telemetry_gate.model.verdict import join_limits
 from pytest_telemetry_gate.support.units import Limit, convert, dimension
@@ -44,7 +45,7 @@ class BaselineEntry(Model):
     """One value of a baseline file."""
 
     value: NumberField = Field(description="the value")
-    unit: str = Field(default="", description="its unit, if it is not the criterion's")
+    unit: UnitField = Field(default="", description="its unit, if it is not the criterion's")
 
 
 class BaselineFile(Model):
@@ -105,7 +106,9 @@ class Terms(Model):
 
     id: IdField = Field(description="the name in node ids, unique in the suite")
     title: str = Field(default="", description="what tables call it")
-    unit: str = Field(default="", description="the unit of what the query yields")
+    unit: UnitField = Field(
+        default="", description="the unit of what the query yields: ms, B, ratio, %, or any other word"
+    )
     expect: LimitField | None = Field(
         default=None, description="the limit: an operator and a number, or a range"
     )
@@ -123,7 +126,7 @@ class Terms(Model):
     combine: Literal["all", "any", "sum", "max"] | None = Field(
         default=None, description="makes one verdict over all regions, instead of one for each"
     )
-    coverage: FractionField = Field(default=0.9, description="share of the window that must hold data")
+    coverage: CoverageField = Field(default=0.9, description="share of the window that must hold data")
     window: PositiveDurationField | None = Field(default=None, description="the length of $__window")
     checkpoints: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="the only checkpoints it is judged at"
@@ -142,6 +145,9 @@ class Terms(Model):
         default=None, description="selector of the targets' up, for series that may not exist"
     )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
+    informational: bool = Field(
+        default=False, strict=True, description="judged and shown, but never closing the gate"
+    )
     line: SkipJsonSchema[int] = Field(default=0, exclude=True, repr=False)
 
     @property

@@ -6,17 +6,48 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.events import Events, Rule
 
-__all__ = ["check_events", "events_to_index", "find_complete_stretch", "merge_events"]
+__all__ = ["check_events", "events_to_index", "examined_rules", "find_complete_stretch", "merge_events"]
+
+_RULE = ("file", "group", "alert", "labels")
+_EXAMINED = ("trouble", "blind", "series")
 
 
 def events_to_index(events: Events) -> dict[str, Any]:
     """Return events as the index of a recording holds them.
 
-    ``spans`` are the stretches of time (seconds) in which nothing can be missing.
+    ``spans`` are the stretches of time (seconds) in which nothing can be missing; ``examined`` is what was found out about
+    rules, each for the time of one question.
     """
-    return {**events.to_wire(), "spans": [[events.start, events.end]] if events.complete else []}
+    wire = events.to_wire()
+    examined = [
+        {"from": events.start, "to": events.end, **_only(rule, (*_RULE, *_EXAMINED))}
+        for rule in wire["rules"]
+        if "blind" in rule or "series" in rule
+    ]
+    return {
+        **wire,
+        "spans": [[events.start, events.end]] if events.complete else [],
+        "rules": [
+            {key: rule[key] for key in rule if key not in {"blind", "series"}} for rule in wire["rules"]
+        ],
+        "examined": examined,
+    }
+
+
+def examined_rules(wire: Mapping[str, Any], start: float, end: float) -> tuple[Rule, ...]:
+    """Return the rules of a recorded history with what was found out about them for just this time (seconds).
+
+    Raises KeyError, TypeError or ValueError if it is no history in the form of the index.
+    """
+    found = {
+        _identity(entry, _RULE): _only(entry, _EXAMINED)
+        for entry in wire.get("examined", ())
+        if (entry["from"], entry["to"]) == (start, end)
+    }
+    rules = [{**rule, **found.get(_identity(rule, _RULE), {})} for rule in wire.get("rules", ())]
+    return Events.from_wire({"from": start, "to": end, "complete": False, "rules": rules}).rules
 
 
 def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,9 +66,10 @@ def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, An
         "complete": complete,
         "spans": spans,
         "reason": "" if complete else reason,
-        "rules": _latest_of_each(
-            (*old.get("rules", ()), *new.get("rules", ())), ("file", "group", "alert", "labels")
-        ),
+        "rules": _latest_of_each((*old.get("rules", ()), *new.get("rules", ())), _RULE),
+        "examined": _merge_examined((*old.get("examined", ()), *new.get("examined", ()))),
+        "external_labels": {**old.get("external_labels", {}), **new.get("external_labels", {})},
+        "kinds": sorted({*old.get("kinds", ()), *new.get("kinds", ())}),
         "episodes": _latest_of_each(
             (*old.get("episodes", ()), *new.get("episodes", ())), ("kind", "name", "labels", "start")
         ),
@@ -54,6 +86,8 @@ def check_events(wire: Mapping[str, Any]) -> None:
     """Raise KeyError, TypeError or ValueError if it is no history in the form of the index."""
     Events.from_wire(wire)
     _spans(wire)
+    for entry in wire.get("examined", ()):
+        examined_rules(wire, entry["from"], entry["to"])
 
 
 def find_complete_stretch(wire: Mapping[str, Any], start: float, end: float) -> tuple[float, float] | None:
@@ -79,11 +113,29 @@ def _join_intervals(spans: Iterable[list[float]]) -> list[list[float]]:
 
 def _latest_of_each(records: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
     """Return each record once, as it came last; ``keys`` are the fields that identify it and give the order."""
-    by_identity = {
-        json.dumps([_plain(record.get(key)) for key in keys], sort_keys=True): dict(record)
-        for record in records
-    }
+    by_identity = {_identity(record, keys): dict(record) for record in records}
     return [by_identity[key] for key in sorted(by_identity)]
+
+
+def _merge_examined(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was found out about each rule and time as it came last, with the label sets that anybody found."""
+    by_identity: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        key = _identity(entry, (*_RULE, "from", "to"))
+        merged = {**by_identity.get(key, {}), **entry}
+        series = [*by_identity.get(key, {}).get("series", ()), *entry.get("series", ())]
+        if "series" in merged:
+            merged["series"] = [labels for at, labels in enumerate(series) if labels not in series[:at]]
+        by_identity[key] = merged
+    return [by_identity[key] for key in sorted(by_identity)]
+
+
+def _identity(record: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return json.dumps([_plain(record.get(key)) for key in keys], sort_keys=True)
+
+
+def _only(record: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: record[key] for key in keys if key in record}
 
 
 def _plain(value: Any) -> Any:

@@ -8,26 +8,29 @@ query would miss it or, by the lookback, merge it with the next. Sources: ``rule
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_telemetry_gate.model.events import Episode, Evaluation, Events
+from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Match
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.sources.rule_examination import Ranges, examine_rules
 
-__all__ = ["Metrics", "alert_events", "alert_reads"]
+__all__ = ["Metrics", "alert_events", "alert_reads", "is_same_alert"]
 
 _FIRING = 'ALERTS{alertstate="firing"}'
 _EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
 _FAILURES = "prometheus_rule_evaluation_failures_total"
+_RULES = "prometheus_rule_group_rules"
+_MAX_SPACING = 300.0  # seconds between scrapes that are taken for healthy: a server's lookback
 _DEFAULT_INTERVAL = 60.0  # Prometheus' own default of global.evaluation_interval
 _NOT_LABELS = frozenset({"__name__", "alertstate"})
 
 
-class Metrics(Protocol):
+class Metrics(Ranges, Protocol):
     """The part of a metric source that is needed here."""
 
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
@@ -36,13 +39,20 @@ class Metrics(Protocol):
 
 
 def alert_events(
-    metrics: Metrics, other: Events, start: float, end: float, *, accept_warnings: bool = False
+    metrics: Metrics,
+    other: Events,
+    start: float,
+    end: float,
+    *,
+    matches: Sequence[Match] = (),
+    accept_warnings: bool = False,
 ) -> Events:
     """Return the alerts that ``ALERTS`` shows from start to end (seconds), together with the events of another source.
 
     Resolved alerts are included; an episode that began at or before ``start`` was carried in. Where both show an alert
     at the same time, the episode from ``ALERTS`` stays. The history is incomplete where the metric source's answer has
-    warnings, unless ``accept_warnings``.
+    warnings, unless ``accept_warnings``. The rules that could raise an alert which satisfies one of the matches are
+    examined.
     """
     warnings: list[str] = []
     intervals = {rule.alert: rule.interval for rule in other.rules}
@@ -51,11 +61,20 @@ def alert_events(
     further = tuple(
         episode
         for episode in other.episodes
-        if not any(_is_same(episode, counterpart) for counterpart in recorded)
+        if not any(is_same_alert(episode, counterpart) for counterpart in recorded)
     )
     evaluations = tuple(_evaluations(metrics, other, start, end, warnings))
     episodes = tuple(sorted(recorded + further, key=lambda episode: (episode.start, episode.name)))
-    events = replace(other, episodes=episodes, evaluations=evaluations)
+    rules = examine_rules(
+        metrics,
+        other.rules,
+        matches,
+        start,
+        end,
+        warnings=warnings,
+        external=other.external_labels,
+    )
+    events = replace(other, episodes=episodes, evaluations=evaluations, rules=rules)
     if accept_warnings or not warnings:
         return events
     return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(warnings)}")
@@ -63,7 +82,7 @@ def alert_events(
 
 def alert_reads(other: Events, start: float, end: float) -> Iterable[tuple[str, float, float]]:
     """Yield the selectors that ``alert_events`` reads, and from when to when (seconds)."""
-    selectors = (_FIRING, _EVALUATED, _FAILURES) if other.rules else (_FIRING,)
+    selectors = (_FIRING, _EVALUATED, _FAILURES, _RULES) if other.rules else (_FIRING,)
     for selector in selectors:
         yield selector, start - _margin(other), end
 
@@ -105,7 +124,7 @@ def _spacing(times: NDArray[np.float64]) -> float:
     return float(np.median(np.diff(times))) if len(times) > 1 else _DEFAULT_INTERVAL
 
 
-def _is_same(left: Episode, right: Episode) -> bool:
+def is_same_alert(left: Episode, right: Episode) -> bool:
     """Tell whether two reports are of one episode: the same alert, labels that agree, times that touch."""
     if left.name != right.name or any(right.labels.get(k, v) != v for k, v in left.labels.items()):
         return False
@@ -118,28 +137,72 @@ def _evaluations(
     """Yield one entry for each rule group that reported itself, over all servers that evaluate it.
 
     The gauge holds the time of the newest evaluation at each scrape. Two scrapes in a row may therefore miss up to one
-    group interval and one scrape interval of evaluations in a healthy server; twice that is a gap.
+    group interval and one scrape interval of evaluations in a healthy server; twice that is a gap. A group that was
+    there and is not among the rules any more is told as well, if its file still has others: rules of it were removed.
     """
     groups = {rule.group: rule.interval for rule in other.rules}
     if not groups:
         return
-    begin = start - _margin(other)
-    evaluated = _raw_samples(metrics, _EVALUATED, begin, end, warnings)
-    failures = _raw_samples(metrics, _FAILURES, begin, end, warnings)
-    for group, interval in groups.items():
-        rows = [row for row, labels in enumerate(evaluated.labels) if labels.get("rule_group") == group]
-        if not rows:
+    own = f'{{__name__=~"{_EVALUATED}|{_FAILURES}|{_RULES}"}}'  # one request for all
+    whole = _raw_samples(metrics, own, start - _margin(other), end, warnings)
+    evaluated, failures, numbers = (_only(whole, name) for name in (_EVALUATED, _FAILURES, _RULES))
+    files = {_file(group) for group in groups}
+    gone = {
+        group
+        for labels in evaluated.labels
+        if (group := labels.get("rule_group", "")) not in groups and _file(group) in files
+    }
+    for group in (*groups, *sorted(gone)):
+        rows = _rows(evaluated, group)
+        if not len(rows):
             continue
         present = evaluated.present[rows]
         moments = np.unique(evaluated.values[rows][present])
         edges = np.concatenate(([start], moments[(moments > start) & (moments <= end)], [end]))
-        allowed_gap = 2 * (interval + max(_spacing(evaluated.times[series]) for series in present))
-        failed = math.fsum(
-            _increase(values[series])
-            for labels, values, series in zip(failures.labels, failures.values, failures.present, strict=True)
-            if labels.get("rule_group") == group
+        scrape = max(min(_spacing(evaluated.times[series]), _MAX_SPACING) for series in present)
+        allowed_gap = 2 * (groups.get(group, _DEFAULT_INTERVAL) + scrape)
+        changed = _last_change(numbers, group, start)
+        if group in gone:
+            last = float(evaluated.times[present.any(axis=0)][-1])
+            if end - last <= allowed_gap:
+                continue  # It is still evaluated: it has no alerting rules.
+            changed = last
+        yield Evaluation(
+            group, float(np.diff(edges).max()), allowed_gap, _total_increase(failures, group), changed
         )
-        yield Evaluation(group, float(np.diff(edges).max()), allowed_gap, failed)
+
+
+def _only(matrix: Matrix, name: str) -> Matrix:
+    """Return the series of one metric."""
+    rows = [row for row, labels in enumerate(matrix.labels) if labels.get("__name__") == name]
+    labels = [matrix.labels[row] for row in rows]
+    return Matrix(labels, matrix.times, matrix.values[rows], matrix.present[rows])
+
+
+def _file(group: str) -> str:
+    return group.rpartition(";")[0]
+
+
+def _rows(matrix: Matrix, group: str) -> NDArray[np.int64]:
+    own = [row for row, labels in enumerate(matrix.labels) if labels.get("rule_group") == group]
+    return np.array(own, dtype=np.int64)
+
+
+def _total_increase(failures: Matrix, group: str) -> float | None:
+    """Return by how much a group's counters of failures rose, None where it has none."""
+    rows = _rows(failures, group)
+    if not len(rows):
+        return None
+    return math.fsum(_increase(failures.values[row][failures.present[row]]) for row in rows)
+
+
+def _last_change(numbers: Matrix, group: str, start: float) -> float | None:
+    """Return when the number of a group's rules changed last after ``start``, None if it did not."""
+    changes = []
+    for row in _rows(numbers, group):
+        times, values = numbers.times[numbers.present[row]], numbers.values[row][numbers.present[row]]
+        changes += times[1:][np.diff(values) != 0].tolist()
+    return max((moment for moment in changes if moment > start), default=None)
 
 
 def _increase(values: NDArray[np.float64]) -> float:

@@ -6,12 +6,12 @@ the metric source's ``ALERTS``. API v2: https://github.com/prometheus/alertmanag
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
-from pytest_telemetry_gate.model.events import Episode, Events, Silence
-from pytest_telemetry_gate.model.sources import EventSource, Source
+from pytest_telemetry_gate.model.events import Episode, Events, Match, Silence
+from pytest_telemetry_gate.model.sources import RuleExaminer, Source
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
@@ -27,7 +27,7 @@ __all__ = ["Alertmanager"]
 _EVERY_STATE = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
 
 
-class Alertmanager(EventSource):
+class Alertmanager(RuleExaminer):
     """Asks one Alertmanager beside the region's own server."""
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
@@ -45,6 +45,10 @@ class Alertmanager(EventSource):
 
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the alerts and silences that touch the time from start to end."""
+        return self.examined_events(kind, start, end, ())
+
+    def examined_events(self, kind: str, start: float, end: float, matches: Sequence[Match]) -> Events:
+        """Return ``events()``, with the rules examined that could raise an alert of one of the matches."""
         if kind != "alerts":
             return self._history.events(kind, start, end)
         alerts, silences = self._get("/api/v2/alerts", _EVERY_STATE), self._get("/api/v2/silences")
@@ -58,7 +62,7 @@ class Alertmanager(EventSource):
         except ODD_JSON:
             message = f"{self._where}{self._url}: response is JSON, but not of Alertmanager's API"
             raise SourceError(message) from None
-        return self._history.events_with(kind, start, end, others=firing, silences=muted)
+        return self._history.events_with(kind, start, end, matches, others=firing, silences=muted)
 
     def _get(self, path: str, fields: Mapping[str, str] | None = None) -> Any:
         try:

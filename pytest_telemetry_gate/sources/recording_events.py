@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
-from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.sources import EventSource, Source
-from pytest_telemetry_gate.recording.merge import find_complete_stretch
+from pytest_telemetry_gate.model.events import Events, Match
+from pytest_telemetry_gate.model.sources import RuleExaminer, Source
+from pytest_telemetry_gate.recording.merge import examined_rules, find_complete_stretch
 from pytest_telemetry_gate.sources.alert_history import alert_events
 from pytest_telemetry_gate.sources.recording import RecordingSource
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordedEvents"]
 
 
-class RecordedEvents(EventSource):
+class RecordedEvents(RuleExaminer):
     """Reads the events of the recording's index, and alerts from its ``ALERTS`` series as well."""
 
     def __init__(self, source: RecordingSource) -> None:
@@ -35,25 +35,39 @@ class RecordedEvents(EventSource):
         return cls(source)
 
     def events(self, kind: str, start: float, end: float) -> Events:
-        """Return the recorded events of a kind; raises SourceError where none were recorded or they are damaged.
+        """Return the recorded events of a kind; raises SourceError where none were recorded or they are damaged."""
+        return self.examined_events(kind, start, end, ())
 
-        A recording without an alert history still has alerts in its ``ALERTS`` series; it knows no rules then.
+    def examined_events(self, kind: str, start: float, end: float, matches: Sequence[Match]) -> Events:
+        """Return ``events()``; rules that were not examined when they were recorded are, from the recorded samples.
+
+        An imported recording has no alert history, but all ``ALERTS`` series of its text; it knows no rules.
         """
         wire = self._source.recording.events(self._source.region, kind)
         if wire is None and kind != "alerts":
             message = f"{self.description} holds no {kind}"
             raise SourceError(message)
         try:
-            events = Events(start, end, complete=True) if wire is None else _read_events(wire, start, end)
+            events = self._without_history(start, end) if wire is None else _read_events(wire, start, end)
         except (KeyError, TypeError, ValueError) as error:
             message = f"{self.description}: damaged events of kind {kind!r} in index.json: {error!r}"
             raise SourceError(message) from None
-        return alert_events(self._source, events, start, end) if kind == "alerts" else events
+        if kind != "alerts":
+            return events
+        return alert_events(self._source, events, start, end, matches=matches)
+
+    def _without_history(self, start: float, end: float) -> Events:
+        if "OpenMetrics" in self._source.recording.source:
+            return Events(start, end, complete=True)
+        # What was recorded is what was asked for, so ALERTS may have been left out.
+        reason = f"{self.description} holds no alerts: record it with this criterion in the suite"
+        return Events(start, end, complete=False, reason=reason)
 
 
 def _read_events(wire: Mapping[str, Any], start: float, end: float) -> Events:
     """Return recorded events, complete where one recorded stretch of time covers start to end."""
     events = Events.from_wire(wire)
+    events = replace(events, rules=examined_rules(wire, start, end))
     span = find_complete_stretch(wire, start, end)
     if span is None:
         return events

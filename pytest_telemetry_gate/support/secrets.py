@@ -10,17 +10,21 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from pytest_telemetry_gate.support.places import map_texts
 
-__all__ = ["MASK", "Secrets", "is_secret_name", "scrub_texts"]
+__all__ = ["MASK", "Secrets", "is_secret_name", "is_secret_parameter", "scrub_texts"]
 
 MASK = "**********"
 _NAME = re.compile(
     r"pass(?:$|w|phrase)|pwd|token|secret|credentials|api[-_]?key|auth(?:$|[-_]|oriz)|bearer|cookie|signature",
     re.IGNORECASE,
 )
+_PARAMETER = re.compile(r"(?:key|sig|code|sid|jwt|session|ticket|hmac|sas)$", re.IGNORECASE)
+_CREDENTIAL = re.compile(
+    r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}"
+)  # as no cluster or zone is called
 _FOLDERS = frozenset({"PWD", "OLDPWD"})  # POSIX' names of folders, not passwords
 _SHORTEST = 4  # characters; scrubbing shorter values would shred every text
 _LOGIN = re.compile(r"(://)[^/@\s]+@")
@@ -30,6 +34,11 @@ _LOGGERS = ("urllib3.connectionpool", "urllib3.connection")  # write whole addre
 def is_secret_name(name: str) -> bool:
     """Tell whether a key or variable of this name holds something that must not be shown."""
     return bool(_NAME.search(name)) and not name.endswith("_file")
+
+
+def is_secret_parameter(name: str, value: str) -> bool:
+    """Tell whether a parameter of an address must not be shown: by its name, or because it looks like a credential."""
+    return is_secret_name(name) or bool(_PARAMETER.search(name) or _CREDENTIAL.fullmatch(value))
 
 
 class Secrets:
@@ -60,6 +69,17 @@ class Secrets:
         for name, value in values.items():
             if is_secret_name(name):
                 self.keep(value, *value.split()[1:])
+
+    def keep_parameters(self, address: str) -> None:
+        """Remember the secret parameters of an address, as they are written there and as a server reads them."""
+        try:
+            query = urlsplit(address).query
+        except ValueError:
+            return  # no address; whoever wants one has a better message
+        for part in re.split("[&;]", query):
+            for name, value in parse_qsl(part):
+                if is_secret_parameter(name, value):
+                    self.keep(value, part.partition("=")[2])
 
     def keep_environment(self) -> None:
         """Remember the values of environment variables with secret names, which drives pass on."""

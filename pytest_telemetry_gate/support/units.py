@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_telemetry_gate.support.numbers import format_number, is_same
 
-__all__ = ["Limit", "convert", "dimension", "parse_share", "room", "suffix_unit"]
+__all__ = ["Limit", "convert", "dimension", "is_known", "parse_share", "require_unit", "room", "suffix_unit"]
 
 # name: (dimension, size); KB is 1000 bytes and KiB 1024, as the units' own standards have it (IEC 80000-13)
 _UNITS: dict[str, tuple[str, float]] = {
@@ -21,12 +21,27 @@ _UNITS: dict[str, tuple[str, float]] = {
 _SUFFIXES = {
     "seconds": "s", "milliseconds": "ms", "ms": "ms", "microseconds": "us", "nanoseconds": "ns", "minutes": "min",
     "hours": "h", "days": "d", "bytes": "B", "kilobytes": "KB", "kibibytes": "KiB", "megabytes": "MB",
-    "mebibytes": "MiB", "ratio": "ratio", "percent": "%",
+    "mebibytes": "MiB", "gigabytes": "GB", "gibibytes": "GiB", "ratio": "ratio", "percent": "%", "pct": "%",
+}  # fmt: skip
+# What units are called in other places, in lower case, and what they are called here
+_SPELLINGS = {
+    "s": "sec secs second seconds", "ms": "msec msecs milli millis millisecond milliseconds", "us": "μs usec usecs microsecond microseconds",
+    "ns": "nsec nsecs nanosecond nanoseconds", "min": "mins minute minutes", "h": "hr hrs hour hours", "d": "day days",
+    "B": "byte bytes", "KB": "kb kilobyte kilobytes", "MB": "mb megabyte megabytes", "GB": "gb gigabyte gigabytes",
+    "TB": "tb terabyte terabytes", "KiB": "kib kibibyte kibibytes", "MiB": "mib mebibyte mebibytes",
+    "GiB": "gib gibibyte gibibytes", "TiB": "tib tebibyte tebibytes", "%": "percent pct percentage percents", "ratio": "ratios fraction",
+}  # fmt: skip
+_HERE = {word: unit for unit, words in _SPELLINGS.items() for word in words.split()}
+_ONLY_PROMISED = {
+    "celsius": "celsius", "kelvin": "kelvin", "volts": "volts", "amperes": "amperes", "joules": "joules", "watts": "watts",
+    "grams": "grams", "meters": "meters", "hertz": "hertz",
 }  # fmt: skip
 _KINDS = re.compile(r"_(total|bucket|sum|max|min|avg)$")
 
-_NUMBER = r"([+-]?(?:\d+(?:[_,]\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
-_UNIT = r"\s*([^\s\d.+-][^\s.]*)?"
+# Commas group thousands, `4,000,000`, and nothing else: `0,050` would be 50 to one reader and 0.05 to another.
+_NUMBER = r"([+-]?(?:(?:[1-9]\d{0,2}(?:,\d{3})+|\d+(?:_\d{3})*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+_COMMA = re.compile(r"\d[\d.]*,\d")
+_UNIT = r"\s*([^\s\d.,+-](?:[^\s.]|\.(?!\.))*)?"
 _COMPARED = re.compile(rf"(<=|>=|==|!=|<|>)\s*{_NUMBER}{_UNIT}")
 _RANGE = re.compile(rf"{_NUMBER}{_UNIT}\s*\.\.\s*{_NUMBER}{_UNIT}")
 _SHARE = re.compile(rf"{_NUMBER}\s*%")
@@ -52,7 +67,27 @@ def convert(value: float, unit: str, to: str) -> float:
 def suffix_unit(metric: str) -> str | None:
     """Return the unit that a metric's name promises by Prometheus' naming conventions, or None."""
     stem = _KINDS.sub("", metric)
-    return _SUFFIXES.get(stem.rsplit("_", 1)[-1]) if "_" in stem else None
+    last = stem.rsplit("_", 1)[-1] if "_" in stem else ""
+    return _SUFFIXES.get(last) or _ONLY_PROMISED.get(last)
+
+
+def is_known(unit: str) -> bool:
+    """Tell whether a unit can be converted; any other word is a unit of its own."""
+    return unit in _UNITS
+
+
+def require_unit(word: str) -> str:
+    """Return a unit; raises ValueError, with the word to write, for a unit that is called otherwise here."""
+    if word not in _UNITS:
+        plain = word.strip().rstrip(".")
+        here = plain if plain in _UNITS and plain != word else _HERE.get(plain.lower())
+        if here is None and plain.lower() in {"s", "ms", "us", "ns", "min"}:
+            here = plain.lower()
+        if here is not None:
+            written = f'unit: "{here}"' if here == "%" else f"unit: {here}"
+            message = f"{word!r} is called {here!r} here: write `{written}`, and {here!r} in limits"
+            raise ValueError(message)
+    return word
 
 
 def room(value: float, allowed: float) -> float:
@@ -64,6 +99,7 @@ def parse_share(text: object) -> float:
     """Return the share from 0 up that ``5%`` means; a number without ``%`` is refused, as it could mean either."""
     match = _SHARE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
+        _refuse_comma(text)
         message = f"{text!r} is not a percentage such as '5%'"
         raise ValueError(message)
     share = _float(match[1]) / 100
@@ -96,6 +132,7 @@ class Limit:
                 message = f"{text!r} is a range from the larger to the smaller number"
                 raise ValueError(message)
             return cls("..", lower, upper, unit)
+        _refuse_comma(text)
         message = f"{text!r} is not {_ALLOWED}"
         raise ValueError(message)
 
@@ -147,7 +184,17 @@ class Limit:
 
 def _display_unit(unit: str | None) -> str:
     """Return a unit as it is shown: `90m` is a duration in minutes, but `90 m` reads like metres."""
-    return "min" if unit == "m" else unit or ""
+    return "min" if unit == "m" else require_unit(unit or "")
+
+
+def _refuse_comma(text: object) -> None:
+    """Raise ValueError for what may be a decimal comma, with the way to write it."""
+    match = _COMMA.search(text) if isinstance(text, str) else None
+    if match is not None:
+        message = (
+            f"{text!r}: a decimal point is written as a point, 0.05; commas only group thousands, 4,000,000"
+        )
+        raise ValueError(message)
 
 
 def _float(text: str) -> float:

@@ -18,7 +18,8 @@ LONGEST = 60.0  # seconds after which a fault gives up, whatever the client does
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: ``place`` is the first part of its path, ``path`` the rest, ``fields`` query and form together.
+    """One request: ``place`` is the first part of its path, ``path`` the rest, ``fields`` query and form together,
+    ``in_address`` the query alone.
 
     ``at`` is when it came, by the monotonic clock: a limit on time that is counted from there does not hold the start
     of an interpreter against what is tested.
@@ -29,7 +30,7 @@ class Asked:
     path: str
     fields: Mapping[str, str]
     headers: Mapping[str, str]
-    in_url: bool
+    in_address: Mapping[str, str]
     at: float = field(default_factory=time.monotonic)
 
     @property

@@ -130,7 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         _, place, path = (*parts.path.split("/", 2), "", "")[:3]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         fields = dict(urllib.parse.parse_qsl(f"{parts.query}&{body}", keep_blank_values=True))
-        asked = Asked(place, self.command, f"/{path}", fields, dict(self.headers), bool(parts.query))
+        in_address = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+        asked = Asked(place, self.command, f"/{path}", fields, dict(self.headers), in_address)
         self._faults.do(Exchange(self, asked, self._faults))
 
     do_POST = do_GET  # noqa: N815

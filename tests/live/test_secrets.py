@@ -38,6 +38,7 @@ PLACES: dict[str, dict[str, object]] = {
     "params": {"params": {"api_key": "kanari key&=+", "token": "kanari-token"}},
     "variable": {"params": {"of": "${KANARI_TOKEN}"}, "headers": {"X-Of": "${KANARI_PASS}"}},
     "file": {"params": {"of": "${file:secret}"}},
+    "url-query": {"url": "http://HOST?cluster=prod&sig=kanari%2Fsig%2Bnature&access_key=kanari-access"},
     "json": {"headers": {"X-Token": 'kanari "quoted" \\ back'}},
 }
 BY_HAND = """

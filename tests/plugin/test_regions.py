@@ -146,4 +146,10 @@ def test_a_recording_without_regions_is_not_taken_for_each_of_them(world):
     assert told in " ".join(result.stdout.str().split())
     own = shared.replace("path: plain.telemetry.zip, ", "").replace("{}", "{path: plain.telemetry.zip}")
     world.file("telemetry.yaml", own)
-    assert world.run().ret == 0
+    result = world.run()
+    assert result.ret == 4
+    told = (
+        "small.gate.yaml:8: criterion 'load': regions 'eu' and 'us' ask the same recording the same question "
+        "(telemetry.yaml:3), so one would be judged for all: give each a recording of its own, or use $region"
+    )
+    assert told in result.stderr.str()

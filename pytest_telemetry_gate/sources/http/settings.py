@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from pytest_telemetry_gate.sources.http.addresses import parameters_of, server_of, without
 from pytest_telemetry_gate.support.durations import parse_duration
-from pytest_telemetry_gate.support.secrets import is_secret_name
+from pytest_telemetry_gate.support.secrets import is_secret_name, is_secret_parameter
 from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -30,6 +31,23 @@ _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a 
 _TLS_KEYS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
 _VERSIONS = ("TLS12", "TLS13")  # Prometheus has older ones too, which RFC 8996 forbids and Python deprecates
 _SCHEMES = ("http", "https")
+_OWN_PARAMETERS = ("query", "time", "start", "end", "step")  # of each question
+# What says how an answer is given, not what of: two regions that differ in nothing else are one.
+_MANNERS = (
+    "timeout",
+    "dedup",
+    "partial_response",
+    "max_source_resolution",
+    "nocache",
+    "stats",
+    "engine",
+    "analyze",
+    "_",
+)
+_BARE_HEADERS = (
+    "accept", "accept-encoding", "accept-language", "cache-control", "connection", "from", "referer", "user-agent",
+    "x-request-id", "traceparent",
+)  # fmt: skip
 _MIN_TOKEN = 8  # characters, more than the name of any scheme
 
 
@@ -37,10 +55,12 @@ _MIN_TOKEN = 8  # characters, more than the name of any scheme
 class HttpSettings:
     """Address, credentials and limits of one server; ``timeout`` is in seconds, for one request.
 
-    ``authorization`` is the whole value of that header, or empty. Nothing here shows itself in ``repr``.
+    ``query`` is the part of the address that goes along with every request. ``authorization`` is the whole value of
+    that header, or empty. Nothing here shows itself in ``repr``.
     """
 
     url: str = field(repr=False)
+    query: str = field(default="", repr=False, kw_only=True)
     timeout: float = _TIMEOUT
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     authorization: str = field(default="", repr=False)
@@ -63,6 +83,22 @@ class HttpSettings:
         """
         return _Reader(settings).read([*HTTP_KEYS, *further])
 
+    @property
+    def place(self) -> Hashable:
+        """What decides whose data is answered with: where two settings have the same, nothing tells their data apart.
+
+        It holds credentials and must never be shown.
+        """
+        parameters = [*parameters_of(self.query), *self.params.items()]
+        headers = [(name.lower(), value) for name, value in self.headers.items()]
+        return (
+            server_of(self.url),
+            without(parameters, _MANNERS),
+            without(headers, _BARE_HEADERS),
+            (self.authorization, self.basic_auth, self.cert_file, self.server_name),
+            (self.proxy_url, self.proxy_from_environment),
+        )
+
 
 class _Reader:
     """Reads the options of one region."""
@@ -75,7 +111,7 @@ class _Reader:
         for key in self._options:
             if key not in allowed:
                 raise self._settings.error((key,), f"unknown key {key!r}{suggest(key, allowed)}")
-        url, login = self._url()
+        url, query, login = self._url()
         basic = self._basic_auth() or login
         authorization = self._authorization()
         if basic and authorization:
@@ -92,11 +128,12 @@ class _Reader:
             )
         return HttpSettings(
             url=url,
+            query=query,
             timeout=self._timeout(),
             headers=self._texts("headers"),
             authorization=authorization,
             basic_auth=basic,
-            params=self._texts("params"),
+            params=self._params(query),
             proxy_url=proxy,
             proxy_from_environment=self._flag(
                 ("proxy_from_environment",), self._options.get("proxy_from_environment")
@@ -109,8 +146,8 @@ class _Reader:
             insecure=self._flag(("tls_config", "insecure_skip_verify"), tls.get("insecure_skip_verify")),
         )
 
-    def _url(self) -> tuple[str, tuple[str, str] | None]:
-        """Return the address without the login that it may hold, and that login."""
+    def _url(self) -> tuple[str, str, tuple[str, str] | None]:
+        """Return the address without the query and the login that it may hold, that query, and that login."""
         text = self._options.get("url")
         if not isinstance(text, str) or not text:
             raise self._settings.error(("url",), "needs `url`, such as https://prometheus.example.net")
@@ -121,9 +158,33 @@ class _Reader:
             usable = False
         if not usable:
             raise self._settings.error(("url",), "url: not an address such as https://prometheus.example.net")
+        if "#" in text:
+            raise self._settings.error(
+                ("url",),
+                "url: ends in a fragment, a '#' with text, which no server gets: leave it out, or write %23",
+            )
+        for name, _ in parameters_of(parts.query):
+            if name in _OWN_PARAMETERS:
+                raise self._settings.error(
+                    ("url",), f"url: {name!r} in it would take the place of each question's own: leave it out"
+                )
+        self._settings.secrets.keep_parameters(text)
         host = parts.netloc.rpartition("@")[2]
         url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-        return url, _login(text)
+        return url, parts.query, _login(text)
+
+    def _params(self, query: str) -> Mapping[str, str]:
+        """Return the further parameters; none may be in the address' query as well."""
+        params = self._texts("params")
+        in_url = {name for name, _ in parameters_of(query)}
+        for name, value in params.items():
+            if name in in_url:
+                raise self._settings.error(
+                    ("params", name), f"params: {name!r} is in the query of `url` too: leave one of them out"
+                )
+            if is_secret_parameter(name, value):
+                self._settings.secrets.keep(value)
+        return params
 
     def _basic_auth(self) -> tuple[str, str] | None:
         keys = ("username", "username_file", "password", "password_file")

@@ -109,6 +109,9 @@ class Transport:
         Raises SourceError where no usable reply comes: the line names the address and the cause.
         """
         fields = {**self._settings.params, **(params or {})}
+        if self._settings.query:
+            # In the address of a POST too: what stands before the server may look at nothing else.
+            url = f"{url}?{self._settings.query}"
         place = {"data": fields} if method == "POST" else {"params": fields}
         try:
             reply = self._send_with_retries(method, url, place)
@@ -146,7 +149,7 @@ class Transport:
         raise error(self.scrub(f"{shown_url(reply.url)}: {message}"))
 
     def _address_length(self, url: str, fields: Mapping[str, str]) -> int:
-        return len(url) + 1 + len(urlencode({**self._settings.params, **fields}))
+        return len(f"{url}?{self._settings.query}&") + len(urlencode({**self._settings.params, **fields}))
 
     def _check_length(self, reply: Reply, detail: str, *, odd: bool = False) -> None:
         if reply.status_code in _TOO_LONG or odd:

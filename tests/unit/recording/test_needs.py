@@ -39,6 +39,7 @@ def test_alerts_need_their_series_and_the_proof_of_evaluation() -> None:
         Stretch('ALERTS{alertstate="firing"}', 940_000, 2_000_000),
         Stretch("prometheus_rule_evaluation_failures_total", 940_000, 2_000_000),
         Stretch("prometheus_rule_group_last_evaluation_timestamp_seconds", 940_000, 2_000_000),
+        Stretch("prometheus_rule_group_rules", 940_000, 2_000_000),
     ]
     assert stretches([EventsQuestion("", "incidents", 1, 2)], {}) == []
 
