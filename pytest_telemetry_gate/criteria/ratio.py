@@ -58,12 +58,12 @@ class Ratio(DerivedCriterion):
         yield from super().problems(suite)
 
     def members(self, check: Check) -> list[Check]:
-        """Return the checks that make the denominator."""
+        """Return the checks that make the denominator: all of the groups but informational ones, which decide nothing."""
         return [
             check.sibling(group, criterion)
             for group in self.ratio.of
             for criterion in check.suite.groups[group]
-            if check.suite.applies(criterion, check.checkpoint)
+            if not criterion.informational and check.suite.applies(criterion, check.checkpoint)
         ]
 
     def judge(self, check: Check, answers: Answers) -> Dossier:

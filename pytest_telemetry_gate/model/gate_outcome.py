@@ -37,13 +37,15 @@ def decide_gate(
 
     ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
     ``partial`` says that it is meant. A run that judged nothing is inconclusive, and so is one where a checkpoint
-    that was ``asked`` for by name is pending.
+    that was ``asked`` for by name is pending. Informational verdicts are counted and decide nothing.
     """
+    told = Counter(verdict.outcome for verdict in verdicts if verdict.informational)
+    everything, verdicts = verdicts, [verdict for verdict in verdicts if not verdict.informational]
     worst = worst_outcome(verdicts) or Outcome.INCONCLUSIVE
     counts = Counter(verdict.outcome for verdict in verdicts)
-    tally = ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
+    tally = ", ".join(filter(None, (_count(counts), f"informational: {_count(told)}" if told else "")))
     if not any(verdict.outcome.judged for verdict in verdicts):
-        why = f"nothing was judged ({tally})" if verdicts else "nothing was judged"
+        why = f"nothing was judged ({tally})" if everything else "nothing was judged"
         worst = max(worst, Outcome.INCONCLUSIVE, key=lambda outcome: outcome.rank)
         return GateOutcome(worst, opens=False, reason=why, strict=strict)
     closed = [outcome for outcome in counts if not outcome.keeps_gate_open(strict=strict)]
@@ -62,3 +64,7 @@ def decide_gate(
         worst = Outcome.WARN if counts[Outcome.WARN] else Outcome.PASS
     part = f", {selected} of {collected} selected" if selected < collected else ""
     return GateOutcome(worst, opens=True, reason=f"{tally}{part}", strict=strict)
+
+
+def _count(counts: Counter[Outcome]) -> str:
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])

@@ -145,6 +145,9 @@ class Terms(Model):
         default=None, description="selector of the targets' up, for series that may not exist"
     )
     level: Literal["info", "warn", "crit"] | None = Field(default=None, description="how grave a failure is")
+    informational: bool = Field(
+        default=False, strict=True, description="judged and shown, but never closing the gate"
+    )
     line: SkipJsonSchema[int] = Field(default=0, exclude=True, repr=False)
 
     @property

@@ -84,7 +84,8 @@ class Verdict:
     ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
     ``better`` is ``lower`` or ``higher`` where only a change for the worse is held against the tolerance.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
-    limit. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
+    limit; ``absent`` says that the value is 0 because nothing of it was ever seen. An ``informational`` verdict never
+    closes the gate. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
     """
 
     suite: str
@@ -99,6 +100,7 @@ class Verdict:
     query: str = ""
     time: float | None = None
     value: float | None = None
+    absent: bool = False
     unit: str = ""
     limit: str = ""
     margin: float | None = None
@@ -121,6 +123,16 @@ class Verdict:
     line: int = 0
     sequence: int = 0
     suite_title: str = ""
+    informational: bool = False
+
+    def keeps_gate_open(self, *, strict: bool = False) -> bool:
+        """Tell whether the gate stays open: by the outcome, which of an informational verdict decides nothing."""
+        return self.informational or self.outcome.keeps_gate_open(strict=strict)
+
+    @property
+    def word(self) -> str:
+        """The outcome for people, ``fail (informational)`` where it decides nothing."""
+        return f"{self.outcome} (informational)" if self.informational else str(self.outcome)
 
     @property
     def name(self) -> str:
@@ -192,12 +204,25 @@ def say_inside(value: str, limit: str) -> str:
 
 
 def worst_outcome(verdicts: Iterable[Verdict]) -> Outcome | None:
-    """Return the worst outcome, which is the outcome of them all together; None where there is none."""
-    return max((verdict.outcome for verdict in verdicts), key=lambda outcome: outcome.rank, default=None)
+    """Return the worst outcome, which is the outcome of them all together; None where there is none.
+
+    Informational verdicts count only among themselves.
+    """
+    return max(
+        (verdict.outcome for verdict in _deciding(verdicts)), key=lambda outcome: outcome.rank, default=None
+    )
 
 
 def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict with the worst outcome; among equals the one furthest outside, then the first."""
+    """Return the verdict with the worst outcome; among equals the one furthest outside, then the first.
+
+    Informational verdicts count only among themselves.
+    """
     outcome = worst_outcome(verdicts)
-    equals = [verdict for verdict in verdicts if verdict.outcome is outcome]
+    equals = [verdict for verdict in _deciding(verdicts) if verdict.outcome is outcome]
     return min(equals, key=lambda verdict: float("inf") if verdict.margin is None else verdict.margin)
+
+
+def _deciding(verdicts: Iterable[Verdict]) -> Sequence[Verdict]:
+    listed = list(verdicts)
+    return [verdict for verdict in listed if not verdict.informational] or listed

@@ -107,7 +107,13 @@ class RunHooks:
         at_most = self.run.options.wait
         if at_most is not None:
             reporter, verbosity = self.run.role.terminal(), self._config.get_verbosity()
-            wait_for_checkpoint(checks, at_most=at_most, reporter=reporter, verbosity=verbosity)
+            wait_for_checkpoint(
+                checks,
+                at_most=at_most,
+                reporter=reporter,
+                verbosity=verbosity,
+                every=bool(self.run.options.checkpoints),
+            )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -197,7 +203,7 @@ class RunHooks:
 def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
-    closed = [dossier for dossier in dossiers if not dossier.outcome.keeps_gate_open(strict=strict)]
+    closed = [dossier for dossier in dossiers if not dossier.verdict.keeps_gate_open(strict=strict)]
     if closed:
         pytest.fail(describe_failure(closed), pytrace=False)
     if dossiers and all(dossier.outcome in {Outcome.PENDING, Outcome.WAIVED} for dossier in dossiers):

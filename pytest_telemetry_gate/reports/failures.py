@@ -59,7 +59,7 @@ def list_verdicts(
     dossier_of = {id(dossier.verdict): dossier for dossier in dossiers}
     lots = _lots([dossier.verdict for dossier in dossiers])
     families = _families(among)
-    column = max((len(lot.verdicts[0].outcome) for lot in lots), default=0) + 2
+    column = max((len(lot.verdicts[0].word) for lot in lots), default=0) + 2
     further = " " * min(column, width // 2)
 
     def wrap(word: str, content: str, deeper: str = "") -> list[str]:
@@ -75,7 +75,7 @@ def list_verdicts(
             padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
             location = f"  ({verdict.path}:{verdict.line})" if verdict.path and verdict is shown[0] else ""
             reason = plain(text.strip_passwords(verdict.reason) + location)
-            yield from wrap(verdict.outcome.upper(), f"{padded}  {reason}")
+            yield from wrap(_word(verdict), f"{padded}  {reason}")
             if verbosity > 0:
                 for line in describe(dossier_of[id(verdict)]):
                     yield from wrap("", plain(line), "  ")
@@ -171,6 +171,10 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
             yield f"{name} {text.strip_passwords(content)}"
     for warning in verdict.warnings:
         yield f"warning {warning}"
+
+
+def _word(verdict: Verdict) -> str:
+    return verdict.word if verdict.informational else verdict.outcome.upper()
 
 
 def _unit_of_margin(verdict: Verdict) -> str:

@@ -35,11 +35,16 @@ def report_status(
     decided = worst_verdict(verdicts)
     category, letter = _LETTERS[decided.outcome]
     word = decided.outcome.upper()
+    if decided.informational and decided.outcome.judged:
+        word += " (informational)"
+        category, letter = _LETTERS[decided.outcome] if decided.outcome is Outcome.PASS else ("informed", "i")
     if not brief:
         word += f" {text.clip(format_figures(decided), _WORD)}"
     if len(verdicts) > 1 and not brief:
         count = sum(verdict.outcome is decided.outcome for verdict in verdicts)
         word += f" ({count} of {len(verdicts)} checks)"
+    if category == "informed":
+        return category, letter, (word, {"yellow": True})
     if decided.outcome is not Outcome.WARN:
         return category, letter, word
     return ("failed", "F", word) if strict else (category, letter, (word, {"yellow": True}))
@@ -53,7 +58,8 @@ def format_figures(verdict: Verdict) -> str:
     parts = []
     if verdict.value is not None:
         limit = verdict.value_limit
-        parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
+        figure = "absent" if verdict.absent else format_against(verdict.value, limit, unit)
+        parts.append(figure + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = f" ({verdict.tolerance_text})" if verdict.tolerance is not None else ""
         parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)

@@ -170,7 +170,7 @@ class _Sheet:
 
     def _count_open(self, verdicts: Sequence[Verdict]) -> str:
         judged = [verdict for verdict in verdicts if verdict.outcome.judged]
-        through = sum(verdict.outcome.keeps_gate_open(strict=self._strict) for verdict in judged)
+        through = sum(verdict.keeps_gate_open(strict=self._strict) for verdict in judged)
         return f"{through}/{len(judged)}" if judged else str(Outcome.PENDING)
 
     def _target(self, row: Row) -> str:
@@ -211,8 +211,10 @@ def _tighten(columns: list[_Column]) -> tuple[list[_Column], str]:
 
 
 def _word(verdict: Verdict) -> str:
-    if not verdict.outcome.keeps_gate_open():
+    if not verdict.keeps_gate_open():
         return str(verdict.outcome).upper()
+    if verdict.informational and verdict.outcome.judged:
+        return verdict.word
     informs = verdict.outcome is Outcome.PASS and verdict.level is Level.INFO
     alarms = verdict.outcome is Outcome.WARN and verdict.level is Level.CRIT
     return f"{verdict.outcome} ({verdict.level})" if informs or alarms else str(verdict.outcome)
@@ -227,6 +229,8 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         rounded = replace(verdict, variance=float(figure))
         same_side = rounded.is_within_tolerance == verdict.is_within_tolerance
         return figure if same_side else f"{verdict.variance:+.6g}"
+    if verdict.absent and verdict.outcome is not Outcome.INCONCLUSIVE:
+        return "absent"
     return (
         None
         if verdict.value is None

@@ -116,12 +116,12 @@ def _attention(
     dossiers: Sequence[Dossier], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
 ) -> Iterator[list[TerminalLine]]:
     """Yield what closes the gate, then what only nearly did."""
-    closing = [dossier for dossier in dossiers if not dossier.outcome.keeps_gate_open(strict=gate.strict)]
+    closing = [dossier for dossier in dossiers if not dossier.verdict.keeps_gate_open(strict=gate.strict)]
     near_misses = [
         dossier
         for dossier in dossiers
-        if dossier.outcome in {Outcome.WARN, Outcome.WAIVED}
-        and dossier.outcome.keeps_gate_open(strict=gate.strict)
+        if dossier.outcome not in {Outcome.PASS, Outcome.PENDING}
+        and dossier.verdict.keeps_gate_open(strict=gate.strict)
     ]
     strictly = all(dossier.outcome is Outcome.WARN for dossier in closing)
     lots = [
@@ -184,7 +184,7 @@ def _plural(count: int, noun: str) -> str:
 
 def _look(row: Row) -> Mapping[str, bool]:
     outcome = row.worst.outcome
-    if not outcome.keeps_gate_open():
+    if not row.worst.keeps_gate_open():
         return _RED
     if outcome is Outcome.PENDING:
         return _FAINT

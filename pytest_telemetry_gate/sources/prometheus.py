@@ -6,6 +6,7 @@ Prometheus, Thanos, Mimir, Cortex, VictoriaMetrics and Grafana Cloud; https://pr
 from __future__ import annotations
 
 import math
+import time as clock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,10 +17,10 @@ import yaml
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
-from pytest_telemetry_gate.errors import SourceError, TelemetryGateError, UnreachableError
+from pytest_telemetry_gate.errors import PromQLError, SourceError, TelemetryGateError, UnreachableError
 from pytest_telemetry_gate.model.answers import doubtful_warnings
 from pytest_telemetry_gate.model.sources import LiveSource
-from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector, ast, parse
 from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.sources.http.session import Reply
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
@@ -28,6 +29,7 @@ from pytest_telemetry_gate.sources.joined import join, separate
 from pytest_telemetry_gate.sources.prometheus_json import (
     ODD_JSON,
     NativeHistogramError,
+    OtherTimeError,
     grid,
     join_matrices,
     labels_of,
@@ -52,6 +54,11 @@ _OWN_KEYS = ("semantics",)
 _PROBE_REQUESTS = 3  # requests at once that a probe sends, where the region's concurrency allows it
 _LEAST_JOINED = 4  # queries that are worth a joined request of their own when all of them are too long
 _QUERY = "/api/v1/query"
+_LONG_AGO = (
+    86_400.0  # seconds: by it a proxy or a cache is known that answers for the present whatever it is asked
+)
+# Without it VictoriaMetrics moves times to where it has answers: a range's steps, and the present by half a minute.
+_UNTOUCHED = {"nocache": "1"}
 _MAX_PAGES = 1000  # of rules: more have no end
 _RECENT_UP = "up[10m]"
 _NO_LOOKUP = (TelemetryGateError, PrometheusApiClientException, *ODD_JSON)
@@ -115,8 +122,9 @@ class PrometheusSource(LiveSource):
 
     def instant(self, promql: str, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate at one time, in seconds."""
-        content = self._ask(_QUERY, {"query": promql, "time": _decimal(time)}, is_query=True)
-        return self._read(lambda: read_instant(content, time))
+        fields = {"query": promql, "time": _decimal(time), **_UNTOUCHED}
+        content = self._ask(_QUERY, fields, is_query=True)
+        return self._read(lambda: read_instant(content, time, lambda: _parsed(promql)))
 
     def vectors(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
         """Evaluate several expressions that yield vectors at one time, in one request.
@@ -219,9 +227,9 @@ class PrometheusSource(LiveSource):
 
     def _range_part(self, promql: str, start: float, count: int, step: float) -> Matrix:
         end = start + (count - 1) * step
-        times = {"start": _decimal(start), "end": _decimal(end), "step": _decimal(step)}
+        times = {"start": _decimal(start), "end": _decimal(end), "step": _decimal(step), **_UNTOUCHED}
         content = self._ask("/api/v1/query_range", {"query": promql, **times}, is_query=True)
-        return self._read(lambda: read_range(content, start, count, step))
+        return self._read(lambda: read_range(content, round(start, 3), count, round(step, 3)))
 
     def _ask(
         self,
@@ -255,6 +263,9 @@ class PrometheusSource(LiveSource):
     def _read(self, read: Callable[[], T]) -> T:
         try:
             return read()
+        except OtherTimeError as error:
+            message = f"{self._url}: {error}"
+            raise self.error(message) from None
         except NativeHistogramError:
             message = f"{self._url}: response has a native histogram, which cannot be judged"
             raise self.error(message) from None
@@ -265,11 +276,11 @@ class PrometheusSource(LiveSource):
         return self.error(f"{self._url}: response is JSON, but not of Prometheus' API")
 
     def _check_query_api(self) -> None:
-        """Raise SourceError where the server does not answer a query; any answer will do, by POST or by GET.
+        """Raise SourceError where the server does not answer a query, by POST or by GET, for the time that it is asked for.
 
         The library's own check asks for ``/``, which Prometheus redirects and Mimir and others do not have.
         """
-        self._ask(_QUERY, {"query": "vector(1)"}, is_query=True)
+        self.instant("vector(1)", math.floor(clock.time() - _LONG_AGO))
 
     def _version(self) -> str:
         """Return the profile of PromQL of the server's version; an empty string where it is not a Prometheus."""
@@ -334,6 +345,14 @@ def _shortest(intervals: Iterable[tuple[str, float]]) -> dict[str, float]:
         if seconds > 0:
             shortest[job] = min(seconds, shortest.get(job, seconds))
     return shortest
+
+
+def _parsed(promql: str) -> ast.Expr | None:
+    """Return a query as the engine reads it, None where only the server can."""
+    try:
+        return parse(promql)
+    except PromQLError:
+        return None
 
 
 def _decimal(seconds: float) -> str:

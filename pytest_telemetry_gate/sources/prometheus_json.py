@@ -6,17 +6,19 @@ have them raises one of ``ODD_JSON``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector, ast
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = [
     "ODD_JSON",
     "NativeHistogramError",
+    "OtherTimeError",
     "grid",
     "join_matrices",
     "labels_of",
@@ -30,6 +32,8 @@ ODD_JSON = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What reading JSON of an unexpected form raises."""
 
 
+_ROUNDING = 0.0015  # seconds: times are sent and answered to the millisecond
+_WHOLE_SECOND = 1.0
 _PARTIAL = ("isPartial", "partial_response", "partialResponse")
 """What says beside an answer that a part of it is missing."""
 
@@ -38,32 +42,46 @@ class NativeHistogramError(ValueError):
     """A series of native histograms, for which the engine has no numbers."""
 
 
-def read_instant(content: Any, time: float) -> Scalar | Vector | Matrix | str:
+class OtherTimeError(ValueError):
+    """An answer has samples of times that were not asked for; the text says which."""
+
+
+def read_instant(
+    content: Any, time: float, parse: Callable[[], ast.Expr | None] | None = None
+) -> Scalar | Vector | Matrix | str:
     """Read the answer to an instant query, evaluated at ``time`` (seconds).
 
-    A range selector's raw samples become a Matrix over the union of their timestamps.
+    A range selector's raw samples become a Matrix over the union of their timestamps; ``parse`` gives the query, by
+    which they are held against the window that was asked for, or None where the query cannot be read. Raises
+    OtherTimeError for samples of another time.
     """
     data, warnings = content["data"], warnings_of(content)
     result = data.get("result")
     match data.get("resultType"):
         case "scalar":
-            return Scalar(_sample(result)[1], time, warnings)
+            moment, value = _sample(result)
+            _require_time([moment], time)
+            return Scalar(value, time, warnings)
         case "string":
-            _, text = result
+            moment, text = result
+            _require_time([_seconds(moment)], time)
             return _text(text)
         case "vector":
             samples = [_sample(_number_series(series)["value"]) for series in _list(result)]
+            labels = [labels_of(series) for series in result]
+            _require_time([moment for moment, _ in samples], time)
             values = np.array([value for _, value in samples], dtype=np.float64)
-            return Vector([labels_of(series) for series in result], values, time, warnings)
+            return Vector(labels, values, time, warnings)
         case "matrix":
-            return _raw_samples(_list(result), warnings)
+            return _raw_samples(_list(result), warnings, None if parse is None else _window(parse(), time))
     raise ValueError(data.get("resultType"))
 
 
 def read_range(content: Any, start: float, count: int, step: float) -> Matrix:
-    """Read the answer to a range query of ``count`` steps (``start`` and ``step`` in seconds).
+    """Read the answer to a range query of ``count`` steps (``start`` and ``step`` in seconds, to the millisecond).
 
-    A series has samples only at the steps at which it is present.
+    A series has samples only at the steps at which it is present. Raises OtherTimeError for samples between the steps
+    or outside of them.
     """
     if content["data"]["resultType"] != "matrix":
         raise ValueError(content["data"]["resultType"])
@@ -73,11 +91,49 @@ def read_range(content: Any, start: float, count: int, step: float) -> Matrix:
     for row, series in enumerate(result):
         moments, numbers = _columns(series)
         steps = np.round((moments - start) / step).astype(np.int64)
-        if np.any((steps < 0) | (steps >= count)):
-            raise IndexError(steps)
+        odd = (steps < 0) | (steps >= count) | (np.abs(moments - (start + steps * step)) > _ROUNDING)
+        if np.any(odd):
+            asked = f"every {format_short_duration(step)} from {format_time(start)} to {format_time(start + (count - 1) * step)}"
+            raise OtherTimeError(_other_time(asked, float(moments[odd][0])))
+        if np.any(np.diff(steps) <= 0):
+            raise OtherTimeError(_two_samples(series))
         values[row, steps], present[row, steps] = numbers, True
     labels = [labels_of(series) for series in result]
     return Matrix(labels, grid(start, count, step), values, present, warnings_of(content))
+
+
+def _window(query: ast.Expr | None, time: float) -> tuple[float, float] | None:
+    """Return from when to when (seconds) the raw samples of a range selector lie; None for any other query."""
+    while isinstance(query, ast.Paren):
+        query = query.expr
+    match query:
+        case ast.MatrixSelector():
+            at, offset = query.selector.at, query.selector.offset
+        case ast.Subquery():
+            at, offset = query.at, query.offset
+        case _:
+            return None
+    # An instant query starts and ends at its time, so that is what start() and end() mean.
+    end = (time if at is None or isinstance(at, str) else at / 1000) - offset / 1000
+    return end - query.range / 1000, end
+
+
+def _require_time(moments: Sequence[float], time: float) -> None:
+    """Raise OtherTimeError where a sample is not of the time that was asked for, both in seconds.
+
+    Servers cut it off to milliseconds, some perhaps to whole seconds.
+    """
+    for moment in moments:
+        if not abs(moment - time) < _WHOLE_SECOND:
+            raise OtherTimeError(_other_time(format_time(time), moment))
+
+
+def _other_time(asked: str, answered: float) -> str:
+    return f"answered for another time: asked {asked}, answered {format_time(answered)}"
+
+
+def _two_samples(series: Mapping[str, Any]) -> str:
+    return f"answered with samples out of order, or with two values at one time, for {labels_of(series)}"
 
 
 def grid(start: float, count: int, step: float) -> NDArray[np.float64]:
@@ -170,8 +226,23 @@ def _columns(series: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np
     return columns[:, 0], columns[:, 1]
 
 
-def _raw_samples(result: Sequence[Any], warnings: tuple[str, ...]) -> Matrix:
+def _raw_samples(
+    result: Sequence[Any], warnings: tuple[str, ...], window: tuple[float, float] | None
+) -> Matrix:
     columns = [_columns(series) for series in result]
+    for series, (moments, numbers) in zip(result, columns, strict=True):
+        gaps = np.diff(moments)
+        # The same sample twice is one: VictoriaMetrics has it so where it was sent again.
+        contradicts = (gaps == 0) & (numbers[1:] != numbers[:-1]) & ~np.isnan(numbers[1:] + numbers[:-1])
+        if np.any((gaps < 0) | contradicts):
+            raise OtherTimeError(_two_samples(series))
+        if window is not None and len(moments):
+            start, end = window
+            # Prometheus 2 includes both ends of a window.
+            outside = moments[(moments < start - _ROUNDING) | (moments > end + _ROUNDING)]
+            if len(outside):
+                asked = f"from {format_time(start)} to {format_time(end)}"
+                raise OtherTimeError(_other_time(asked, float(outside[0])))
     times = np.unique(np.concatenate([moments for moments, _ in columns])) if columns else np.zeros(0)
     values = np.zeros((len(columns), len(times)))
     present = np.zeros((len(columns), len(times)), dtype=np.bool_)

@@ -125,7 +125,9 @@ def test_an_interrupt_ends_pytest_at_once(
     project: LiveProject, faulty: faults.FaultServer, place: str, regions: int
 ):
     project.suite(MANY)
-    project.regions({f"r{number}": faulty.url(place) for number in range(regions)}, timeout="60s")
+    project.regions(
+        {f"r{number}": f"{faulty.url(place)}?region={number}" for number in range(regions)}, timeout="60s"
+    )
     wanted = "POST" if place.startswith(faults.LATE) else "GET"
     with started(project.path) as process:
         until(lambda: any(one.method == wanted for one in faulty.asked_at(place)))

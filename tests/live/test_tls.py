@@ -119,7 +119,10 @@ def test_certificates_are_checked_as_telemetry_yaml_says(
         "http-name": ("plain", {"server_name": "prometheus.example.net"}, ""),
     }
     project.suite()
-    regions = {name: {"url": secure[to].url(), "tls_config": keys} for name, (to, keys, _) in cases.items()}
+    regions: dict[str, dict[str, object]] = {
+        name: {"url": secure[to].url(), "tls_config": keys, "params": {"region": name}}
+        for name, (to, keys, _) in cases.items()
+    }
     regions["https-of-http"] = {"url": secure["plain"].url().replace("http:", "https:")}
     regions["http-of-https"] = {"url": secure["right"].url().replace("https:", "http:")}
     project.regions(regions, timeout="5s")
