@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import EventsQuestion, Question
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question
 from pytest_telemetry_gate.model.sources import Source, metadata_of
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
@@ -28,14 +29,15 @@ __all__ = ["RecordResult", "RegionRequest", "record"]
 class RegionRequest:
     """What to record of one region: all that its questions read, and what happened.
 
-    ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
-    can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough. ``scrub`` takes
-    secrets out of every text that is recorded.
+    ``events`` and ``arrivals`` are the answers to the questions for these; ``checkpoints`` are pairs of suite and
+    checkpoint that can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough.
+    ``scrub`` takes secrets out of every text that is recorded.
     """
 
     source: Source
     questions: Collection[Question]
     events: Mapping[EventsQuestion, Events] = field(default_factory=dict)
+    arrivals: Mapping[ArrivalsQuestion, Arrivals] = field(default_factory=dict)
     checkpoints: Collection[tuple[str, str]] = ()
     accept_warnings: bool = False
     scrub: Callable[[str], str] = str
@@ -140,7 +142,9 @@ def _plan_regions(
     for region, request in requests.items():
         plan: list[tuple[Stretch, int | None]] = []
         try:
-            for stretch in stretches(request.questions, request.events, semantics=request.source.semantics):
+            for stretch in stretches(
+                request.questions, request.events, request.arrivals, semantics=request.source.semantics
+            ):
                 expected = _raw_samples(request).count(stretch)
                 tally.expect(expected or 0)
                 plan.append((stretch, expected))
