@@ -362,6 +362,28 @@ def test_no_alerts_with_proof(bare, data):
     assert bare.run().ret == 0
 
 
+def test_a_recording_that_never_asked_for_alerts_proves_nothing(bare):
+    """It was made for other criteria, so that ALERTS may have been left out."""
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording(events={})
+    bare.suite(
+        "- {id: a, alerts: {match: {team: x}, proof: 'min_over_time(up[$__range])'}, expect: '== 0'}\n"
+        "- {id: b, query: 'count(ALERTS) or vector(0)', expect: '== 0'}"
+    )
+    result = bare.run()
+    assert_refused(
+        result, 1, "INCONCLUSIVE", "small.telemetry.zip holds no alerts: record it with this criterion"
+    )
+    assert result.parseoutcomes()["failed"] == 2
+
+
+def test_the_unknown_variable_of_a_match_is_an_error_of_the_file(bare):
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording()
+    bare.suite("- {id: a, alerts: {match: {team: $tema}}, expect: '== 0'}")
+    assert_refused(bare.run(), 2, "small.gate.yaml:", "criterion 'a'", "$tema")
+
+
 def test_a_history_with_holes_proves_nothing(bare):
     bare.file("telemetry.yaml", CONFIG)
     known = Events(EVENTS.start, EVENTS.start + 60, complete=True)
