@@ -1,7 +1,7 @@
 """Coverage and freshness of what an expression reads, from the times of the samples themselves.
 
 Of each selector: which targets gave samples, how many of the due ones arrived, and how old the newest is. The worst
-target, job and selector count. Rules: docs/explanation/evidence.md.
+target, job and selector count. Rules: docs/explanation/coverage.md.
 """
 
 from __future__ import annotations

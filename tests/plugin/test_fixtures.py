@@ -83,7 +83,7 @@ def test_an_assertion_and_a_failed_check_are_both_told(project):
         "telemetry.check('sum_over_time(cpu[$__window])', '> 1', window='30m')",
         "telemetry.check(query='cpu', expect='< 75')",
         "telemetry.check(count='failures_total{job=\"parser\"}', expect='== 0')",
-        "telemetry.check(count='nothing_total{job=\"parser\"}', expect='== 0', since='rollout_end')",
+        "telemetry.check(count='nothing_total{job=\"parser\"}', expect='== 0', absent='zero', since='rollout_end')",
         "telemetry.check(duration='rollout', expect='<= 90m')",
         "telemetry.check(alerts={'match': {}, 'proof': 'min_over_time(up[$__range])'}, expect='== 0')",
         "telemetry.check(ratio={'of': ['Parser']}, expect='== 100%')",
