@@ -17,14 +17,22 @@ from pytest_telemetry_gate.files.suites import load_suite
 from pytest_telemetry_gate.gate.builtin import builtin_criteria
 from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
+from pytest_telemetry_gate.model.arrivals import Known
 from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import EventsQuestion, MetricQuestion, Question
+from pytest_telemetry_gate.model.questions import (
+    ArrivalsQuestion,
+    EventsQuestion,
+    KnownQuestion,
+    MetricQuestion,
+    Question,
+)
 from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Scalar, Vector
 from pytest_telemetry_gate.sources.alert_history import alert_events
+from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
 
 __all__ = [
     "HEAD",
@@ -111,13 +119,18 @@ class MemorySource(Source):
         """Evaluate at every step from start to end, both included, in seconds."""
         return self.engine.range(promql, start, end, step)
 
+    def metric_names(self) -> Sequence[str]:
+        """Return the names of all series."""
+        return sorted({str(labels["__name__"]) for labels, _, _ in self.series})
+
 
 @dataclass
 class MemoryGate:
     """Judges a suite over series in memory; files are written into ``folder``.
 
     ``now`` is the clock in seconds since the epoch, ``intervals`` are seconds between scrapes by job, ``events`` what
-    happened by kind, and ``criteria`` kinds of criteria beside those of the package.
+    happened by kind, ``metadata`` the types of metric families, and ``criteria`` kinds of criteria beside those of the
+    package.
     """
 
     folder: Path
@@ -126,6 +139,7 @@ class MemoryGate:
     intervals: Mapping[str, float] = field(default_factory=lambda: {"parser": STEP})
     events: Mapping[str, Events] = field(default_factory=dict)
     criteria: Sequence[type[Criterion]] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def checks(self, criteria: str, head: str = HEAD) -> list[Check]:
         """Write a suite with these criteria, a YAML list for one group or whole groups, and plan it."""
@@ -172,6 +186,11 @@ class MemoryGate:
         try:
             if isinstance(question, MetricQuestion):
                 return Answer(question.ask(source), source=source.description)
+            if isinstance(question, ArrivalsQuestion):
+                (value,), _ = ArrivalsReader(source).read([question])
+                return Answer(value, source=source.description)
+            if isinstance(question, KnownQuestion):
+                return Answer(Known(tuple(source.metric_names()), dict(self.metadata)))
             if isinstance(question, EventsQuestion) and question.kind in self.events:
                 events = self.events[question.kind]
                 if question.kind == "alerts":

@@ -2,44 +2,49 @@
 
 ``increase()`` extrapolates to the edges of the window and gives 0 for a counter whose first sample is 1. Here the raw
 samples are subtracted and the value before each reset is added (``extrapolatedRate`` in Prometheus' ``functions.go``
-corrects resets the same way). A counter that first appears in the window counts from 0.
+corrects resets the same way), from the last sample before the rollout on. A counter that first appears in the window
+counts from 0.
+
+A counter without samples is 0 only where somebody knows of it: another series of the same metric, the server's metadata,
+or the suite itself by ``absent: zero``; and where its targets were up. One that was there and is gone is no 0.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.baseline import find_stated_reference
-from pytest_telemetry_gate.criteria.coverage import (
-    Coverage,
-    coverage_questions,
-    measure_coverage,
-    measure_up,
-    up_questions,
-    up_selector,
-)
+from pytest_telemetry_gate.criteria.coverage import Coverage, measure_arrivals, up_question
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import collect_evidence
+from pytest_telemetry_gate.criteria.evidence import Problem, collect_evidence
+from pytest_telemetry_gate.criteria.known import describe_unknown, known_question
 from pytest_telemetry_gate.criteria.queries import SELECTOR, Allowed
+from pytest_telemetry_gate.criteria.timeline import STALE_AFTER
+from pytest_telemetry_gate.model.answers import Answers
+from pytest_telemetry_gate.model.arrivals import Arrivals, Known
 from pytest_telemetry_gate.model.check import Criterion
-from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.questions import Query
-from pytest_telemetry_gate.promql import Matrix
-from pytest_telemetry_gate.support.durations import format_duration
+from pytest_telemetry_gate.model.dossier import Dossier, Step
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.promql import Matrix, Vector, ast
+from pytest_telemetry_gate.support.durations import format_duration, format_time
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
 
 __all__ = ["Count", "growth"]
 
-_BEFORE = 300.0  # seconds before the window that may hold the sample to start from: Prometheus' lookback
+_REACH = 86_400.0  # seconds before the rollout in which the sample to count from is searched
+_TARGET = frozenset({"__name__", "job", "instance"})
+
+Series = frozenset[tuple[str, str]]
 
 
 class Count(Criterion):
@@ -48,57 +53,171 @@ class Count(Criterion):
     key: ClassVar[str] = "count"
 
     count: str = Field(description="a selector of counters; their growth is summed")
+    absent: Literal["zero"] | None = Field(
+        default=None, description="`zero`: the counter may never have been seen, and counts as 0 then"
+    )
 
     def expressions(self) -> Mapping[str, tuple[str, Allowed]]:
         """Return the selector."""
         return {"count": (self.count, SELECTOR)}
 
     def questions(self, check: Check) -> Iterable[Question]:
-        """Yield the raw samples, their coverage, and that of the targets' ``up``."""
-        window = self._window(check)
-        yield self._samples(check).at(check.region, check.time)
-        yield from coverage_questions(check, window, check.time)
-        yield from up_questions(check, up_selector(check, window), check.range, check.time)
+        """Yield the raw samples, the last ones before them, and when those of the series, the metric and ``up`` arrived."""
+        asked = _Asked.of(check, self.count)
+        yield from (asked.samples, asked.before, asked.series, asked.family, asked.up, asked.known)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
-        """Decide about the growth; absent counters count as 0 only where their targets were up."""
-        samples, window = self._samples(check), self._window(check)
-        answer = answers[samples.at(check.region, check.time)]
-        coverage = measure_coverage(check, window, check.time, answers)
-        if coverage.share is None or coverage.share < self.coverage:
-            coverage = self._of_targets(check, window, coverage, answers)
-        evidence = collect_evidence(check, answer, query=samples.text, coverage=coverage)
-        grown = growth(answer.value, check.start) if isinstance(answer.value, Matrix) else math.nan
-        return decide(check, (grown,), evidence, find_stated_reference(check, answers))
+        """Decide about the growth; without samples it is known only where absence is known to mean 0."""
+        asked = _Asked.of(check, self.count)
+        answer, before = answers[asked.samples], answers[asked.before]
+        own = measure_arrivals(check, asked.series, answers)
+        up = measure_arrivals(check, asked.up, answers, of_up=True)
+        coverage = _of_targets(own, up)
+        evidence = collect_evidence(check, answer, query=asked.samples.promql, coverage=coverage)
+        base = _base(before.value)
+        problem = collect_evidence(check, before, query=asked.before.promql).problem
+        if evidence.problem is None and problem is not None and problem.id != "data.none":
+            evidence = replace(evidence, problem=problem)
+        absent = ""
+        if evidence.problem is None:
+            gone = _find_gone(asked, answers, bool(base))
+            if gone:
+                evidence = replace(evidence, problem=Problem(Outcome.INCONCLUSIVE, gone, "counter.gone"))
+            elif not own.samples:
+                absent, unknown = self._explain_absence(check, asked, answers)
+                if unknown:
+                    finding = Problem(Outcome.INCONCLUSIVE, unknown, "counter.unknown")
+                    evidence = replace(evidence, problem=finding)
+        grown = growth(answer.value, check.start, base) if isinstance(answer.value, Matrix) else math.nan
+        dossier = decide(check, (grown,), evidence, find_stated_reference(check, answers))
+        if not absent or evidence.problem is not None:
+            return dossier
+        reason = f"{dossier.verdict.reason}; {absent}"
+        return dossier.revise(reason=reason, absent=True, steps=[Step("absent", absent)])
 
-    def _samples(self, check: Check) -> Query:
-        return check.query("samples", f"{self.count}[{format_duration(check.range + _BEFORE)}]")
+    def _explain_absence(self, check: Check, asked: _Asked, answers: Answers) -> tuple[str, str]:
+        """Return why a counter without samples is 0, or else why nobody can tell."""
+        selector = asked.series.selector
+        family = answers[asked.family].value
+        if asked.family != asked.series and isinstance(family, Arrivals) and family.targets:
+            end = asked.family.end * 1000
+            if any(_is_fresh(target.times, end) for target in family.targets if len(target.times)):
+                return f"absent: {asked.family.selector} has samples, none of them with these labels", ""
+        known = answers[asked.known]
+        if isinstance(known.value, Known) and known.value.has_family(asked.metric):
+            return f"absent: no series of {selector}, which the metadata know", ""
+        if self.absent == "zero":
+            return f"absent: no series of {selector}, which the suite takes for 0", ""
+        unknown = describe_unknown(check, [selector], answers) or f"nobody knows of {selector}"
+        return "", f"{unknown}; `absent: zero` says that a counter may never have been seen"
 
-    def _window(self, check: Check) -> Query:
-        return check.query("range", f"{self.count}[{format_duration(check.range)}]")
 
-    def _of_targets(self, check: Check, window: Query, measured: Coverage, answers: Answers) -> Coverage:
-        up = up_selector(check, window)
-        stand_in = measure_up(check, up, check.range, check.time, answers)
-        if stand_in.share is None or stand_in.share < self.coverage:
-            return Coverage(
-                stand_in.share, f"{measured.reason}; {stand_in.reason}", stand_in.error or measured.error
-            )
-        return stand_in
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """All questions of a count."""
+
+    samples: Instant
+    before: Instant
+    series: ArrivalsQuestion
+    family: ArrivalsQuestion
+    up: ArrivalsQuestion
+    known: Question
+    metric: str
+
+    @classmethod
+    def of(cls, check: Check, selector: str) -> _Asked:
+        samples = check.query("samples", f"{selector}[{format_duration(check.range)}]")
+        before = check.query("before", f"last_over_time({selector}[{format_duration(_REACH)}])")
+        plain = check.query("count")
+        parsed = plain.expr
+        if not isinstance(parsed, ast.VectorSelector):
+            raise TypeError(selector)
+        family = ast.VectorSelector(
+            parsed.name, tuple(matcher for matcher in parsed.matchers if matcher.name in _TARGET)
+        )
+        return cls(
+            samples=samples.at(check.region, check.time),
+            before=before.at(check.region, check.start),
+            series=ArrivalsQuestion(check.region, parsed.selector, check.time, check.range),
+            family=ArrivalsQuestion(check.region, family.selector, check.time, check.range),
+            up=up_question(check, plain, check.time, check.range),
+            known=known_question(check),
+            metric=parsed.name,
+        )
 
 
-def growth(matrix: Matrix, start: float) -> float:
+def growth(matrix: Matrix, start: float, base: Mapping[Series, float] | None = None) -> float:
     """Return the summed growth after ``start`` (seconds) of the counters in a matrix of raw samples.
 
-    A series without a sample at or before ``start`` is new and counts from 0. A sample that is lower than the one
-    before it is a reset and counts whole.
+    ``base`` has the last values before ``start`` by the labels of series, without their names. A series without one, and
+    without a sample at or before ``start``, is new and counts from 0. A sample that is lower than the one before it is a
+    reset and counts whole.
     """
     growths = []
-    for values, present in zip(matrix.values, matrix.present, strict=True):
+    for labels, values, present in zip(matrix.labels, matrix.values, matrix.present, strict=True):
         times, samples = matrix.times[present], values[present]
         before = int(np.searchsorted(times, start, side="right"))
-        base = [samples[before - 1]] if before else [0.0]
-        steps = np.diff(np.concatenate((base, samples[before:])))
+        first = samples[before - 1] if before else (base or {}).get(_identify(labels), 0.0)
+        steps = np.diff(np.concatenate(([first], samples[before:])))
         rises = np.where(steps < 0, samples[before:], steps)
         growths.append(math.fsum(rises[rises != 0].tolist()))  # most counters stand still most of the time
     return math.fsum(growths)
+
+
+def _identify(labels: Mapping[str, str]) -> Series:
+    return frozenset((name, text) for name, text in labels.items() if name != "__name__")
+
+
+def _base(value: object) -> Mapping[Series, float]:
+    if not isinstance(value, Vector):
+        return {}
+    return dict(zip(map(_identify, value.labels), value.values.tolist(), strict=True))
+
+
+def _of_targets(own: Coverage, up: Coverage) -> Coverage:
+    """Return the coverage of a counter: a series may be born in the window, if its target was scraped all the time.
+
+    While the series are there, their own gaps count too. Where no ``up`` tells of the targets the series speak for
+    themselves, and nothing is known where there are none.
+    """
+    facts = own.facts + up.facts
+    if own.error or own.doubt or (own.samples and not up.samples and not up.error):
+        return own
+    if up.error or not own.samples:
+        reason = up.reason if up.samples else f"{own.reason}; {up.reason}"
+        return replace(up, reason=reason, facts=facts)
+    living = own.living
+    if up.share is not None and living is not None and living < up.share:
+        return replace(own, share=living, stale="", facts=facts)
+    return replace(up, stale="", facts=facts) if not up.stale else replace(up, facts=facts)
+
+
+def _find_gone(asked: _Asked, answers: Answers, was_there: bool) -> str:
+    """Return that a counter was there and is gone though its target is still scraped, or nothing."""
+    series, up = answers[asked.series].value, answers[asked.up].value
+    end = asked.series.end * 1000
+    scraped = {
+        (target.job, target.labels.get("instance", ""))
+        for target in (up.targets if isinstance(up, Arrivals) else ())
+        if _is_fresh(target.times, end)
+    }
+    seen = [
+        target for target in (series.targets if isinstance(series, Arrivals) else ()) if len(target.times)
+    ]
+    for target in seen:
+        key = target.job, target.labels.get("instance", "")
+        if key in scraped and not _is_fresh(target.times, end):
+            last = format_time(float(target.times[-1]) / 1000)
+            return f"{asked.series.selector} was there until {last} and is gone, though its target is scraped: renamed or dropped?"
+    if was_there and not any(_is_fresh(target.times, end) for target in seen):
+        when = format_time(asked.before.time)
+        return f"{asked.series.selector} was there before {when} and is gone: renamed or dropped?"
+    return ""
+
+
+def _is_fresh(times: np.ndarray[tuple[int], np.dtype[np.int64]], end: float) -> bool:
+    """Tell whether the newest of some times (ms) is at most three intervals before the end (ms)."""
+    if len(times) < 2:
+        return bool(len(times))
+    interval = float(np.median(np.diff(times)))
+    return bool(end - float(times[-1]) <= STALE_AFTER * interval)

@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.criteria.reading import KNOWN, Reading, tell_bucket, weigh_open
 from pytest_telemetry_gate.criteria.weigh import Decision, Reference, weigh
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
-from pytest_telemetry_gate.model.facts import SeriesFacts
+from pytest_telemetry_gate.model.facts import Facts, SeriesFacts
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.numbers import format_value
 
@@ -46,7 +46,9 @@ def decide(
     tolerance without a usable baseline. A broken limit is a failure even where the baseline is missing.
     """
     terms = check.criterion
-    facts = [SeriesFacts(tuple(labels), tuple(values))] if len(values) > 1 and labels else []
+    facts: list[Facts] = [*evidence.facts]
+    if len(values) > 1 and labels:
+        facts.append(SeriesFacts(tuple(labels), tuple(values)))
     problem = evidence.problem or _find_problem(terms, values, labels)
     if problem is not None:
         finding = Finding(problem.id, problem.outcome, terms.id, problem.reason)

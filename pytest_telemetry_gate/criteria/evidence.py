@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_telemetry_gate.criteria.coverage import Coverage
+from pytest_telemetry_gate.model.facts import CoverageFacts, Facts
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.promql import Scalar, Vector
 from pytest_telemetry_gate.support.durations import format_time
@@ -82,6 +83,7 @@ class Evidence:
     provenance: Provenance = field(default_factory=Provenance)
     problem: Problem | None = None
     doubt: str = ""
+    facts: tuple[Facts, ...] = ()
 
 
 def collect_evidence(
@@ -97,7 +99,8 @@ def collect_evidence(
         warnings=answer.warnings,
         coverage=None if coverage is None else coverage.share,
     )
-    return Evidence(provenance, _problem(check, answer, query, coverage), doubt)
+    facts = (CoverageFacts(coverage.facts),) if coverage is not None and coverage.facts else ()
+    return Evidence(provenance, _problem(check, answer, query, coverage), doubt, facts)
 
 
 def read_series(answer: Answer) -> tuple[Sequence[Mapping[str, str]], Sequence[float]]:
@@ -131,10 +134,14 @@ def _problem(check: Check, answer: Answer, query: str, coverage: Coverage | None
         return None
     if coverage.error:
         return Problem(Outcome.ERROR, coverage.error, "coverage.error")
+    if coverage.doubt:
+        return Problem(Outcome.INCONCLUSIVE, coverage.doubt, "coverage.doubtful")
     if coverage.share is None:
         return Problem(Outcome.INCONCLUSIVE, coverage.reason, "coverage.unknown")
     if coverage.share < check.criterion.coverage:
         required = format_percent(check.criterion.coverage)
         reason = f"coverage {format_percent(coverage.share)}, below {required}: {coverage.reason}"
         return Problem(Outcome.INCONCLUSIVE, reason, "coverage.low")
+    if coverage.stale:
+        return Problem(Outcome.INCONCLUSIVE, coverage.stale, "data.stale")
     return None

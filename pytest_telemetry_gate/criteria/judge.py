@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from pytest_telemetry_gate.criteria.combine import combine_regions
+from pytest_telemetry_gate.criteria.due import Due, find_due, latest_due
 from pytest_telemetry_gate.criteria.steps import figure_steps
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.answers import Answers
@@ -27,7 +28,7 @@ def judge(check: Check, answers: Answers) -> Dossier:
     A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
     has not expired turns a verdict that would close the gate into ``waived``.
     """
-    due = check.due(answers.longest_interval(check.regions))
+    due = find_due(check, answers) if not answers.failure(check.regions) else latest_due(check, answers)
     dossier = _before_data(check, answers, due)
     if dossier is None:
         dossier = _apply_waiver(check, _decide(check, answers), answers.now)
@@ -37,12 +38,12 @@ def judge(check: Check, answers: Answers) -> Dossier:
         *dossier.steps,
         Step("verdict", f"verdict {verdict.outcome.upper()}: {verdict.reason}"),
     )
-    timing = Timing(check.suite.rollout.start, due, answers.now)
+    timing = Timing(check.suite.rollout.start, due.moment, answers.now)
     return dataclasses.replace(dossier, steps=steps, timing=timing)
 
 
-def _before_data(check: Check, answers: Answers, due: float) -> Dossier | None:
-    """Return a decision that needs no data: on a date far ahead, a checkpoint not due, a region that failed."""
+def _before_data(check: Check, answers: Answers, due: Due) -> Dossier | None:
+    """Return a decision that needs no data: on a date far ahead, a region that failed, a checkpoint not due."""
     rollout = check.suite.rollout
     for name, moment in (
         ("rollout.start", rollout.start),
@@ -53,12 +54,15 @@ def _before_data(check: Check, answers: Answers, due: float) -> Dossier | None:
             ahead = format_short_duration(moment - answers.now)
             reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
             return _refuse(check, "time.far_ahead", Outcome.ERROR, reason)
-    if due > answers.now:
-        return check.dossier(
-            Outcome.PENDING, f"due {format_time(due)}, in {format_short_duration(due - answers.now)}"
-        )
     failure = answers.failure(check.regions)
-    return _refuse(check, "region.failed", Outcome.ERROR, failure) if failure else None
+    if failure:
+        return _refuse(check, "region.failed", Outcome.ERROR, failure)
+    if due.moment <= answers.now:
+        return None
+    job = f" of job {due.job!r}" if due.job else ""
+    wait = f"two scrape intervals of {format_short_duration(due.interval)}{job} after the checkpoint"
+    remaining = format_short_duration(due.moment - answers.now)
+    return check.dossier(Outcome.PENDING, f"due {format_time(due.moment)}, in {remaining}: {wait}")
 
 
 def _refuse(check: Check, name: str, outcome: Outcome, reason: str) -> Dossier:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_telemetry_gate.model.dossier import Dossier, Step
+from pytest_telemetry_gate.model.facts import CoverageFacts, SelectorFacts
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 from pytest_telemetry_gate.support.numbers import format_change, format_percent, format_value
 
 __all__ = ["figure_steps"]
 
 
 def figure_steps(dossier: Dossier) -> Iterator[Step]:
-    """Yield one step for each figure that a verdict has, in the order in which a decision looks at them."""
+    """Yield the samples that were seen and one step for each figure that a verdict has, in the order in which a decision looks at them."""
     verdict, required = dossier.verdict, dossier.requirement
+    coverage = dossier.facts.get(CoverageFacts.kind)
+    if isinstance(coverage, CoverageFacts):
+        yield from (Step("samples", _describe_samples(facts)) for facts in coverage.selectors)
     if verdict.coverage is not None:
         at_least = format_percent(required.coverage or 0.0)
         yield Step(
@@ -38,3 +43,22 @@ def figure_steps(dossier: Dossier) -> Iterator[Step]:
     if verdict.limit:
         margin = "" if verdict.margin is None else f", margin {format_value(verdict.margin)}"
         yield Step("limit", f"limit {verdict.limit}{margin}")
+
+
+def _describe_samples(facts: SelectorFacts) -> str:
+    """Say which samples of a selector arrived, and which gaps its worst target has."""
+    subject = f"samples of {facts.selector} over {format_short_duration(facts.end - facts.start)}"
+    if not facts.targets or facts.interval is None or facts.newest is None:
+        return f"{subject}: none"
+    several = "" if facts.targets == 1 else f", the worst is {facts.target or 'one without a name'}"
+    seen = "" if facts.examined >= facts.targets else f" ({facts.examined} looked at)"
+    text = (
+        f"{subject}: {facts.targets} target{'' if facts.targets == 1 else 's'}{seen}{several}, "
+        f"one every {format_short_duration(facts.interval)}, the newest at {format_time(facts.newest)}"
+    )
+    if facts.scrapes and facts.successes != facts.scrapes:
+        text += f", {facts.successes} of {facts.scrapes} scrapes succeeded"
+    if facts.gaps:
+        gaps = ", ".join(f"{format_time(gap.start)} to {format_time(gap.end)}" for gap in facts.gaps)
+        text += f"; gaps: {gaps}"
+    return text

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
+from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Asked
 from pytest_telemetry_gate.model.events import Evaluation, Events, Rule
-from pytest_telemetry_gate.model.questions import CaptureQuestion, EventsQuestion, Instant, Question, Range
+from pytest_telemetry_gate.model.questions import (
+    ArrivalsQuestion,
+    CaptureQuestion,
+    EventsQuestion,
+    Instant,
+    Question,
+    Range,
+)
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
@@ -18,11 +26,10 @@ _MAX_LISTED = 10  # series of an answer, and episodes
 
 
 def describe_questions(check: Check, answers: Answers) -> tuple[Asked, ...]:
-    """Return every question of a check that was asked, with its answer."""
+    """Return every question of a check whose answer was looked at, with that answer."""
+    received = answers.received
     return tuple(
-        _describe(question, answers[question])
-        for question in check.questions()
-        if question in answers.answers
+        _describe(question, received[question]) for question in check.questions() if question in received
     )
 
 
@@ -45,7 +52,7 @@ def _moments(question: Question) -> tuple[float | None, float | None]:
     match question:
         case Instant():
             return None, question.time
-        case Range() | EventsQuestion():
+        case Range() | EventsQuestion() | ArrivalsQuestion():
             return question.start, question.end
     return None, None
 
@@ -61,8 +68,20 @@ def _describe_value(answer: Answer) -> Iterator[str]:
         yield from _first([f"{_selector(labels)} {number!r}" for labels, number in pairs], "series")
     elif isinstance(value, Matrix):
         yield from _first([_samples(value, row) for row in range(len(value.labels))], "series")
+    elif isinstance(value, Arrivals):
+        yield from _first([_describe_target(target) for target in value.targets], "targets")
+    elif isinstance(value, Known):
+        yield f"{len(value.names)} names of metrics, {len(value.types)} families in the metadata"
     elif isinstance(value, Events):
         yield from _describe_events(value)
+
+
+def _describe_target(target: Target) -> str:
+    scrapes = "" if target.scrapes is None else f", {target.successes} of {target.scrapes} scrapes succeeded"
+    if not len(target.times):
+        return f"{_selector(target.labels)} {target.samples or 'no'} samples{scrapes}"
+    first, last = (format_time(float(moment) / 1000) for moment in (target.times[0], target.times[-1]))
+    return f"{_selector(target.labels)} {len(target.times)} samples, {first} to {last}{scrapes}"
 
 
 def _describe_events(events: Events) -> Iterator[str]:

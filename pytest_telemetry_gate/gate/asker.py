@@ -6,24 +6,29 @@ Answers are scrubbed once, by the store that they are put into.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.errors import describe
+from pytest_telemetry_gate.errors import UnreachableError, describe
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer, Value, doubtful_warnings
+from pytest_telemetry_gate.model.arrivals import Known
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.questions import (
+    ArrivalsQuestion,
     CaptureQuestion,
     EventsQuestion,
     Instant,
+    KnownQuestion,
     MetricQuestion,
     Question,
     Range,
 )
+from pytest_telemetry_gate.model.sources import arrivals_of, metadata_of, metric_names_of
 from pytest_telemetry_gate.recording.cache import forget_arrays
 from pytest_telemetry_gate.support.durations import format_short_duration
 
@@ -68,6 +73,8 @@ class Asker:
         self._asks: Mapping[type[Question], Callable[[Any], Answer]] = {
             Instant: self._ask_metrics,
             Range: self._ask_metrics,
+            ArrivalsQuestion: self._ask_arrivals,
+            KnownQuestion: self._ask_known,
             EventsQuestion: self._ask_events,
         }
 
@@ -117,6 +124,8 @@ class Asker:
             return Answer(None, error=region.failure)
         if region.live is None:
             return self._local.answer(question)
+        if self._asks_for(question) is None:
+            return self._ask(question)  # which says so; nobody would put an answer that could be waited for
         self.fetch([question])
         deadline = self._environment.deadline
         deadline.start()
@@ -140,8 +149,11 @@ class Asker:
 
     def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
         """Answer a batch of questions about one region, or None where they must be asked one by one."""
-        instants = [question for question in questions if isinstance(question, Instant)]
         region = self.regions[questions[0].region]
+        arrivals = [question for question in questions if isinstance(question, ArrivalsQuestion)]
+        if len(questions) > 1 and len(arrivals) == len(questions):
+            return self._ask_arrivals_together(arrivals)
+        instants = [question for question in questions if isinstance(question, Instant)]
         if len(questions) == 1 or region.live is None or len(instants) < len(questions):
             return [self._ask(question) for question in questions]
         try:
@@ -169,24 +181,54 @@ class Asker:
     def _ask_metrics(self, question: MetricQuestion) -> Answer:
         return self._success(question, question.ask(self.regions[question.region].require()))
 
+    def _ask_arrivals(self, question: ArrivalsQuestion) -> Answer:
+        region = self.regions[question.region]
+        known = arrivals_of(region.require(), question.selector, question.end, question.window)
+        if known is not None:
+            return self._answered(question.region, known)
+        (value,), warnings = region.arrivals.read([question])
+        return self._answered(question.region, value, warnings)
+
+    def _ask_arrivals_together(self, questions: Sequence[ArrivalsQuestion]) -> Sequence[Answer] | None:
+        """Answer several questions about arrivals; None where one by one would tell which of them cannot be answered."""
+        region = self.regions[questions[0].region]
+        try:
+            region.check_reachable()
+            values, warnings = region.arrivals.read(questions)
+        except UnreachableError as error:
+            return [self._failure(question, error) for question in questions]
+        except Exception:  # noqa: BLE001 - asking each of them will report what is wrong
+            return None
+        if warnings:
+            return None
+        return [self._answered(questions[0].region, value) for value in values]
+
+    def _ask_known(self, question: KnownQuestion) -> Answer:
+        source = self.regions[question.region].require()
+        return self._answered(
+            question.region, Known(tuple(metric_names_of(source)), dict(metadata_of(source)))
+        )
+
     def _ask_events(self, question: EventsQuestion) -> Answer:
         origin = self.regions.event_source(question)
         semantics = self.regions[question.region].require().semantics
         return Answer(question.ask(origin), source=origin.description, semantics=semantics)
 
     def _success(self, question: MetricQuestion, value: Value) -> Answer:
-        region = self.regions[question.region]
+        answer = self._answered(question.region, value, tuple(getattr(value, "warnings", ())))
+        source = self.regions[question.region].require()
+        return replace(answer, extent=source.extent, link=source.link(question.promql, question.bounds[1]))
+
+    def _answered(self, name: str, value: Value, warnings: Sequence[str] = ()) -> Answer:
+        region = self.regions[name]
         region.note_answer()
         source = region.require()
-        warnings = tuple(getattr(value, "warnings", ()))
         return Answer(
             value,
-            warnings=warnings,
+            warnings=tuple(warnings),
             partial=not region.accept_warnings and bool(doubtful_warnings(warnings)),
-            extent=source.extent,
             source=source.description,
             semantics=source.semantics,
-            link=source.link(question.promql, question.bounds[1]),
         )
 
     def _failure(self, question: Question, error: Exception) -> Answer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer
-from pytest_telemetry_gate.model.questions import Instant, Question
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant, Question
 from pytest_telemetry_gate.sources.joined import INDEX
 
 __all__ = ["Batch", "Fetcher", "batches", "joinable"]
@@ -122,19 +122,22 @@ class Fetcher:
 def batches(questions: Iterable[Question]) -> list[Batch]:
     """Group the questions that can be asked together, each batch at the place of its first question."""
     groups: list[list[Question]] = []
-    joinable_groups: dict[tuple[str, float], list[Question]] = {}
-    sizes: dict[tuple[str, float], int] = defaultdict(int)
+    joinable_groups: dict[tuple[str, float, str], list[Question]] = {}
+    sizes: dict[tuple[str, float, str], int] = defaultdict(int)
     for question in dict.fromkeys(questions):
-        if not isinstance(question, Instant) or not joinable(question):
+        if isinstance(question, ArrivalsQuestion):
+            key, length = (question.region, question.end, "arrivals"), len(question.text)
+        elif isinstance(question, Instant) and joinable(question):
+            key, length = (question.region, question.time, "instant"), len(question.promql)
+        else:
             groups.append([question])
             continue
-        key = (question.region, question.time)
         group = joinable_groups.get(key)
-        size = sizes[key] + len(question.promql)
+        size = sizes[key] + length
         if group is None or len(group) >= _MAX_JOINED or size > _MAX_LENGTH:
             group = joinable_groups[key] = []
             groups.append(group)
-            size = len(question.promql)
+            size = length
         group.append(question)
         sizes[key] = size
     return [Batch(group[0].region, tuple(group)) for group in groups]

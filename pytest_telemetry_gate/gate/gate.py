@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_telemetry_gate.criteria.due import find_due, latest_due
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.criteria.transcript import describe_questions
 from pytest_telemetry_gate.errors import describe, raised_at
@@ -120,14 +121,14 @@ class Gate:
             self._asker.expect(questions_of(check))
         live = [check for check in checks if any(self._regions[name].live for name in check.regions)]
         due = (check for check in live if check.time <= min(map(self.now, check.regions)))
-        self._asker.fetch(question for check in due for question in questions_of(check))
+        self._asker.fetch(question for check in due for question in questions_of(check) if question.ahead)
 
     def waits_for(self, check: Check) -> float | None:
         """Return when the wall clock will make a check due (seconds since the epoch); None if it need not wait."""
         if self._now is not None or any(self._regions[name].live is None for name in check.regions):
             return None
         ahead = max(self._regions[name].clock_ahead for name in check.regions)
-        due = check.due(self._facts(check.regions).longest_interval(check.regions)) + ahead
+        due = latest_due(check, self._facts(check.regions)).moment + ahead
         return due if due > self._started else None
 
     def read_clock(self) -> None:
@@ -167,11 +168,15 @@ class Gate:
         """
         questions = check.questions()
         facts = self._facts(dict.fromkeys([*check.regions, *(question.region for question in questions)]))
-        if check.due(facts.longest_interval(check.regions)) > facts.now:
-            # Nothing is driven for a checkpoint whose time has not come.
-            questions = tuple(question for question in questions if not isinstance(question, CaptureQuestion))
-        self._asker.fetch(questions)
-        return replace(facts, answers=LazyAnswers(questions, self.answer))
+        if check.time > facts.now:
+            # Nothing is asked or driven for a checkpoint whose time has not come.
+            return facts
+        self._asker.fetch(question for question in questions if question.ahead)
+        answers = replace(facts, answers=LazyAnswers(questions, self.answer))
+        if find_due(check, answers).moment <= facts.now:
+            return answers
+        metrics = [question for question in questions if not isinstance(question, CaptureQuestion)]
+        return replace(facts, answers=LazyAnswers(metrics, self.answer))
 
     def release(self, check: Check) -> None:
         """Forget what only this check needed; it has been judged."""

@@ -88,20 +88,20 @@ class LocalAnswers:
 
 
 class LazyAnswers(Mapping[Question, Answer]):
-    """The answers to some questions, each of them asked for when it is first looked at."""
+    """The answers to some questions, each of them asked for when it is first looked at; ``received`` has those."""
 
     def __init__(self, questions: Iterable[Question], answer: Callable[[Question], Answer]) -> None:
         self._questions = dict.fromkeys(questions)
         self._answer = answer
-        self._received: dict[Question, Answer] = {}
+        self.received: dict[Question, Answer] = {}
 
     def __getitem__(self, question: Question) -> Answer:
         """Return the answer; raises KeyError for a question that is not one of them."""
-        answer = self._received.get(question)
+        answer = self.received.get(question)
         if answer is None:
             if question not in self._questions:
                 raise KeyError(question)
-            answer = self._received[question] = self._answer(question)
+            answer = self.received[question] = self._answer(question)
         return answer
 
     def __contains__(self, question: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError, UnreachableError, describe
@@ -13,6 +13,7 @@ from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, require_membe
 from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
+from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
 from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class Region:
     event_sources: dict[str, EventSource] = field(default_factory=dict)
     down: str = ""
     _unreachable: int = 0
+
+    @cached_property
+    def arrivals(self) -> ArrivalsReader:
+        """What asks the source, as PromQL, when samples arrived."""
+        return ArrivalsReader(self.require())
 
     @property
     def facts(self) -> RegionFacts:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.arrivals import Arrivals, Known
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.wire import from_wire
@@ -45,7 +46,7 @@ class Probed:
 
 
 # A plain text is the string that PromQL can yield.
-Value: TypeAlias = Scalar | Vector | Matrix | str | Events | Capture | Probed
+Value: TypeAlias = Scalar | Vector | Matrix | str | Arrivals | Known | Events | Capture | Probed
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +173,15 @@ class Answers:
             failure = self.failure((question.region,))
             return Answer(None, error=failure or f"was not asked: {question}")
 
+    @property
+    def received(self) -> Mapping[Question, Answer]:
+        """The answers that were looked at, where they are asked for one by one; else all of them."""
+        received: Mapping[Question, Answer] = getattr(self.answers, "received", self.answers)
+        return received
+
     def interval(self, region: str, job: str) -> float | None:
         """Return the scrape interval of a job in seconds, or None if it is unknown."""
-        intervals = self.regions.get(region, _UNKNOWN).scrape_intervals
+        intervals = self.intervals(region)
         return intervals.get(job, intervals.get(""))
 
     def semantics(self, questions: Iterable[Question]) -> str:
@@ -183,10 +190,9 @@ class Answers:
         profiles = {self.regions.get(region, _UNKNOWN).semantics for region in regions} - {""}
         return ", ".join(sorted(profiles))
 
-    def longest_interval(self, regions: Iterable[str]) -> float:
-        """Return the longest scrape interval known, in seconds: a checkpoint is due two of them after its time."""
-        by_region = (self.regions.get(region, _UNKNOWN).scrape_intervals.values() for region in regions)
-        return max((seconds for intervals in by_region for seconds in intervals), default=0.0)
+    def intervals(self, region: str) -> Mapping[str, float]:
+        """Return the scrape intervals of a region in seconds by job, an empty name standing for any other."""
+        return self.regions.get(region, _UNKNOWN).scrape_intervals
 
     def failure(self, regions: Iterable[str]) -> str:
         """Return the one line why one of these regions could not be asked, or nothing."""
@@ -236,6 +242,14 @@ _KINDS = {
     ),
     "vector": _Kind(Vector, _vector_to_wire, _vector_from_wire),
     "matrix": _Kind(Matrix, _matrix_to_wire, _matrix_from_wire),
+    "arrivals": _Kind(
+        Arrivals,
+        lambda value: {"result": value.to_wire()},
+        lambda wire: Arrivals.from_wire(wire["result"]),
+    ),
+    "known": _Kind(
+        Known, lambda value: {"result": value.to_wire()}, lambda wire: Known.from_wire(wire["result"])
+    ),
     "events": _Kind(
         Events, lambda value: {"result": value.to_wire()}, lambda wire: Events.from_wire(wire["result"])
     ),
@@ -262,6 +276,15 @@ def value_from_wire(wire: Mapping[str, Any]) -> Value:
 def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
     if isinstance(value, Probed):
         return value  # is never shown, and its source has to recognise the names in it
+    if isinstance(value, Arrivals):
+        # Not through the wire format either, for the same reason as below.
+        targets = tuple(
+            dataclasses.replace(target, labels={name: scrub(text) for name, text in target.labels.items()})
+            for target in value.targets
+        )
+        return dataclasses.replace(
+            value, targets=targets, doubt=scrub(value.doubt), reads=tuple(map(scrub, value.reads))
+        )
     if isinstance(value, Scalar):
         return dataclasses.replace(value, warnings=tuple(map(scrub, value.warnings)))
     if isinstance(value, Vector | Matrix):

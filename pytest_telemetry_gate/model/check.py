@@ -129,10 +129,6 @@ class Check:
         """The length of ``$__range`` in seconds."""
         return self.time - self.start
 
-    def due(self, longest_interval: float) -> float:
-        """Return when it can be judged: two of the longest known scrape intervals (seconds) after its time."""
-        return self.time + 2 * (longest_interval or self.scrape_interval)
-
     @property
     def waiver(self) -> Waiver | None:
         """The waiver that names this check, of several the one that holds longest, or None."""

@@ -11,12 +11,15 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.model.wire import from_wire
 
 __all__ = [
+    "CoverageFacts",
     "EventFacts",
     "Facts",
     "ForecastFacts",
+    "Gap",
     "Member",
     "MemberFacts",
     "OtherFacts",
+    "SelectorFacts",
     "SeriesFacts",
     "TrendFacts",
     "TrendPoint",
@@ -32,6 +35,49 @@ class SeriesFacts:
 
     labels: tuple[Mapping[str, str], ...] = ()
     values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without samples where some were due: from the last one before it to the next, in seconds since the epoch."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorFacts:
+    """What arrived for one selector in a window: moments in seconds since the epoch, ``interval`` in seconds.
+
+    Of ``targets``, ``examined`` were looked at sample by sample. ``target`` is the worst of them, and the fields after it
+    are about its samples: how many lie in the window, the last one ``before`` it, the ``first`` in it and the ``newest``,
+    the scrapes that were tried and that succeeded, and the longest-lived ``gaps``.
+    """
+
+    selector: str
+    start: float
+    end: float
+    share: float | None
+    targets: int = 0
+    examined: int = 0
+    target: str = ""
+    samples: int = 0
+    interval: float | None = None
+    before: float | None = None
+    first: float | None = None
+    newest: float | None = None
+    scrapes: int | None = None
+    successes: int | None = None
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageFacts:
+    """What is known of the samples behind a value, selector by selector."""
+
+    kind: ClassVar[str] = "coverage"
+
+    selectors: tuple[SelectorFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +173,10 @@ class OtherFacts:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-Facts: TypeAlias = SeriesFacts | EventFacts | MemberFacts | TrendFacts | OtherFacts
+Facts: TypeAlias = SeriesFacts | CoverageFacts | EventFacts | MemberFacts | TrendFacts | OtherFacts
 _KINDS: dict[str, Any] = {
-    fact_type.kind: fact_type for fact_type in (SeriesFacts, EventFacts, MemberFacts, TrendFacts)
+    fact_type.kind: fact_type
+    for fact_type in (SeriesFacts, CoverageFacts, EventFacts, MemberFacts, TrendFacts)
 }
 
 

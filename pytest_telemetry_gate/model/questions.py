@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytest_telemetry_gate.model.arrivals import reach_before
 from pytest_telemetry_gate.model.events import Match
 from pytest_telemetry_gate.model.sources import RuleExaminer
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import parse
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.promql.parser import for_profile
+from pytest_telemetry_gate.support.durations import format_duration
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.events import Events
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "ArrivalsQuestion",
     "CaptureQuestion",
     "EventsQuestion",
     "Instant",
+    "KnownQuestion",
     "MetricQuestion",
     "Probe",
     "Query",
@@ -40,11 +44,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about one region; ``recorded`` says that a recording of a run must be able to answer it."""
+    """What is asked about one region; ``recorded`` says that a recording of a run must be able to answer it.
+
+    ``ahead`` says that live sources are asked before a check needs the answer; few checks need those of the others.
+    """
 
     region: str
 
     recorded: ClassVar[bool] = True
+    ahead: ClassVar[bool] = True
 
     @property
     def text(self) -> str:
@@ -153,6 +161,43 @@ class Range(MetricQuestion):
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivalsQuestion(Question):
+    """When the samples of a selector arrived in the ``window`` seconds up to ``end`` (seconds since the epoch)."""
+
+    selector: str
+    end: float
+    window: float
+
+    @property
+    def text(self) -> str:
+        """The selector over its window."""
+        return f"samples of {self.selector}[{format_duration(self.window)}]"
+
+    @property
+    def start(self) -> float:
+        """When the window begins, in seconds since the epoch."""
+        return self.end - self.window
+
+    @property
+    def first(self) -> float:
+        """From when on samples are looked at, in seconds since the epoch."""
+        return self.start - reach_before(self.window)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownQuestion(Question):
+    """Which metrics the source knows by name; asked only where samples are missing."""
+
+    recorded: ClassVar[bool] = False
+    ahead: ClassVar[bool] = False
+
+    @property
+    def text(self) -> str:
+        """What is asked, for people."""
+        return "the names of metrics"
+
+
+@dataclass(frozen=True, slots=True)
 class EventsQuestion(Question):
     """What happened from start to end (seconds): ``kind`` is ``alerts`` or ``incidents``.
 
@@ -211,6 +256,8 @@ class Probe(Question):
 KINDS: Mapping[str, type[Question]] = {
     "instant": Instant,
     "range": Range,
+    "arrivals": ArrivalsQuestion,
+    "known": KnownQuestion,
     "events": EventsQuestion,
     "capture": CaptureQuestion,
     "probe": Probe,

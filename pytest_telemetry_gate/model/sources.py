@@ -7,10 +7,19 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events, Match
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 
-__all__ = ["EventSource", "LiveSource", "RuleExaminer", "Source", "metadata_of", "metric_names_of"]
+__all__ = [
+    "EventSource",
+    "LiveSource",
+    "RuleExaminer",
+    "Source",
+    "arrivals_of",
+    "metadata_of",
+    "metric_names_of",
+]
 
 _NO_INTERVALS: Mapping[str, float] = MappingProxyType({})
 
@@ -46,6 +55,13 @@ class Source(ABC):
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
         """Evaluate at every step from start to end, both included, in seconds."""
 
+    def arrivals(self, selector: str, end: float, window: float) -> Arrivals | None:
+        """Return when the samples of a selector arrived in the ``window`` seconds up to ``end``, and just before.
+
+        Returns None, the default, if that must be asked as PromQL.
+        """
+        return None
+
     def link(self, promql: str, time: float) -> str:
         """Return the address of the server's own graph page, or an empty string."""
         return ""
@@ -61,6 +77,12 @@ class Source(ABC):
     def metric_names(self) -> Sequence[str]:
         """Return the names of all metrics that have samples; empty, the default, where the source cannot tell."""
         return ()
+
+
+def arrivals_of(source: object, selector: str, end: float, window: float) -> Arrivals | None:
+    """Return what ``Source.arrivals`` does, for a source that does not derive from ``Source`` as well: None."""
+    ask = getattr(source, "arrivals", None)
+    return ask(selector, end, window) if callable(ask) else None
 
 
 def metadata_of(source: object) -> Mapping[str, str]:

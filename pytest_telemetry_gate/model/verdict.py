@@ -84,7 +84,8 @@ class Verdict:
     ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
     ``better`` is ``lower`` or ``higher`` where only a change for the worse is held against the tolerance.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
-    limit. An ``informational`` verdict never closes the gate. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
+    limit; ``absent`` says that the value is 0 because nothing of it was ever seen. An ``informational`` verdict never
+    closes the gate. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
     """
 
     suite: str
@@ -99,6 +100,7 @@ class Verdict:
     query: str = ""
     time: float | None = None
     value: float | None = None
+    absent: bool = False
     unit: str = ""
     limit: str = ""
     margin: float | None = None

@@ -107,7 +107,13 @@ class RunHooks:
         at_most = self.run.options.wait
         if at_most is not None:
             reporter, verbosity = self.run.role.terminal(), self._config.get_verbosity()
-            wait_for_checkpoint(checks, at_most=at_most, reporter=reporter, verbosity=verbosity)
+            wait_for_checkpoint(
+                checks,
+                at_most=at_most,
+                reporter=reporter,
+                verbosity=verbosity,
+                every=bool(self.run.options.checkpoints),
+            )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

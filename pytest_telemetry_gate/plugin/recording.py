@@ -14,8 +14,9 @@ import pytest
 
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import EventsQuestion
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion
 from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
@@ -169,6 +170,7 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
     for region in gate.asked.regions:
         questions = list(gate.asked.about(region))
         events: dict[EventsQuestion, Events] = {}
+        arrivals: dict[ArrivalsQuestion, Arrivals] = {}
         try:
             source = gate.source(region)
         except TelemetryGateError as error:
@@ -181,10 +183,20 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
                     events[question] = answer.value
                 else:
                     problems[", ".join(filter(None, (_place(region), question.kind)))] = answer.error
+            elif isinstance(question, ArrivalsQuestion):
+                answer = gate.answer(question)
+                if isinstance(answer.value, Arrivals):
+                    arrivals[question] = answer.value
         judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
         settings = gate.environment.regions[region]
         requests[region] = RegionRequest(
-            source, questions, events, judged, settings.accept_warnings, gate.environment.scrub
+            source,
+            questions,
+            events,
+            arrivals,
+            judged,
+            settings.accept_warnings,
+            gate.environment.scrub,
         )
     return requests, problems
 

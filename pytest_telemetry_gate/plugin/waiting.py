@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,13 +24,19 @@ class Due(NamedTuple):
 
 
 def wait_for_checkpoint(
-    checks: Mapping[Gate, Sequence[Check]], *, at_most: float, reporter: Any, verbosity: int
+    checks: Mapping[Gate, Sequence[Check]],
+    *,
+    at_most: float,
+    reporter: Any,
+    verbosity: int,
+    every: bool = False,
 ) -> None:
-    """Wait until the next checkpoint of the checks is due, unless that is longer than ``at_most`` seconds.
+    """Wait until all checks at the next checkpoint are due, unless that is longer than ``at_most`` seconds.
 
-    ``reporter`` is pytest's terminal reporter, or None where nothing must be written.
+    With ``every`` it waits for the checks at all checkpoints. ``reporter`` is pytest's terminal reporter, or None where
+    nothing must be written.
     """
-    due = next_due(checks)
+    due = next_due(checks, every=every)
     if due is None or due.moment <= time.time():
         return
     display = _Countdown(None if verbosity < 0 else reporter, due)
@@ -45,16 +50,25 @@ def wait_for_checkpoint(
         gate.environment.deadline.reset()
 
 
-def next_due(checks: Mapping[Gate, Sequence[Check]]) -> Due | None:
-    """Return the next checkpoints that the wall clock will make due; None where there are none."""
+def next_due(checks: Mapping[Gate, Sequence[Check]], *, every: bool = False) -> Due | None:
+    """Return when the wall clock will have made all checks at the next checkpoint due; None where there is none.
+
+    Regions and jobs are scraped at intervals of their own, so the slowest of them counts. With ``every`` the checks at
+    all checkpoints do.
+    """
     for gate, gate_checks in checks.items():
         gate.open(region for check in gate_checks for region in check.regions)
-    moments: dict[float, dict[str, None]] = defaultdict(dict)
-    for gate, gate_checks in checks.items():
-        for check in gate_checks:
-            if (moment := gate.waits_for(check)) is not None:
-                moments[moment][check.checkpoint.id] = None
-    return min((Due(moment, [*names]) for moment, names in moments.items()), default=None)
+    waiting = [
+        (check.time, moment, check.checkpoint.id)
+        for gate, gate_checks in checks.items()
+        for check in gate_checks
+        if (moment := gate.waits_for(check)) is not None
+    ]
+    if not waiting:
+        return None
+    until = max(waiting)[0] if every else min(waiting)[0]
+    chosen = [(moment, name) for time, moment, name in sorted(waiting) if time <= until]
+    return Due(max(moment for moment, _ in chosen), [*dict.fromkeys(name for _, name in chosen)])
 
 
 def wait_until(

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import EventsQuestion, MetricQuestion, Question
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, MetricQuestion, Question
 from pytest_telemetry_gate.promql import Matcher, ast, parse
 from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.sources.alert_history import alert_reads
@@ -27,16 +28,20 @@ class Stretch:
 
 
 def stretches(
-    questions: Iterable[Question], events: Mapping[EventsQuestion, Events], *, semantics: str = "3"
+    questions: Iterable[Question],
+    events: Mapping[EventsQuestion, Events],
+    arrivals: Mapping[ArrivalsQuestion, Arrivals] | None = None,
+    *,
+    semantics: str = "3",
 ) -> list[Stretch]:
     """Return the samples that the answers to all questions are made of, each in as few stretches as possible.
 
-    ``events`` are the answers to the questions for events. Raises PromQLError for an expression that the engine
+    ``events`` and ``arrivals`` are the answers to the questions for these. Raises PromQLError for an expression that the engine
     does not know, since nobody can say what it reads.
     """
     ranges: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for question in questions:
-        for stretch in _stretches_of(question, events, semantics):
+        for stretch in _stretches_of(question, events, arrivals or {}, semantics):
             ranges[stretch.selector].append((stretch.first, stretch.last))
     merged = [
         Stretch(selector, *bounds)
@@ -50,13 +55,22 @@ def stretches(
 
 
 def _stretches_of(
-    question: Question, events: Mapping[EventsQuestion, Events], semantics: str
+    question: Question,
+    events: Mapping[EventsQuestion, Events],
+    arrivals: Mapping[ArrivalsQuestion, Arrivals],
+    semantics: str,
 ) -> Iterator[Stretch]:
     if isinstance(question, EventsQuestion):
         answer = events.get(question)
         if question.kind == "alerts" and answer is not None:
             for selector, start, end in alert_reads(answer, question.start, question.end):
                 yield Stretch(selector, round(start * 1000), round(end * 1000))
+        return
+    if isinstance(question, ArrivalsQuestion):
+        first, start, end = (round(at * 1000) for at in (question.first, question.start, question.end))
+        yield Stretch(question.selector, first, end)
+        for selector in arrivals[question].reads if question in arrivals else ():
+            yield Stretch(selector, start, end)
         return
     if not isinstance(question, MetricQuestion):
         return

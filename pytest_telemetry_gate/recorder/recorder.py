@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
+from pytest_telemetry_gate.errors import RecordingError, describe
+from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import EventsQuestion, Question
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question
 from pytest_telemetry_gate.model.sources import Source, metadata_of
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
@@ -28,14 +29,15 @@ __all__ = ["RecordResult", "RegionRequest", "record"]
 class RegionRequest:
     """What to record of one region: all that its questions read, and what happened.
 
-    ``events`` are the answers to the questions for events; ``checkpoints`` are pairs of suite and checkpoint that
-    can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough. ``scrub`` takes
-    secrets out of every text that is recorded.
+    ``events`` and ``arrivals`` are the answers to the questions for these; ``checkpoints`` are pairs of suite and
+    checkpoint that can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough.
+    ``scrub`` takes secrets out of every text that is recorded.
     """
 
     source: Source
     questions: Collection[Question]
     events: Mapping[EventsQuestion, Events] = field(default_factory=dict)
+    arrivals: Mapping[ArrivalsQuestion, Arrivals] = field(default_factory=dict)
     checkpoints: Collection[tuple[str, str]] = ()
     accept_warnings: bool = False
     scrub: Callable[[str], str] = str
@@ -91,8 +93,10 @@ def record(
                     for stretch, expected in plan:
                         unasked += samples.fetch(stretch, expected, spill, tally.add)
                     types[region] = metadata_of(requests[region].source)
-                except TelemetryGateError as error:
-                    failures[region] = str(error)
+                except OSError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+                    failures[region] = describe(error)
                 else:
                     fetched[region] = spill
             if not fetched:
@@ -140,12 +144,16 @@ def _plan_regions(
     for region, request in requests.items():
         plan: list[tuple[Stretch, int | None]] = []
         try:
-            for stretch in stretches(request.questions, request.events, semantics=request.source.semantics):
+            for stretch in stretches(
+                request.questions, request.events, request.arrivals, semantics=request.source.semantics
+            ):
                 expected = _raw_samples(request).count(stretch)
                 tally.expect(expected or 0)
                 plan.append((stretch, expected))
-        except TelemetryGateError as error:
-            failures[region] = str(error)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+            failures[region] = describe(error)
         else:
             yield region, plan
 

@@ -24,7 +24,7 @@ _TEXTS = (
 )  # fmt: skip
 _NUMBERS = ("value", "margin", "baseline", "variance", "tolerance", "coverage")
 _ORDER = (
-    "verdict", "level", "severity", "value", "unit", "limit", "margin", "baseline", "baseline_name", "variance",
+    "verdict", "level", "severity", "value", "absent", "unit", "limit", "margin", "baseline", "baseline_name", "variance",
     "variance_unit", "tolerance", "coverage", "suite", "group", "criterion", "title", "region", "checkpoint", "time",
     "environment", "query", "reason", "source", "semantics", "link", "digest", "warnings", "where", "informational",
 )  # fmt: skip
@@ -113,6 +113,7 @@ def _contents(verdict: Verdict) -> dict[str, str]:
     contents["verdict"] = str(verdict.outcome)
     contents["level"] = str(verdict.level or "")
     contents["severity"] = str(verdict.severity or "")
+    contents["absent"] = "true" if verdict.absent else ""
     contents["time"] = "" if verdict.time is None else _time(verdict.time)
     contents["warnings"] = _safe("; ".join(verdict.warnings))
     contents["where"] = _where(verdict)

@@ -58,7 +58,8 @@ def format_figures(verdict: Verdict) -> str:
     parts = []
     if verdict.value is not None:
         limit = verdict.value_limit
-        parts.append(format_against(verdict.value, limit, unit) + (f" ({limit})" if limit else ""))
+        figure = "absent" if verdict.absent else format_against(verdict.value, limit, unit)
+        parts.append(figure + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = f" ({verdict.tolerance_text})" if verdict.tolerance is not None else ""
         parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)

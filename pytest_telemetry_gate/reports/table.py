@@ -229,6 +229,8 @@ def _figure(row: Row, verdict: Verdict) -> str | None:
         rounded = replace(verdict, variance=float(figure))
         same_side = rounded.is_within_tolerance == verdict.is_within_tolerance
         return figure if same_side else f"{verdict.variance:+.6g}"
+    if verdict.absent and verdict.outcome is not Outcome.INCONCLUSIVE:
+        return "absent"
     return (
         None
         if verdict.value is None

@@ -11,9 +11,11 @@ from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.sources.stored_arrivals import read_stored
 from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.arrivals import Arrivals
     from pytest_telemetry_gate.model.environment import RegionSettings
 
 __all__ = ["RecordingSource"]
@@ -67,6 +69,10 @@ class RecordingSource(Source):
     def range(self, promql: str | Expr, start: float, end: float, step: float) -> Matrix:
         """Evaluate over a grid, in seconds; raises PromQLError or RecordingError."""
         return self._engine.range(promql, start, end, step)
+
+    def arrivals(self, selector: str, end: float, window: float) -> Arrivals:
+        """Return when the samples of a selector arrived, from the recorded timestamps themselves."""
+        return read_stored(self.recording.storage(self.region), selector, end, window)
 
     def metadata(self) -> Mapping[str, str]:
         """Return the types of the families of metrics that were recorded, those without samples included."""

@@ -21,6 +21,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
 AT = START + 7200
 GROUP = "rules.yml;telemetry"
 CPU = "{id: cpu, query: cpu, expect: '< 75'}"
+ABSENT = "{id: failures, count: 'failed_total{job=\"parser\"}', absent: zero, expect: '== 0'}"
+LABELLED = "{id: failures, count: 'failed_total{job=\"parser\", reason=\"fraud\"}', expect: '== 0'}"
 COUNT = "{id: failures, count: 'failed_total{job=\"parser\"}', expect: '== 0'}"
 ALERTS = "{id: none, alerts: {match: {team: telemetry}}, expect: '== 0'}"
 INCIDENTS = "{id: none, incidents: {}, expect: '== 0'}"
@@ -174,6 +176,7 @@ def with_baseline_file(content):
     return situation
 
 
+FLAPS = np.array([time for time in grid() if time % 480 < 240])
 HOLES = np.array([time for time in grid() if not START + 1800 < time < START + 2700])
 SITUATIONS = {
     "the query has no series": with_data(CPU, UP),
@@ -188,7 +191,7 @@ SITUATIONS = {
     "the metric stopped, and only the lookback still shows it": with_data(
         CPU, UP, series("cpu", 1.0, grid(end=AT - 200))
     ),
-    "the scrape interval is unknown": with_data(CPU, UP, series("cpu", 1.0), intervals={}),
+    "the scrape interval is unknown": with_data(CPU, series("cpu", 1.0, np.array([AT])), intervals={}),
     "the answer may be partial": partial,
     "the source gives an error": answered(error="bad gateway"),
     "the region cannot be reached": unreachable,
@@ -199,9 +202,50 @@ SITUATIONS = {
     "the baseline has expired, under a tolerance": with_baseline_file(
         "expires: 2025-01-01\nvalues: {cpu: 70}"
     ),
-    "a counter is absent and its target was up": with_data(COUNT, UP),
-    "a counter is absent and its target was down": with_data(COUNT, series("up", 0.0)),
-    "a counter is absent and its target is unknown": with_data(COUNT),
+    "a counter is absent, the metadata know it and its target was up": with_data(
+        COUNT, UP, metadata={"failed_total": "counter"}
+    ),
+    "a counter is absent, absent: zero says so and its target was up": with_data(ABSENT, UP),
+    "a counter is absent, other labels of it are there": with_data(LABELLED, UP, series("failed_total", 3.0)),
+    "a counter is absent, and nobody knows it": with_data(COUNT, UP),
+    "a counter is absent, and its target was down": with_data(ABSENT, series("up", 0.0)),
+    "a counter is absent, and its target is unknown": with_data(ABSENT),
+    "a counter was there, and is gone while its target is up": with_data(
+        COUNT, UP, series("failed_total", 0.0, grid(end=START + 1800))
+    ),
+    "one of four scrapes succeeded": with_data(
+        "{id: cpu, query: 'avg_over_time(cpu[1h])', expect: '< 75'}",
+        series("up", lambda t: (t % 60 == 0) * 1.0),
+        series("cpu", 1.0, grid(step=60)),
+    ),
+    "one of two targets flaps": with_data(
+        "{id: cpu, query: 'sum(rate(done_total[1h]))', expect: '> 0'}",
+        series("done_total", lambda t: t),
+        series("done_total", lambda t: t, FLAPS, instance="b:1"),
+    ),
+    "a target is gone, and none has taken its place": with_data(
+        "{id: cpu, query: 'sum(rate(done_total[1h]))', expect: '> 0'}",
+        series("done_total", lambda t: t),
+        series("done_total", lambda t: t, grid(end=AT - 1200), instance="b:1"),
+    ),
+    "a pod was replaced": with_data(
+        "{id: cpu, query: 'sum(rate(done_total[1h]))', expect: '> 0'}",
+        series("done_total", lambda t: t, grid(end=AT - 1200)),
+        series("done_total", lambda t: t, grid(start=AT - 1180), instance="b:1"),
+    ),
+    "scrapes are slow, and none is missing": with_data(
+        "{id: cpu, query: 'min_over_time(cpu[9m])', expect: '< 75'}", series("cpu", 1.0, grid(step=120))
+    ),
+    "the newest sample is older than three intervals": with_data(
+        "{id: cpu, query: 'avg_over_time(cpu[1h])', expect: '< 75'}", series("cpu", 1.0, grid(end=AT - 100))
+    ),
+    "of a new and an old name one has samples": with_data(
+        "{id: cpu, query: 'sum(cpu) or sum(processor)', expect: '< 75'}", series("cpu", 1.0)
+    ),
+    "a job that the query names has no samples": with_data(
+        """{id: cpu, query: 'sum(rate(done_total{job=~"parser|mailer"}[1h]))', expect: '> 0'}""",
+        series("done_total", lambda t: t),
+    ),
     "no alert fired and the rules were evaluated": with_data(ALERTS, UP, *rules_evaluated(), events=known()),
     "no alert fired and no rule matches": with_data(ALERTS, UP, *rules_evaluated(), events=known("db")),
     "no alert fired and nothing proves the evaluation": with_data(ALERTS, UP, events=known()),

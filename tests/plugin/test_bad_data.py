@@ -217,7 +217,7 @@ SAMPLES = {
     "filtered-away": ("- {id: a, query: cpu > 100, expect: '< 75'}", "INCONCLUSIVE", "no data"),
     "sum-of-nothing": ("- {id: a, query: 'sum(rate(nothing_total[5m]))', expect: '< 1'}", "INCONCLUSIVE", "no data"),
     "or-vector-zero": ("- {id: a, query: 'sum(nothing) or vector(0)', expect: '< 1'}", "INCONCLUSIVE", "nothing"),
-    "absent-counter": ("- {id: a, count: 'nothing_total{job=\"none\"}', expect: '== 0'}", "INCONCLUSIVE", "were up 0 %"),
+    "absent-counter": ("- {id: a, count: 'nothing_total{job=\"none\"}', expect: '== 0'}", "INCONCLUSIVE", 'no samples of up{job="none"}'),
     "gap": ("- {id: a, query: 'avg_over_time(gap[$__window])', " + WHOLE, "INCONCLUSIVE", "coverage"),
     "before-the-data": ("- {id: a, query: 'avg_over_time(cpu[$__window])', window: 9h, expect: '< 75'}", "INCONCLUSIVE", "coverage"),
     "two-series": ("- {id: a, query: latency_ms, unit: ms, expect: '< 75'}", "INCONCLUSIVE", "2 series and no reduce", "zone='a'"),
@@ -359,6 +359,28 @@ def test_no_alerts_with_proof(bare, data):
     bare.recording((*SERIES, *data))
     bare.suite("- {id: a, alerts: {match: {team: telemetry}}, expect: '== 0'}")
     assert bare.run().ret == 0
+
+
+def test_a_recording_that_never_asked_for_alerts_proves_nothing(bare):
+    """It was made for other criteria, so that ALERTS may have been left out."""
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording(events={})
+    bare.suite(
+        "- {id: a, alerts: {match: {team: x}, proof: 'min_over_time(up[$__range])'}, expect: '== 0'}\n"
+        "- {id: b, query: 'count(ALERTS) or vector(0)', expect: '== 0'}"
+    )
+    result = bare.run()
+    assert_refused(
+        result, 1, "INCONCLUSIVE", "small.telemetry.zip holds no alerts: record it with this criterion"
+    )
+    assert result.parseoutcomes()["failed"] == 2
+
+
+def test_the_unknown_variable_of_a_match_is_an_error_of_the_file(bare):
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording()
+    bare.suite("- {id: a, alerts: {match: {team: $tema}}, expect: '== 0'}")
+    assert_refused(bare.run(), 2, "small.gate.yaml:", "criterion 'a'", "$tema")
 
 
 def test_a_history_with_holes_proves_nothing(bare):

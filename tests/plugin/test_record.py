@@ -166,7 +166,7 @@ def test_only_what_is_needed_is_recorded(company: Project) -> None:
     company.suite("- {id: cpu, query: cpu, expect: '< 75', window: 5m}")
     result = company.run("--telemetry-region=us", "--telemetry-partial", OPTION)
     assert result.ret == 0
-    result.stdout.fnmatch_lines([f"telemetry recording: {OUT}: 1 series, 21 samples of us; * bytes"])
+    result.stdout.fnmatch_lines([f"telemetry recording: {OUT}: 2 series, 62 samples of us; * bytes"])
     assert Recording.open(company.path / OUT).regions == ("us",)
 
 
@@ -217,7 +217,7 @@ def test_a_region_that_fails_while_it_is_recorded_is_said_and_the_other_is_kept(
     result.stdout.fnmatch_lines(
         [
             "telemetry gate: PASS*",
-            f"telemetry recording: {OUT}: 1 series, * samples of us; * bytes",
+            f"telemetry recording: {OUT}: 2 series, * samples of us; * bytes",
             f"telemetry recording: {OUT}: region eu: not recorded: the server is gone",
         ]
     )

@@ -55,16 +55,85 @@ def test_a_reset_does_not_hide_what_was_counted_before_and_after(gate):
     assert verdict.value == 5.0
 
 
-def test_an_absent_counter_is_zero_only_where_its_target_was_up(gate):
-    counted = "- {id: failures, count: 'failed_total{job=\"parser\"}', expect: '== 0'}"
-    gate.data = [UP]
-    assert (gate.verdict(counted).outcome, gate.verdict(counted).value) == (Outcome.PASS, 0.0)
-    gate.data = [series("up", 0.0)]
-    assert gate.verdict(counted).outcome is Outcome.INCONCLUSIVE
-    gate.data = [series("up", 1.0, grid(end=START + 1800))]
-    assert gate.verdict(counted).outcome is Outcome.INCONCLUSIVE
-    gate.data = []
-    assert gate.verdict(counted).outcome is Outcome.INCONCLUSIVE
+COUNTED = "- {id: failures, count: 'failed_total{job=\"parser\"}', expect: '== 0'}"
+TAKEN_FOR_0 = COUNTED.replace("expect", "absent: zero, expect")
+OF_FRAUD = COUNTED.replace('"parser"', '"parser", reason="fraud"')
+
+
+def judged(gate, criterion, *data):
+    gate.data = data
+    dossier = gate.dossier(criterion)
+    return dossier.outcome, dossier.verdict.value, dossier.verdict.reason
+
+
+def test_a_counter_that_nobody_has_seen_is_unknown_and_gets_the_nearest_name(gate):
+    outcome, _, reason = judged(gate, COUNTED, UP, series("faild_total", 3.0))
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "nobody has ever seen a metric 'failed_total' (did you mean 'faild_total'?)" in reason
+    assert "`absent: zero`" in reason
+
+
+def test_a_counter_is_absent_and_zero_where_somebody_knows_it_and_its_target_was_up(gate):
+    for criterion, metadata in (
+        (TAKEN_FOR_0, {}),
+        (COUNTED, {"failed_total": "counter"}),
+        (COUNTED, {"failed": "c"}),
+    ):
+        gate.metadata = metadata
+        outcome, value, reason = judged(gate, criterion, UP)
+        assert (outcome, value) == (Outcome.PASS, 0.0)
+        assert "absent: no series of failed_total" in reason
+        assert gate.verdict(criterion).absent
+        for data in ([series("up", 0.0)], [series("up", 1.0, grid(end=START + 1800))], []):
+            assert judged(gate, criterion, *data)[0] is Outcome.INCONCLUSIVE
+
+
+def test_other_labels_of_the_same_metric_make_labels_that_were_never_seen_zero(gate):
+    outcome, value, reason = judged(gate, OF_FRAUD, UP, series("failed_total", 3.0, reason="limit"))
+    assert (outcome, value) == (Outcome.PASS, 0.0)
+    assert "none of them with these labels" in reason
+    gone = series("failed_total", 3.0, grid(end=START + 1800), reason="limit")
+    assert judged(gate, OF_FRAUD, UP, gone)[0] is Outcome.INCONCLUSIVE
+    elsewhere = series("failed_total", 3.0, job="mailer", reason="limit")
+    assert judged(gate, OF_FRAUD, UP, elsewhere)[0] is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("end", [START - 600, START + 600, START + 5400, START + 7100])
+@pytest.mark.parametrize("criterion", [COUNTED, TAKEN_FOR_0])
+def test_a_counter_that_was_there_and_is_gone_is_no_zero(gate, end, criterion):
+    gate.metadata = {"failed_total": "counter"}
+    outcome, _, reason = judged(gate, criterion, UP, series("failed_total", 0.0, grid(end=end)))
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "is gone" in reason
+
+
+def test_a_counter_that_one_of_two_targets_lost_is_gone(gate):
+    data = [UP, series("up", 1.0, instance="b:1"), series("failed_total", 0.0)]
+    lost = series("failed_total", 0.0, grid(end=START + 3600), instance="b:1")
+    assert judged(gate, COUNTED, *data, lost)[0] is Outcome.INCONCLUSIVE
+
+
+def test_a_counter_may_go_with_its_target_where_another_has_taken_its_place(gate):
+    old, new = grid(end=START + 3600), grid(START + 3610)
+    data = [
+        series("up", 1.0, old),
+        series("up", 1.0, new, instance="b:1"),
+        series("failed_total", 2.0, old),
+        series("failed_total", 0.0, new, instance="b:1"),
+    ]
+    outcome, value, _ = judged(gate, COUNTED, *data)
+    assert (outcome, value) == (Outcome.PASS, 0.0)
+
+
+def test_a_counter_is_counted_from_its_last_sample_before_the_rollout_however_old(gate):
+    times = grid(START - 7200)
+    hole = times[(times < START - 1500) | (times > START + 600)]
+    values = lambda t: np.where(t < START - 1000, 4000.0, 4007.0)  # noqa: E731
+    data = [series("up", 1.0, times), series("failed_total", values, hole)]
+    assert judged(gate, COUNTED.replace("== 0", "< 10"), *data)[1] in {7.0, None}
+    shorter = times[(times < START - 1500) | (times > START + 15)]
+    data = [series("up", 1.0, times), series("failed_total", values, shorter)]
+    assert judged(gate, COUNTED, *data)[:2] == (Outcome.FAIL, 7.0)
 
 
 def test_up_stands_in_for_a_baseline_at_the_time_of_the_baseline(gate):

@@ -46,7 +46,7 @@ def test_nan_and_infinities_are_inconclusive_on_either_side_of_a_limit(gate, val
     for expect in ("< 75", "> 75"):
         verdict = with_cpu(gate, value).verdict(f"- {{id: cpu, query: cpu, expect: '{expect}'}}")
         assert verdict.outcome is Outcome.INCONCLUSIVE
-        assert "the value is" in verdict.reason
+        assert ("every sample is NaN" if np.isnan(value) else "the value is") in verdict.reason
 
 
 def test_no_series_is_inconclusive(gate):
@@ -215,9 +215,10 @@ def test_series_that_follow_one_another_cover_the_window_together(gate):
 
 def test_an_unknown_scrape_interval_is_inconclusive(gate):
     gate.intervals = {}
+    gate.data = [series("cpu", 70.0, np.array([START + 7200.0]))]
     verdict = gate.verdict(f"- {CPU}}}")
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "the scrape interval of job 'parser' is unknown" in verdict.reason
+    assert "one sample of a:1, which does not tell the interval" in verdict.reason
 
 
 def test_a_checkpoint_is_due_two_scrapes_after_its_time(gate):

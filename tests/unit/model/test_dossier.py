@@ -142,7 +142,7 @@ def test_a_broken_limit_is_a_finding_and_the_steps_lead_to_the_verdict(gate: Mem
     assert [(one.id, one.level, one.where, one.message) for one in dossier.findings] == [
         ("limit.outside", Outcome.FAIL, "a", "70 is outside the limit < 50")
     ]
-    assert [one.name for one in dossier.steps] == ["coverage", "value", "limit", "verdict"]
+    assert [one.name for one in dossier.steps] == ["samples", "coverage", "value", "limit", "verdict"]
     assert dossier.timing is not None
     assert dossier.timing.rollout_start == START
 

@@ -20,12 +20,15 @@ from pytest_telemetry_gate.model.answers import (
     doubtful_warnings,
     value_from_wire,
 )
+from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import (
     KINDS,
+    ArrivalsQuestion,
     CaptureQuestion,
     EventsQuestion,
     Instant,
+    KnownQuestion,
     MetricQuestion,
     Probe,
     Query,
@@ -39,6 +42,8 @@ from pytest_telemetry_gate.testing import UP, MemorySource
 ASKED = {
     "instant": Query.from_text("up").at("eu", 60.0),
     "range": Range("eu", "up", 0.0, 60.0, 15.0),
+    "arrivals": ArrivalsQuestion("eu", "up", 60.0, 30.0),
+    "known": KnownQuestion("eu"),
     "events": EventsQuestion("eu", "alerts", 0.0, 60.0),
     "capture": CaptureQuestion("eu", "/tests/qa.replay.yaml", "48h", "parse-go"),
     "probe": Probe("eu"),
@@ -49,6 +54,10 @@ VALUES = {
     "vector": Vector([{"a": "b"}], np.array([0.1]), 60.0),
     "matrix": Matrix([{"a": "b"}], np.array([0.0, 15.0]), np.array([[1.0, 2.0]]), np.array([[True, False]])),
     "events": Events(0.0, 60.0, complete=True, episodes=(Episode("incident", "it", 1.0, None),)),
+    "arrivals": Arrivals(
+        (Target({"job": "a"}, 3, np.array([1, 2, 5]), scrapes=3, successes=2),), "few", ("up",)
+    ),
+    "known": Known(("a_total",), {"a_total": "counter"}),
     "capture": Capture({"case": "parse-go", "requests": [{"body": 7}]}),
     "probed": Probed({"version": "3.1", "scrape_intervals": {"a": 15.0}}),
 }
@@ -86,7 +95,7 @@ def test_a_value_comes_back_the_same(name: str) -> None:
 
 
 # Mappings whose keys are data
-FREE = {"labels", "metrics", "external_labels"}
+FREE = {"labels", "metrics", "types", "external_labels"}
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -1,0 +1,146 @@
+"""What the times of samples say of a window: the interval in force, gaps, and the share of due samples that arrived.
+
+Numbers in, numbers out; nothing here knows a query. All times are in seconds since the epoch, float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["STALE_AFTER", "Timeline", "count_alive", "find_intervals", "follow", "share_alive"]
+
+STALE_AFTER = 3.0  # intervals that the newest sample may be old
+
+_LATE = (
+    1.5  # intervals after which a sample is missing; a scrape loop that is behind has its next sample sooner
+)
+_ALIKE = 1.25  # ratio of two spacings that are of one interval
+_STEADY = 4  # spacings alike in a row that are an interval of their own: the interval was changed
+_LOW = 0.1  # quantile of the spacings that is the interval: lost samples only make spacings longer
+_THIN = 3  # spacings, from which on they speak for themselves
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """How the samples of one target lie in a window.
+
+    ``interval`` is the one in force at the end. ``first`` and ``last`` are the bounds of its samples in the window and
+    before it, ``before`` the last one before the window. ``gaps`` are pairs: the sample before, and the one after or the
+    end of the window, with at least one due sample missing between them. ``lost`` are the seconds within the window and
+    within the life of the target that no sample stands for.
+    """
+
+    interval: float
+    first: float
+    last: float
+    before: float | None
+    gaps: tuple[tuple[float, float], ...]
+    lost: float
+
+    @property
+    def until(self) -> float:
+        """Up to when the target was alive, as far as its samples tell."""
+        return self.last + self.interval
+
+    def share(self, start: float, end: float) -> float:
+        """Return the share of its due samples in a window that arrived, while it was alive."""
+        alive = min(self.until, end) - max(self.first, start)
+        return max(0.0, 1.0 - self.lost / alive) if alive > 0 else 1.0
+
+    def is_stale(self, end: float) -> bool:
+        """Tell whether its newest sample is too old at the end of the window."""
+        return end - self.last > STALE_AFTER * self.interval
+
+
+def find_intervals(times: Floats, hint: float | None) -> Floats:
+    """Return the interval that was in force at each spacing of some samples, float64[samples - 1].
+
+    It is the lower tenth of all spacings, unless several in a row are alike: then the interval was another one for a
+    while. ``hint`` is what else is known of it, which counts where there are few spacings.
+    """
+    spacings = np.diff(times)
+    if not len(spacings):
+        return spacings
+    usual = float(np.quantile(spacings, _LOW, method="lower"))
+    if len(spacings) < _THIN and hint is not None:
+        usual = min(usual, hint)
+    intervals = np.full(len(spacings), usual)
+    if not (spacings > _LATE * usual).any():
+        return intervals
+    ratios = spacings[1:] / spacings[:-1]
+    breaks = np.flatnonzero((ratios > _ALIKE) | (ratios < 1 / _ALIKE)) + 1
+    for run in np.split(np.arange(len(spacings)), breaks):
+        if len(run) >= _STEADY:
+            intervals[run] = float(np.median(spacings[run]))
+    return intervals
+
+
+def follow(times: Floats, start: float, end: float, hint: float | None) -> Timeline | None:
+    """Return how samples lie in the window from start to end; None where their interval cannot be told.
+
+    ``times`` rise, reach from before the window to its end at most, and are at least one.
+    """
+    intervals = find_intervals(times, hint)
+    if len(intervals):
+        latest = float(intervals[-1])
+    elif hint is not None:
+        latest = hint
+    else:
+        return None
+    spacings = np.diff(times)
+    late = np.flatnonzero(spacings > _LATE * intervals)
+    gaps, lost = [], 0.0
+    for index in late.tolist():
+        left, right = float(times[index]), float(times[index + 1])
+        missing = min(right, end) - max(left + float(intervals[index]), start)
+        if missing > 0:
+            gaps.append((left, right))
+            lost += missing
+    last = float(times[-1])
+    if end - last > _LATE * latest:
+        gaps.append((last, end))
+    earlier = times[times <= start]
+    return Timeline(
+        interval=latest,
+        first=float(times[0]),
+        last=last,
+        before=float(earlier[-1]) if len(earlier) else None,
+        gaps=tuple(gaps),
+        lost=lost,
+    )
+
+
+def share_alive(lines: Sequence[Timeline], start: float, end: float) -> float:
+    """Return the share of a window in which as many targets were alive as at its start, one at least.
+
+    Targets that follow one another, as replaced pods do, stand for each other; more of them are no harm.
+    """
+    wanted = max(1, sum(line.first <= start + _LATE * line.interval and line.until > start for line in lines))
+    changes = sorted(
+        change
+        for line in lines
+        if line.until > start
+        for change in (
+            (start if line.first <= start + _LATE * line.interval else line.first, 1),
+            # Within one and a half intervals of the end nothing is missing yet.
+            (end if end - line.last <= _LATE * line.interval else min(line.until, end), -1),
+        )
+    )
+    covered, alive, at = 0.0, 0, start
+    for moment, change in changes:
+        covered += (moment - at) * min(alive, wanted) / wanted
+        alive, at = alive + change, moment
+    return min(1.0, covered / (end - start)) if end > start else 1.0
+
+
+def count_alive(lines: Sequence[Timeline], start: float, end: float) -> tuple[int, int]:
+    """Return how many targets were alive at the start of a window, and how many at its end, by fresh samples."""
+    began = sum(line.first <= start + _LATE * line.interval and line.until > start for line in lines)
+    ended = sum(not line.is_stale(end) for line in lines)
+    return began, ended

@@ -1,0 +1,120 @@
+"""When the samples of a selector arrived, target by target: what coverage, freshness and absence are told from.
+
+A target is what Prometheus scrapes: the series with one ``job`` and one ``instance``. Series without these labels, such
+as those of recording rules, are one target without a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NO_TIMES", "Arrivals", "Known", "Target", "reach_before"]
+
+_LONGEST_REACH = 900.0  # seconds
+NO_TIMES: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+
+def reach_before(window: float) -> float:
+    """Return how long before a window (seconds) samples are looked at, for the interval that was in force at its start."""
+    return min(window, _LONGEST_REACH)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """The samples that one target gave to a selector, NaN left out.
+
+    ``samples`` is how many the longest of its series has, and ``times`` when any of them was, int64[n] in ms and rising;
+    both from ``reach_before()`` the window on. ``complete`` says that the times were looked at. Of the scrapes in the
+    window, by the target's ``up``, ``scrapes`` is the number, and ``successes`` how many gave samples; None where no
+    ``up`` tells.
+    """
+
+    labels: Mapping[str, str]
+    samples: int
+    times: NDArray[np.int64] = field(default_factory=lambda: NO_TIMES)
+    complete: bool = True
+    scrapes: int | None = None
+    successes: int | None = None
+
+    @property
+    def job(self) -> str:
+        """The job, or an empty text."""
+        return self.labels.get("job", "")
+
+    def shown(self) -> str:
+        """Return the target for people: its instance, else its job."""
+        return self.labels.get("instance") or self.job
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrivals:
+    """What arrived from each target of a selector, also from those that were scraped and gave none of its series.
+
+    ``doubt`` is one line why the samples cannot be believed, or nothing; ``reads`` are the other selectors that were
+    read, so that a recording can hold their samples too.
+    """
+
+    targets: tuple[Target, ...] = ()
+    doubt: str = ""
+    reads: tuple[str, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins for other processes."""
+        return {
+            "targets": [
+                {
+                    "labels": dict(target.labels),
+                    "samples": target.samples,
+                    "times": target.times.tolist(),
+                    "complete": target.complete,
+                    "scrapes": target.scrapes,
+                    "successes": target.successes,
+                }
+                for target in self.targets
+            ],
+            "doubt": self.doubt,
+            "reads": list(self.reads),
+        }
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Arrivals:
+        """Rebuild arrivals from ``to_wire()``; raises KeyError, TypeError or ValueError for anything else."""
+        return cls(tuple(_targets(wire["targets"])), str(wire["doubt"]), tuple(map(str, wire["reads"])))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a source knows by name: the metrics that have samples, and the types of the families in its metadata."""
+
+    names: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+
+    def has_family(self, metric: str) -> bool:
+        """Tell whether the metadata know a metric; OpenMetrics leaves ``_total`` out of a counter's family."""
+        return metric in self.types or metric.removesuffix("_total") in self.types
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return builtins for other processes."""
+        return {"names": list(self.names), "types": dict(self.types)}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Known:
+        """Rebuild from ``to_wire()``; raises KeyError or TypeError for anything else."""
+        return cls(tuple(wire["names"]), dict(wire["types"]))
+
+
+def _targets(wire: Iterable[Mapping[str, Any]]) -> Iterable[Target]:
+    for target in wire:
+        yield Target(
+            labels=dict(target["labels"]),
+            samples=int(target["samples"]),
+            times=np.array(target["times"], dtype=np.int64),
+            complete=target["complete"] is True,
+            scrapes=target["scrapes"],
+            successes=target["successes"],
+        )

@@ -1,0 +1,110 @@
+"""What the times of samples say of a window: intervals, gaps, shares, and targets that follow one another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_telemetry_gate.criteria.timeline import count_alive, find_intervals, follow, share_alive
+
+END = 100_000.0
+
+
+def every(step, start, end=END, phase=0.0):
+    return np.arange(start + phase, end + 0.001, step)
+
+
+def share(times, window, hint=None):
+    line = follow(np.asarray(times, dtype=float), END - window, END, hint)
+    assert line is not None
+    return line.share(END - window, END)
+
+
+@given(
+    st.sampled_from([5.0, 15.0, 60.0, 120.0, 240.0]),
+    st.floats(0, 1, exclude_max=True),
+    st.integers(4, 40),
+)
+def test_an_unbroken_scrape_is_whole_at_any_phase(step, phase, intervals):
+    window = step * intervals
+    times = every(step, END - 2 * window, phase=phase * step)
+    line = follow(times, END - window, END, None)
+    assert line.gaps == ()
+    assert line.interval == pytest.approx(step)
+    assert line.share(END - window, END) == 1.0
+    assert share_alive([line], END - window, END) == 1.0
+    assert not line.is_stale(END)
+
+
+@given(
+    st.sampled_from([5.0, 15.0, 60.0]), st.lists(st.integers(1, 118), min_size=1, max_size=60, unique=True)
+)
+def test_each_lost_scrape_costs_its_interval(step, lost):
+    times = every(step, END - 240 * step)
+    missing = {len(times) - 1 - index for index in lost}
+    kept = np.array([time for index, time in enumerate(times) if index not in missing])
+    assert share(kept, 120 * step) == pytest.approx(1 - len(missing) / 120, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_target_that_answers_one_scrape_in_four_is_a_quarter(seed):
+    times = every(15, END - 7200)
+    kept = times[np.random.default_rng(seed).random(len(times)) < 0.25]
+    assert share(kept, 3600) == pytest.approx(0.25, abs=0.12)
+
+
+def test_an_interval_that_was_changed_in_the_window_is_no_gap():
+    times = np.concatenate([every(15, END - 3600, END - 1800), every(60, END - 1740)])
+    assert share(times, 3600) == 1.0
+    assert set(find_intervals(times, None)) == {15.0, 60.0}
+
+
+def test_one_hole_is_no_interval():
+    times = np.concatenate([every(15, END - 3600, END - 1800), every(15, END - 1500)])
+    line = follow(times, END - 3600, END, None)
+    assert line.gaps == ((END - 1800, END - 1500),)
+    assert line.lost == pytest.approx(285)
+
+
+def test_holes_before_the_window_do_not_count_and_holes_at_its_edge_count_by_their_part():
+    times = np.concatenate([every(15, END - 7200, END - 5000), every(15, END - 3500)])
+    assert share(times, 3000) == 1.0
+    line = follow(times, END - 3600, END, None)
+    assert line.lost == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("age", "stale"), [(0, False), (45, False), (46, True), (900, True)])
+def test_the_newest_sample_may_be_three_intervals_old(age, stale):
+    line = follow(every(15, END - 3600 - age, END - age), END - 3600, END, None)
+    assert line.is_stale(END) is stale
+
+
+def test_few_samples_need_a_hint():
+    assert follow(np.array([END - 10.0]), END - 300, END, None) is None
+    assert follow(np.array([END - 10.0]), END - 300, END, 15.0).interval == 15.0
+    two = np.array([END - 250.0, END - 10.0])
+    assert follow(two, END - 300, END, None).gaps == ()
+    assert follow(two, END - 300, END, 15.0).gaps == ((END - 250, END - 10),)
+
+
+def line(first, last, step=15.0):
+    return follow(every(step, first, last), END - 3600, END, None)
+
+
+def test_a_replaced_pod_stands_for_the_one_before_it():
+    lines = [line(END - 4000, END - 1800), line(END - 1780, END)]
+    assert share_alive(lines, END - 3600, END) > 0.99
+    assert count_alive(lines, END - 3600, END) == (1, 1)
+
+
+def test_targets_that_left_without_a_successor_are_missing():
+    lines = [line(END - 4000, END), *(line(END - 4000, END - 1800) for _ in range(9))]
+    assert share_alive(lines, END - 3600, END) == pytest.approx(0.55, abs=0.01)
+    assert count_alive(lines, END - 3600, END) == (10, 1)
+
+
+def test_more_targets_are_no_harm_and_a_late_one_alone_covers_its_part():
+    assert share_alive([line(END - 4000, END), line(END - 600, END)], END - 3600, END) == 1.0
+    assert share_alive([line(END - 600, END)], END - 3600, END) == pytest.approx(600 / 3600, abs=0.01)

@@ -1,0 +1,185 @@
+"""Arrivals are the same whether they are asked as PromQL or read from stored timestamps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.arrivals import Arrivals
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion
+from pytest_telemetry_gate.promql import Matrix, MemoryStorage, Vector
+from pytest_telemetry_gate.promql.storage import STALE
+from pytest_telemetry_gate.sources.arrivals import ArrivalsReader, find_up
+from pytest_telemetry_gate.sources.stored_arrivals import read_stored
+from pytest_telemetry_gate.testing import MemorySource
+
+END = 100_000.0
+
+
+def shown(arrivals: Arrivals):
+    return [
+        (target.labels, target.samples, target.times.tolist(), target.scrapes, target.successes)
+        for target in arrivals.targets
+    ]
+
+
+def series(name, times, values=None, **labels):
+    stamps = np.asarray(times, dtype=np.int64)
+    return (
+        {"__name__": name, **labels},
+        stamps,
+        np.ones(len(stamps)) if values is None else np.asarray(values),
+    )
+
+
+def scrapes(step, lost):
+    """Times (ms) of the scrapes of half an hour and of those that were lost."""
+    times = np.arange(END - 1800, END + 1, step) * 1000
+    return times, np.array([index in lost for index in range(len(times))])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a:1", "b:1", ""]),
+            st.sampled_from(["parser", "mailer"]),
+            st.sampled_from([15, 60]),
+            st.sets(st.integers(0, 120), max_size=40),
+        ),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda entry: entry[:2],
+    ),
+    st.sampled_from(["done", 'done{job="parser"}', 'done{job=~"parser|mailer"}', 'done{zone=""}']),
+    st.sampled_from([300.0, 600.0, 1200.0]),
+)
+def test_asked_and_stored_are_the_same(targets, selector, window):
+    data = []
+    for instance, job, step, lost in targets:
+        times, failed = scrapes(step, lost)
+        where = {"job": job, "instance": instance}
+        data.append(series("up", times, np.where(failed, 0.0, 1.0), **where))
+        if not failed.all():
+            data.append(series("done", times[~failed], **where))
+    question = ArrivalsQuestion("", selector, END, window)
+    (asked,), warnings = ArrivalsReader(MemorySource(data)).read([question])
+    stored = read_stored(MemoryStorage(data), selector, END, window)
+    assert shown(asked) == shown(stored)
+    assert asked.reads == stored.reads
+    assert not asked.doubt
+    assert warnings == ()
+
+
+def test_staleness_markers_are_no_samples_and_nan_is_none_that_arrived():
+    times, _ = scrapes(15, set())
+    values = np.ones(len(times))
+    values[-2], values[-4] = STALE, np.nan
+    stored = read_stored(MemoryStorage([series("cpu", times, values, job="a")]), "cpu", END, 600.0)
+    (target,) = stored.targets
+    assert times[-2] not in target.times
+    assert times[-4] not in target.times
+    assert target.samples == len(target.times) + 1
+
+
+def test_many_selectors_take_few_requests():
+    times, _ = scrapes(15, set())
+    data = [series("load", times, job="parser", number=str(number)) for number in range(50)]
+    source = MemorySource(data)
+    source.vectors = lambda queries, time: [source.instant(query, time) for query in queries]
+    reader = ArrivalsReader(source)
+    questions = [ArrivalsQuestion("", f'load{{number="{number}"}}', END, 600.0) for number in range(50)]
+    answers, _ = reader.read(questions)
+    assert all(len(target.times) == 80 for answer in answers for target in answer.targets)
+    raw = [promql for promql, _ in source.asked if promql.startswith("load{")]
+    assert len(raw) == 1
+    assert sum("up{" in promql for promql, _ in source.asked) == 2
+
+
+def test_of_many_targets_those_with_the_fewest_samples_are_looked_at():
+    times, _ = scrapes(1, set())
+    data = [
+        series("load", times[: len(times) - number], job="parser", instance=f"{number:03}:1")
+        for number in range(100)
+    ]
+    (answer,), _ = ArrivalsReader(MemorySource(data)).read([ArrivalsQuestion("", "load", END, 900.0)])
+    looked_at = [target.labels["instance"] for target in answer.targets if target.complete]
+    assert 1 < len(looked_at) < 100
+    assert "099:1" in looked_at
+    assert len(answer.targets) == 100
+
+
+class Cutting(MemorySource):
+    """A server, or a proxy before it, that cuts raw samples off."""
+
+    def instant(self, promql, time):
+        answer = super().instant(promql, time)
+        if isinstance(answer, Matrix):
+            half = len(answer.times) // 2
+            return Matrix(
+                answer.labels, answer.times[:half], answer.values[:, :half], answer.present[:, :half]
+            )
+        return answer
+
+
+class Forgetting(MemorySource):
+    """A server that has no raw samples of what it counts."""
+
+    def instant(self, promql, time):
+        answer = super().instant(promql, time)
+        return (
+            Matrix([], np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0), bool))
+            if isinstance(answer, Matrix)
+            else answer
+        )
+
+
+@pytest.mark.parametrize("kind", [Cutting, Forgetting])
+def test_fewer_samples_than_were_counted_are_a_doubt(kind):
+    times, _ = scrapes(15, set())
+    source = kind([series("cpu", times, job="a", instance="a:1")])
+    (answer,), _ = ArrivalsReader(source).read([ArrivalsQuestion("", "cpu", END, 600.0)])
+    assert "came of the" in answer.doubt
+
+
+def test_warnings_of_any_request_are_told():
+    times, _ = scrapes(15, set())
+    source = MemorySource([series("cpu", times, job="a")], warnings=("a store is down",))
+    _, warnings = ArrivalsReader(source).read([ArrivalsQuestion("", "cpu", END, 600.0)])
+    assert warnings == ("a store is down",)
+
+
+def test_an_answer_of_another_type_is_an_error():
+    class Odd(MemorySource):
+        def instant(self, promql, time):
+            return "text"
+
+    with pytest.raises(SourceError, match="a str instead of a vector"):
+        ArrivalsReader(Odd([])).read([ArrivalsQuestion("", "cpu", END, 600.0)])
+
+
+@pytest.mark.parametrize(
+    ("selector", "jobs", "up"),
+    [
+        ('a{job="x", zone="y"}', set(), 'up{job="x"}'),
+        ('a{job=~"x|y", instance="i"}', set(), 'up{instance="i", job=~"x|y"}'),
+        ("a", {"x"}, 'up{job="x"}'),
+        ("a", {"x.y", "z"}, 'up{job=~"x\\\\.y|z"}'),
+        ("a", set(), ""),
+        ("a", {""}, ""),
+        ('job:a:rate5m{job="x"}', {"x"}, ""),
+    ],
+)
+def test_the_up_of_a_selector_is_that_of_its_own_jobs(selector, jobs, up):
+    assert find_up(selector, jobs) == up
+
+
+def test_vectors_without_a_name_are_of_the_metric_that_was_asked():
+    times, _ = scrapes(15, set())
+    source = MemorySource([series("cpu", times, job="a")])
+    (answer,), _ = ArrivalsReader(source).read([ArrivalsQuestion("", '{__name__=~"cp."}', END, 600.0)])
+    assert [len(target.times) for target in answer.targets] == [80]
+    assert isinstance(source.instant("cpu", END), Vector)
