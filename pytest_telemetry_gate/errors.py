@@ -29,6 +29,8 @@ __all__ = [
     "describe",
 ]
 
+_LONGEST = 1000  # characters of a message that may repeat what it is about
+
 
 class TelemetryGateError(Exception):
     """The root of every error this package raises for something that a user can mend."""
@@ -72,14 +74,28 @@ class DriveError(TelemetryGateError):
 
 
 class PromQLError(TelemetryGateError):
-    """An expression is wrong, unsupported or cannot be evaluated; the reason is Prometheus' own where it has one."""
+    """An expression is wrong, unsupported or cannot be evaluated; the reason is Prometheus' own where it has one.
+
+    A message that repeats a long part of the expression is shortened.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_shortened(message))
 
 
 def describe(error: BaseException) -> str:
     """Return the one line that people are shown of an exception: an error's own, else its class and message."""
     if isinstance(error, TelemetryGateError):
         return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    return " ".join(_shortened(f"{type(error).__name__}: {error}").split()).removesuffix(":")
+
+
+def _shortened(message: str) -> str:
+    """Return the beginning and the end of a message that nobody would read to the end."""
+    if len(message) <= _LONGEST:
+        return message
+    cut = f" ... {len(message) - _LONGEST:,} characters ... "
+    return message[: _LONGEST * 3 // 4] + cut + message[len(message) - _LONGEST // 4 :]
 
 
 def raised_at(error: BaseException) -> str:

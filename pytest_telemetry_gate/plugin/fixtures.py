@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_telemetry_gate.criteria.episodes import find_holes
+from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
 from pytest_telemetry_gate.files.suites import load_criterion
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.events import Episode, Events
-from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Range
+from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Question, Range
 from pytest_telemetry_gate.model.suite import Checkpoint, Rollout, Suite
 from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.gate import Gate
@@ -117,19 +121,24 @@ class Telemetry:
         return dossier.verdict
 
     def value(self, query: str) -> float:
-        """Return the one value of a query; raises SourceError where it has none or several."""
-        answer = self._instant(query)
-        if isinstance(answer, Scalar):
-            return float(answer.value)
-        vector = self._vector(query, answer)
-        if len(vector.labels) != 1:
-            message = f"{query} has {len(vector.labels)} series, not one"
+        """Return the one value of a query; raises SourceError where it has none or several, or is not a number."""
+        answer = self._answer(Instant(self.region, self._expand(query), self.time), query)
+        _, values = read_series(answer)
+        if len(values) != 1:
+            message = f"{query} has {len(values)} series, not one"
             raise SourceError(message)
-        return float(vector.values[0])
+        if math.isnan(values[0]):
+            message = f"{query} is NaN at {format_time(self.time)}"
+            raise SourceError(message)
+        return float(values[0])
 
     def values(self, query: str) -> Vector:
         """Return a query's labels and float64 values, a vector; raises SourceError where it has none."""
-        return self._vector(query, self._instant(query))
+        value = self._answer(Instant(self.region, self._expand(query), self.time), query).value
+        if not isinstance(value, Vector):
+            message = f"no data: {query} is no vector"
+            raise SourceError(message)
+        return value
 
     def range(
         self, query: str, *, start: float | None = None, end: float | None = None, step: float = 60.0
@@ -140,7 +149,7 @@ class Telemetry:
         """
         begin = self._check.start if start is None else start
         question = Range(self.region, self._expand(query), begin, self.time if end is None else end, step)
-        value = self._require_value(self._gate.ask(question))
+        value = self._answer(question, query).value
         if not isinstance(value, Matrix) or not value.labels:
             message = f"no data: {question.promql} has no value in the range"
             raise SourceError(message)
@@ -152,10 +161,17 @@ class Telemetry:
         Raises SourceError where the history is incomplete, so that an empty list means that none fired as far as
         the source knows; a criterion ``check(alerts={"match": ...}, ...)`` also asks for proof of evaluation.
         """
+        if self._check.range <= 0:
+            message = f"alerts: nothing lies between {format_time(self._check.start)}, from which they count, and {format_time(self.time)}: name a suite and a checkpoint"
+            raise SourceError(message)
         question = EventsQuestion(self.region, "alerts", self._check.start, self.time)
-        value = self._require_value(self._gate.ask(question))
-        if not isinstance(value, Events) or not value.complete:
-            message = "the alert history is incomplete"
+        value = self._answer(question, "alerts").value
+        if not isinstance(value, Events):
+            message = "alerts: there is no history"
+            raise SourceError(message)
+        hole = find_holes(self._check, value)
+        if hole:
+            message = f"alerts: {hole}"
             raise SourceError(message)
         return [
             episode
@@ -163,25 +179,19 @@ class Telemetry:
             if match.items() <= {**episode.labels, "alertname": episode.name}.items()
         ]
 
-    def _instant(self, query: str) -> Any:
-        return self._require_value(self._gate.ask(Instant(self.region, self._expand(query), self.time)))
-
     def _expand(self, query: str) -> str:
         return self._check.expand(query)
 
-    def _require_value(self, answer: Answer) -> Any:
-        if answer.error:
-            raise SourceError(answer.error)
-        if answer.partial:
-            message = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
-            raise SourceError(message)
-        return answer.value
-
-    def _vector(self, query: str, value: object) -> Vector:
-        if not isinstance(value, Vector) or not value.labels:
+    def _answer(self, question: Question, query: str) -> Answer:
+        """Return an answer; raises SourceError where the same answer would leave a check undecided."""
+        answer = self._gate.ask(question)
+        problem = collect_evidence(self._check, answer, query=query).problem
+        if problem is not None:
+            raise SourceError(problem.reason)
+        if isinstance(question, Instant) and not isinstance(answer.value, Scalar | Vector):
             message = f"no data: {query} has no value at the checkpoint"
             raise SourceError(message)
-        return value
+        return answer
 
 
 def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:

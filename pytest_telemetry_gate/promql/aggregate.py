@@ -17,6 +17,9 @@ from pytest_telemetry_gate.promql.sums import SCALE, kahan_add, kahan_total, two
 __all__ = ["Grouping", "aggregate"]
 
 Blocks = Iterable[Frame]
+_FEW_NAMES = (
+    16  # a place in the key of each group for each name; of more names only those that the series has
+)
 
 
 class Grouping:
@@ -24,6 +27,7 @@ class Grouping:
 
     def __init__(self, names: Sequence[str], *, without: bool) -> None:
         self._names = names
+        self._kept = frozenset(names)
         self._dropped = {*names, "__name__"} if without else None
         self._numbers: dict[tuple[str, ...] | frozenset[tuple[str, str]], int] = {}
         self.labels: list[Labels] = []
@@ -36,10 +40,11 @@ class Grouping:
         return np.array([self._number(labels) for labels in series], dtype=np.int64)
 
     def _number(self, labels: Labels) -> int:
-        if self._dropped is None:
-            key: tuple[str, ...] | frozenset[tuple[str, str]] = tuple(
-                [labels.get(name, "") for name in self._names]
-            )
+        key: tuple[str, ...] | frozenset[tuple[str, str]]
+        if self._dropped is None and len(self._names) <= _FEW_NAMES:
+            key = tuple([labels.get(name, "") for name in self._names])
+        elif self._dropped is None:
+            key = frozenset([pair for pair in labels.items() if pair[0] in self._kept])
         else:
             key = frozenset([pair for pair in labels.items() if pair[0] not in self._dropped])
         number = self._numbers.get(key)
@@ -237,11 +242,12 @@ def aggregate(
             owners = grouping.of(frame.labels)
             fold.grow(len(grouping.labels), guard)
             fold.add(_Segments(frame, owners))
-        return fold.result()
+        # How much room a fold has made for further groups is its own affair.
+        return fold.result()[: len(grouping.labels)]
 
     fold = _fold(op, steps, semantics)
     values = folded(fold)
-    count = fold.count
+    count = fold.count[: len(values)]
     if op == "avg":
         mean = values / count
         if np.isinf(values).any():
@@ -249,8 +255,7 @@ def aggregate(
         values = mean
     elif op == "stddev":
         values = np.sqrt(values)
-    groups = len(grouping.labels)
-    return Frame(grouping.labels, values[:groups].T, count[:groups].T > 0)
+    return Frame(grouping.labels, values.T, count.T > 0)
 
 
 def _fold(op: str, steps: int, semantics: str) -> _Fold:

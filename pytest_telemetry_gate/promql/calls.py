@@ -94,18 +94,24 @@ def _absent(run: _Run, node: ast.Call) -> Frame:
 def _histogram_quantile(run: _Run, node: ast.Call) -> Frame:
     q = run.scalar(node.args[0])
     run.notes.invalid_quantiles(q.tolist())
-    return histogram_quantile(run.vector(node.args[1]), q, run.notes, small_deltas=run.semantics != "2")
+    with run.guard.hold(len(q)):
+        frame = run.vector(node.args[1])
+    return histogram_quantile(frame, q, run.notes, small_deltas=run.semantics != "2")
 
 
 def _histogram_fraction(run: _Run, node: ast.Call) -> Frame:
     lower, upper = run.scalar(node.args[0]), run.scalar(node.args[1])
-    return histogram_fraction(run.vector(node.args[2]), lower, upper, run.notes, run.guard)
+    with run.guard.hold(2 * len(lower)):
+        frame = run.vector(node.args[2])
+    return histogram_fraction(frame, lower, upper, run.notes, run.guard)
 
 
 def _label_replace(run: _Run, node: ast.Call) -> Frame:
     target, replacement, source, pattern = map(run.string, node.args[1:])
     frame, newlines = run.vector(node.args[0]), run.semantics != "2"
-    return functions.label_replace(frame, target, replacement, source, pattern, newlines=newlines)
+    return functions.label_replace(
+        frame, target, replacement, source, pattern, newlines=newlines, count=run.guard.count_label
+    )
 
 
 def _label_join(run: _Run, node: ast.Call) -> Frame:
@@ -114,7 +120,9 @@ def _label_join(run: _Run, node: ast.Call) -> Frame:
         if not is_label_name(name, run.semantics):
             message = f"invalid {kind} label name in label_join(): {name}"
             raise PromQLError(message)
-    return functions.label_join(run.vector(node.args[0]), target, separator, sources)
+    return functions.label_join(
+        run.vector(node.args[0]), target, separator, sources, count=run.guard.count_label
+    )
 
 
 def _sort(run: _Run, node: ast.Call) -> Frame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +54,10 @@ class Engine:
         """
         expression = self._expression(promql)
         run = self._evaluator(expression, np.array([_milliseconds(time)]))
-        with np.errstate(all="ignore"):  # numbers follow IEEE 754 without warnings, as in Prometheus
+        with (
+            _within_bounds(),
+            np.errstate(all="ignore"),
+        ):  # numbers follow IEEE 754 without warnings, as in Prometheus
             match expression.type:
                 case "vector":
                     frame = run.vector(expression)
@@ -78,7 +82,7 @@ class Engine:
                 return None
             steps = np.unique(moments)
             run = self._evaluator(expression, steps, limits=_TOGETHER)
-            with np.errstate(all="ignore"):
+            with _within_bounds(), np.errstate(all="ignore"):
                 frame = run.vector(expression)
         except PromQLError:
             return None
@@ -104,7 +108,7 @@ class Engine:
         Guard(self._limits).check_steps((last - first) // width + 1, "range")
         steps = np.arange(first, last + 1, width, dtype=np.int64)
         run = self._evaluator(expression, steps, last)
-        with np.errstate(all="ignore"):
+        with _within_bounds(), np.errstate(all="ignore"):
             blocks: Iterable[Frame]
             if expression.type == "scalar":
                 blocks = [Frame.single(run.scalar(expression))]
@@ -138,6 +142,19 @@ class Engine:
             guard=guard,
             notes=notes,
         )
+
+
+@contextmanager
+def _within_bounds() -> Iterator[None]:
+    """Say in a line what the interpreter or the machine has no room for."""
+    try:
+        yield
+    except RecursionError:
+        message = "the expression is nested too deep"
+        raise PromQLError(message) from None
+    except MemoryError:
+        message = "the expression needs more memory than there is"
+        raise PromQLError(message) from None
 
 
 def _vector(frame: Frame, step: int, time: float, warnings: tuple[str, ...] = ()) -> Vector:

@@ -56,6 +56,7 @@ class Evaluator(SampleReader):
 
     def scalar(self, node: ast.Expr) -> Floats:
         """Evaluate an expression of type scalar: one number a step."""
+        self.guard.check_memory(len(self.steps))
         match node:
             case ast.NumberLiteral():
                 return np.full(len(self.steps), node.value)
@@ -64,7 +65,9 @@ class Evaluator(SampleReader):
             case ast.Unary():
                 return -self.scalar(node.expr)
             case ast.Binary():
-                return calculate(node.op, self.scalar(node.lhs), self.scalar(node.rhs))
+                lhs = self.scalar(node.lhs)
+                with self.guard.hold(len(lhs)):
+                    return calculate(node.op, lhs, self.scalar(node.rhs))
             case ast.Call(func="time"):
                 return self.steps / 1000
             case ast.Call(func="pi"):
@@ -109,14 +112,20 @@ class Evaluator(SampleReader):
             case ast.Binary() if _joins_vectors(node):
                 yield self._binary_of_vectors(node)
             case ast.Call() | ast.Unary() | ast.Binary():
-                change = self._series_change(node)
-                frames: Iterable[Frame] = map(change.function, self.blocks(change.argument))
-                if change.drops_name and not has_one_name(change.argument):
-                    frames = [self._join_blocks(frames)]
-                for frame in frames:
-                    yield drop_name(frame, strict=change.strict) if change.drops_name else frame
+                yield from self._change_each(node)
             case _:
                 raise _unexpected(node, "vector")
+
+    def _change_each(self, node: ast.Call | ast.Unary | ast.Binary) -> Iterator[Frame]:
+        """Change each series by itself, block by block."""
+        scalars = sum(child.type == "scalar" for child in ast.children(node))
+        with self.guard.hold(len(self.steps) * scalars):
+            change = self._series_change(node)
+            frames: Iterable[Frame] = map(change.function, self.blocks(change.argument))
+            if change.drops_name and not has_one_name(change.argument):
+                frames = [self._join_blocks(frames)]
+            for frame in frames:
+                yield drop_name(frame, strict=change.strict) if change.drops_name else frame
 
     def _calendar_of_now(self, node: ast.Call) -> Frame:
         """Evaluate ``hour()``, ``month()`` and their like without an argument: of each step's own time."""
@@ -154,7 +163,7 @@ class Evaluator(SampleReader):
         """Return how a node changes each series by itself."""
         match node:
             case ast.Unary():
-                return _SeriesChange(node.expr, _negated, strict=self.semantics == "2")
+                return _SeriesChange(node.expr, _negated, strict=True)
             case ast.Call():
                 return _SeriesChange(*PER_SERIES[node.func](self, node))
         swapped = node.lhs.type == "scalar"
@@ -177,22 +186,29 @@ class Evaluator(SampleReader):
         """Apply a function of samples to every window."""
         (matrix,) = (argument for argument in node.args if argument.type == "matrix")
         parameters = [self.scalar(argument).tolist() for argument in node.args if argument.type == "scalar"]
-        if node.func in {"holt_winters", "double_exponential_smoothing"}:
-            _check_factors(parameters)
+        # Python's own numbers take four times the room.
+        with self.guard.hold(4 * len(self.steps) * len(parameters)):
+            yield from self._named_over_time(node, matrix, parameters)
+
+    def _named_over_time(
+        self, node: ast.Call, matrix: ast.Expr, parameters: Sequence[Sequence[float]]
+    ) -> Iterator[Frame]:
+        """Apply a function of samples to every window, and keep or drop the names of the metrics."""
         frames = self._apply_to_windows(node.func, matrix, parameters)
-        strict = self.semantics == "2"
         if node.func not in KEEPS_NAME:
-            yield from self._drop_names(frames, matrix, strict=strict)
+            yield from self._drop_names(frames, matrix, strict=True)
         elif has_one_name(matrix):
             yield from frames
         else:
-            yield merge(self._join_blocks(frames), strict=strict)
+            yield merge(self._join_blocks(frames), strict=True)
 
     def _apply_to_windows(
         self, func: str, matrix: ast.Expr, parameters: Sequence[Sequence[float]]
     ) -> Iterator[Frame]:
         kernel = WINDOW_FUNCTIONS[func]
         for windows in self._windows(matrix):
+            if func in {"holt_winters", "double_exponential_smoothing"}:
+                _check_factors(parameters, np.flatnonzero(windows.counts > 0).tolist())
             values, present = kernel(windows, parameters)
             if func == "quantile_over_time" and (windows.counts > 0).any():
                 self.notes.invalid_quantiles(parameters[0])
@@ -245,7 +261,7 @@ class Evaluator(SampleReader):
             if not is_label_name(label, self.semantics):
                 message = f"invalid label name {quote(label)}"
                 raise PromQLError(message)
-            hidden = node.without and label in node.labels
+            hidden = node.without and label in {*node.labels, "__name__"}
             return count_values(frame, label, grouping, self.guard, hidden=hidden)
         with self.guard.hold(frame.values.size):
             param = self.scalar(node.param)
@@ -313,9 +329,10 @@ def has_one_name(node: ast.Expr) -> bool:
     return False
 
 
-def _check_factors(parameters: Sequence[Sequence[float]]) -> None:
+def _check_factors(parameters: Sequence[Sequence[float]], steps: Sequence[int]) -> None:
+    """Refuse a factor at a step with samples; nobody looks at it where there is none."""
     for name, factors in zip(("smoothing", "trend"), parameters, strict=True):
-        for factor in factors:
+        for factor in (factors[step] for step in steps):
             if factor <= 0 or factor >= 1:  # NaN may pass
                 message = f"invalid {name} factor. Expected: 0 < {name[0]}f < 1, got: {factor:f}"
                 raise PromQLError(message)

@@ -140,7 +140,7 @@ NOTES: dict[str, str] = {
     "selector": 'the newest sample of the last 5 minutes; one exactly as old counts in profile "2" only',
     "@": 'seconds, start() or end(), in profile "3" also a duration; also negative',
     "names in quotes": 'UTF-8 names of metrics and labels, in profile "3" only',
-    "numbers and durations": '`300` and `5m` stand for each other in profile "3" only',
+    "numbers and durations": '`300` and `5m` stand for each other, and underscores part digits, in profile "3" only',
     "offset": "also negative",
     "fill": "refused",
     "or between matchers": "refused",

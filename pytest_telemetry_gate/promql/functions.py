@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql.ast import Expr, MatrixSelector, VectorSelector, unwrapped
-from pytest_telemetry_gate.promql.frame import Floats, Frame, merge
-from pytest_telemetry_gate.promql.labels import Labels, compile_regex, is_label_name
+from pytest_telemetry_gate.promql.frame import Floats, Frame, Ints, merge
+from pytest_telemetry_gate.promql.labels import Labels, is_label_name
+from pytest_telemetry_gate.promql.regex import compile_regex
 
 __all__ = [
     "CALENDAR",
@@ -24,8 +26,6 @@ __all__ = [
     "sort",
     "sort_by_label",
 ]
-
-_REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
 MATHS: dict[str, Callable[[Floats], Floats]] = {
     "abs": np.abs,
@@ -54,53 +54,72 @@ MATHS: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def _part(unit: str, outer: str, offset: int) -> Callable[[Floats], Floats]:
+# What Go makes of no time that an int64 of seconds holds, NaN included, on amd64: that of -2**63 (measured).
+_NO_TIME = {
+    "day_of_month": 4,
+    "day_of_week": 0,
+    "day_of_year": 339,
+    "days_in_month": 31,
+    "hour": 15,
+    "minute": 30,
+    "month": 12,
+    "year": 292_277_026_596,
+}
+_Moments: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]"
+
+
+def _part(unit: str, outer: str, offset: int) -> Callable[[_Moments], Ints]:
     """Return the number of ``unit``s since the ``outer`` unit began, counted from ``offset``."""
 
-    def part(seconds: Floats) -> Floats:
-        moments = _moments(seconds)
+    def part(moments: _Moments) -> Ints:
         inner = moments.astype(f"datetime64[{unit}]").astype(np.int64)
         begun = moments.astype(f"datetime64[{outer}]").astype(f"datetime64[{unit}]").astype(np.int64)
-        return _where_finite(seconds, (inner - begun + offset).astype(np.float64))
+        return inner - begun + offset
 
     return part
 
 
-def _moments(seconds: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
-    whole = np.trunc(np.nan_to_num(seconds, nan=0.0, posinf=0.0, neginf=0.0))
-    return np.clip(whole, -1e11, 1e11).astype(np.int64).astype("datetime64[s]")
+def _day_of_week(moments: _Moments) -> Ints:
+    days: Ints = moments.astype("datetime64[D]").astype(np.int64)
+    weekday: Ints = np.mod(days + 4, 7)
+    return weekday
 
 
-def _where_finite(seconds: Floats, values: Floats) -> Floats:
-    return np.where(np.isfinite(seconds), values, np.nan)
+def _year(moments: _Moments) -> Ints:
+    years: Ints = moments.astype("datetime64[Y]").astype(np.int64)
+    return years + 1970
 
 
-def _day_of_week(seconds: Floats) -> Floats:
-    days = _moments(seconds).astype("datetime64[D]").astype(np.int64)
-    return _where_finite(seconds, ((days + 4) % 7).astype(np.float64))
-
-
-def _year(seconds: Floats) -> Floats:
-    return _where_finite(
-        seconds, (_moments(seconds).astype("datetime64[Y]").astype(np.int64) + 1970).astype(np.float64)
-    )
-
-
-def _days_in_month(seconds: Floats) -> Floats:
-    month = _moments(seconds).astype("datetime64[M]")
+def _days_in_month(moments: _Moments) -> Ints:
+    month = moments.astype("datetime64[M]")
     days = (month + np.timedelta64(1, "M")).astype("datetime64[D]") - month.astype("datetime64[D]")
-    return _where_finite(seconds, days.astype(np.int64).astype(np.float64))
+    count: Ints = days.astype(np.int64)
+    return count
+
+
+def _of_time(name: str, function: Callable[[_Moments], Ints]) -> Callable[[Floats], Floats]:
+    """Return a function of seconds since the epoch."""
+
+    def of_time(seconds: Floats) -> Floats:
+        is_time = np.abs(seconds) < 2.0**63  # not so for NaN
+        moments = np.where(is_time, seconds, 0.0).astype(np.int64).astype("datetime64[s]")
+        return np.where(is_time, function(moments), float(_NO_TIME[name]))
+
+    return of_time
 
 
 CALENDAR: dict[str, Callable[[Floats], Floats]] = {
-    "day_of_month": _part("D", "M", 1),
-    "day_of_week": _day_of_week,
-    "day_of_year": _part("D", "Y", 1),
-    "days_in_month": _days_in_month,
-    "hour": _part("h", "D", 0),
-    "minute": _part("m", "h", 0),
-    "month": _part("M", "Y", 1),
-    "year": _year,
+    name: _of_time(name, function)
+    for name, function in (
+        ("day_of_month", _part("D", "M", 1)),
+        ("day_of_week", _day_of_week),
+        ("day_of_year", _part("D", "Y", 1)),
+        ("days_in_month", _days_in_month),
+        ("hour", _part("h", "D", 0)),
+        ("minute", _part("m", "h", 0)),
+        ("month", _part("M", "Y", 1)),
+        ("year", _year),
+    )
 }
 
 
@@ -158,9 +177,19 @@ def _natural(text: str) -> list[tuple[bool, int, str]]:
 
 
 def label_replace(
-    frame: Frame, target: str, replacement: str, source: str, pattern: str, *, newlines: bool
+    frame: Frame,
+    target: str,
+    replacement: str,
+    source: str,
+    pattern: str,
+    *,
+    newlines: bool,
+    count: Callable[[int, int], None],
 ) -> Frame:
-    """``label_replace``: set a label to what the pattern finds in another, where it matches whole."""
+    """``label_replace``: set a label to what the pattern finds in another, where it matches whole.
+
+    ``count`` is told the labels and the characters of each series before they are made, and may raise.
+    """
     try:
         regex = compile_regex(pattern, newlines)
     except PromQLError:
@@ -172,18 +201,31 @@ def label_replace(
 
     def replaced(labels: Labels) -> Labels:
         match = regex.fullmatch(labels.get(source, ""))
-        return labels if match is None else _with_label(labels, target, _expand_template(replacement, match))
+        if match is None:
+            return labels
+        parts = _expand_template(replacement, match)
+        count(len(labels), sum(map(len, parts)))
+        return _with_label(labels, target, "".join(parts))
 
     return merge(replace(frame, labels=[replaced(labels) for labels in frame.labels]))
 
 
-def label_join(frame: Frame, target: str, separator: str, sources: Sequence[str]) -> Frame:
-    """``label_join``: set a label to the values of others, joined."""
-    labels = [
-        _with_label(series, target, separator.join(series.get(source, "") for source in sources))
-        for series in frame.labels
-    ]
-    return merge(replace(frame, labels=labels))
+def label_join(
+    frame: Frame,
+    target: str,
+    separator: str,
+    sources: Sequence[str],
+    *,
+    count: Callable[[int, int], None],
+) -> Frame:
+    """``label_join``: set a label to the values of others, joined; ``count`` is as with :func:`label_replace`."""
+
+    def joined(labels: Labels) -> Labels:
+        parts = [labels.get(source, "") for source in sources]
+        count(len(labels), sum(map(len, parts)) + len(separator) * len(parts))
+        return _with_label(labels, target, separator.join(parts))
+
+    return merge(replace(frame, labels=[joined(labels) for labels in frame.labels]))
 
 
 def _with_label(labels: Labels, name: str, value: str) -> Labels:
@@ -193,19 +235,37 @@ def _with_label(labels: Labels, name: str, value: str) -> Labels:
     return changed
 
 
-def _expand_template(template: str, match: re.Match[str]) -> str:
-    """Expand ``$1``, ``$name`` and ``${name}`` as Go's regexp.Expand does: an unknown name is empty."""
+def _expand_template(template: str, match: re.Match[str]) -> list[str]:
+    """Expand ``$1``, ``$name`` and ``${name}`` as Go's ``regexp.Expand`` does, in parts: an unknown name is empty."""
+    parts: list[str] = []
+    end = 0
+    while (at := template.find("$", end)) >= 0:
+        parts.append(template[end:at])
+        braced = template.startswith("{", at + 1)
+        start = at + 1 + braced
+        end = start
+        while end < len(template) and _belongs_to_name(template[end]):
+            end += 1
+        if end > start and (not braced or template.startswith("}", end)):
+            parts.append(_referenced(template[start:end], match))
+            end += braced
+        else:
+            parts.append("$")
+            end = at + (2 if template.startswith("$", at + 1) else 1)
+    return [*parts, template[end:]]
 
-    def value(reference: re.Match[str]) -> str:
-        if reference[1]:
-            return "$"
-        name = reference[2] or reference[3]
-        try:
-            return match[int(name) if name.isdigit() else name] or ""
-        except (IndexError, KeyError, ValueError):
-            return ""
 
-    return _REFERENCE.sub(value, template)
+def _belongs_to_name(character: str) -> bool:
+    """Tell letters and decimal digits of any script, as ``unicode.IsLetter`` and ``unicode.IsDigit`` do."""
+    return character == "_" or character.isalpha() or character.isdecimal()
+
+
+def _referenced(name: str, match: re.Match[str]) -> str:
+    is_number = name.isascii() and name.isdigit() and (name == "0" or name[0] != "0")
+    try:
+        return match[int(name) if is_number else name] or ""
+    except (IndexError, KeyError, ValueError, OverflowError):
+        return ""
 
 
 def absent_labels(expr: Expr) -> Labels:

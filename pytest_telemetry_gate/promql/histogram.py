@@ -54,7 +54,8 @@ def _of_histograms(frame: Frame, notes: Notes, estimate: Estimate) -> Frame:
     for column, labels in enumerate(frame.labels):
         bound = _bound(labels.get("le", ""))
         if bound is None:
-            notes.bad_bucket(labels.get("__name__", ""), labels.get("le", ""))
+            if frame.present[:, column].any():
+                notes.bad_bucket(labels.get("__name__", ""), labels.get("le", ""))
             continue
         rest = frozenset((name, value) for name, value in labels.items() if name != "le")
         histograms.setdefault(rest, []).append((bound, column))
@@ -118,8 +119,9 @@ def _quantiles(
     """``BucketQuantile`` for every step, and whether counts had to be made monotonic."""
     result, forced = np.full(len(q), np.nan), False
     if bounds[-1] == math.inf and len(bounds) >= 2:
-        rising, forced = _monotonic(counts, small_deltas=small_deltas)
+        rising, fallen = _monotonic(counts, small_deltas=small_deltas)
         total = rising[:, -1]
+        forced = bool((fallen & (q >= 0) & (q <= 1) & (total != 0)).any())
         rank = q * total
         reached = rising[:, :-1] >= rank[:, None]
         bucket = np.where(reached.any(axis=1), reached.argmax(axis=1), len(bounds) - 1)
@@ -140,18 +142,22 @@ def _quantiles(
     return result, forced
 
 
-def _monotonic(counts: Floats, *, small_deltas: bool) -> tuple[Floats, bool]:
-    """``ensureMonotonicAndIgnoreSmallDeltas``: counts that fall, or hardly rise, are set to the one before."""
+def _monotonic(counts: Floats, *, small_deltas: bool) -> tuple[Floats, Bools]:
+    """``ensureMonotonicAndIgnoreSmallDeltas``: counts that fall, or hardly rise, are set to the one before.
+
+    The second result tells at which steps one fell.
+    """
     rises = np.diff(counts, axis=1)
+    forced = np.zeros(len(counts), dtype=np.bool_)
     if ((rises == 0) | (rises > 2 * _TOLERANCE * np.abs(counts[:, 1:]))).all():
-        return counts, False
-    rising, forced = counts.copy(), False
+        return counts, forced
+    rising = counts.copy()
     before = rising[:, 0].copy()
     for column in range(1, rising.shape[1]):
         current = rising[:, column]
         close = _almost_equal(before, current) if small_deltas else np.zeros(len(before), dtype=np.bool_)
         fallen = (current < before) & ~close
-        forced = forced or bool(fallen.any())
+        forced |= fallen
         rising[:, column] = np.where(close | fallen, before, current)
         before = rising[:, column].copy()
     return rising, forced

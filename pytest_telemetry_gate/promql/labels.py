@@ -1,51 +1,17 @@
-"""Label matchers, with the regular expressions of RE2 that Prometheus uses, fully anchored."""
+"""Label matchers, and how names and strings are written."""
 
 from __future__ import annotations
 
-import re as _python_re
+import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-import re2
+from pytest_telemetry_gate.promql.regex import compile_regex
 
-from pytest_telemetry_gate.errors import PromQLError
-
-__all__ = ["Labels", "Matcher", "compile_regex", "is_label_name", "label_name", "quote"]
+__all__ = ["Labels", "Matcher", "is_label_name", "label_name", "quote"]
 
 Labels = dict[str, str]
 
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False  # RE2 writes to stderr otherwise
-_ESCAPES = _python_re.compile(r"\\Q.*?(?:\\E|$)()|\\(.)", _python_re.DOTALL)
-_REASONS = {  # RE2's words in C++ and in Go
-    "bad repetition operator": "invalid nested repetition operator",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "invalid repetition size": "invalid repeat count",
-    "missing )": "missing closing )",
-    "no argument for repetition operator": "missing argument to repetition operator",
-}
-_NAME = _python_re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-
-
-@lru_cache(maxsize=4096)
-def compile_regex(pattern: str, newlines: bool = True) -> Any:
-    """Return a pattern as Prometheus compiles it, anchored at both ends; ``newlines``: a dot matches them too.
-
-    Prometheus 2.42 has ``^(?:...)$`` where 3.0 has ``^(?s:...)$``. Raises PromQLError.
-    """
-    reason = ""
-    if any(escape[2] == "C" for escape in _ESCAPES.finditer(pattern)):
-        reason = "invalid escape sequence"  # to Go, while C++ takes it for a byte
-    else:
-        try:
-            return re2.compile(f"^(?{'s' if newlines else ''}:{pattern})$", _OPTIONS)
-        except re2.error as error:
-            text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-            text = text.partition(": ")[0]  # what follows cites the pattern with our anchors
-            reason = _REASONS.get(text, text)
-    message = f"error parsing regexp: {reason}: `{pattern}`"
-    raise PromQLError(message)
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def quote(text: str) -> str:

@@ -20,6 +20,7 @@ class Limits:
     - ``samples`` held at once, as Prometheus' ``--query.max-samples``: 9 bytes each, up to three times that in an operator
     - ``series`` of one selector
     - ``steps`` of a range or of a subquery
+    - ``labels``: bytes that functions of labels may write in the whole query, 64 for each label beside its new text
     - ``subqueries`` nested in each other
     - ``timeout`` in seconds, as ``--query.timeout``
     """
@@ -27,6 +28,7 @@ class Limits:
     samples: int = 50_000_000
     series: int = 500_000
     steps: int = 11_000_000
+    labels: int = 512 * 2**20
     subqueries: int = 5
     timeout: float = 120.0
 
@@ -38,6 +40,7 @@ class Guard:
         self._limits = limits
         self._deadline = time.monotonic() + limits.timeout
         self._held = 0
+        self._written = 0
 
     def check_time(self) -> None:
         """Check the timeout; called between pieces of work that are bounded."""
@@ -72,6 +75,13 @@ class Guard:
         self.check_time()
         if count > self._limits.series:
             message = f"the expression selects more than {self._limits.series:,} series"
+            raise PromQLError(message)
+
+    def count_label(self, labels: int, characters: int) -> None:
+        """Count a series that gets a new label of so many characters; called before it is made."""
+        self._written += 64 * (labels + 1) + characters
+        if self._written > self._limits.labels:
+            message = f"the expression writes more than {self._limits.labels:,} bytes of labels"
             raise PromQLError(message)
 
     def check_steps(self, count: int, noun: str) -> None:

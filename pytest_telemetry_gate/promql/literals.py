@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.promql.numbers import NUMBER
 from pytest_telemetry_gate.support.durations import MILLISECONDS
 
-__all__ = ["Literals", "check_numbers", "extract_literals"]
+__all__ = ["Literals", "extract_literals"]
 
 _TOKENS = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)|(?P<comment>\#[^\n]*)"""
-    r"""|@\s*(?P<at>[-+]?\s*(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|0x[0-9a-f]+"""
-    r"""|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|Inf|NaN))(?![\w.])"""
-    r"""|@\s*(?P<wrong>[-+]?\s*[0-9.][\w.]*)""",
+    rf"""|@\s*(?P<at>(?:[-+]\s*)?(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|{NUMBER}|Inf|NaN))(?![\w.])"""
+    r"""|@\s*(?P<wrong>(?:[-+]\s*)?[0-9.][\w.]*)""",
     re.IGNORECASE,
 )
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
-_NUMBER = re.compile(
-    r"(?<![\w.])(?:(?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?))"
-    r"(?![\w.])",
-    re.IGNORECASE,
-)
-_OFFSET = re.compile(r"\boffset\s*[-+]?\s*$", re.IGNORECASE)
 _MAX_TIME = 9_000_000_000_000_000.0  # ms; beyond, sums of times and durations leave int64
 
 
@@ -80,6 +73,9 @@ def extract_literals(text: str, semantics: str | None) -> tuple[str, Literals]:
             message = f"parse error: bad number or duration syntax: {match['wrong']!r}"
             raise PromQLError(message)
         literal = "".join(match["at"].split())
+        if "_" in literal and semantics == "2":
+            message = f"parse error: bad number or duration syntax: {literal!r}"
+            raise PromQLError(message)
         milliseconds = _seconds(literal, duration=match["duration"] is not None) * 1000
         if not abs(milliseconds) < _MAX_TIME:
             message = f"timestamp out of bounds for @ modifier: {milliseconds / 1000:f}"
@@ -88,29 +84,6 @@ def extract_literals(text: str, semantics: str | None) -> tuple[str, Literals]:
         return f"@ {len(literals.times) - 1}"
 
     return _TOKENS.sub(number, text), literals
-
-
-def check_numbers(text: str, *, interchangeable: bool) -> None:
-    """Refuse numbers that no float holds and, unless ``interchangeable``, numbers and durations in each other's place.
-
-    Prometheus takes ``300`` for ``5m`` and the other way round since 3.0.
-    """
-    for match in _NUMBER.finditer(text):
-        number, duration = match["number"], match["duration"]
-        if number is not None and math.isinf(float(number)):
-            message = f'parse error: error parsing number: strconv.ParseFloat: parsing "{number}": value out of range'
-            raise PromQLError(message)
-        start = match.start()
-        inside = text.rfind("[", 0, start) > text.rfind("]", 0, start)
-        if interchangeable or (text[start - 1 : start] == ":" and not inside):  # the end of a name
-            continue
-        belongs = inside or _OFFSET.search(text, 0, start) is not None
-        if duration is not None and not belongs:
-            message = f'parse error: unexpected duration "{duration}"'
-            raise PromQLError(message)
-        if number is not None and belongs:
-            message = "parse error: missing unit character in duration"
-            raise PromQLError(message)
 
 
 def _unquote(literal: str) -> str:

@@ -184,6 +184,9 @@ def _smooth(windows: Windows, factors: Sequence[float], trends: Sequence[float])
     before, level = windows.values[first], windows.values[second]
     trend = level - before
     smoothing, trending = np.array(factors)[:, None], np.array(trends)[:, None]
+    level = smoothing * level + (1 - smoothing) * (
+        before + trend
+    )  # not the sample itself, beside an infinity
     for where, row in windows.sample_rounds(2):
         old, now, by = before[where], level[where], trending[where]
         rising = by * (now - old) + (1 - by) * trend[where]

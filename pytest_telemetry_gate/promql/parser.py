@@ -18,8 +18,10 @@ import promql_parser
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.promql.function_table import AGGREGATIONS, FUNCTIONS, NATIVE, Function
-from pytest_telemetry_gate.promql.labels import Matcher, compile_regex
-from pytest_telemetry_gate.promql.literals import Literals, check_numbers, extract_literals
+from pytest_telemetry_gate.promql.labels import Matcher
+from pytest_telemetry_gate.promql.literals import Literals, extract_literals
+from pytest_telemetry_gate.promql.numbers import check_numbers, write_plainly
+from pytest_telemetry_gate.promql.regex import compile_regex
 
 __all__ = ["for_profile", "parse"]
 
@@ -38,6 +40,7 @@ _CARDINALITIES = {
 _MAX_DURATION = timedelta(microseconds=2**63 // 1000)  # that Go's time.Duration can hold
 _MAX_LENGTH = 1_000_000
 _MAX_DEPTH = 100
+_MATCHERS = re.compile(r"\{[^{}]*\}")
 _OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _MAX_OPERATORS = 250
 _QUOTED_METRIC = re.compile(r"\{(?:[^{}]*,)?\s*\"(#[0-9]+)\"\s*[,}]")
@@ -61,21 +64,32 @@ def parse(text: str, semantics: str | None = None) -> ast.Expr:
         message = "no expression found in input"
         raise PromQLError(message)
     prepared, literals = extract_literals(text, semantics)
-    check_numbers(prepared, interchangeable=semantics != "2")
+    if semantics == "2":
+        check_numbers(prepared)
+    else:
+        prepared = write_plainly(prepared)
     if semantics == "2" and (name := _QUOTED_METRIC.search(prepared)):
         literals.name(name[1])
     _check_depth(prepared)
     try:
-        tree = promql_parser.parse(prepared)
+        return _Adapter(literals, semantics).expression(_tree(prepared, literals))
+    except RecursionError:
+        message = "the expression is nested too deep"
+        raise PromQLError(message) from None
+    except BaseException as error:  # a Rust panic is not an Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        message = "parse error: the parser failed"
+        raise PromQLError(message) from None
+
+
+def _tree(prepared: str, literals: Literals) -> Any:
+    """Return promql-parser's tree of a text without strings; raises PromQLError."""
+    try:
+        return promql_parser.parse(prepared)
     except ValueError as error:
         message = f"parse error: {literals.with_strings(_as_prometheus_says(' '.join(str(error).split())))}"
         raise PromQLError(message) from None
-    except BaseException as error:  # a Rust panic is not an Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            raise
-        message = f"parse error: {type(error).__name__}"
-        raise PromQLError(message) from None
-    return _Adapter(literals, semantics).expression(tree)
 
 
 def _check_functions(expression: ast.Expr, semantics: str) -> None:
@@ -119,7 +133,7 @@ def _check_depth(text: str) -> None:
     if deepest > _MAX_DEPTH:
         message = f"the expression is nested more than {_MAX_DEPTH} deep"
         raise PromQLError(message)
-    if sum(1 for _ in _OPERATORS.finditer(text)) > _MAX_OPERATORS:
+    if sum(1 for _ in _OPERATORS.finditer(_MATCHERS.sub("", text))) > _MAX_OPERATORS:
         message = f"the expression has more than {_MAX_OPERATORS} operators"
         raise PromQLError(message)
 
@@ -230,6 +244,10 @@ class _Adapter:
         on = matching is not None and str(matching.type).endswith("Include")
         labels = () if matching is None else self._names(matching.labels)
         include = self._names(modifier.group_labels or ()) if modifier is not None else ()
+        # promql-parser looks at names in quotes before they are read.
+        if on and (twice := next((name for name in include if name in labels), None)) is not None:
+            message = f'parse error: label "{twice}" must not occur in ON and GROUP clause at once'
+            raise PromQLError(message)
         kind = "vector" if "vector" in {lhs.type, rhs.type} else "scalar"
         return ast.Binary(op, lhs, rhs, returns_bool, card, on, labels, include, kind)
 

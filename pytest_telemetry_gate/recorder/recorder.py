@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
+from pytest_telemetry_gate.errors import RecordingError, describe
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question
@@ -93,8 +93,10 @@ def record(
                     for stretch, expected in plan:
                         unasked += samples.fetch(stretch, expected, spill, tally.add)
                     types[region] = metadata_of(requests[region].source)
-                except TelemetryGateError as error:
-                    failures[region] = str(error)
+                except OSError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+                    failures[region] = describe(error)
                 else:
                     fetched[region] = spill
             if not fetched:
@@ -148,8 +150,10 @@ def _plan_regions(
                 expected = _raw_samples(request).count(stretch)
                 tally.expect(expected or 0)
                 plan.append((stretch, expected))
-        except TelemetryGateError as error:
-            failures[region] = str(error)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+            failures[region] = describe(error)
         else:
             yield region, plan
 

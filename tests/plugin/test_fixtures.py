@@ -7,6 +7,8 @@ import pytest
 from gates import START
 from projects import CONFIG, HEAD, PASSING, SERIES, TWO
 
+from pytest_telemetry_gate.model.events import Events
+
 REGIONS = (
     "default: a\nenvironments: {a: {source: recording, path: two.telemetry.zip, regions: {eu: {}, us: {}}}}\n"
 )
@@ -74,14 +76,14 @@ def test_an_assertion_and_a_failed_check_are_both_told(project):
         "telemetry.check('cpu', baseline={'offset': '1h'}, tolerance='5%')",
         "telemetry.check('cpu', baseline={'query': 'cpu offset 1h', 'name': 'before'}, tolerance='5%')",
         "telemetry.check('latency_ms', '<= 70', reduce='max', unit='ms')",
-        "telemetry.check('latency_ms', '<= 50', reduce='min')",
-        "telemetry.check('latency_ms', '< 80', reduce='all')",
+        "telemetry.check('latency_ms', '<= 50', reduce='min', unit='ms')",
+        "telemetry.check('latency_ms', '< 80', reduce='all', unit='ms')",
         "telemetry.check('cpu - 70', baseline=0, floor=1, tolerance='5%')",
         "telemetry.check('cpu', '60 .. 75', level='crit')",
         "telemetry.check('sum_over_time(cpu[$__window])', '> 1', window='30m')",
         "telemetry.check(query='cpu', expect='< 75')",
         "telemetry.check(count='failures_total{job=\"parser\"}', expect='== 0')",
-        "telemetry.check(count='nothing_total{job=\"parser\"}', expect='== 0', since='rollout_end')",
+        "telemetry.check(count='nothing_total{job=\"parser\"}', expect='== 0', absent='zero', since='rollout_end')",
         "telemetry.check(duration='rollout', expect='<= 90m')",
         "telemetry.check(alerts={'match': {}, 'proof': 'min_over_time(up[$__range])'}, expect='== 0')",
         "telemetry.check(ratio={'of': ['Parser']}, expect='== 100%')",
@@ -111,6 +113,9 @@ def test_check_takes_every_key_of_a_criterion(project, call):
         ("telemetry.check('cpu', tolerance='5%')", "baseline"),
         ("telemetry.value('nothing')", "no data"),
         ("telemetry.value('latency_ms')", "2 series"),
+        ("telemetry.value('cpu * NaN')", "cpu * NaN is NaN at 2025-01-23T00:00:00Z"),
+        ("telemetry.value('scalar(nothing)')", "scalar(nothing) is NaN"),
+        ("telemetry.values('scalar(cpu)')", "no data: scalar(cpu) is no vector"),
         ("telemetry.value('rate(')", "rate("),
         ("telemetry.value('cpu[5m]')", "no data"),
         ("telemetry.values('nothing')", "no data"),
@@ -200,6 +205,34 @@ def test_alerts_that_fired_are_told(bare):
     )
     result = bare.run()
     assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (Events(START, START + 7200, complete=False, reason="a shard was down"), "the history is incomplete: a shard was down"),
+        (Events(START + 60, START + 7200, complete=True), "the history covers only 2025-01-22T22:01:00Z to"),
+        (Events(START, START + 7100, complete=True), "the history covers only 2025-01-22T22:00:00Z to 2025-01-22T23:58:20Z"),
+    ],
+)  # fmt: skip
+def test_alerts_of_a_history_with_holes_are_refused(bare, events, told):
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording(events={"alerts": events})
+    bare.suite(PASSING)
+    body(bare, "telemetry.alerts()")
+    result = bare.run()
+    result.assert_outcomes(passed=1, failed=1)
+    assert f"alerts: {told}" in result.stdout.str()
+
+
+def test_alerts_without_a_time_to_look_at_are_refused(bare):
+    bare.file("telemetry.yaml", CONFIG)
+    bare.recording()
+    bare.file("test_it.py", "def test_it(telemetry):\n    telemetry.alerts()\n")
+    result = bare.run()
+    result.assert_outcomes(failed=1)
+    assert "alerts: nothing lies between" in result.stdout.str()
+    assert "name a suite and a checkpoint" in result.stdout.str()
 
 
 def test_the_environment_and_the_recording(project):

@@ -56,7 +56,7 @@ def test_what_is_there_is_not_absent(world):
         ("year()", 1970),
         ("hour(vector(-1))", 23),
         ("day_of_year(vector(31535999))", 365),
-        ("month(vector(NaN))", math.nan),
+        ("month(vector(NaN))", 12),
         ("mad_over_time(x[5m])", 0),
         ("pi() * x", math.pi * 2.5),
         ("deg(x * 0 + pi())", 180),
@@ -246,3 +246,68 @@ def test_what_is_said_beside_an_answer(world, promql, said):
 )  # fmt: skip
 def test_numbers_as_go_writes_them(value, text):
     assert go_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("$01", ""), ("$1", "zone"), ("$0", "zone"), ("${1}x", "zonex"), ("$1x", ""), ("x$é", "x"), ("x$1é", "x"),
+        ("x$1½", "xzone½"), ("$$1", "$1"), ("x$", "x$"), ("${1", "${1"), ("${-}", "${-}"), ("$n", "zone"), ("$\u0661", ""),
+        ("$99999999999999999999", ""),
+    ],
+)  # fmt: skip
+def test_templates_are_expanded_as_go_does(world, template, value):
+    found = world({'x{a="zone"}': [1]}).instant(f'label_replace(x, "b", "{template}", "a", "(?P<n>.*)")', 0)
+    assert list(found) == [f"x{{a=zone,b={value}}}" if value else "x{a=zone}"]
+
+
+def test_smoothing_beside_an_infinity_has_no_value(world):
+    for name, semantics in (("holt_winters", "2"), ("double_exponential_smoothing", "3")):
+        for values in ([math.inf, 0.75], [math.inf, 1, 2], [1, -math.inf]):
+            answer = world({"x": values}).one(f"{name}(x[5m], 0.5, 0.5)", 120, semantics)
+            assert math.isnan(answer) or answer == -math.inf
+    assert world({"x": [math.inf, 0.75]}).one("double_exponential_smoothing(x[5m], 0.5, 0.5)", 60) != 0.75
+
+
+def test_a_factor_is_looked_at_where_there_are_samples(world):
+    one = world({"x": {0: 1, 600: 2}})
+    assert one.instant("double_exponential_smoothing(nothing[5m], 7, 0.5)", 0) == {}
+    assert one.range("double_exponential_smoothing(x[1m], (time() - 60) / 1000, 0.5)", 60, 120, 60) == {}
+    with pytest.raises(PromQLError, match="invalid smoothing factor"):
+        one.range("double_exponential_smoothing(x[1m], time() / 100, 0.5)", 600, 660, 60)
+
+
+def test_values_that_become_a_name_without_a_group(world):
+    of = world({'g{job="a",i="1"}': [7], 'g{job="a",i="2"}': [8]})
+    assert of.instant('count_values without (i) ("__name__", g)', 0) == {"{job=a}": 2}
+    assert of.instant('count_values by (job) ("__name__", g)', 0) == {"7{job=a}": 1, "8{job=a}": 1}
+
+
+def test_series_of_several_names_do_not_become_one_even_where_they_never_meet(world):
+    of = world({'a_total{x="1"}': {0: 1, 15: 2}, 'b_total{x="1"}': {600: 3, 615: 4}})
+    both = '{__name__=~"a_total|b_total"}'
+    for semantics in "23":
+        for promql in (f"rate({both}[1m])", f"present_over_time({both}[2s])", f"-{both}"):
+            with pytest.raises(PromQLError, match="vector cannot contain metrics with the same labelset"):
+                of.range(promql, 0, 660, 15, semantics)
+        assert len(of.range(f"last_over_time({both}[1m])", 0, 660, 15, semantics)) == 2
+        assert len(of.range(f"rate({both}[1m])", 0, 60, 15, semantics)) == 1
+
+
+def test_only_series_with_a_value_are_warned_of(world):
+    of = world(
+        {
+            'b_bucket{le="x"}': [1],
+            'b_bucket{le="1"}': [5],
+            'b_bucket{le="2"}': [3],
+            'b_bucket{le="+Inf"}': [9],
+        }
+    )
+    texts = " ".join(of.warnings("histogram_quantile(0.5, b_bucket)", 0))
+    assert "malformed" in texts
+    assert "monotonicity" in texts
+    assert of.warnings("histogram_quantile(0.5, rate(b_bucket[1m]))", 0) == ()
+    assert of.warnings("histogram_quantile(0.5, b_bucket)", 3600) == ()
+    (only,) = of.warnings('histogram_quantile(1.1, b_bucket{le!="x"})', 0)
+    assert "should be between 0 and 1, got 1.1" in only
+    assert of.warnings('histogram_quantile(0.5, b_bucket{le!="x"} * 0)', 0) == ()

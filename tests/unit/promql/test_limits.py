@@ -143,3 +143,87 @@ def test_a_query_that_would_not_end_is_given_up_in_time(promql):
     ):
         limited(timeout=0.2).range(promql, 0, 86_400, 1)
     assert time.monotonic() - begun < 10
+
+
+def test_labels_that_double_each_other():
+    promql = 'y{n="1"}'
+    for _ in range(40):
+        promql = f'label_join({promql}, "n", "", "n", "n")'
+    with pytest.raises(PromQLError, match=r"the expression writes more than 100,000 bytes of labels$"):
+        limited(labels=100_000).instant(promql, 300)
+
+
+def test_a_template_that_repeats_a_label():
+    promql = 'y{n="1"}'
+    for _ in range(8):
+        promql = f'label_replace({promql}, "n", "{"$1" * 100}", "n", "(.*)")'
+    with pytest.raises(PromQLError, match=r"the expression writes more than 536,870,912 bytes of labels$"):
+        limited().instant(promql, 300)
+
+
+def test_labels_may_be_written_within_the_limit():
+    joined = 'label_join(label_replace(y, "a", "$1", "n", "(.*)"), "b", "-", "n", "a")'
+    assert limited(labels=20 * 10 * 64).instant(joined, 300).labels
+    with pytest.raises(PromQLError, match="writes more than 1,000 bytes"):
+        limited(labels=1000).instant(joined, 300)
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        "1 + (1 + (1 + (1 + (1 + 1))))",
+        "clamp(clamp(clamp(vector(1), 0, 1), 0, 1), 0, 1)",
+        "histogram_quantile(0.5, histogram_quantile(0.5, histogram_quantile(0.5, vector(1))))",
+        "quantile_over_time(0.5, quantile_over_time(0.5, vector(1)[1m:10s])[1m:10s])",
+        "vector(1) + (vector(1) + (vector(1) + vector(1)))",
+    ],
+)
+def test_numbers_that_wait_for_each_other_are_held_as_well(promql):
+    limited(samples=60_000).range(promql, 0, 599, 1)
+    with pytest.raises(PromQLError, match=MANY):
+        limited(samples=1000).range(promql, 0, 599, 1)
+
+
+def test_a_group_may_be_by_any_number_of_labels():
+    names = ", ".join(f"label_{number}" for number in range(50_000))
+    grouped = limited().instant(f"sum by ({names}, n) (y)", 300)
+    assert sorted(labels["n"] for labels in grouped.labels) == sorted(map(str, range(20)))
+    assert limited().instant(f"sum by ({names}) (y)", 300).labels == [{}]
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_what_the_machine_has_no_room_for_is_an_error_of_one_line(engine, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(engine._storage, "select", fail)
+    for ask in (lambda: engine.instant("x", 0), lambda: engine.range("x", 0, 60, 60)):
+        with pytest.raises(PromQLError, match=r"nested too deep|more memory than there is"):
+            ask()
+    assert engine.instants("x", [0, 60]) is None
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        'x{a=~"' + "(" * 250_000 + '"}',
+        'x{a=~"' + "(" * 250_000 + ")" * 250_000 + '"}',
+        'x{a=~"' + "a(?:" * 150_000 + "b" + ")" * 150_000 + '"}',
+        'label_replace(x, "a", "b", "c", "' + "[" * 250_000 + '")',
+        'label_replace(x, "' + "-" * 250_000 + '", "b", "c", "")',
+        "x" * 250_000 + " + -/",
+        "x @ 1" + "_" * 250_000,
+        "x @" + " " * 250_000 + "-",
+        "x[" + "1" * 250_000 + "]",
+        "x offset" + " " * 250_000 + "+",
+        '"' + "\\q" * 100_000 + '"',
+        "1" * 250_000 + "e999999",
+        "f" * 250_000 + "(x)",
+    ],
+)
+def test_a_long_expression_is_refused_soon_and_in_few_words(engine, promql):
+    begun = time.monotonic()
+    with pytest.raises(PromQLError) as caught:
+        engine.instant(promql, 0)
+    assert len(str(caught.value)) < 1200
+    assert time.monotonic() - begun < 10

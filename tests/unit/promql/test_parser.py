@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pytest_telemetry_gate.promql import Engine, Matcher, MemoryStorage, PromQLError, ast, parse
 from pytest_telemetry_gate.promql.function_table import FUNCTIONS, NATIVE, UNSUPPORTED
@@ -46,7 +49,7 @@ def test_times_beyond_all_clocks(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["x @ 1s2", "x @ 1_000", "x @ 1.2.3", "x @", "x @ y", "x @ (1)", "x @ 1 @ 2"]
+    "text", ["x @ 1s2", "x @ 1_", "x @ 1__0", "x @ 1.2.3", "x @", "x @ y", "x @ (1)", "x @ 1 @ 2"]
 )
 def test_times_that_are_none(text):
     with pytest.raises(PromQLError, match=r"parse error|bad number"):
@@ -259,3 +262,117 @@ def test_a_parsed_expression_needs_the_functions_of_the_profile(semantics, name)
     engine = Engine(MemoryStorage([]), semantics=semantics)
     with pytest.raises(PromQLError, match=f"function '{name}' is not supported with semantics '{semantics}'"):
         engine.instant(parse(f"{name}(a[1m], 0.5, 0.5)"), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("1_000", "1000"), ("0x_1f", "31"), ("0X1_F", "31"), ("1_0.5_0e1_0", "10.5e10"), (".1_2", "0.12"),
+        ("x @ 1_000", "x @ 1000"), ("x[1_0]", "x[10s]"), ("x[.5]", "x[500ms]"), ("x[5.]", "x[5s]"), ("x[.5:1_0]", "x[500ms:10s]"),
+        ("x offset 1_0", "x offset 10s"), ("x offset -.5", "x offset -500ms"), ("x offset + 1", "x offset 1s"),
+        ("x[0x10]", "x[16s]"), ("f:1_000", "f:1_000"), ('x{a="1_000"}', 'x{a="1_000"}'), ("inf:x", "inf:x"),
+        ("sum by (a_1_0) (x_1_0)", "sum by (a_1_0) (x_1_0)"), ("x[1m:1_0]", "x[1m:10s]"), ("x[1m] offset .25", "x[1m] offset 250ms"),
+    ],
+)  # fmt: skip
+def test_numbers_as_prometheus_3_writes_them(text, same):
+    for semantics in ("3", None):
+        assert parse(text, semantics) == parse(same, semantics)
+
+
+@pytest.mark.parametrize(
+    "text", ["1__0", "1_", "0x_", "1_.5", "1._5", "1e_5", "x[1__0]", "x @ 1__0", "x offset 1_"]
+)
+def test_underscores_that_part_no_digits(text):
+    with pytest.raises(PromQLError, match=r"parse error|bad number"):
+        parse(text, "3")
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "0x_1f", "x @ 1_000", "x[.5]", "x[10]", "x offset 10", "x offset +1m"]
+)
+def test_what_prometheus_2_does_not_take(text):
+    with pytest.raises(PromQLError, match="parse error"):
+        parse(text, "2")
+    parse(text, "3")
+
+
+@pytest.mark.parametrize(
+    "length", ["NaN", "Inf", "-Inf", "+inf", "1e300", "-1e300", "1e11", "0x" + "f" * 40, "9" * 400]
+)
+@pytest.mark.parametrize(
+    "text",
+    ["x offset {}", "x[5m] offset {}", "x[5m:1m] offset {}", "x[{}]", "x[{}:1m]", "x[5m:{}]", "x @ {}"],
+)
+def test_lengths_that_no_duration_holds_are_refused_without_a_word_of_the_parser(text, length, capfd):
+    taken = text == "x @ {}" and length == "1e11"
+    with nullcontext() if taken else pytest.raises(PromQLError):
+        parse(text.format(length), "3")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_parser_that_panics_is_an_error_of_one_line(monkeypatch):
+    class PanicException(BaseException):
+        """As pyo3 raises it."""
+
+    def panic(text):
+        raise PanicException("assertion failed")
+
+    monkeypatch.setattr("promql_parser.parse", panic)
+    with pytest.raises(PromQLError, match=r"^parse error: the parser failed$"):
+        parse("x + 77", "3")
+
+
+TOKENS = [
+    "x", "sum", "rate", "(", ")", "[", "]", "{", "}", "5m", "1e300", "NaN", "-Inf", ":", "offset", "@", "-", "+", "*", "1", ".5", ",",
+    "by", "on", "group_left", "bool", "and", "a", "=", "!=", "=~", '"b"', "start", "end", "99999999999999999999y", "0x1f", "1_0", "==",
+    "0", "ms", "#", "or", "vector", "smoothed", "anchored", "keep_metric_names", "step", "min", "^", "%", "/", "\\", "'", "é",
+]  # fmt: skip
+
+
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=12).map(" ".join))
+def test_whatever_is_written_is_parsed_or_refused_in_silence(capfd, text):
+    for semantics in ("2", "3", None):
+        with suppress(PromQLError):
+            parse(text, semantics)
+        with suppress(PromQLError):
+            parse(text.replace(" ", ""), semantics)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_matchers_are_no_operators():
+    matchers = ",".join(['a!="b"'] * 300)
+    assert parse(f"x{{{matchers}}}", "3")
+    with pytest.raises(PromQLError, match="more than 250 operators"):
+        parse(" != ".join(["x"] * 252), "3")
+
+
+def test_names_in_quotes_are_names_when_labels_are_compared():
+    for names in ("on (job, inst) group_left (inst)", 'on ("job", "inst") group_left (inst)'):
+        with pytest.raises(PromQLError, match='label "inst" must not occur in ON and GROUP clause at once'):
+            parse(f"x * {names} y", "3")
+    assert parse('x * on ("job") group_left ("inst") y', "3")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_known"),
+    [
+        ("(" * 998 + "a" + ")" * 998, True),
+        ("(" * 999 + "a" + ")" * 999, False),
+        ("(b|" * 499 + "a" + ")" * 499, True),
+        ("(b|" * 500 + "a" + ")" * 500, False),
+        ("(" * 499 + "a" + ")*" * 499, True),
+        ("(" * 500 + "a" + ")*" * 500, False),
+        ("(?:" * 5000 + "a" + ")" * 5000, True),
+        ("[(]" * 2000, True),
+        (r"\\(" * 2000, True),
+        (r"\\Q" + "(" * 2000 + r"\\E", True),
+    ],
+)
+def test_patterns_nest_as_deep_as_in_go(pattern, is_known):
+    text = f'x{{a=~"{pattern}"}}'
+    if is_known:
+        assert parse(text, "3")
+    else:
+        with pytest.raises(PromQLError, match="error parsing regexp: expression nests too deeply"):
+            parse(text, "3")

@@ -57,6 +57,24 @@ def test_every_note_is_about_something():
     assert not (NATIVE | UNSUPPORTED) & known
 
 
+NEWER = """
+## Where newer servers answer otherwise
+
+Profile `"3"` is Prometheus 3.0. A recording of a newer server is evaluated as 3.0 would:
+
+| expression | profile `"3"` | newer servers |
+|---|---|---|
+| `many > on (job) one` | compared | 3.9: refused, many-to-one matching must be explicit |
+| `-{__name__=~"a\\|b"}`, whose series never stand at the same time | refused, the same labelset | 3.14: one series |
+| `mad_over_time(m[1m])` of samples with a NaN | a number | 3.14: NaN |
+| `label_replace(one, "a.b", "$1", "job", "(.*)")` | refused, no label's name | 3.6: a label `a.b` |
+| `topk(-Inf, many)` | refused, no int64 | later: empty |
+| `m offset +1m` | taken | 2.42 and 3.0 refuse it, 3.14 takes it |
+| `first_over_time(m[1m])` | refused | 3.14: a function |
+| `m[30s + 30s]` | refused | 3.14: durations may be calculated |
+"""
+
+
 def page():
     parts = [
         HEAD,
@@ -82,6 +100,7 @@ def page():
         for kind, names in OPERATORS.items()
         for name in names
     ]
+    parts += [NEWER]
     return "\n".join(parts) + "\n"
 
 
