@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
+from pytest_telemetry_gate.criteria.moments import find_late, say_late
 from pytest_telemetry_gate.criteria.quantile import quantile_questions, read_quantiles
 from pytest_telemetry_gate.criteria.weigh import Reference
 from pytest_telemetry_gate.model.questions import Query
@@ -47,6 +48,9 @@ def find_reference(check: Check, text: str, answers: Answers) -> Reference | Non
         return _from_file(check, baseline, answers.now)
     query, time = other
     name = baseline.name or f"at {format_time(time)}"
+    late = "" if baseline.query is not None else find_late(check, query, time)
+    if late and baseline.at is not None:
+        return Reference(name, problem=f"{late}: what is judged would be compared with itself")
     answer = answers[query.at(check.region, time)]
     coverage = measure_coverage(check, query, time, answers)
     evidence = collect_evidence(check, answer, query=query.text, coverage=coverage)
@@ -64,7 +68,7 @@ def find_reference(check: Check, text: str, answers: Answers) -> Reference | Non
     if readings[0].is_open:
         known = readings[0].say(values[0], check.criterion.yielded_unit)
         return Reference(name, problem=f"baseline: {known}: {query.text}")
-    return Reference(name, values[0])
+    return Reference(name, values[0], remark=late)
 
 
 def find_stated_reference(check: Check, answers: Answers) -> Reference | None:
@@ -104,6 +108,9 @@ def _from_file(check: Check, baseline: Baseline, now: float) -> Reference:
         return Reference(name, problem=f"baseline {name!r} has no value for {check.criterion.id!r}")
     if content.expires is not None and content.expires <= now:
         return Reference(name, problem=f"baseline {name!r} expired {format_time(content.expires)}")
+    start = check.suite.rollout.start
+    if content.measured is not None and content.measured > start:
+        return Reference(name, problem=f"{say_late(content.measured, start)}, says {name!r}")
     value = entry.value
     if entry.unit:
         if dimension(entry.unit) != dimension(check.criterion.yielded_unit):

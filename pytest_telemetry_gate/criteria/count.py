@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Count", "growth"]
 
 _REACH = 86_400.0  # seconds before the rollout in which the sample to count from is searched
+_NAME_THE_JOB = "which targets would have it is unknown: name their job in the selector, or give `up:`"
 _TARGET = frozenset({"__name__", "job", "instance"})
 
 Series = frozenset[tuple[str, str]]
@@ -64,15 +65,16 @@ class Count(Criterion):
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the raw samples, the last ones before them, and when those of the series, the metric and ``up`` arrived."""
         asked = _Asked.of(check, self.count)
-        yield from (asked.samples, asked.before, asked.series, asked.family, asked.up, asked.known)
+        yield from (asked.samples, asked.before, asked.series, asked.family, asked.known)
+        if asked.up is not None:
+            yield asked.up
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the growth; without samples it is known only where absence is known to mean 0."""
         asked = _Asked.of(check, self.count)
         answer, before = answers[asked.samples], answers[asked.before]
         own = measure_arrivals(check, asked.series, answers)
-        up = measure_arrivals(check, asked.up, answers, of_up=True)
-        coverage = _of_targets(own, up)
+        coverage = self._of_targets(check, asked, own, answers)
         evidence = collect_evidence(check, answer, query=asked.samples.promql, coverage=coverage)
         base = _base(before.value)
         problem = collect_evidence(check, before, query=asked.before.promql).problem
@@ -94,6 +96,37 @@ class Count(Criterion):
             return dossier
         reason = f"{dossier.verdict.reason}; {absent}"
         return dossier.revise(reason=reason, absent=True, steps=[Step("absent", absent)])
+
+    def _of_targets(self, check: Check, asked: _Asked, own: Coverage, answers: Answers) -> Coverage:
+        """Return the coverage of a counter: a series may be born in the window, if its target was scraped all the time.
+
+        While the series are there, their own gaps count too. Where nothing tells of the targets the series speak for
+        themselves; where there are no series either, nothing is known.
+        """
+        if own.error or own.doubt:
+            return own
+        if asked.up is None:
+            if own.samples or asked.family == asked.series:
+                return own if own.samples else replace(own, reason=f"{own.reason}; {_NAME_THE_JOB}")
+            return measure_arrivals(check, asked.family, answers)
+        series = answers[asked.series].value
+        jobs = (
+            {target.job for target in series.targets}
+            if isinstance(series, Arrivals) and own.samples
+            else None
+        )
+        if self.up is not None:
+            jobs = None
+        up = measure_arrivals(check, asked.up, answers, of_up=True, jobs=jobs)
+        facts = own.facts + up.facts
+        if own.samples and not up.samples and not up.error:
+            return own
+        if up.error or not own.samples:
+            reason = up.reason if up.samples else f"{own.reason}; {up.reason}"
+            return replace(up, reason=reason, facts=facts)
+        if up.share is not None and own.living is not None and own.living < up.share:
+            return replace(own, share=own.living, stale="", facts=facts)
+        return replace(up, facts=facts)
 
     def _explain_absence(self, check: Check, asked: _Asked, answers: Answers) -> tuple[str, str]:
         """Return why a counter without samples is 0, or else why nobody can tell."""
@@ -120,7 +153,7 @@ class _Asked:
     before: Instant
     series: ArrivalsQuestion
     family: ArrivalsQuestion
-    up: ArrivalsQuestion
+    up: ArrivalsQuestion | None  # where the suite says which targets have the counter
     known: Question
     metric: str
 
@@ -132,6 +165,7 @@ class _Asked:
         parsed = plain.expr
         if not isinstance(parsed, ast.VectorSelector):
             raise TypeError(selector)
+        names_target = check.criterion.up is not None or any(m.name == "job" for m in parsed.matchers)
         family = ast.VectorSelector(
             parsed.name, tuple(matcher for matcher in parsed.matchers if matcher.name in _TARGET)
         )
@@ -140,7 +174,7 @@ class _Asked:
             before=before.at(check.region, check.start),
             series=ArrivalsQuestion(check.region, parsed.selector, check.time, check.range),
             family=ArrivalsQuestion(check.region, family.selector, check.time, check.range),
-            up=up_question(check, plain, check.time, check.range),
+            up=up_question(check, plain, check.time, check.range) if names_target else None,
             known=known_question(check),
             metric=parsed.name,
         )
@@ -174,27 +208,9 @@ def _base(value: object) -> Mapping[Series, float]:
     return dict(zip(map(_identify, value.labels), value.values.tolist(), strict=True))
 
 
-def _of_targets(own: Coverage, up: Coverage) -> Coverage:
-    """Return the coverage of a counter: a series may be born in the window, if its target was scraped all the time.
-
-    While the series are there, their own gaps count too. Where no ``up`` tells of the targets the series speak for
-    themselves, and nothing is known where there are none.
-    """
-    facts = own.facts + up.facts
-    if own.error or own.doubt or (own.samples and not up.samples and not up.error):
-        return own
-    if up.error or not own.samples:
-        reason = up.reason if up.samples else f"{own.reason}; {up.reason}"
-        return replace(up, reason=reason, facts=facts)
-    living = own.living
-    if up.share is not None and living is not None and living < up.share:
-        return replace(own, share=living, stale="", facts=facts)
-    return replace(up, stale="", facts=facts) if not up.stale else replace(up, facts=facts)
-
-
 def _find_gone(asked: _Asked, answers: Answers, was_there: bool) -> str:
     """Return that a counter was there and is gone though its target is still scraped, or nothing."""
-    series, up = answers[asked.series].value, answers[asked.up].value
+    series, up = answers[asked.series].value, None if asked.up is None else answers[asked.up].value
     end = asked.series.end * 1000
     scraped = {
         (target.job, target.labels.get("instance", ""))
@@ -208,7 +224,7 @@ def _find_gone(asked: _Asked, answers: Answers, was_there: bool) -> str:
         key = target.job, target.labels.get("instance", "")
         if key in scraped and not _is_fresh(target.times, end):
             last = format_time(float(target.times[-1]) / 1000)
-            return f"{asked.series.selector} was there until {last} and is gone, though its target is scraped: renamed or dropped?"
+            return f"{asked.series.selector} was there until {last} and is gone, though its target is still there: renamed, dropped, or down?"
     if was_there and not any(_is_fresh(target.times, end) for target in seen):
         when = format_time(asked.before.time)
         return f"{asked.series.selector} was there before {when} and is gone: renamed or dropped?"

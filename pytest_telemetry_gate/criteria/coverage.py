@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -95,11 +95,17 @@ def shortest_window(check: Check, query: Query, time: float) -> float:
 
 
 def measure_arrivals(
-    check: Check, question: ArrivalsQuestion, answers: Answers, *, of_up: bool = False
+    check: Check,
+    question: ArrivalsQuestion,
+    answers: Answers,
+    *,
+    of_up: bool = False,
+    jobs: Collection[str] | None = None,
 ) -> Coverage:
     """Return the coverage of one selector.
 
-    With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived.
+    With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived. ``jobs`` are the
+    only ones that are looked at, by default all.
     """
     answer = answers[question]
     subject = f"{question.selector} over {format_short_duration(question.window)}"
@@ -108,7 +114,12 @@ def measure_arrivals(
     doubt = answer.value.doubt
     if answer.partial:
         doubt = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
-    own = _Selector(check, question, answer.value, answers, of_up=of_up)
+    arrivals = answer.value
+    if jobs is not None:
+        arrivals = replace(
+            arrivals, targets=tuple(target for target in arrivals.targets if target.job in jobs)
+        )
+    own = _Selector(check, question, arrivals, answers, of_up=of_up)
     share, problem = own.share()
     told = f"{subject}: {problem}" if problem else subject
     reason = told if problem or own.lines else f"no samples of {subject}"

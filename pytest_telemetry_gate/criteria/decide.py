@@ -67,6 +67,12 @@ def decide(
         dossier = tell_bucket(
             check, dossier, known[shown.index(value)] if value in shown else KNOWN, reference
         )
+    if reference is not None and reference.remark and terms.tolerance is not None:
+        finding = Finding("baseline.late", Outcome.PASS, terms.id, reference.remark)
+        reason = f"{dossier.verdict.reason}; {reference.remark}"
+        dossier = dossier.revise(
+            reason=reason, steps=[Step("baseline", reference.remark)], findings=[finding]
+        )
     return dossier.revise(facts=facts) if facts else dossier
 
 

@@ -30,6 +30,11 @@ def check_queries(check: Check) -> None:
     if baseline is not None and not isinstance(baseline, float) and baseline.query is not None:
         query = check.query("baseline", baseline.query, window=baseline.window)
         _check(check, "baseline", query, VALUES)
+        own = criterion.expressions().get("query")
+        if own is not None and str(check.query("query", own[0]).expr) == str(query.expr):
+            raise check.error(
+                f"baseline: {query.text!r} is the query itself at the same time: its variance would always be 0"
+            )
 
 
 def _check(check: Check, key: str, query: Query, allowed: Allowed) -> None:

@@ -14,6 +14,7 @@ from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.criteria.known import explain_missing, known_question
+from pytest_telemetry_gate.criteria.moments import find_older_half
 from pytest_telemetry_gate.criteria.quantile import quantile_questions, read_quantiles
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
@@ -53,7 +54,7 @@ class Threshold(Criterion):
         query = check.query(self.key)
         answer = answers[query.at(check.region, check.time)]
         coverage = measure_coverage(check, query, check.time, answers)
-        doubt = doubt_query(check, query, answers)
+        doubt = doubt_query(check, query, answers) or find_older_half(check, query)
         evidence = collect_evidence(check, answer, query=query.text, coverage=coverage, doubt=doubt)
         if evidence.problem is not None and evidence.problem.id in {"data.none", "coverage.low"}:
             evidence = explain_missing(check, evidence, coverage, answers)

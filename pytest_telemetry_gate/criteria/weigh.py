@@ -21,12 +21,15 @@ __all__ = ["Decision", "Measured", "Reference", "compute_variance", "find_level"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The baseline of one check in the criterion's unit, or the one line why there is none."""
+    """The baseline of one check in the criterion's unit, or the one line why there is none.
+
+    ``remark`` is what a reader should know of it."""
 
     name: str
     value: float | None = None
     problem: str = ""
     error: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

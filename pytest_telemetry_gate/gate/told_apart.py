@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.criteria.derived import DerivedCriterion
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
 from pytest_telemetry_gate.model.questions import EventsQuestion, MetricQuestion
+from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.support.places import walk
 
 if TYPE_CHECKING:
@@ -114,14 +115,19 @@ def _first_alike(checks: Sequence[Check]) -> list[Check]:
 
 
 def _asked(check: Check) -> Hashable:
-    """Return what a check asks whatever its region is called: its own expressions, else its questions."""
+    """Return what a check asks whatever its region is called: what its expressions read, else its questions.
+
+    What an expression makes of the samples, such as a label with the region's name, does not choose them. Nothing is
+    returned for a check that asks nothing.
+    """
     expressions = check.criterion.expressions()
     questions = _questions(check)
     if any(isinstance(question, EventsQuestion) for question in questions):
         # The questions name no labels: those that are meant are chosen from the answers.
         return check.region if _names_region(check.criterion) else "events"
     if expressions:
-        return tuple(check.query(key).text for key in expressions)
+        parts = (part for key in expressions for part in ast.walk(check.query(key).expr))
+        return frozenset(part.selector for part in parts if isinstance(part, ast.VectorSelector))
     return frozenset(replace(question, region="") for question in questions)
 
 

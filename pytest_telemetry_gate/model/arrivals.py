@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 __all__ = ["NO_TIMES", "Arrivals", "Known", "Target", "reach_before"]
 
 _LONGEST_REACH = 900.0  # seconds
+_ENDINGS = frozenset({"bucket", "count", "sum"})
+_SEVERAL = frozenset({"histogram", "summary", "gaugehistogram"})  # types of families with several metrics
 NO_TIMES: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 
@@ -95,8 +97,14 @@ class Known:
     types: Mapping[str, str] = field(default_factory=dict)
 
     def has_family(self, metric: str) -> bool:
-        """Tell whether the metadata know a metric; OpenMetrics leaves ``_total`` out of a counter's family."""
-        return metric in self.types or metric.removesuffix("_total") in self.types
+        """Tell whether the metadata know a metric, under its own name or that of its family.
+
+        OpenMetrics leaves ``_total`` out of a counter's family; the series of histograms and summaries have endings too.
+        """
+        if metric in self.types or metric.removesuffix("_total") in self.types:
+            return True
+        family, _, ending = metric.rpartition("_")
+        return ending in _ENDINGS and self.types.get(family) in _SEVERAL
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins for other processes."""

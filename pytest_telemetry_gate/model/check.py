@@ -20,7 +20,7 @@ from pytest_telemetry_gate.model.questions import Query, Question
 from pytest_telemetry_gate.model.suite import Checkpoint, Suite, Waiver
 from pytest_telemetry_gate.model.terms import Terms
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.support.durations import format_duration
+from pytest_telemetry_gate.support.durations import format_duration, format_time
 from pytest_telemetry_gate.support.variables import expand
 
 __all__ = ["ALL_REGIONS", "Check", "Criterion"]
@@ -48,6 +48,12 @@ class Criterion(Terms):
             yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
         if self.tolerance is not None and self.baseline is None and suite.baseline is None:
             yield "tolerance", "a tolerance needs a `baseline`, here or of the suite"
+        baseline = suite.baseline if self.baseline is None else self.baseline
+        at, start = getattr(baseline, "at", None), suite.rollout.start
+        if at is not None and at > start:
+            key = "baseline" if self.baseline is not None else self.key
+            late = f"baseline.at {format_time(at)} is after rollout.start {format_time(start)}"
+            yield key, f"{late}: what is judged would be compared with itself"
         if self.floor is not None and (self.tolerance is None or self.floor < 0):
             yield (
                 "floor",

@@ -177,6 +177,7 @@ FAULTS: dict[str, Fault] = {
     "401": partial(told, status=401, body="who are you", content_type="text/plain"),
     "403": partial(told, status=403),
     "only-get-403": partial(only_get, status=403),
+    "only-get-404": partial(only_get, status=404),
     "only-get-405": partial(only_get, status=405),
     "only-get-501": partial(only_get, status=501),
     "405": partial(told, status=405, body="method not allowed", content_type="text/plain"),

@@ -35,7 +35,7 @@ ROWS = {
     "wants other credentials": ["401"],
     "does not let these in": ["403"],
     "lets nobody in, by POST or by GET": ["405"],
-    "refuses POST with 403, 405 or 501, and answers GET": ["only-get-403", "only-get-405", "only-get-501"],
+    "refuses POST with 403, 404, 405 or 501, and answers GET": ["only-get-403", "only-get-404", "only-get-405", "only-get-501"],
     "has its API elsewhere": ["404"],
     "redirects to another host": ["302"],
     "shows a login page": ["login-page"],

@@ -227,7 +227,6 @@ SAMPLES = {
     "baseline-infinite": ("- {id: a, query: cpu, baseline: {query: inf}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "Inf"),
     "baseline-two-series": ("- {id: a, query: cpu, baseline: {query: latency_ms}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "2 series"),
     "baseline-before-the-data": ("- {id: a, query: cpu, baseline: {offset: 7d}, tolerance: 5%}", "INCONCLUSIVE", "baseline", "no data"),
-    "baseline-after-the-data": ("- {id: a, query: cpu, baseline: {at: 2035-01-01T00:00:00Z}, tolerance: 5%}", "INCONCLUSIVE", "no data"),
     "no-rule-matches": ("- {id: a, alerts: {match: {team: none}}, expect: '== 0'}", "INCONCLUSIVE", "no alerting rule matches", "Slow"),
     "no-incidents": ("- {id: a, incidents: {kind: any}, expect: '== 0'}", "ERROR", "holds no incidents"),
     "many-to-many": ("- {id: a, query: 'latency_ms / on(job) latency_ms', expect: '> 0', reduce: max}", "ERROR", "many"),

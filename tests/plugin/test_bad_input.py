@@ -186,6 +186,17 @@ SUITES = {
     "checkpoints-of-one-moment": (HEAD.replace("[2h]", "[2h, 120m]") + GROUPS, "small.gate.yaml:4", "'120m' is the same moment as '2h'"),
     "window-negative": (HEAD + GROUPS.replace("query", "window: -1h, query"), "small.gate.yaml:8", "must be positive, not '-1h'"),
     "window-of-a-checkpoint": (HEAD.replace("[2h]", "[{id: a, at: 2h, window: 0s}]") + GROUPS, "small.gate.yaml:4", "must be positive, not '0s'"),
+    "baseline-after-the-start": (
+        HEAD + GROUPS.replace("expect", "baseline: {at: 2025-01-22T22:00:01Z}, expect"),
+        "small.gate.yaml:8",
+        "baseline.at 2025-01-22T22:00:01Z is after rollout.start 2025-01-22T22:00:00Z",
+    ),
+    "baseline-after-the-data": (
+        HEAD + "baseline: {at: 2035-01-01T00:00:00Z}\n" + GROUPS, "small.gate.yaml:9", "is after rollout.start"
+    ),
+    "baseline-of-itself": (
+        HEAD + GROUPS.replace("expect", "baseline: {query: requests}, expect"), "small.gate.yaml:8", "the query itself"
+    ),
     "baseline-of-the-same-moment": (HEAD + "baseline: {offset: 0s}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: must be positive, not '0s'"),
     "baseline-from-the-future": (HEAD + "baseline: {offset: -1h}\n" + GROUPS, "small.gate.yaml:6", "baseline.offset: must be positive, not '-1h'"),
     "baseline-query-in-another-unit": (

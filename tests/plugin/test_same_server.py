@@ -80,6 +80,13 @@ def test_regions_with_something_of_their_own_are_two(world: Project, eu: str, us
         ("- {id: up, query: load, up: 'up{region=\"$region\"}', expect: '> 0'}\n", "up"),
         ("- {id: sum, query: load, combine: sum, expect: '> 0'}\n", "sum"),
         ("- {id: sum, query: 'load{region=\"$region\"}', combine: sum, expect: '> 0'}\n", ""),
+        ("- {id: note, query: 'load # $region', expect: '> 0'}\n", "note"),
+        (
+            '- {id: named, query: \'label_replace(load, "region", "$region", "", "")\', expect: \'> 0\'}\n',
+            "named",
+        ),
+        ("- {id: part, query: 'load{region=\"$region\"} / on () sum(all)', expect: '> 0'}\n", ""),
+        ("- {id: one, query: vector(1), expect: '> 0'}\n", ""),
         (ALERTS, "quiet"),
         (TOLD + ALERTS, ""),
         ("- {id: r, duration: rollout, expect: '< 3h'}\n", ""),

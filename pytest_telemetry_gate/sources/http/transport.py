@@ -31,9 +31,8 @@ _BACKOFF = 0.2  # seconds before the second attempt, doubled for each further on
 _MAX_PAUSE = 30.0  # seconds that a Retry-After is obeyed
 _RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
 _MAX_WORDS = 2**14  # bytes of a page that are searched for the server's words
-_POST_REFUSED = frozenset(
-    {403, 405, 501}
-)  # what stands before a server and lets nobody write says one of these
+# Said by what stands before a server and lets people read only; 404 by routers that know ways by method.
+_POST_REFUSED = frozenset({403, 404, 405, 501})
 _TOO_LONG = frozenset({413, 414, 431})
 _LONGEST_ADDRESS = 8_000  # characters that any server takes: RFC 9110, 4.1
 _HINTS = {

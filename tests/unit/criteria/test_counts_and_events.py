@@ -307,3 +307,28 @@ def test_incidents_of_the_kind_count_and_need_a_complete_history(gate):
 def test_an_environment_without_an_incident_history_is_an_error(gate):
     verdict = gate.verdict("- {id: none, incidents: {}, expect: '== 0'}")
     assert verdict.outcome is Outcome.ERROR
+
+
+ANY_JOB = COUNTED.replace('{job="parser"}', "")
+
+
+def test_other_jobs_neither_vouch_for_a_counter_nor_stand_against_it(gate):
+    """Which targets would have a counter that is not there is unknown where its job is not named."""
+    gate.metadata = {"failed_total": "counter"}
+    outcome, _, reason = judged(gate, ANY_JOB, UP)
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "name their job in the selector" in reason
+    flaps = series("up", lambda t: (t % 480 < 240) * 1.0, job="mailer", instance="m:1")
+    assert judged(gate, ANY_JOB, UP, flaps, series("failed_total", 2.0))[0] is Outcome.PASS
+    both = COUNTED.replace('job="parser"', 'job=~"parser|mailer"')
+    mailer = series("failed_total", 2.0, job="mailer", instance="m:1")
+    assert judged(gate, both, UP, flaps, series("failed_total", 2.0), mailer)[0] is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", ["done_seconds_count", "done_seconds_sum", "done_seconds_bucket"])
+def test_the_metadata_know_the_series_of_a_histogram_by_its_family(gate, name):
+    gate.metadata = {"done_seconds": "histogram"}
+    criterion = COUNTED.replace("failed_total", name)
+    assert judged(gate, criterion, UP)[0] is Outcome.PASS
+    gate.metadata = {"done_seconds": "gauge"}
+    assert judged(gate, criterion, UP)[0] is Outcome.INCONCLUSIVE

@@ -188,7 +188,7 @@ def test_long_words_are_cut_after_secrets_are_gone():
     assert str(error.value) == f"{SHOWN}: HTTP 500: {'x' * 295} ****..."
 
 
-@pytest.mark.parametrize("status", [403, 405, 501])
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
 def test_where_post_is_refused_the_question_goes_by_get_and_so_do_all_others(status: int):
     asked = transport(reply(status), reply())
     for _ in range(3):
@@ -198,14 +198,14 @@ def test_where_post_is_refused_the_question_goes_by_get_and_so_do_all_others(sta
     assert asked.only_get
 
 
-@pytest.mark.parametrize("status", [403, 405, 501])
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
 def test_where_get_is_refused_too_the_refusal_counts_and_nothing_is_remembered(status: int):
     asked = transport(reply(status, b"not you"))
     assert asked.query(URL, {"query": "up"}).status_code == status
     assert not asked.only_get
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 422])
 def test_other_refusals_of_a_post_are_not_asked_again(status: int):
     asked = transport(reply(status))
     assert asked.query(URL, {"query": "up"}).status_code == status

@@ -1,0 +1,50 @@
+"""Which side of the rollout's start a query looks at: what is judged ran after it, what it is compared with before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.promql.spans import spans
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.questions import Query
+
+__all__ = ["find_late", "find_older_half", "say_late"]
+
+
+def find_older_half(check: Check, query: Query) -> str:
+    """Return why a value is mostly of what ran before the rollout: more than half of a window lies there.
+
+    Empty for shorter parts, for selectors that look at nothing but earlier times on purpose, and without a rollout.
+    """
+    start = check.suite.rollout.start
+    if check.range <= 0:
+        return ""
+    shares = []
+    for span in spans(query.expr, *[round(check.time * 1000)] * 2):
+        end, length = span.end / 1000, span.length / 1000
+        before = start - (end - length)
+        if length and end > start and before > length / 2:
+            shares.append((before / length, before, length, span.selector))
+    if not shares:
+        return ""
+    _, before, length, selector = max(shares)
+    return (
+        f"{format_short_duration(before)} of the {format_short_duration(length)} that are read of {selector} lie before "
+        f"rollout.start {format_time(start)}, the checkpoint is {format_time(check.time)}: give it a shorter window"
+    )
+
+
+def find_late(check: Check, query: Query, moment: float) -> str:
+    """Return how a baseline at a moment (seconds) looks at the rollout itself, with both times; nothing if it does not."""
+    start = check.suite.rollout.start
+    last = max((span.end / 1000 for span in spans(query.expr, *[round(moment * 1000)] * 2)), default=moment)
+    return say_late(last, start) if last > start else ""
+
+
+def say_late(moment: float, start: float) -> str:
+    """Say that a baseline is of a moment after the start of the rollout, both in seconds since the epoch."""
+    after = format_short_duration(moment - start)
+    return f"the baseline is of {format_time(moment)}, {after} after rollout.start {format_time(start)}"
