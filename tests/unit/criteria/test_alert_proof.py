@@ -281,6 +281,31 @@ def test_a_query_on_alerts_needs_the_same_proof(gate, data, rules, outcome):
     assert verdict.outcome is outcome, verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("read", "outcome"),
+    [
+        ("ALERTS", Outcome.PASS),
+        ("count_over_time(ALERTS[10m])", Outcome.PASS),
+        ("count_over_time(ALERTS[1h])", Outcome.INCONCLUSIVE),
+        ("count_over_time(ALERTS[10m] offset 20m)", Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_query_on_alerts_needs_proof_for_the_time_that_it_reads(gate, read, outcome):
+    pause = np.array([at for at in grid() if not AT - 2400 < at < AT - 1200])
+    gate.events = {"alerts": Events(START - 60, AT, complete=True, rules=(rule(),))}
+    gate.data = [UP, *proof(times=pause)]
+    verdict = gate.verdict(f"- {{id: none, query: 'count({read}) or vector(0)', expect: '== 0'}}")
+    assert verdict.outcome is outcome, verdict.reason
+
+
+def test_a_gap_as_long_as_is_allowed_is_none(gate):
+    def judged(pause):
+        times = np.array([at for at in grid() if not START + 1800 < at < START + 1800 + pause])
+        return judge(gate, [rule()], {"alertname": "Slow"}, [], proofs=proof(times=times)).outcome
+
+    assert (judged(4 * STEP), judged(5 * STEP)) == (Outcome.PASS, Outcome.INCONCLUSIVE)
+
+
 def test_an_unknown_kind_of_incident_is_named_with_the_known_ones(gate):
     def incidents(kind, **events):
         history = Events(START, AT, complete=True)
