@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from gates import HEAD, START, STEP, UP, MemoryGate, grid, make_verdict, series
+from verdicts_page import table
 
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
@@ -17,7 +17,6 @@ from pytest_telemetry_gate.model.gate_outcome import decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.hooks import conclude
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
 AT = START + 7200
 GROUP = "rules.yml;telemetry"
 CPU = "{id: cpu, query: cpu, expect: '< 75'}"
@@ -26,26 +25,6 @@ LABELLED = "{id: failures, count: 'failed_total{job=\"parser\", reason=\"fraud\"
 COUNT = "{id: failures, count: 'failed_total{job=\"parser\"}', expect: '== 0'}"
 ALERTS = "{id: none, alerts: {match: {team: telemetry}}, expect: '== 0'}"
 INCIDENTS = "{id: none, incidents: {}, expect: '== 0'}"
-
-
-def table(first_column: str) -> list[dict[str, str]]:
-    """Return the rows of the page's table that begins with a column of this name."""
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    rows: list[dict[str, str]] = []
-    for number, line in enumerate(lines):
-        if not line.startswith(f"| {first_column} |"):
-            continue
-        names = cells(line)
-        for row in lines[number + 2 :]:
-            if not row.startswith("|"):
-                break
-            rows.append(dict(zip(names, cells(row), strict=True)))
-    assert rows, first_column
-    return rows
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
 
 
 @pytest.fixture
