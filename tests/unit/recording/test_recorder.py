@@ -19,7 +19,6 @@ from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.recorder import samples
 from pytest_telemetry_gate.recorder.recorder import RegionRequest, record
 from pytest_telemetry_gate.recording import Recording, RecordingWriter
-from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.sources.recording import RecordingSource
 from pytest_telemetry_gate.sources.recording_events import RecordedEvents
 from pytest_telemetry_gate.testing import MemorySource
@@ -196,75 +195,6 @@ def test_a_file_keeps_its_other_regions_and_checkpoints(tmp_path):
     assert list(held(path, "eu").values()) == [{1: 0x3FF0000000000000, 2: 0x3FF0000000000000}]
     (cpu,) = held(path, "us").values()
     assert set(cpu) == {0, 999_999, *range(600_000, 900_001, STEP), *range(6_900_000, 7_200_001, STEP)} | {0}
-
-
-class Knowing(MemorySource):
-    """A source that knows the types of metrics, those without samples included."""
-
-    types: dict[str, str]
-
-    def metadata(self):
-        return self.types
-
-
-def test_what_a_source_knows_of_metrics_is_recorded_and_stays(tmp_path):
-    path = tmp_path / "a.telemetry.zip"
-    for types in ({"errors_total": "counter", "cpu": "unknown"}, {"cpu": "gauge"}, {}):
-        source = Knowing([gauge("cpu")])
-        source.types = types
-        record(path, {"eu": wanted(source, ("cpu", 900)), "us": wanted(source)}, recorded_at=1.0)
-        record(path, {"us": wanted(MemorySource([]), ("cpu", 900))}, recorded_at=1.0)
-    for region in ("eu", "us"):
-        assert Recording.open(path).metadata(region) == {"errors_total": "counter", "cpu": "gauge"}
-
-
-def test_an_environment_s_samples_are_its_own(tmp_path):
-    path = tmp_path / "a.telemetry.zip"
-    request = wanted(MemorySource([gauge("cpu")]), ("cpu", 900))
-    record(path, {"": request}, recorded_at=1.0, environment="staging")
-    before = path.read_bytes()
-    message = f"{path}: it is of environment 'staging', not of 'prod': record into another file"
-    for add in (
-        lambda: record(path, {"": request}, recorded_at=1.0, environment="prod"),
-        lambda: store_captures(path, [CAPTURE], recorded_at=1.0, environment="prod"),
-    ):
-        with pytest.raises(RecordingError) as caught:
-            add()
-        assert str(caught.value) == message
-        assert path.read_bytes() == before
-    record(path, {"": request}, recorded_at=1.0)
-    store_captures(path, [CAPTURE], recorded_at=1.0, environment="staging")
-    assert Recording.open(path).environment == "staging"
-    assert store_captures(tmp_path / "b.telemetry.zip", [CAPTURE], recorded_at=1.0, environment="prod") == 1
-    assert Recording.open(tmp_path / "b.telemetry.zip").environment == "prod"
-
-
-CAPTURE = {"suite": "s", "checkpoint": "c", "region": "", "case": "x"}
-
-
-def test_secrets_in_labels_are_masked_in_the_file(tmp_path):
-    path = tmp_path / "a.telemetry.zip"
-    source = MemorySource([gauge("cpu", GRID[:20], url="http://kanari@host"), gauge("cpu", GRID, n="1")])
-    source.description = "kanari"
-    scrub = {"kanari": "***", "http://kanari@host": "http://***@host"}
-    request = wanted(source, ("max_over_time(cpu[1h])", HOUR), scrub=lambda text: scrub.get(text, text))
-    record(path, {"": request}, recorded_at=1.0)
-    assert Recording.open(path).source == "***"
-    shown = [json.loads(labels) for labels in held(path)]
-    assert sorted(labels.get("url", "") for labels in shown) == ["", "http://***@host"]
-    assert b"kanari" not in zipfile.ZipFile(path).read("index.json")
-    live = Engine(Recording.open(path).storage()).instant("cpu", 400)
-    assert len(live.labels) == 2, (
-        "a series that ended is asked for by its masked labels: it lingers, as on the server"
-    )
-
-
-def test_series_that_differ_in_a_secret_alone_are_not_mixed(tmp_path):
-    source = MemorySource([gauge("cpu", key="kanari-a"), gauge("cpu", key="kanari-b")])
-    request = wanted(source, ("cpu", 900), scrub=lambda text: "***" if "kanari" in text else text)
-    done = record(tmp_path / "a.telemetry.zip", {"": request}, recorded_at=1.0)
-    assert done.failures == {"": "cpu: series that differ in a secret alone cannot be recorded"}
-    assert not (tmp_path / "a.telemetry.zip").exists()
 
 
 def test_the_newer_sample_wins(tmp_path):
