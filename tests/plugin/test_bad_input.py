@@ -84,6 +84,30 @@ SUITES = {
         "small.gate.yaml:8",
         "'s' contradicts the name of 'latency_ms'",
     ),
+    "bare-limit-of-a-metric-in-milliseconds": (
+        HEAD + GROUPS.replace("query: requests", "query: max(latency_ms)"), "small.gate.yaml:8", "write `unit: ms`"
+    ),
+    "percent-of-a-quotient": (
+        HEAD + GROUPS.replace("query: requests", "unit: '%', query: requests / all_requests"),
+        "small.gate.yaml:8",
+        "write `unit: ratio`",
+    ),
+    "a-unit-spelt-otherwise": (
+        HEAD + GROUPS.replace("query: requests", "unit: seconds, query: requests"), "small.gate.yaml:8", "write `unit: s`"
+    ),
+    "a-decimal-comma": (HEAD + GROUPS.replace("> 90", "> 0,050"), "small.gate.yaml:8", "0.05"),
+    "coverage-of-nothing": (
+        HEAD + GROUPS.replace("expect", "coverage: 0%, expect"), "small.gate.yaml:8", "coverage: must be more than 0%"
+    ),
+    "trends-of-each-other": (
+        HEAD + """groups:
+  Parser:
+    - {id: up, trend: {of: down, better: lower}}
+    - {id: down, trend: {of: up, better: lower}}
+""",
+        "small.gate.yaml:8",
+        "follows from itself: up -> down -> up",
+    ),
     "tolerance-without-percent": (
         HEAD + GROUPS.replace("expect: '> 90'", "baseline: 3, tolerance: 5"),
         "small.gate.yaml:8",
