@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from gates import make_verdict
 
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
-from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 
 
 def outcome(
@@ -66,3 +68,59 @@ def test_the_tally_names_the_worst_first() -> None:
     assert (
         outcome(Outcome.PASS, Outcome.FAIL, Outcome.PASS, Outcome.ERROR).reason == "1 error, 1 fail, 2 pass"
     )
+
+
+def decide(*verdicts: Verdict, **options: Any) -> tuple[Outcome, bool]:
+    """Return the outcome and whether the gate opens, where all that was collected was selected unless options say more."""
+    counts = {"selected": len(verdicts), "collected": len(verdicts)}
+    decision = decide_gate(verdicts, **{**counts, **options})
+    assert decision.strict is options.get("strict", False)
+    return decision.outcome, decision.opens
+
+
+def test_what_is_informational_neither_closes_nor_opens_a_gate() -> None:
+    told, good = make_verdict("fail", informational=True), make_verdict("pass")
+    assert decide(good, told) == (Outcome.PASS, True)
+    assert decide(make_verdict("fail"), make_verdict("pass", informational=True)) == (Outcome.FAIL, False)
+    assert decide(make_verdict("pass", informational=True)) == (Outcome.INCONCLUSIVE, False)
+    assert decide(told) == (Outcome.INCONCLUSIVE, False)
+    assert "informational: 1 fail" in decide_gate([good, told], selected=2, collected=2).reason
+    assert "informational" not in decide_gate([good], selected=1, collected=1).reason
+
+
+def test_a_pending_checkpoint_that_was_asked_for_closes_the_gate() -> None:
+    pending, good = make_verdict("pending", checkpoint="48h"), make_verdict("pass", checkpoint="24h")
+    assert decide(good, pending) == (Outcome.PASS, True)
+    assert decide(good, pending, asked=["24h"]) == (Outcome.PASS, True)
+    assert decide(good, pending, asked=["48h"]) == (Outcome.INCONCLUSIVE, False)
+    assert decide(pending) == (Outcome.INCONCLUSIVE, False)
+    assert decide() == (Outcome.INCONCLUSIVE, False)
+    waived = make_verdict("waived", checkpoint="48h")
+    assert decide(good, waived, asked=["48h"]) == (Outcome.PASS, True)
+
+
+def test_an_outcome_that_opens_is_a_pass_or_a_warning() -> None:
+    good, warned = make_verdict("pass"), make_verdict("warn")
+    for other in ("waived", "pending"):
+        assert decide(good, make_verdict(other)) == (Outcome.PASS, True)
+        assert decide(warned, make_verdict(other)) == (Outcome.WARN, True)
+        assert decide(warned, make_verdict(other), strict=True)[1] is False
+    assert decide(warned) == (Outcome.WARN, True)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.ERROR, Outcome.INCONCLUSIVE])
+def test_nothing_makes_a_verdict_that_closes_milder(outcome: Outcome) -> None:
+    closing, good = make_verdict(outcome), make_verdict("pass")
+    assert decide(good, closing) == (outcome, False)
+    assert decide(good, closing, selected=1, partial=True) == (outcome, False)
+    assert decide(good, closing, strict=True) == (outcome, False)
+
+
+def test_only_what_was_left_out_makes_a_selection_partial() -> None:
+    good = make_verdict("pass")
+    assert decide(good, selected=1, collected=1) == (Outcome.PASS, True)
+    assert decide(good, selected=2, collected=1) == (Outcome.PASS, True)
+    assert decide(good, selected=1, collected=2) == (Outcome.INCONCLUSIVE, False)
+    assert decide(good, selected=1, collected=2, partial=True) == (Outcome.PASS, True)
+    assert "1 of 2 selected" in decide_gate([good], selected=1, collected=2, partial=True).reason
+    assert "selected" not in decide_gate([good], selected=2, collected=2).reason

@@ -17,6 +17,7 @@ from pytest_telemetry_gate.model.verdict import (
     join_limits,
     say_inside,
     worst_outcome,
+    worst_verdict,
 )
 
 VERDICT = Verdict(
@@ -112,3 +113,46 @@ def test_the_outcome_of_several_is_the_worst() -> None:
     ]
     assert worst_outcome(some) is Outcome.INCONCLUSIVE
     assert worst_outcome([]) is None
+
+
+@pytest.mark.parametrize(
+    ("better", "variance", "is_within"),
+    [
+        ("", 5.0, True), ("", -5.0, True), ("", 5.1, False), ("", -5.1, False), ("lower", 5.1, False), ("lower", -50.0, True),
+        ("lower", 5.0, True), ("higher", -5.1, False), ("higher", 50.0, True), ("higher", -5.0, True), ("", None, False),
+    ],
+)  # fmt: skip
+def test_a_change_is_within_the_tolerance_or_for_the_better(
+    better: str, variance: float | None, is_within: bool
+) -> None:
+    assert replace(VERDICT, tolerance=5.0, variance=variance, better=better).is_within_tolerance is is_within
+    assert replace(VERDICT, tolerance=None, variance=variance, better=better).is_within_tolerance is False
+
+
+def test_outcomes_that_open_are_good_or_undecided_as_their_names_say() -> None:
+    assert {outcome for outcome in Outcome if outcome.keeps_gate_open()} == {
+        Outcome.PASS, Outcome.WARN, Outcome.WAIVED, Outcome.PENDING,
+    }  # fmt: skip
+    assert {outcome for outcome in Outcome if outcome.good} == {Outcome.PASS, Outcome.WARN}
+    assert {outcome for outcome in Outcome if outcome.undecided} == {Outcome.INCONCLUSIVE, Outcome.ERROR}
+    for outcome in Outcome:
+        verdict = replace(VERDICT, outcome=outcome, informational=False)
+        assert verdict.keeps_gate_open() is outcome.keeps_gate_open()
+        assert replace(verdict, informational=True).keeps_gate_open()
+        assert verdict.keeps_gate_open(strict=True) is outcome.keeps_gate_open(strict=True)
+
+
+def test_the_worst_of_several_is_the_one_furthest_outside() -> None:
+    near, far = (replace(VERDICT, outcome=Outcome.FAIL, margin=margin) for margin in (-1.0, -2.0))
+    unknown, good = (
+        replace(VERDICT, outcome=Outcome.FAIL, margin=None),
+        replace(VERDICT, outcome=Outcome.PASS, margin=-9.0),
+    )
+    assert worst_verdict([near, far, unknown, good]) is far
+    assert worst_verdict([unknown, good]) is unknown
+    assert worst_verdict([good, near]) is near
+    told = replace(far, outcome=Outcome.ERROR, informational=True)
+    assert worst_verdict([told, near, good]) is near
+    assert worst_verdict([told]) is told
+    assert worst_outcome([told, good]) is Outcome.PASS
+    assert worst_outcome([told]) is Outcome.ERROR
