@@ -317,16 +317,19 @@ def node_exporter(directory: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def victoria_metrics(directory: Path) -> Iterator[Server]:
-    """Run a single-node VictoriaMetrics that keeps old samples and answers without its usual delay."""
+def victoria_metrics(directory: Path, *, as_installed: bool = False) -> Iterator[Server]:
+    """Run a single-node VictoriaMetrics that keeps old samples and answers without its usual delay.
+
+    ``as_installed`` it has its delay, and a cache for which it moves the times that it is asked for.
+    """
     arguments = [
         "-httpListenAddr={address}",
         "-storageDataPath=data",
         "-retentionPeriod=100y",
-        "-search.latencyOffset=0s",
-        "-search.disableCache",
         "-memory.allowedBytes=256MB",
     ]
+    if not as_installed:
+        arguments += ["-search.latencyOffset=0s", "-search.disableCache"]
     with running("victoria-metrics", arguments, directory, "/health") as server:
         yield server
 

@@ -25,7 +25,6 @@ from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Problem, collect_evidence
 from pytest_telemetry_gate.criteria.known import describe_unknown, known_question
 from pytest_telemetry_gate.criteria.queries import SELECTOR, Allowed
-from pytest_telemetry_gate.criteria.timeline import STALE_AFTER
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.arrivals import Arrivals, Known
 from pytest_telemetry_gate.model.check import Criterion
@@ -33,6 +32,7 @@ from pytest_telemetry_gate.model.dossier import Dossier, Step
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Matrix, Vector, ast
+from pytest_telemetry_gate.stats.timeline import STALE_AFTER
 from pytest_telemetry_gate.support.durations import format_duration, format_time
 
 if TYPE_CHECKING:

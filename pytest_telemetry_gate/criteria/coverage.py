@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.timeline import Timeline, count_alive, follow, share_alive
 from pytest_telemetry_gate.model.arrivals import Arrivals, Target
 from pytest_telemetry_gate.model.facts import Gap, SelectorFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Query, Question
 from pytest_telemetry_gate.promql import ast, parse
 from pytest_telemetry_gate.promql.spans import spans
+from pytest_telemetry_gate.stats.timeline import Timeline, count_alive, follow, share_alive
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 from pytest_telemetry_gate.support.numbers import format_percent
 

@@ -72,7 +72,9 @@ class RecordingSource(Source):
 
     def arrivals(self, selector: str, end: float, window: float) -> Arrivals:
         """Return when the samples of a selector arrived, from the recorded timestamps themselves."""
-        return read_stored(self.recording.storage(self.region), selector, end, window)
+        return read_stored(
+            self.recording.storage(self.region), selector, end, window, semantics=self.semantics
+        )
 
     def metadata(self) -> Mapping[str, str]:
         """Return the types of the families of metrics that were recorded, those without samples included."""

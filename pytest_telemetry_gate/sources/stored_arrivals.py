@@ -18,13 +18,18 @@ __all__ = ["read_stored"]
 _Key = tuple[str, str]
 
 
-def read_stored(storage: Storage, selector: str, end: float, window: float) -> Arrivals:
+def read_stored(
+    storage: Storage, selector: str, end: float, window: float, *, semantics: str = "3"
+) -> Arrivals:
     """Return what arrived in the ``window`` seconds up to ``end``, as a source that is asked as PromQL gives it.
+
+    ``semantics`` decides whether a sample at the left edge of a window counts, as it does in Prometheus 2.
 
     Raises PromQLError for what is no selector, and what the storage raises.
     """
     matchers = matchers_of(selector)
     start, stop = round((end - window) * 1000), round(end * 1000)
+    start -= semantics == "2"
     with np.errstate(invalid="ignore"):  # a staleness marker is a NaN that sums complain of
         times, samples = _read(storage, matchers, start - round(reach_before(window) * 1000), stop)
         up = find_up(selector, {job for job, _ in times})

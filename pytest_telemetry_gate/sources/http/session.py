@@ -26,6 +26,7 @@ __all__ = ["ConnectionFailedError", "HttpError", "HttpSession", "NoAnswerError",
 
 _MAX_BODY = 256 * 2**20  # bytes; a range of 11,000 points for 700 series takes about 200 MB
 _CHUNK = 2**16
+_CONNECT = 10.0  # seconds: whoever needs longer to be connected to is not there
 
 
 class HttpError(Exception):
@@ -123,6 +124,8 @@ class HttpSession:
     ) -> Reply:
         """Send one request and read its answer, all within ``timeout`` seconds; raises HttpError.
 
+        A connection must be there within ten seconds.
+
         With ``keep`` only so many bytes of the body are read; without, a body over 256 MiB is an error.
         """
         limit = min(timeout, threading.TIMEOUT_MAX / 2)
@@ -133,7 +136,7 @@ class HttpSession:
                 params=params,
                 data=data,
                 proxies=dict(requests.utils.get_environ_proxies(url)) if self._environ_proxies else None,
-                timeout=Timeout(total=limit),  # type: ignore[arg-type] # which requests hands on as it is
+                timeout=Timeout(total=limit, connect=min(limit, _CONNECT)),  # type: ignore[arg-type] # which requests hands on as it is
                 stream=True,
                 allow_redirects=False,
             ) as response:
@@ -189,7 +192,7 @@ def _explain(error: Exception, limit: float) -> HttpError:
         case requests.exceptions.ChunkedEncodingError():
             return ConnectionFailedError("the answer broke off")
         case requests.exceptions.ConnectTimeout():
-            return NoAnswerError(f"no connection within {format_short_duration(limit)}")
+            return NoAnswerError(f"no connection within {format_short_duration(min(limit, _CONNECT))}")
         case requests.exceptions.ConnectionError() if "timed out" in cause:
             # While the body is read, urllib3's time-out arrives as a broken connection.
             return NoAnswerError(f"no answer within {format_short_duration(limit)}")

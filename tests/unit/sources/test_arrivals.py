@@ -56,8 +56,9 @@ def scrapes(step, lost):
     ),
     st.sampled_from(["done", 'done{job="parser"}', 'done{job=~"parser|mailer"}', 'done{zone=""}']),
     st.sampled_from([300.0, 600.0, 1200.0]),
+    st.sampled_from(["2", "3"]),
 )
-def test_asked_and_stored_are_the_same(targets, selector, window):
+def test_asked_and_stored_are_the_same(targets, selector, window, semantics):
     data = []
     for instance, job, step, lost in targets:
         times, failed = scrapes(step, lost)
@@ -66,8 +67,8 @@ def test_asked_and_stored_are_the_same(targets, selector, window):
         if not failed.all():
             data.append(series("done", times[~failed], **where))
     question = ArrivalsQuestion("", selector, END, window)
-    (asked,), warnings = ArrivalsReader(MemorySource(data)).read([question])
-    stored = read_stored(MemoryStorage(data), selector, END, window)
+    (asked,), warnings = ArrivalsReader(MemorySource(data, semantics=semantics)).read([question])
+    stored = read_stored(MemoryStorage(data), selector, END, window, semantics=semantics)
     assert shown(asked) == shown(stored)
     assert asked.reads == stored.reads
     assert not asked.doubt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -171,3 +172,19 @@ def test_json_is_what_its_type_says_and_can_be_written(server: _Server):
     assert one.send("GET", f"{server.url}/text", timeout=5).decoded is None
     text = one.send("GET", f"{server.url}/half-surrogate", timeout=5).decoded["a"]
     assert text.encode() == b"?"
+
+
+def test_a_host_that_does_not_take_connections_is_given_up_early(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_CONNECT", 0.3)
+    with contextlib.ExitStack() as open_sockets:
+        full = open_sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # nobody accepts, so that further connections get no answer at all
+            waiting = open_sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        began = time.monotonic()
+        with pytest.raises(NoAnswerError, match=r"^no connection within 0\.3s$"):
+            HttpSession(HttpSettings("")).send(
+                "GET", f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=20.0
+            )
+        assert time.monotonic() - began < 10

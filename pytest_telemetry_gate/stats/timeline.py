@@ -67,11 +67,12 @@ def find_intervals(times: Floats, hint: float | None) -> Floats:
     spacings = np.diff(times)
     if not len(spacings):
         return spacings
-    usual = float(np.quantile(spacings, _LOW, method="lower"))
+    rank = int(_LOW * (len(spacings) - 1))
+    usual = float(np.partition(spacings, rank)[rank])  # np.quantile takes ten times as long
     if len(spacings) < _THIN and hint is not None:
         usual = min(usual, hint)
     intervals = np.full(len(spacings), usual)
-    if not (spacings > _LATE * usual).any():
+    if spacings.max() <= _LATE * usual:
         return intervals
     ratios = spacings[1:] / spacings[:-1]
     breaks = np.flatnonzero((ratios > _ALIKE) | (ratios < 1 / _ALIKE)) + 1
@@ -93,8 +94,7 @@ def follow(times: Floats, start: float, end: float, hint: float | None) -> Timel
         latest = hint
     else:
         return None
-    spacings = np.diff(times)
-    late = np.flatnonzero(spacings > _LATE * intervals)
+    late = np.flatnonzero(np.diff(times) > _LATE * intervals)
     gaps, lost = [], 0.0
     for index in late.tolist():
         left, right = float(times[index]), float(times[index + 1])
@@ -105,12 +105,12 @@ def follow(times: Floats, start: float, end: float, hint: float | None) -> Timel
     last = float(times[-1])
     if end - last > _LATE * latest:
         gaps.append((last, end))
-    earlier = times[times <= start]
+    earlier = int(times.searchsorted(start, side="right"))
     return Timeline(
         interval=latest,
         first=float(times[0]),
         last=last,
-        before=float(earlier[-1]) if len(earlier) else None,
+        before=float(times[earlier - 1]) if earlier else None,
         gaps=tuple(gaps),
         lost=lost,
     )

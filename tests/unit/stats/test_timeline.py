@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.criteria.timeline import count_alive, find_intervals, follow, share_alive
+from pytest_telemetry_gate.stats.timeline import count_alive, find_intervals, follow, share_alive
 
 END = 100_000.0
 
