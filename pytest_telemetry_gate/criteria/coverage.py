@@ -170,6 +170,13 @@ def _measure(check: Check, query: Query, node: ast.Expr, time: float, answers: A
             sides = [_measure(check, query, side, time, answers) for side in (node.lhs, node.rhs)]
             read = [side for side in sides if side is not None]
             return _worst([side for side in read if side.samples or side.error] or read)
+        case ast.Binary() if node.op == "unless":
+            # What nobody excludes is judged.
+            kept = _measure(check, query, node.lhs, time, answers)
+            excluded = _measure(check, query, node.rhs, time, answers)
+            if kept is None or excluded is None or not (excluded.samples or excluded.error):
+                return kept
+            return _worst([kept, excluded])
         case ast.Binary():
             parts: Sequence[ast.Expr] = (node.lhs, node.rhs)
         case ast.Call():

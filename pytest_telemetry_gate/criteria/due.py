@@ -36,13 +36,16 @@ def find_due(check: Check, answers: Answers) -> Due:
 
     What is read is looked at only where it decides: between two of the shortest and two of the longest interval known.
     """
-    latest = latest_due(check, answers)
-    if latest.moment <= answers.now or _by_shortest(check, answers) > answers.now:
+    latest, earliest = latest_due(check, answers), _earliest_due(check, answers)
+    if latest.moment <= answers.now:
         return latest
+    if earliest.moment > answers.now:
+        return earliest
+    at = _last_read(check)
     return max(
-        (Due(check.time + _INTERVALS * seconds, seconds, job) for seconds, job in _read(check, answers)),
+        (Due(at + _INTERVALS * seconds, seconds, job) for seconds, job in _read(check, answers)),
         key=lambda due: due.moment,
-        default=latest,
+        default=earliest,
     )
 
 
@@ -50,12 +53,17 @@ def latest_due(check: Check, answers: Answers) -> Due:
     """Return the latest moment at which a check can be due, without looking at what it reads."""
     seconds, job = max(_named(check, answers), default=(0.0, ""))
     interval = seconds or check.scrape_interval
-    return Due(check.time + _INTERVALS * interval, interval, job)
+    return Due(_last_read(check) + _INTERVALS * interval, interval, job)
 
 
-def _by_shortest(check: Check, answers: Answers) -> float:
-    seconds = min((seconds for seconds, _ in _named(check, answers)), default=check.scrape_interval)
-    return check.time + _INTERVALS * seconds
+def _earliest_due(check: Check, answers: Answers) -> Due:
+    seconds, job = min(_named(check, answers), default=(check.scrape_interval, ""))
+    return Due(_last_read(check) + _INTERVALS * seconds, seconds, job)
+
+
+def _last_read(check: Check) -> float:
+    """Return the last moment that is read (seconds): the checkpoint, or a later one with a negative offset."""
+    return max([check.time, *(question.end for question in _arrivals(check))])
 
 
 def _arrivals(check: Check) -> Iterator[ArrivalsQuestion]:
@@ -89,7 +97,7 @@ def _read(check: Check, answers: Answers) -> Iterator[tuple[float, str]]:
         known = answers.intervals(question.region)
         jobs = set(named_jobs(question.selector))
         if isinstance(value, Arrivals):
-            jobs.update(target.job for target in value.targets)
+            jobs.update(target.job for target in value.targets if target.samples)
         for job in sorted(jobs):
             seconds = known.get(job, known.get(""))
             if seconds is not None:

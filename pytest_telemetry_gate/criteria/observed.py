@@ -56,8 +56,12 @@ class ObservedSelector:
         self._jobs = named_jobs(question.selector)
         parsed = parse(question.selector)
         self._is_up = isinstance(parsed, ast.VectorSelector) and parsed.name == "up"
+        self._is_rule = isinstance(parsed, ast.VectorSelector) and ":" in parsed.name
         self._counts_failures = of_up or not self._is_up
         self.lines: dict[int, Timeline] = {}
+        self._earlier: dict[str, list[Timeline]] = defaultdict(
+            list
+        )  # by job: those that ended before the window
         self.unknown: list[Target] = []
         for number, target in enumerate(arrivals.targets):
             if not len(target.times):
@@ -68,6 +72,8 @@ class ObservedSelector:
                 self.unknown.append(target)
             elif line.until > question.start:
                 self.lines[number] = line
+            else:
+                self._earlier[target.job].append(line)
         self._add_unexamined()
         self.down = [
             target
@@ -126,7 +132,7 @@ class ObservedSelector:
                 text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"
                 worst.append((min(1.0, good / target.scrapes), text))
         for job, lines in by_job.items():
-            alive = share_alive(lines, question.start, question.end)
+            alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
             text = "" if len(lines) > 1 or alive >= 1 else self._describe_life(lines[0])
             worst.append(
                 (alive, text or f"targets of job {job!r} were there for {format_percent(alive)} of the time")
@@ -141,8 +147,8 @@ class ObservedSelector:
         by_job: dict[str, list[Timeline]] = defaultdict(list)
         for number, line in self.lines.items():
             by_job[self._arrivals.targets[number].job].append(line)
-        for lines in by_job.values():
-            began, ended = count_alive(lines, start, end)
+        for job, lines in by_job.items():
+            began, ended = count_alive(lines, start, end, earlier=self._earlier[job])
             if not ended:
                 newest = max(lines, key=lambda line: line.last)
                 age = format_short_duration(end - newest.last)
@@ -179,6 +185,8 @@ class ObservedSelector:
 
     def _hint(self, target: Target, known: float | None) -> float | None:
         """Return what is known of the interval besides the samples: how far scrapes were apart, else what the source says."""
+        if self._is_rule:
+            return None
         if target.scrapes is None or self._is_up:
             return known
         if target.scrapes >= _ENOUGH:

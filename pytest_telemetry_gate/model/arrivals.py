@@ -8,30 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_TIMES", "Arrivals", "Known", "Target", "reach_before"]
+__all__ = ["NO_TIMES", "REACH", "Arrivals", "Known", "Target", "Track", "join_tracks"]
 
-_LONGEST_REACH = 900.0  # seconds
+REACH = 900.0
+"""How long before a window samples are looked at (seconds), for the interval that was in force at its start.
+
+Four samples of the slowest series that an instant selector sees lie in it and in the five minutes of its lookback.
+"""
 _ENDINGS = frozenset({"bucket", "count", "sum"})
 _SEVERAL = frozenset({"histogram", "summary", "gaugehistogram"})  # types of families with several metrics
+Track: TypeAlias = tuple[NDArray[np.int64], int]
+"""When a series had numbers, int64[n] in ms and rising, and how many samples it has, NaN included."""
 NO_TIMES: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-
-
-def reach_before(window: float) -> float:
-    """Return how long before a window (seconds) samples are looked at, for the interval that was in force at its start."""
-    return min(window, _LONGEST_REACH)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """The samples that one target gave to a selector, NaN left out.
 
-    ``samples`` is how many the longest of its series has, and ``times`` when any of them was, int64[n] in ms and rising;
-    both from ``reach_before()`` the window on. ``complete`` says that the times were looked at; of other targets ``first`` and
+    A target whose series come at times of their own, such as the containers behind one cAdvisor, is here once for each.
+
+    ``samples`` is how many there are, NaN included, and ``times`` when the numbers among them were, int64[n] in ms and rising;
+    both from ``REACH`` before the window on. ``complete`` says that the times were looked at; of other targets ``first`` and
     ``last`` (ms) are about when the first and the last sample was. Of the scrapes in the
     window, by the target's ``up``, ``scrapes`` is the number, and ``successes`` how many gave samples; None where no
     ``up`` tells.
@@ -119,6 +122,34 @@ class Known:
     def from_wire(cls, wire: Mapping[str, Any]) -> Known:
         """Rebuild from ``to_wire()``; raises KeyError or TypeError for anything else."""
         return cls(tuple(wire["names"]), dict(wire["types"]))
+
+
+def join_tracks(series: Iterable[Track], *, keep_ended: bool = False) -> list[Track]:
+    """Return as few tracks as possible for the series of one target.
+
+    Series that come together are one: what was scraped when another one was adds nothing. Series that follow one another
+    are one too, as after a label has changed. Series that overlap at times of their own are told apart. With
+    ``keep_ended`` one that ended before the others is kept, since nothing says that its target is the same.
+    """
+    tracks: list[Track] = []
+    for times, samples in sorted(series, key=lambda track: (-len(track[0]), track[0][:1].tolist())):
+        if not len(times) or any(_is_covered(times, track, keep_ended) for track, _ in tracks):
+            continue
+        for number, (track, others) in enumerate(tracks):
+            if times[0] > track[-1] or times[-1] < track[0]:
+                parts = (track, times) if times[0] > track[-1] else (times, track)
+                tracks[number] = np.concatenate(parts), others + samples
+                break
+        else:
+            tracks.append((times, samples))
+    return tracks
+
+
+def _is_covered(times: NDArray[np.int64], track: NDArray[np.int64], keep_ended: bool) -> bool:
+    if keep_ended and times[-1] < track[-1]:
+        return False
+    places = np.minimum(track.searchsorted(times), len(track) - 1)
+    return bool((track[places] == times).all())
 
 
 def _targets(wire: Iterable[Mapping[str, Any]]) -> Iterable[Target]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_telemetry_gate.model.arrivals import reach_before
+from pytest_telemetry_gate.model.arrivals import REACH
 from pytest_telemetry_gate.model.events import Match
 from pytest_telemetry_gate.model.sources import RuleExaminer
 from pytest_telemetry_gate.model.wire import from_wire
@@ -181,7 +181,7 @@ class ArrivalsQuestion(Question):
     @property
     def first(self) -> float:
         """From when on samples are looked at, in seconds since the epoch."""
-        return self.start - reach_before(self.window)
+        return self.start - REACH
 
 
 @dataclass(frozen=True, slots=True)

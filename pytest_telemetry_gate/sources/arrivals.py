@@ -2,7 +2,7 @@
 
 Two steps, each for many selectors in one request where the source can join them. First the longest series of every target
 and the number of its samples, so that an answer has a size that is known. Then their raw samples, which have the times.
-Where these have holes, other series of the target may fill them, as after a label has changed: then more of them are read.
+Of one target the longest series is looked at, and shorter ones, which may have followed one another or come on their own.
 Of selectors with many samples only some targets are looked at: the one with the most samples, and those with the fewest. Of
 the others only the first and the last sample is asked for.
 """
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from pytest_telemetry_gate.errors import SourceError
-from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target
+from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target, Track, join_tracks
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.series_selectors import (
@@ -31,7 +31,7 @@ from pytest_telemetry_gate.sources.series_selectors import (
     join_selector,
     matchers_of,
     name_target,
-    narrow,
+    stands_alone,
     target_of,
 )
 from pytest_telemetry_gate.support.durations import format_duration
@@ -39,10 +39,8 @@ from pytest_telemetry_gate.support.durations import format_duration
 __all__ = ["ArrivalsReader"]
 
 _MAX_SAMPLES = 20_000  # of one selector
-_MAX_TARGETS = 20  # whose other series are looked for
-_GENERATIONS = 60  # series of a target that may follow one another
+_PER_TARGET = 30  # series whose samples are counted
 _PARTS = 120  # of the time, in which the first and the last sample of a target is searched
-_LATE = 1.5  # intervals after which a sample is missing
 
 
 class Metrics(Protocol):
@@ -60,7 +58,7 @@ class _Found:
     """What is known so far about one question."""
 
     series: dict[tuple[str, str], list[CountedSeries]] = field(default_factory=dict)
-    times: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
+    tracks: dict[tuple[str, str], list[Track]] = field(default_factory=dict)
     bounds: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     doubt: str = ""
 
@@ -85,7 +83,6 @@ class ArrivalsReader:
         found = self._find_longest(questions, warnings)
         chosen = [series for entry in found for series in _choose(entry)]
         self._read_times(questions, chosen, found, warnings)
-        self._read_others(questions, found, warnings)
         self._find_bounds(questions, found, warnings)
         return [
             self._arrivals(question, entry, warnings)
@@ -94,7 +91,7 @@ class ArrivalsReader:
 
     def _find_longest(self, questions: Sequence[ArrivalsQuestion], warnings: dict[str, None]) -> list[_Found]:
         queries = [
-            f"topk by (job, instance) (1, {count_samples(question.selector, _reach(question))})"
+            f"topk by (job, instance) ({_PER_TARGET}, {count_samples(question.selector, _reach(question))})"
             for question in questions
         ]
         vectors = self._vectors(queries, questions[0].end, warnings)
@@ -103,34 +100,11 @@ class ArrivalsReader:
             for number, vector in enumerate(vectors)
         ]
 
-    def _read_others(
-        self, questions: Sequence[ArrivalsQuestion], found: Sequence[_Found], warnings: dict[str, None]
-    ) -> None:
-        """Read further series of the targets whose longest one has holes."""
-        asked: dict[int, str] = {}
-        for number, (question, entry) in enumerate(zip(questions, found, strict=True)):
-            bounds = question.first * 1000, question.end * 1000
-            holed = [key for key, times in entry.times.items() if _has_holes(times[0], *bounds)]
-            if holed:
-                narrowed = narrow(question.selector, holed[:_MAX_TARGETS])
-                asked[number] = (
-                    f"topk by (job, instance) ({_GENERATIONS}, {count_samples(narrowed, _reach(question))})"
-                )
-        if not asked:
-            return
-        further: list[CountedSeries] = []
-        vectors = self._vectors([*asked.values()], questions[0].end, warnings)
-        for number, vector in zip(asked, vectors, strict=True):
-            known = [one.exact for series in found[number].series.values() for one in series]
-            others = by_target(number, questions[number].selector, vector)
-            further += [one for series in others.values() for one in series if one.exact not in known]
-        self._read_times(questions, further, found, warnings)
-
     def _find_bounds(
         self, questions: Sequence[ArrivalsQuestion], found: Sequence[_Found], warnings: dict[str, None]
     ) -> None:
         """Find the first and the last sample of the targets that were not looked at."""
-        left = [number for number, entry in enumerate(found) if len(entry.times) < len(entry.series)]
+        left = [number for number, entry in enumerate(found) if len(entry.tracks) < len(entry.series)]
         queries = []
         for number in left:
             question = questions[number]
@@ -182,7 +156,8 @@ class ArrivalsReader:
                 came = int(present.sum())
                 if came + 1 < one.samples:
                     entry.doubt = f"{came:,} samples came of the {one.samples:,} that the source counts"
-                entry.times.setdefault(target_of(one.exact), []).append(moments[present & ~np.isnan(values)])
+                numbers = moments[present & ~np.isnan(values)]
+                entry.tracks.setdefault(target_of(one.exact), []).append((numbers, came))
         for missing in wanted.values():
             for one in missing:
                 found[one.question].doubt = f"no samples came of the {one.samples:,} that the source counts"
@@ -204,22 +179,25 @@ class ArrivalsReader:
                     scrapes[key] = before[0] + count, before[1] + good
         targets = []
         for key in sorted({*entry.series, *scrapes}):
-            series = entry.series.get(key, [])
-            times = entry.times.get(key)
+            counted = max((one.samples for one in entry.series.get(key, ())), default=0)
+            tracks = join_tracks(
+                entry.tracks.get(key, ()), keep_ended=stands_alone(question.selector, key)
+            ) or [(NO_TIMES, counted)]
             tried = scrapes.get(key)
             first, last = entry.bounds.get(key, (None, None))
-            targets.append(
+            targets += [
                 Target(
                     labels=name_target(key),
-                    first=None if times else first,
-                    last=None if times else last,
-                    samples=max((one.samples for one in series), default=0),
-                    times=np.unique(np.concatenate(times)) if times else NO_TIMES,
-                    complete=not series or times is not None,
+                    samples=samples,
+                    times=times,
+                    complete=not counted or key in entry.tracks,
+                    first=None if key in entry.tracks else first,
+                    last=None if key in entry.tracks else last,
                     scrapes=None if tried is None else round(tried[0]),
                     successes=None if tried is None else round(tried[1]),
                 )
-            )
+                for times, samples in tracks
+            ]
         return Arrivals(tuple(targets), entry.doubt, (up,) if up else ())
 
     def _scrapes(
@@ -264,10 +242,16 @@ class ArrivalsReader:
 
 
 def _choose(entry: _Found) -> Iterator[CountedSeries]:
-    """Yield the series to look at: the one with the most samples, the one with the fewest, and others while there is room."""
-    series = sorted((one for own in entry.series.values() for one in own), key=lambda one: one.samples)
+    """Yield the series to look at: of all targets the longest one, then shorter ones of the same targets, while there is room.
+
+    The target with the most samples and the one with the fewest come first, and always. A series that is as long as the
+    longest of its target was scraped with it.
+    """
+    own = [sorted(series, key=lambda one: -one.samples) for series in entry.series.values()]
+    longest = sorted((series[0] for series in own), key=lambda one: one.samples)
+    shorter = [one for series in own for one in series[1:] if one.samples < series[0].samples]
     room = _MAX_SAMPLES
-    for place, one in enumerate([*series[-1:], *series[:-1]]):
+    for place, one in enumerate([*longest[-1:], *longest[:-1], *shorter]):
         room -= one.samples
         if room < 0 and place > 1:
             return
@@ -276,11 +260,3 @@ def _choose(entry: _Found) -> Iterator[CountedSeries]:
 
 def _reach(question: ArrivalsQuestion) -> str:
     return format_duration(question.end - question.first)
-
-
-def _has_holes(times: np.ndarray, first: float, end: float) -> bool:
-    """Tell whether samples are missing between two moments (ms), or at their edges."""
-    if len(times) < 2:
-        return True
-    spacings = np.diff(np.concatenate(([first], times, [end])))
-    return bool(spacings.max() > _LATE * max(1.0, float(spacings[1:-1].min())))

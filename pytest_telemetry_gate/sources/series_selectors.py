@@ -24,7 +24,7 @@ __all__ = [
     "join_selector",
     "matchers_of",
     "name_target",
-    "narrow",
+    "stands_alone",
     "target_of",
 ]
 
@@ -129,11 +129,12 @@ def count_samples(selector: str, reach: str) -> str:
     return f"({' or '.join(parts)})"
 
 
-def narrow(selector: str, targets: Sequence[tuple[str, str]]) -> str:
-    """Return a selector of the same series of some targets."""
-    jobs, instances = (sorted({key[place] for key in targets}) for place in (0, 1))
-    more = (_equal_any("job", jobs), _equal_any("instance", instances))
-    return ast.VectorSelector(_name_of(selector), (*matchers_of(selector), *more)).selector
+def stands_alone(selector: str, target: tuple[str, str]) -> bool:
+    """Tell whether each series of a target without an instance may come from a place of its own.
+
+    Those of a recording rule, whose names have a colon, come from one rule.
+    """
+    return not target[1] and ":" not in _name_of(selector)
 
 
 def group_series(wanted: Sequence[CountedSeries]) -> Iterator[list[CountedSeries]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target, reach_before
+from pytest_telemetry_gate.model.arrivals import NO_TIMES, REACH, Arrivals, Target, Track, join_tracks
 from pytest_telemetry_gate.promql import Matcher
 from pytest_telemetry_gate.promql.storage import Storage, is_stale, may_be_nan
-from pytest_telemetry_gate.sources.series_selectors import find_up, matchers_of, name_target, target_of
+from pytest_telemetry_gate.sources.series_selectors import (
+    find_up,
+    matchers_of,
+    name_target,
+    stands_alone,
+    target_of,
+)
 
 __all__ = ["read_stored"]
 
@@ -31,28 +36,29 @@ def read_stored(
     start, stop = round((end - window) * 1000), round(end * 1000)
     start -= semantics == "2"
     with np.errstate(invalid="ignore"):  # a staleness marker is a NaN that sums complain of
-        times, samples = _read(storage, matchers, start - round(reach_before(window) * 1000), stop)
-        up = find_up(selector, {job for job, _ in times})
+        tracks = _read(storage, matchers, start - round(REACH * 1000), stop)
+        up = find_up(selector, {job for job, _ in tracks})
         scrapes = _count_scrapes(storage, up, matchers, start, stop) if up else {}
     targets = tuple(
         Target(
             labels=name_target(key),
-            samples=samples.get(key, 0),
-            times=times.get(key, NO_TIMES),
+            samples=samples,
+            times=times,
             scrapes=scrapes[key][0] if key in scrapes else None,
             successes=scrapes[key][1] if key in scrapes else None,
         )
-        for key in sorted({*times, *scrapes})
+        for key in sorted({*tracks, *scrapes})
+        for times, samples in join_tracks(tracks.get(key, ()), keep_ended=stands_alone(selector, key))
+        or [(NO_TIMES, sum(samples for _, samples in tracks.get(key, ())))]
     )
     return Arrivals(targets, reads=(up,) if up else ())
 
 
 def _read(
     storage: Storage, matchers: tuple[Matcher, ...], first: int, end: int
-) -> tuple[dict[_Key, NDArray[np.int64]], Mapping[_Key, int]]:
-    """Return the times (ms) of each target's samples, and how many the longest of its series has."""
-    parts: dict[_Key, list[NDArray[np.int64]]] = defaultdict(list)
-    samples: dict[_Key, int] = defaultdict(int)
+) -> Mapping[_Key, Sequence[Track]]:
+    """Return the tracks of each target's series, as many as there are vectors of timestamps."""
+    tracks: dict[_Key, list[Track]] = defaultdict(list)
     for group in storage.select(matchers, first, end):
         begin, stop = group.times.searchsorted((first + 1, end + 1))
         if begin == stop:
@@ -63,17 +69,15 @@ def _read(
         for column, labels in enumerate(group.labels):
             columns[target_of(labels)].append(column)
         for key, own in columns.items():
-            if holes:
-                # Counted as a server counts, to which NaN is a sample and a staleness marker is none.
-                counted = ~is_stale(values[:, own])
+            if not holes:
+                tracks[key].append((moments, len(moments)))
+                continue
+            # Counted as a server counts, to which NaN is a sample and a staleness marker is none.
+            counted = int((~is_stale(values[:, own])).sum(axis=0).max())
+            if counted:
                 present = ~np.isnan(values[:, own]).all(axis=1)
-                parts[key].append(moments[present])
-                samples[key] = max(samples[key], int(counted.sum(axis=0).max()))
-            else:
-                parts[key].append(moments)
-                samples[key] = max(samples[key], len(moments))
-    times = {key: own[0] if len(own) == 1 else np.unique(np.concatenate(own)) for key, own in parts.items()}
-    return {key: own for key, own in times.items() if samples[key]}, samples
+                tracks[key].append((moments[present], counted))
+    return tracks
 
 
 def _count_scrapes(

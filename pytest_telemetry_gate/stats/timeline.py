@@ -61,14 +61,15 @@ class Timeline:
 def find_intervals(times: Floats, hint: float | None) -> Floats:
     """Return the interval that was in force at each spacing of some samples, float64[samples - 1].
 
-    It is the lower tenth of all spacings, unless several in a row are alike: then the interval was another one for a
+    It is the middle of the spacings that are not much longer than the lower tenth of them, unless several in a row are alike: then the interval was another one for a
     while. ``hint`` is what else is known of it, which counts where there are few spacings.
     """
     spacings = np.diff(times)
     if not len(spacings):
         return spacings
     rank = int(_LOW * (len(spacings) - 1))
-    usual = float(np.partition(spacings, rank)[rank])  # np.quantile takes ten times as long
+    shortest = float(np.partition(spacings, rank)[rank])  # np.quantile takes ten times as long
+    usual = float(np.median(spacings[spacings <= _LATE * shortest]))
     if len(spacings) < _THIN and hint is not None:
         usual = min(usual, hint)
     intervals = np.full(len(spacings), usual)
@@ -116,12 +117,15 @@ def follow(times: Floats, start: float, end: float, hint: float | None) -> Timel
     )
 
 
-def share_alive(lines: Sequence[Timeline], start: float, end: float) -> float:
+def share_alive(
+    lines: Sequence[Timeline], start: float, end: float, *, earlier: Sequence[Timeline] = ()
+) -> float:
     """Return the share of a window in which as many targets were alive as at its start, one at least.
 
-    Targets that follow one another, as replaced pods do, stand for each other; more of them are no harm.
+    Targets that follow one another, as replaced pods do, stand for each other; more of them are no harm. Where none was
+    alive at the start, those count that were there just before it: ``earlier`` are the ones that ended by then.
     """
-    wanted = max(1, sum(line.first <= start + _LATE * line.interval and line.until > start for line in lines))
+    wanted = max(1, _count_at_start(lines, start, earlier))
     changes = sorted(
         change
         for line in lines
@@ -139,8 +143,16 @@ def share_alive(lines: Sequence[Timeline], start: float, end: float) -> float:
     return min(1.0, covered / (end - start)) if end > start else 1.0
 
 
-def count_alive(lines: Sequence[Timeline], start: float, end: float) -> tuple[int, int]:
+def count_alive(
+    lines: Sequence[Timeline], start: float, end: float, *, earlier: Sequence[Timeline] = ()
+) -> tuple[int, int]:
     """Return how many targets were alive at the start of a window, and how many at its end, by fresh samples."""
+    return _count_at_start(lines, start, earlier), sum(not line.is_stale(end) for line in lines)
+
+
+def _count_at_start(lines: Sequence[Timeline], start: float, earlier: Sequence[Timeline]) -> int:
     began = sum(line.first <= start + _LATE * line.interval and line.until > start for line in lines)
-    ended = sum(not line.is_stale(end) for line in lines)
-    return began, ended
+    if began or not earlier:
+        return began
+    newest = max(line.last for line in earlier)
+    return sum(newest - line.last <= STALE_AFTER * line.interval for line in earlier)

@@ -33,7 +33,7 @@ def test_how_verdicts_came_about(project, arguments):
         '         = latency_ms{instance="a:1", job="parser", zone="b"} 70.0',
         "  asked  samples of latency_ms[5m]",
         "         2025-01-22T23:55:00Z to 2025-01-23T00:00:00Z of recording small.telemetry.zip, semantics 3",
-        '         = {instance="a:1", job="parser"} 40 samples, 2025-01-22T23:50:15Z to 2025-01-23T00:00:00Z, 20 of 20 scrapes succeeded',
+        '         = {instance="a:1", job="parser"} 80 samples, 2025-01-22T23:40:15Z to 2025-01-23T00:00:00Z, 20 of 20 scrapes succeeded',
         "  step   samples of latency_ms over 5m: 1 target, one every 15s, the newest at 2025-01-23T00:00:00Z",
         "  step   coverage 100 % of the window, at least 90 % wanted",
         "  step   value 0.07 s (max of the series), from ms",

@@ -166,7 +166,7 @@ def test_only_what_is_needed_is_recorded(company: Project) -> None:
     company.suite("- {id: cpu, query: cpu, expect: '< 75', window: 5m}")
     result = company.run("--telemetry-region=us", "--telemetry-partial", OPTION)
     assert result.ret == 0
-    result.stdout.fnmatch_lines([f"telemetry recording: {OUT}: 2 series, 62 samples of us; * bytes"])
+    result.stdout.fnmatch_lines([f"telemetry recording: {OUT}: 2 series, 102 samples of us; * bytes"])
     assert Recording.open(company.path / OUT).regions == ("us",)
 
 

@@ -212,3 +212,73 @@ def test_a_target_that_died_just_before_the_window_is_missed(gate):
         assert "b:1 was down all the time" in reason
     left = [UP, done(), up(1.0, grid(end=dead), instance="b:1"), done(grid(end=dead), instance="b:1")]
     assert judged(gate, *left)[0] is Outcome.PASS
+
+
+def shifted(phase, **labels):
+    times = grid() + phase
+    return series("cpu", 1.0, times[times <= AT], **labels)
+
+
+CPU = "- {id: cpu, query: 'avg(avg_over_time(cpu[1h]))', expect: '< 75'}"
+
+
+def test_containers_replicas_and_hosts_are_whole_at_times_of_their_own(gate):
+    kubelet = {"job": "kubelet", "instance": "n:1"}
+    assert (
+        judged(gate, shifted(0, pod="a", **kubelet), shifted(7, pod="b", **kubelet), criterion=CPU)[0]
+        is Outcome.PASS
+    )
+    times = grid()
+    half = series("cpu", 1.0, times[times < AT - 1800] + 4, pod="b", job="", instance="")
+    whole = series("cpu", 1.0, pod="a", job="", instance="")
+    assert judged(gate, whole, half, criterion=CPU)[0] is Outcome.INCONCLUSIVE
+
+
+def test_jitter_is_no_loss(gate):
+    times = grid()
+    jitter = np.random.default_rng(7).uniform(-3, 3, len(times))
+    gate.data = [series("cpu", 1.0, np.sort(times + jitter))]
+    assert gate.verdict(CPU).coverage > 0.99
+
+
+@pytest.mark.parametrize("phase", [0, 1, 100, 299])
+def test_a_rule_of_five_minutes_is_whole_without_a_range(gate, phase):
+    times = grid(step=300) + phase
+    rule = series("slo:errors:ratio", 0.1, times[times <= AT])
+    criterion = "- {id: slo, query: 'slo:errors:ratio{job=\"parser\"}', unit: ratio, expect: '<= 20%'}"
+    assert judged(gate, UP, rule, criterion=criterion)[0] is Outcome.PASS
+
+
+def test_targets_that_ended_just_before_the_window_are_missed(gate):
+    ended = [done(grid(end=AT - 3660), instance=f"o{number}:1") for number in range(10)]
+    back = done(grid(start=AT - 3500), instance="n:1")
+    assert judged(gate, *ended, back)[0] is Outcome.INCONCLUSIVE
+    all_back = [done(grid(start=AT - 3500), instance=f"n{number}:1") for number in range(10)]
+    assert judged(gate, *ended, *all_back)[0] is Outcome.PASS
+
+
+def test_the_right_side_of_unless_may_be_empty(gate):
+    criterion = "- {id: rate, query: 'sum(rate(done_total[1h])) unless on() (busy == 1)', expect: '> 0'}"
+    assert judged(gate, done(), criterion=criterion)[0] is Outcome.PASS
+    assert (
+        judged(gate, done(), series("busy", 0, grid(start=AT - 60)), criterion=criterion)[0]
+        is Outcome.INCONCLUSIVE
+    )
+
+
+def test_jobs_that_are_scraped_but_not_read_hold_nothing_up(gate):
+    gate.intervals = {**TWO_JOBS, "mid": 60.0}
+    gate.data = [UP, done(), up(1.0, grid(step=60), job="mid"), up(1.0, grid(step=3600), job="cost")]
+    gate.now = AT + 30
+    assert gate.verdict(RATE.replace("done_total[1h]", 'done_total{job!="cost"}[5m]')).outcome is Outcome.PASS
+    gate.now = AT + 29
+    assert "in 1s" in gate.verdict(RATE.replace("1h", "5m")).reason
+
+
+def test_a_negative_offset_is_due_when_what_it_reads_is(gate):
+    gate.data = [UP, done()]
+    criterion = RATE.replace("done_total[1h]", 'done_total{job="parser"}[5m] offset -10m')
+    gate.now = AT + 300
+    assert gate.verdict(criterion).outcome is Outcome.PENDING
+    gate.now = AT + 630
+    assert gate.verdict(criterion).outcome is Outcome.PASS

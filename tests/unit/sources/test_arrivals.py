@@ -95,7 +95,7 @@ def test_many_selectors_take_few_requests():
     reader = ArrivalsReader(source)
     questions = [ArrivalsQuestion("", f'load{{number="{number}"}}', END, 600.0) for number in range(50)]
     answers, _ = reader.read(questions)
-    assert all(len(target.times) == 80 for answer in answers for target in answer.targets)
+    assert all(len(target.times) == 100 for answer in answers for target in answer.targets)
     raw = [promql for promql, _ in source.asked if promql.startswith("load{")]
     assert len(raw) == 1
     assert sum("up{" in promql for promql, _ in source.asked) == 2
@@ -183,7 +183,7 @@ def test_vectors_without_a_name_are_of_the_metric_that_was_asked():
     times, _ = scrapes(15, set())
     source = MemorySource([series("cpu", times, job="a")])
     (answer,), _ = ArrivalsReader(source).read([ArrivalsQuestion("", '{__name__=~"cp."}', END, 600.0)])
-    assert [len(target.times) for target in answer.targets] == [80]
+    assert [len(target.times) for target in answer.targets] == [100]
     assert isinstance(source.instant("cpu", END), Vector)
 
 
@@ -221,3 +221,40 @@ def test_of_targets_that_were_not_looked_at_the_first_and_last_sample_are_known(
         late = int(target.labels["instance"][:3]) % 2
         assert target.last == pytest.approx((END - 901 if late else END) * 1000, abs=20_000)
         assert target.first == pytest.approx((END - 1800) * 1000, abs=20_000)
+
+
+def phased(name, phase, step=15, lost=(), **labels):
+    times = np.arange(END - 3600 + phase, END + 0.1, step) * 1000
+    return series(name, times[[index for index in range(len(times)) if index not in lost]], **labels)
+
+
+@pytest.mark.parametrize("labels", [{"job": "kubelet", "instance": "n:1"}, {}])
+def test_series_at_times_of_their_own_are_tracks_of_their_own(labels):
+    """As the containers behind one cAdvisor, two replicas of a Prometheus, or hosts that push."""
+    data = [phased("cpu", 0, pod="a", **labels), phased("cpu", 4, pod="b", lost=range(190, 215), **labels)]
+    asked, stored = both(data, "cpu")
+    assert shown(asked) == shown(stored)
+    assert sorted(len(target.times) for target in asked.targets) == [115, 140]
+
+
+def test_series_that_come_with_others_are_no_track_of_their_own():
+    times, _ = scrapes(15, set())
+    data = [
+        series("hits", times, job="a", instance="a:1", code="200"),
+        series("hits", times[60:], job="a", instance="a:1", code="500"),
+        series("hits", times[:60], job="a", instance="a:1", code="404"),
+    ]
+    asked, stored = both(data, "hits")
+    assert shown(asked) == shown(stored)
+    assert [len(target.times) for target in asked.targets] == [len(times)]
+
+
+def test_without_an_instance_a_series_that_ended_is_a_place_that_is_gone():
+    times, _ = scrapes(15, set())
+    data = [series("load", times, host="a"), series("load", times[:60], host="b")]
+    asked, stored = both(data, "load")
+    assert shown(asked) == shown(stored)
+    assert sorted(len(target.times) for target in asked.targets) == [60, len(times)]
+    rule = [({**labels, "__name__": "job:load:avg"}, at, values) for labels, at, values in data]
+    asked, stored = both(rule, "job:load:avg")
+    assert [len(target.times) for target in asked.targets] == [len(times)]
