@@ -20,7 +20,13 @@ import numpy as np
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.baseline import find_stated_reference
-from pytest_telemetry_gate.criteria.coverage import Coverage, measure_arrivals, up_question
+from pytest_telemetry_gate.criteria.coverage import (
+    Coverage,
+    find_fresh,
+    measure_arrivals,
+    target_key,
+    up_question,
+)
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Problem, collect_evidence
 from pytest_telemetry_gate.criteria.known import describe_unknown, known_question
@@ -32,8 +38,8 @@ from pytest_telemetry_gate.model.dossier import Dossier, Step
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Matrix, Vector, ast
-from pytest_telemetry_gate.stats.timeline import STALE_AFTER
 from pytest_telemetry_gate.support.durations import format_duration, format_time
+from pytest_telemetry_gate.support.numbers import format_value
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
@@ -82,7 +88,7 @@ class Count(Criterion):
             evidence = replace(evidence, problem=problem)
         absent = ""
         if evidence.problem is None:
-            gone = _find_gone(asked, answers, bool(base))
+            gone = _find_gone(check, asked, base, answers)
             if gone:
                 evidence = replace(evidence, problem=Problem(Outcome.INCONCLUSIVE, gone, "counter.gone"))
             elif not own.samples:
@@ -90,7 +96,12 @@ class Count(Criterion):
                 if unknown:
                     finding = Problem(Outcome.INCONCLUSIVE, unknown, "counter.unknown")
                     evidence = replace(evidence, problem=finding)
-        grown = growth(answer.value, check.start, base) if isinstance(answer.value, Matrix) else math.nan
+        grown = math.nan
+        if isinstance(answer.value, Matrix):
+            odd = _find_odd(answer.value)
+            if odd and evidence.problem is None:
+                evidence = replace(evidence, problem=Problem(Outcome.INCONCLUSIVE, odd, "data.not_finite"))
+            grown = math.nan if odd else growth(answer.value, check.start, base)
         dossier = decide(check, (grown,), evidence, find_stated_reference(check, answers))
         if not absent or evidence.problem is not None:
             return dossier
@@ -131,11 +142,8 @@ class Count(Criterion):
     def _explain_absence(self, check: Check, asked: _Asked, answers: Answers) -> tuple[str, str]:
         """Return why a counter without samples is 0, or else why nobody can tell."""
         selector = asked.series.selector
-        family = answers[asked.family].value
-        if asked.family != asked.series and isinstance(family, Arrivals) and family.targets:
-            end = asked.family.end * 1000
-            if any(_is_fresh(target.times, end) for target in family.targets if len(target.times)):
-                return f"absent: {asked.family.selector} has samples, none of them with these labels", ""
+        if asked.family != asked.series and find_fresh(check, asked.family, answers).fresh:
+            return f"absent: {asked.family.selector} has samples, none of them with these labels", ""
         known = answers[asked.known]
         if isinstance(known.value, Known) and known.value.has_family(asked.metric):
             return f"absent: no series of {selector}, which the metadata know", ""
@@ -208,32 +216,36 @@ def _base(value: object) -> Mapping[Series, float]:
     return dict(zip(map(_identify, value.labels), value.values.tolist(), strict=True))
 
 
-def _find_gone(asked: _Asked, answers: Answers, was_there: bool) -> str:
-    """Return that a counter was there and is gone though its target is still scraped, or nothing."""
-    series, up = answers[asked.series].value, None if asked.up is None else answers[asked.up].value
-    end = asked.series.end * 1000
-    scraped = {
-        (target.job, target.labels.get("instance", ""))
-        for target in (up.targets if isinstance(up, Arrivals) else ())
-        if _is_fresh(target.times, end)
-    }
-    seen = [
-        target for target in (series.targets if isinstance(series, Arrivals) else ()) if len(target.times)
-    ]
-    for target in seen:
-        key = target.job, target.labels.get("instance", "")
-        if key in scraped and not _is_fresh(target.times, end):
-            last = format_time(float(target.times[-1]) / 1000)
-            return f"{asked.series.selector} was there until {last} and is gone, though its target is still there: renamed, dropped, or down?"
-    if was_there and not any(_is_fresh(target.times, end) for target in seen):
+def _find_odd(matrix: Matrix) -> str:
+    """Return that a sample of a counter is NaN or infinite, or nothing."""
+    odd = matrix.present & ~np.isfinite(matrix.values)
+    if not odd.any():
+        return ""
+    row, column = (int(place[0]) for place in np.nonzero(odd))
+    labels = ", ".join(
+        f'{key}="{text}"' for key, text in sorted(matrix.labels[row].items()) if key != "__name__"
+    )
+    name = matrix.labels[row].get("__name__", "")
+    value = format_value(float(matrix.values[row, column]))
+    return (
+        f"a sample of {name}{{{labels}}} is {value} at {format_time(float(matrix.times[column]))}: no counter"
+    )
+
+
+def _find_gone(check: Check, asked: _Asked, base: Mapping[Series, float], answers: Answers) -> str:
+    """Return that a counter was there and is gone, or nothing.
+
+    It may go with its target, where other targets have the metric; its target then is not scraped any more.
+    """
+    series = find_fresh(check, asked.series, answers)
+    scraped = set() if asked.up is None else find_fresh(check, asked.up, answers).fresh
+    had = {target_key(dict(labels)) for labels in base}
+    lost = sorted((series.stale | had) & scraped - series.fresh)
+    if lost:
+        last = series.last.get(lost[0])
+        when = f"until {format_time(last)}" if last else f"before {format_time(asked.before.time)}"
+        return f"{asked.series.selector} was there {when} and is gone, though its target is still there: renamed, dropped, or down?"
+    if (series.stale or had) and not series.fresh and not find_fresh(check, asked.family, answers).fresh:
         when = format_time(asked.before.time)
-        return f"{asked.series.selector} was there before {when} and is gone: renamed or dropped?"
+        return f"{asked.series.selector} was there {'before' if had else 'after'} {when} and is gone: renamed or dropped?"
     return ""
-
-
-def _is_fresh(times: np.ndarray[tuple[int], np.dtype[np.int64]], end: float) -> bool:
-    """Tell whether the newest of some times (ms) is at most three intervals before the end (ms)."""
-    if len(times) < 2:
-        return bool(len(times))
-    interval = float(np.median(np.diff(times)))
-    return bool(end - float(times[-1]) <= STALE_AFTER * interval)

@@ -6,21 +6,17 @@ target, job and selector count. Rules: docs/explanation/coverage.md.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.model.arrivals import Arrivals, Target
-from pytest_telemetry_gate.model.facts import Gap, SelectorFacts
+from pytest_telemetry_gate.criteria.observed import ObservedSelector
+from pytest_telemetry_gate.model.arrivals import Arrivals
+from pytest_telemetry_gate.model.facts import SelectorFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Query, Question
 from pytest_telemetry_gate.promql import ast, parse
 from pytest_telemetry_gate.promql.spans import spans
-from pytest_telemetry_gate.stats.timeline import Timeline, count_alive, follow, share_alive
-from pytest_telemetry_gate.support.durations import format_short_duration, format_time
-from pytest_telemetry_gate.support.numbers import format_percent
+from pytest_telemetry_gate.support.durations import format_short_duration
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -29,19 +25,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Coverage",
     "coverage_questions",
+    "find_fresh",
     "measure_arrivals",
     "measure_coverage",
-    "named_jobs",
     "shortest_window",
+    "target_key",
     "up_question",
 ]
 
 _LOOKBACK = 300.0  # seconds: how far an instant selector looks back, Prometheus' default
 _SPARSE = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # exist only while something is wrong
-_LITERALS = re.compile(r"[^.*+?()\[\]{}^$\\]+")  # a regular expression that lists its texts
-_ENOUGH = 4  # scrapes that tell how far they are apart
-_MAY_BE_GONE = 0.1  # of the targets: as much as may be missing of the samples
-_MAX_GAPS = 10  # of the worst target, in the facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,7 @@ def measure_arrivals(
         arrivals = replace(
             arrivals, targets=tuple(target for target in arrivals.targets if target.job in jobs)
         )
-    own = _Selector(check, question, arrivals, answers, of_up=of_up)
+    own = ObservedSelector(check, question, arrivals, answers, of_up=of_up)
     share, problem = own.share()
     told = f"{subject}: {problem}" if problem else subject
     reason = told if problem or own.lines else f"no samples of {subject}"
@@ -134,151 +127,40 @@ def measure_arrivals(
     )
 
 
-@lru_cache(maxsize=4096)
-def named_jobs(selector: str) -> tuple[str, ...]:
-    """Return the jobs that a selector names one by one; none where it takes jobs by a pattern or takes any."""
-    parsed = parse(selector)
-    matchers = parsed.matchers if isinstance(parsed, ast.VectorSelector) else ()
-    for matcher in matchers:
-        if matcher.name == "job" and matcher.op == "=" and matcher.value:
-            return (matcher.value,)
-        if matcher.name == "job" and matcher.op == "=~":
-            names = matcher.value.split("|")
-            if all(_LITERALS.fullmatch(name) for name in names):
-                return tuple(names)
-    return ()
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The targets of a selector, by job and instance, that have a fresh sample at the end of its window, and the others.
+
+    ``last`` says when the newest sample of each was, in seconds since the epoch.
+    """
+
+    fresh: frozenset[tuple[str, str]]
+    stale: frozenset[tuple[str, str]]
+    last: Mapping[tuple[str, str], float]
 
 
-class _Selector:
-    """The samples of one selector in its window, judged."""
-
-    def __init__(
-        self, check: Check, question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers, *, of_up: bool
-    ) -> None:
-        self._question = question
-        self._arrivals = arrivals
-        self._jobs = named_jobs(question.selector)
-        parsed = parse(question.selector)
-        self._is_up = isinstance(parsed, ast.VectorSelector) and parsed.name == "up"
-        self._counts_failures = of_up or not self._is_up
-        self.lines: dict[int, Timeline] = {}
-        self.unknown: list[Target] = []
-        for number, target in enumerate(arrivals.targets):
-            if not len(target.times):
-                continue
-            hint = self._hint(target, answers.interval(check.region, target.job))
-            line = follow(target.times / 1000, question.start, question.end, hint)
-            if line is None:
-                self.unknown.append(target)
-            elif line.until > question.start:
-                self.lines[number] = line
-        self.down = [
-            target
-            for target in arrivals.targets
-            if not target.samples and target.scrapes and not target.successes and self._jobs
-        ]
-
-    def share(self) -> tuple[float | None, str]:
-        """Return the share of due samples that arrived, and what the worst target lacks, for people."""
-        question = self._question
-        if not self.lines and self.unknown:
-            return None, f"one sample of {self.unknown[0].shown()}, which does not tell the interval"
-        if not self.lines:
-            if any(target.samples for target in self._arrivals.targets) and not self.down:
-                before = any(len(target.times) for target in self._arrivals.targets)
-                return 0.0, "no samples in the window" if before else "every sample is NaN"
-            return 0.0, f"{self.down[0].shown()} was down all the time" if self.down else ""
-        worst: list[tuple[float, str]] = [
-            (0.0, f"{target.shown()} was down all the time") for target in self.down
-        ]
-        by_job: dict[str, list[Timeline]] = defaultdict(list)
-        for number, line in self.lines.items():
-            target = self._arrivals.targets[number]
-            by_job[target.job].append(line)
-            worst.append((line.share(question.start, question.end), self._describe_gaps(target, line)))
-            if len(target.times) < target.samples:
-                numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
-                worst.append((len(target.times) / target.samples, f"{numbers} are numbers"))
-            if self._counts_failures and target.scrapes:
-                good = target.successes or 0
-                text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"
-                worst.append((min(1.0, good / target.scrapes), text))
-        for job, lines in by_job.items():
-            alive = share_alive(lines, question.start, question.end)
-            text = "" if len(lines) > 1 or alive >= 1 else self._describe_life(lines[0])
-            worst.append(
-                (alive, text or f"targets of job {job!r} were there for {format_percent(alive)} of the time")
-            )
-        worst.extend((0.0, f"no samples of job {job!r}") for job in self._jobs if job not in by_job)
-        share, text = min(worst, key=lambda entry: entry[0])
-        return share, text if share < 1 else ""
-
-    def stale(self, subject: str) -> str:
-        """Return that too many targets have no fresh sample at the end of the window, or nothing."""
-        end, start = self._question.end, self._question.start
-        by_job: dict[str, list[Timeline]] = defaultdict(list)
-        for number, line in self.lines.items():
-            by_job[self._arrivals.targets[number].job].append(line)
-        for lines in by_job.values():
-            began, ended = count_alive(lines, start, end)
-            if not ended:
-                newest = max(lines, key=lambda line: line.last)
-                age = format_short_duration(end - newest.last)
-                return f"{subject}: the newest sample is {age} old at {format_time(end)}, with one every {format_short_duration(newest.interval)}"
-            if ended / max(began, 1) < 1 - _MAY_BE_GONE:
-                return f"{subject}: of {began} targets at the start of the window {ended} have a fresh sample at {format_time(end)}"
-        return ""
-
-    def facts(self, share: float | None) -> SelectorFacts:
-        """Return what was seen, with the gaps of the worst target."""
-        question = self._question
-        ranked = sorted(
-            self.lines.items(), key=lambda entry: (entry[1].share(question.start, question.end), entry[0])
-        )
-        number, line = ranked[0] if ranked else (None, None)
-        target = None if number is None else self._arrivals.targets[number]
-        return SelectorFacts(
-            selector=question.selector,
-            start=question.start,
-            end=question.end,
-            share=share,
-            targets=len(self.lines),
-            examined=sum(len(one.times) > 0 for one in self._arrivals.targets),
-            target="" if target is None else target.shown(),
-            samples=0 if target is None else int((target.times > question.start * 1000).sum()),
-            interval=None if line is None else line.interval,
-            before=None if line is None else line.before,
-            first=None if target is None else _first_inside(target, question.start),
-            newest=None if line is None else line.last,
-            scrapes=None if target is None else target.scrapes,
-            successes=None if target is None else target.successes,
-            gaps=() if line is None else tuple(Gap(*gap) for gap in line.gaps[:_MAX_GAPS]),
-        )
-
-    def _hint(self, target: Target, known: float | None) -> float | None:
-        """Return what is known of the interval besides the samples: how far scrapes were apart, else what the source says."""
-        if target.scrapes is None or self._is_up:
-            return known
-        if target.scrapes >= _ENOUGH:
-            return self._question.window / target.scrapes
-        return known if len(target.times) < 2 else None
-
-    def _describe_gaps(self, target: Target, line: Timeline) -> str:
-        if not line.gaps:
-            return ""
-        left, right = max(line.gaps, key=lambda gap: gap[1] - gap[0])
-        count = f"{len(line.gaps)} gap{'s' if len(line.gaps) > 1 else ''}"
-        longest = f"{format_time(left)} to {format_time(right)}"
-        name = target.shown()
-        return f"{name + ': ' if name else ''}{count} with a sample due every {format_short_duration(line.interval)}, the longest {longest}"
-
-    def _describe_life(self, line: Timeline) -> str:
-        return f"samples from {format_time(max(line.first, self._question.start))} to {format_time(line.last)} only"
+def find_fresh(check: Check, question: ArrivalsQuestion, answers: Answers) -> Freshness:
+    """Return which targets of a selector have a fresh sample; one whose interval cannot be told has none."""
+    value = answers[question].value
+    if not isinstance(value, Arrivals):
+        return Freshness(frozenset(), frozenset(), {})
+    own = ObservedSelector(check, question, value, answers, of_up=False)
+    fresh = {
+        target_key(value.targets[number].labels)
+        for number, line in own.lines.items()
+        if not line.is_stale(question.end)
+    }
+    last = {
+        target_key(target.labels): float(target.times[-1]) / 1000
+        for target in value.targets
+        if len(target.times)
+    }
+    return Freshness(frozenset(fresh), frozenset(last) - fresh, last)
 
 
-def _first_inside(target: Target, start: float) -> float | None:
-    inside = target.times[target.times > start * 1000]
-    return float(inside[0]) / 1000 if len(inside) else None
+def target_key(labels: Mapping[str, str]) -> tuple[str, str]:
+    """Return the job and the instance of a series or a target."""
+    return labels.get("job", ""), labels.get("instance", "")
 
 
 def _measure(check: Check, query: Query, node: ast.Expr, time: float, answers: Answers) -> Coverage | None:

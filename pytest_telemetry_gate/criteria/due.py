@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.coverage import named_jobs
+from pytest_telemetry_gate.criteria.observed import named_jobs
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 

@@ -31,7 +31,8 @@ class Target:
     """The samples that one target gave to a selector, NaN left out.
 
     ``samples`` is how many the longest of its series has, and ``times`` when any of them was, int64[n] in ms and rising;
-    both from ``reach_before()`` the window on. ``complete`` says that the times were looked at. Of the scrapes in the
+    both from ``reach_before()`` the window on. ``complete`` says that the times were looked at; of other targets ``first`` and
+    ``last`` (ms) are about when the first and the last sample was. Of the scrapes in the
     window, by the target's ``up``, ``scrapes`` is the number, and ``successes`` how many gave samples; None where no
     ``up`` tells.
     """
@@ -40,6 +41,8 @@ class Target:
     samples: int
     times: NDArray[np.int64] = field(default_factory=lambda: NO_TIMES)
     complete: bool = True
+    first: int | None = None
+    last: int | None = None
     scrapes: int | None = None
     successes: int | None = None
 
@@ -74,6 +77,8 @@ class Arrivals:
                     "samples": target.samples,
                     "times": target.times.tolist(),
                     "complete": target.complete,
+                    "first": target.first,
+                    "last": target.last,
                     "scrapes": target.scrapes,
                     "successes": target.successes,
                 }
@@ -123,6 +128,8 @@ def _targets(wire: Iterable[Mapping[str, Any]]) -> Iterable[Target]:
             samples=int(target["samples"]),
             times=np.array(target["times"], dtype=np.int64),
             complete=target["complete"] is True,
+            first=target.get("first"),
+            last=target.get("last"),
             scrapes=target["scrapes"],
             successes=target["successes"],
         )

@@ -2,37 +2,47 @@
 
 Two steps, each for many selectors in one request where the source can join them. First the longest series of every target
 and the number of its samples, so that an answer has a size that is known. Then their raw samples, which have the times.
-Of selectors with many targets only some are looked at: those with the fewest samples, and the one with the most.
+Where these have holes, other series of the target may fill them, as after a label has changed: then more of them are read.
+Of selectors with many samples only some targets are looked at: the one with the most samples, and those with the fewest. Of
+the others only the first and the last sample is asked for.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from pytest_telemetry_gate.errors import PromQLError, SourceError
+from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
-from pytest_telemetry_gate.promql import Matcher, Matrix, Scalar, Vector, ast, parse
+from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.sources.series_selectors import (
+    CountedSeries,
+    Labels,
+    by_target,
+    count_samples,
+    find_up,
+    group_series,
+    join_selector,
+    matchers_of,
+    name_target,
+    narrow,
+    target_of,
+)
 from pytest_telemetry_gate.support.durations import format_duration
 
-__all__ = ["ArrivalsReader", "find_up", "matchers_of", "name_target", "target_of"]
+__all__ = ["ArrivalsReader"]
 
-_PER_TARGET = (
-    2  # series of a target that are looked at: a label that changes with the version makes a new one
-)
 _MAX_SAMPLES = 20_000  # of one selector
-_MAX_REQUESTED = 40_000  # samples in one answer
-_MAX_SERIES = 60  # in one answer: their times are one table
-_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
-
-Labels = Mapping[str, str]
+_MAX_TARGETS = 20  # whose other series are looked for
+_GENERATIONS = 60  # series of a target that may follow one another
+_PARTS = 120  # of the time, in which the first and the last sample of a target is searched
+_LATE = 1.5  # intervals after which a sample is missing
 
 
 class Metrics(Protocol):
@@ -46,20 +56,12 @@ class Metrics(Protocol):
 
 
 @dataclass(slots=True)
-class _Series:
-    """One series whose raw samples are wanted: ``exact`` are its labels with the metric's name."""
-
-    question: int
-    exact: Labels
-    samples: int
-
-
-@dataclass(slots=True)
 class _Found:
     """What is known so far about one question."""
 
-    series: dict[tuple[str, str], list[_Series]] = field(default_factory=dict)
+    series: dict[tuple[str, str], list[CountedSeries]] = field(default_factory=dict)
     times: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
+    bounds: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     doubt: str = ""
 
 
@@ -81,7 +83,10 @@ class ArrivalsReader:
         """
         warnings: dict[str, None] = {}
         found = self._find_longest(questions, warnings)
-        self._read_times(questions, found, warnings)
+        chosen = [series for entry in found for series in _choose(entry)]
+        self._read_times(questions, chosen, found, warnings)
+        self._read_others(questions, found, warnings)
+        self._find_bounds(questions, found, warnings)
         return [
             self._arrivals(question, entry, warnings)
             for question, entry in zip(questions, found, strict=True)
@@ -89,37 +94,81 @@ class ArrivalsReader:
 
     def _find_longest(self, questions: Sequence[ArrivalsQuestion], warnings: dict[str, None]) -> list[_Found]:
         queries = [
-            f"topk by (job, instance) ({_PER_TARGET}, count_over_time({question.selector}[{_reach(question)}]))"
+            f"topk by (job, instance) (1, {count_samples(question.selector, _reach(question))})"
             for question in questions
         ]
-        found = []
-        for number, vector in enumerate(self._vectors(queries, questions[0].end, warnings)):
-            entry = _Found()
-            name = _name_of(questions[number].selector)
-            for labels, count in zip(vector.labels, vector.values.tolist(), strict=True):
-                exact = {**labels, **({"__name__": name} if name else {})}
-                entry.series.setdefault(target_of(labels), []).append(_Series(number, exact, round(count)))
-            found.append(entry)
-        return found
+        vectors = self._vectors(queries, questions[0].end, warnings)
+        return [
+            _Found(by_target(number, questions[number].selector, vector))
+            for number, vector in enumerate(vectors)
+        ]
 
-    def _read_times(
+    def _read_others(
         self, questions: Sequence[ArrivalsQuestion], found: Sequence[_Found], warnings: dict[str, None]
     ) -> None:
-        by_reach: dict[tuple[str, float], list[_Series]] = defaultdict(list)
-        for question, entry in zip(questions, found, strict=True):
-            for series in _choose(entry):
-                by_reach[_reach(question), question.end].append(series)
-        for (reach, end), wanted in by_reach.items():
-            for group in _groups(wanted):
-                selector = _joined_selector(group, questions)
-                answer = self._ask(f"{selector}[{reach}]", end, warnings)
+        """Read further series of the targets whose longest one has holes."""
+        asked: dict[int, str] = {}
+        for number, (question, entry) in enumerate(zip(questions, found, strict=True)):
+            bounds = question.first * 1000, question.end * 1000
+            holed = [key for key, times in entry.times.items() if _has_holes(times[0], *bounds)]
+            if holed:
+                narrowed = narrow(question.selector, holed[:_MAX_TARGETS])
+                asked[number] = (
+                    f"topk by (job, instance) ({_GENERATIONS}, {count_samples(narrowed, _reach(question))})"
+                )
+        if not asked:
+            return
+        further: list[CountedSeries] = []
+        vectors = self._vectors([*asked.values()], questions[0].end, warnings)
+        for number, vector in zip(asked, vectors, strict=True):
+            known = [one.exact for series in found[number].series.values() for one in series]
+            others = by_target(number, questions[number].selector, vector)
+            further += [one for series in others.values() for one in series if one.exact not in known]
+        self._read_times(questions, further, found, warnings)
+
+    def _find_bounds(
+        self, questions: Sequence[ArrivalsQuestion], found: Sequence[_Found], warnings: dict[str, None]
+    ) -> None:
+        """Find the first and the last sample of the targets that were not looked at."""
+        left = [number for number, entry in enumerate(found) if len(entry.times) < len(entry.series)]
+        queries = []
+        for number in left:
+            question = questions[number]
+            step = max(1, round((question.end - question.first) / _PARTS))
+            moments = f"timestamp({question.selector})[{_reach(question)}:{step}s]"
+            queries.append(f"min by (job, instance) (min_over_time({moments}))")
+            queries.append(f"max by (job, instance) (max_over_time({moments}))")
+        vectors = iter(self._vectors(queries, questions[0].end, warnings) if queries else ())
+        for number in left:
+            first, last = (
+                dict(zip(map(target_of, vector.labels), vector.values.tolist(), strict=True))
+                for vector in (next(vectors), next(vectors))
+            )
+            found[number].bounds = {
+                key: (round(first[key] * 1000), round(last[key] * 1000)) for key in first if key in last
+            }
+
+    def _read_times(
+        self,
+        questions: Sequence[ArrivalsQuestion],
+        chosen: Sequence[CountedSeries],
+        found: Sequence[_Found],
+        warnings: dict[str, None],
+    ) -> None:
+        by_reach: dict[str, list[CountedSeries]] = defaultdict(list)
+        for series in chosen:
+            by_reach[_reach(questions[series.question])].append(series)
+        for reach, wanted in by_reach.items():
+            for group in group_series(wanted):
+                selector = join_selector(group, questions[group[0].question].selector)
+                answer = self._ask(f"{selector}[{reach}]", questions[0].end, warnings)
                 if not isinstance(answer, Matrix):
                     message = f"{selector}[{reach}]: a {type(answer).__name__} instead of samples"
                     raise SourceError(message)
                 self._take(answer, group, found)
 
-    def _take(self, matrix: Matrix, series: Sequence[_Series], found: Sequence[_Found]) -> None:
-        wanted: dict[frozenset[tuple[str, str]], list[_Series]] = defaultdict(list)
+    def _take(self, matrix: Matrix, series: Sequence[CountedSeries], found: Sequence[_Found]) -> None:
+        wanted: dict[frozenset[tuple[str, str]], list[CountedSeries]] = defaultdict(list)
         for one in series:
             wanted[frozenset(one.exact.items())].append(one)
         moments = np.rint(matrix.times * 1000).astype(np.int64)
@@ -158,9 +207,12 @@ class ArrivalsReader:
             series = entry.series.get(key, [])
             times = entry.times.get(key)
             tried = scrapes.get(key)
+            first, last = entry.bounds.get(key, (None, None))
             targets.append(
                 Target(
                     labels=name_target(key),
+                    first=None if times else first,
+                    last=None if times else last,
                     samples=max((one.samples for one in series), default=0),
                     times=np.unique(np.concatenate(times)) if times else NO_TIMES,
                     complete=not series or times is not None,
@@ -211,119 +263,24 @@ class ArrivalsReader:
         return answer
 
 
-def target_of(labels: Labels) -> tuple[str, str]:
-    """Return the job and the instance of a series; texts are empty where it has none."""
-    return labels.get("job", ""), labels.get("instance", "")
-
-
-def name_target(key: tuple[str, str]) -> dict[str, str]:
-    """Return the labels of a target."""
-    return {name: text for name, text in zip(("job", "instance"), key, strict=True) if text}
-
-
-def matchers_of(selector: str) -> tuple[Matcher, ...]:
-    """Return the matchers of a plain selector; raises PromQLError."""
-    parsed = parse(selector)
-    if not isinstance(parsed, ast.VectorSelector):
-        message = f"{selector!r} is no selector"
-        raise PromQLError(message)
-    return parsed.matchers
-
-
-def find_up(selector: str, jobs: Iterable[str]) -> str:
-    """Return the selector of the targets' ``up``, or nothing where no target can be told.
-
-    Names with a colon are those of recording rules, which nobody scrapes
-    (https://prometheus.io/docs/practices/rules/). ``jobs`` are those that the series have.
-    """
-    if ":" in _name_of(selector):
-        return ""
-    matchers = [matcher for matcher in matchers_of(selector) if matcher.name in {"job", "instance"}]
-    if not any(matcher.name == "job" for matcher in matchers):
-        named = sorted(job for job in jobs if job)
-        if not named:
-            return ""
-        matchers.append(_equal_any("job", named))
-    return f"up{{{', '.join(sorted(map(str, matchers)))}}}"
-
-
-def _name_of(selector: str) -> str:
-    """Return the metric's name, or an empty text where the selector does not state one."""
-    names = [matcher for matcher in matchers_of(selector) if matcher.name == "__name__" and matcher.op == "="]
-    return names[0].value if len(names) == 1 else ""
-
-
-def _equal_any(name: str, values: Sequence[str]) -> Matcher:
-    if len(values) == 1:
-        return Matcher(name, "=", values[0])
-    return Matcher(name, "=~", "|".join(_SPECIAL.sub(r"\\\g<0>", value) for value in values))
+def _choose(entry: _Found) -> Iterator[CountedSeries]:
+    """Yield the series to look at: the one with the most samples, the one with the fewest, and others while there is room."""
+    series = sorted((one for own in entry.series.values() for one in own), key=lambda one: one.samples)
+    room = _MAX_SAMPLES
+    for place, one in enumerate([*series[-1:], *series[:-1]]):
+        room -= one.samples
+        if room < 0 and place > 1:
+            return
+        yield one
 
 
 def _reach(question: ArrivalsQuestion) -> str:
     return format_duration(question.end - question.first)
 
 
-def _choose(entry: _Found) -> Iterator[_Series]:
-    """Yield the series to look at: all, or those with the fewest samples of each job and the one with the most."""
-    targets = sorted(entry.series.values(), key=lambda series: max(one.samples for one in series))
-    room = _MAX_SAMPLES
-    for series in [*targets[-1:], *targets[:-1]]:
-        needed = sum(one.samples for one in series)
-        if needed > room and room < _MAX_SAMPLES:
-            return
-        room -= needed
-        yield from series
-
-
-def _groups(wanted: Sequence[_Series]) -> Iterator[list[_Series]]:
-    """Group series that one selector can name: those whose labels differ in the value of one label only."""
-    waiting = list(wanted)
-    while waiting:
-        best: list[_Series] = []
-        for name in dict.fromkeys(key for one in waiting for key in one.exact):
-            buckets: dict[frozenset[tuple[str, str]], list[_Series]] = defaultdict(list)
-            for one in waiting:
-                if name in one.exact:
-                    rest = frozenset((key, text) for key, text in one.exact.items() if key != name)
-                    buckets[rest].append(one)
-            largest = max(buckets.values(), key=len)
-            if len(largest) > len(best):
-                best = largest
-            if len(best) == len(waiting):
-                break
-        best = best or waiting[:1]
-        taken = set(map(id, best))
-        waiting = [one for one in waiting if id(one) not in taken]
-        yield from _portions(best)
-
-
-def _portions(series: Sequence[_Series]) -> Iterator[list[_Series]]:
-    """Yield series in groups whose answers are not too large."""
-    group: list[_Series] = []
-    room = _MAX_REQUESTED
-    for one in series:
-        if group and (one.samples > room or len(group) >= _MAX_SERIES):
-            yield group
-            group, room = [], _MAX_REQUESTED
-        group.append(one)
-        room -= one.samples
-    if group:
-        yield group
-
-
-def _joined_selector(group: Sequence[_Series], questions: Sequence[ArrivalsQuestion]) -> str:
-    """Return one selector for all series of a group."""
-    values: dict[str, dict[str, None]] = defaultdict(dict)
-    for one in group:
-        for name, text in one.exact.items():
-            values[name][text] = None
-    matchers = [_equal_any(name, list(texts)) for name, texts in values.items()]
-    if not any(matcher.name == "__name__" for matcher in matchers):
-        # The metric has no single name: take what the question says of it.
-        matchers += [
-            matcher
-            for matcher in matchers_of(questions[group[0].question].selector)
-            if matcher.name == "__name__"
-        ]
-    name = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), "")
-    return ast.VectorSelector(name, tuple(matchers)).selector
+def _has_holes(times: np.ndarray, first: float, end: float) -> bool:
+    """Tell whether samples are missing between two moments (ms), or at their edges."""
+    if len(times) < 2:
+        return True
+    spacings = np.diff(np.concatenate(([first], times, [end])))
+    return bool(spacings.max() > _LATE * max(1.0, float(spacings[1:-1].min())))

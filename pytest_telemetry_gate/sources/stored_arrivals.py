@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target, reach_before
 from pytest_telemetry_gate.promql import Matcher
 from pytest_telemetry_gate.promql.storage import Storage, is_stale, may_be_nan
-from pytest_telemetry_gate.sources.arrivals import find_up, matchers_of, name_target, target_of
+from pytest_telemetry_gate.sources.series_selectors import find_up, matchers_of, name_target, target_of
 
 __all__ = ["read_stored"]
 

@@ -332,3 +332,36 @@ def test_the_metadata_know_the_series_of_a_histogram_by_its_family(gate, name):
     assert judged(gate, criterion, UP)[0] is Outcome.PASS
     gate.metadata = {"done_seconds": "gauge"}
     assert judged(gate, criterion, UP)[0] is Outcome.INCONCLUSIVE
+
+
+def test_one_sample_does_not_keep_a_counter_alive(gate):
+    single = series("failed_total", 0.0, np.array([START + 600]))
+    outcome, _, reason = judged(gate, COUNTED, UP, single)
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "is gone" in reason
+
+
+def test_a_label_of_replaced_pods_may_go_with_them_where_the_metric_is_there(gate):
+    """The commonest rollout there is: every pod is new, and has not failed yet."""
+    old, new = grid(end=START + 1800), grid(START + 1815)
+    data = [
+        series("up", 1.0, old),
+        series("up", 1.0, new, instance="b:1"),
+        series("failed_total", 3.0, old, reason="fraud"),
+        series("failed_total", 1.0, new, instance="b:1", reason="limit"),
+    ]
+    assert judged(gate, OF_FRAUD, *data)[:2] == (Outcome.PASS, 0.0)
+    renamed = [*data[:3], series("failures_total", 1.0, new, instance="b:1", reason="limit")]
+    assert judged(gate, OF_FRAUD, *renamed)[0] is Outcome.INCONCLUSIVE
+    same_pod = [UP, data[2], series("failed_total", 1.0, reason="limit")]
+    assert judged(gate, OF_FRAUD, *same_pod)[0] is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_counter_with_an_odd_sample_is_told_as_one(gate, odd):
+    outcome, _, reason = judged(
+        gate, COUNTED, UP, series("failed_total", lambda t: np.where(t == START + 600, odd, 0.0))
+    )
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "a sample of failed_total" in reason
+    assert "no counter" in reason

@@ -195,3 +195,20 @@ def test_a_window_without_samples_is_told_from_samples_before_it(gate):
     verdict = gate.verdict(RATE, head)
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert verdict.value is None
+
+
+def test_a_target_that_died_just_before_the_window_is_missed(gate):
+    """Its samples before the window say that it belongs to the query, its ``up`` that nobody took it away."""
+    for seconds in (60, 300, 700):
+        dead = AT - 3600 - seconds
+        data = [
+            UP,
+            done(),
+            up(lambda t, dead=dead: (t < dead) * 1.0, instance="b:1"),
+            done(grid(end=dead), instance="b:1"),
+        ]
+        outcome, reason = judged(gate, *data)
+        assert outcome is Outcome.INCONCLUSIVE
+        assert "b:1 was down all the time" in reason
+    left = [UP, done(), up(1.0, grid(end=dead), instance="b:1"), done(grid(end=dead), instance="b:1")]
+    assert judged(gate, *left)[0] is Outcome.PASS

@@ -12,7 +12,8 @@ from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 from pytest_telemetry_gate.promql import Matrix, MemoryStorage, Vector
 from pytest_telemetry_gate.promql.storage import STALE
-from pytest_telemetry_gate.sources.arrivals import ArrivalsReader, find_up
+from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
+from pytest_telemetry_gate.sources.series_selectors import find_up
 from pytest_telemetry_gate.sources.stored_arrivals import read_stored
 from pytest_telemetry_gate.testing import MemorySource
 
@@ -184,3 +185,39 @@ def test_vectors_without_a_name_are_of_the_metric_that_was_asked():
     (answer,), _ = ArrivalsReader(source).read([ArrivalsQuestion("", '{__name__=~"cp."}', END, 600.0)])
     assert [len(target.times) for target in answer.targets] == [80]
     assert isinstance(source.instant("cpu", END), Vector)
+
+
+def both(data, selector="done", window=1200.0):
+    question = ArrivalsQuestion("", selector, END, window)
+    (asked,), _ = ArrivalsReader(MemorySource(data)).read([question])
+    return asked, read_stored(MemoryStorage(data), selector, END, window)
+
+
+def test_series_of_one_target_that_follow_one_another_are_one_timeline():
+    times, _ = scrapes(15, set())
+    parts = np.array_split(times, 4)
+    data = [series("done", part, job="a", instance="a:1", version=f"v{n}") for n, part in enumerate(parts)]
+    asked, stored = both(data)
+    assert [target.times.tolist() for target in asked.targets] == [t.times.tolist() for t in stored.targets]
+
+
+def test_names_that_a_selector_lists_are_counted_one_by_one():
+    times, _ = scrapes(15, set())
+    data = [series(name, times, job="a", instance="a:1") for name in ("failed_total", "failures_total")]
+    asked, stored = both(data, '{__name__=~"failed_total|failures_total", job="a"}')
+    assert shown(asked) == shown(stored)
+
+
+def test_of_targets_that_were_not_looked_at_the_first_and_last_sample_are_known():
+    times, _ = scrapes(1, set())
+    data = [
+        series("load", times[: 900 if number % 2 else None], job="a", instance=f"{number:03}:1")
+        for number in range(60)
+    ]
+    (answer,), _ = ArrivalsReader(MemorySource(data)).read([ArrivalsQuestion("", "load", END, 900.0)])
+    others = [target for target in answer.targets if not target.complete]
+    assert others
+    for target in others:
+        late = int(target.labels["instance"][:3]) % 2
+        assert target.last == pytest.approx((END - 901 if late else END) * 1000, abs=20_000)
+        assert target.first == pytest.approx((END - 1800) * 1000, abs=20_000)
