@@ -1,6 +1,6 @@
 """``python -m benchmarks.mutate``: how many small faults in what decides a gate the fast tests catch.
 
-Each mutant of ``mutants.py`` is put into a copy of the package, in which the unit tests of criteria, model and gate run
+Each mutant of ``mutants.py`` is put into a copy of the package, in which the unit tests of criteria, model, gate and suites run
 until the first of them fails. The package and the tests are copied, so nothing here is changed. What no test minds is a
 survivor, printed with file and line; ``--only trend`` takes the files with that in their name, ``--sample N`` every Nth
 mutant. Exit code 1 where less than ``--least`` of them are caught.
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "pytest_telemetry_gate"
 TEXTS = frozenset({"__init__.py", "transcript.py", "steps.py"})  # decide nothing
 MODEL = ("answers.py", "check.py", "facts.py", "gate_outcome.py", "terms.py", "verdict.py")
-TESTS = ("tests/unit/criteria", "tests/unit/model", "tests/unit/gate")
+TESTS = tuple(f"tests/unit/{room}" for room in ("criteria", "model", "gate", "suite", "stats"))
 OPTIONS = (
     "-x",
     "-q",

@@ -135,3 +135,20 @@ def test_a_region_without_a_value_is_not_left_out(gate, combine, outcome, found,
     criterion = f"{{id: seen, guess: {outcome}, expect: '<= 9', combine: {combine}}}"
     dossier = over_regions(gate, criterion, {"eu": ([], {}), "us": ([], {})})
     assert (dossier.outcome, dossier.verdict.reason) == (found, reason)
+
+
+@pytest.mark.parametrize(
+    ("combine", "us", "outcome", "value"),
+    [
+        ("any", 99, Outcome.PASS, 50), ("any", 10, Outcome.PASS, 10), ("any", 60, Outcome.PASS, 50),
+        ("all", 99, Outcome.FAIL, 99), ("all", 10, Outcome.PASS, 50), ("max", 99, Outcome.FAIL, 99),
+        ("max", 60, Outcome.PASS, 60), ("max", 10, Outcome.PASS, 50), ("sum", 20, Outcome.PASS, 70),
+        ("sum", 30, Outcome.FAIL, 80),
+    ],
+)  # fmt: skip
+def test_the_region_that_decides_is_the_best_the_worst_or_the_largest(gate, combine, us, outcome, value):
+    criterion = f"{{id: cpu, query: cpu, expect: '< 75', combine: {combine}}}"
+    regions = {"eu": ([series("cpu", 50)], {}), "us": ([series("cpu", us)], {})}
+    for order in (regions, dict(reversed(regions.items()))):
+        verdict = over_regions(gate, criterion, order).verdict
+        assert (verdict.outcome, verdict.value) == (outcome, value)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from gates import HEAD, START, UP, Guess, MemoryGate, one, series
+from gates import HEAD, START, UP, Guess, MemoryGate, make_verdict, one, series
 
+from pytest_telemetry_gate.criteria.combine import combine_regions
+from pytest_telemetry_gate.criteria.derived import decide_share
 from pytest_telemetry_gate.criteria.episodes import count_episodes, find_holes
 from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
 from pytest_telemetry_gate.criteria.judge import judge
@@ -310,9 +312,10 @@ def test_a_region_that_failed_makes_what_is_combined_an_error(gate):
     for region in whole.everywhere:
         answers.update(gate.answers(whole.within(region)).answers)
     facts = {"eu": RegionFacts(gate.intervals), "us": RegionFacts(gate.intervals, failure="nobody there")}
-    dossier = judge(whole, Answers(gate.now, answers, facts))
-    assert dossier.outcome is Outcome.ERROR
-    assert "nobody there" in dossier.verdict.reason
+    for decide in (judge, combine_regions):
+        dossier = decide(whole, Answers(gate.now, answers, facts))
+        assert dossier.outcome is Outcome.ERROR
+        assert "nobody there" in dossier.verdict.reason
 
 
 # Terms
@@ -358,3 +361,28 @@ def test_levels_must_rise(gate, levels):
 def test_levels_may_be_equal(gate):
     head = HEAD.replace("{info: 3%, warn: 4%, crit: 6%}", "{info: 4%, warn: 4%}")
     assert gate.checks("- {id: c, query: c, expect: '< 1'}", head)
+
+
+# Shares
+
+
+@pytest.mark.parametrize(
+    ("members", "outcome", "first"),
+    [
+        (["pass", "pending"], "inconclusive", "c1"),
+        (["pending", "inconclusive", "pass"], "inconclusive", "c1"),
+        (["pending", "pass", "error"], "error", "c2"),
+        (["pass", "pass"], "pass", ""),
+        (["pass", "fail", "pending"], "fail", ""),
+    ],
+)
+def test_a_member_that_is_pending_or_undecided_leaves_a_share_open(gate, members, outcome, first):
+    (check,) = gate.checks("- {id: share, query: x, expect: '== 1'}")
+    verdicts = [
+        make_verdict(member, criterion=f"c{number}", reason=f"of c{number}")
+        for number, member in enumerate(members)
+    ]
+    evidence = Evidence(Provenance(source="suite"))
+    dossier = decide_share(check, verdicts, [Outcome.PASS], evidence, "checks")
+    assert dossier.outcome == outcome
+    assert dossier.verdict.reason.endswith(f"; {first}: of {first}" if first else "") or not first
