@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["Due", "find_due", "latest_due"]
+__all__ = ["Due", "earliest_due", "find_due", "latest_due"]
 
 _INTERVALS = 2.0
 
@@ -36,7 +36,7 @@ def find_due(check: Check, answers: Answers) -> Due:
 
     What is read is looked at only where it decides: between two of the shortest and two of the longest interval known.
     """
-    latest, earliest = latest_due(check, answers), _earliest_due(check, answers)
+    latest, earliest = latest_due(check, answers), earliest_due(check, answers)
     if latest.moment <= answers.now:
         return latest
     if earliest.moment > answers.now:
@@ -56,7 +56,8 @@ def latest_due(check: Check, answers: Answers) -> Due:
     return Due(_last_read(check) + _INTERVALS * interval, interval, job)
 
 
-def _earliest_due(check: Check, answers: Answers) -> Due:
+def earliest_due(check: Check, answers: Answers) -> Due:
+    """Return the earliest moment at which a check can be due, without looking at what it reads."""
     seconds, job = min(_named(check, answers), default=(check.scrape_interval, ""))
     return Due(_last_read(check) + _INTERVALS * seconds, seconds, job)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.due import find_due, latest_due
+from pytest_telemetry_gate.criteria.due import earliest_due, find_due, latest_due
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.criteria.transcript import describe_questions
 from pytest_telemetry_gate.errors import describe, raised_at
@@ -123,12 +124,19 @@ class Gate:
         due = (check for check in live if check.time <= min(map(self.now, check.regions)))
         self._asker.fetch(question for check in due for question in questions_of(check) if question.ahead)
 
-    def waits_for(self, check: Check) -> float | None:
-        """Return when the wall clock will make a check due (seconds since the epoch); None if it need not wait."""
+    def waits_for(self, check: Check, *, at_most: float = math.inf) -> float | None:
+        """Return when the wall clock will make a check due (seconds since the epoch); None if it need not wait.
+
+        Which jobs it reads is known only from its samples where it names none. Then it waits for the slowest job, or for
+        the fastest where that would take more than ``at_most`` seconds.
+        """
         if self._now is not None or any(self._regions[name].live is None for name in check.regions):
             return None
         ahead = max(self._regions[name].clock_ahead for name in check.regions)
-        due = latest_due(check, self._facts(check.regions)).moment + ahead
+        facts = self._facts(check.regions)
+        due = latest_due(check, facts).moment + ahead
+        if due - self._started > at_most:
+            due = earliest_due(check, facts).moment + ahead
         return due if due > self._started else None
 
     def read_clock(self) -> None:

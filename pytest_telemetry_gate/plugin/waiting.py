@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ def wait_for_checkpoint(
     With ``every`` it waits for the checks at all checkpoints. ``reporter`` is pytest's terminal reporter, or None where
     nothing must be written.
     """
-    due = next_due(checks, every=every)
+    due = next_due(checks, at_most=at_most, every=every)
     if due is None or due.moment <= time.time():
         return
     display = _Countdown(None if verbosity < 0 else reporter, due)
@@ -50,11 +51,13 @@ def wait_for_checkpoint(
         gate.environment.deadline.reset()
 
 
-def next_due(checks: Mapping[Gate, Sequence[Check]], *, every: bool = False) -> Due | None:
+def next_due(
+    checks: Mapping[Gate, Sequence[Check]], *, at_most: float = math.inf, every: bool = False
+) -> Due | None:
     """Return when the wall clock will have made all checks at the next checkpoint due; None where there is none.
 
     Regions and jobs are scraped at intervals of their own, so the slowest of them counts. With ``every`` the checks at
-    all checkpoints do.
+    all checkpoints do. ``at_most`` is how many seconds the caller would wait.
     """
     for gate, gate_checks in checks.items():
         gate.open(region for check in gate_checks for region in check.regions)
@@ -62,7 +65,7 @@ def next_due(checks: Mapping[Gate, Sequence[Check]], *, every: bool = False) -> 
         (check.time, moment, check.checkpoint.id)
         for gate, gate_checks in checks.items()
         for check in gate_checks
-        if (moment := gate.waits_for(check)) is not None
+        if (moment := gate.waits_for(check, at_most=at_most)) is not None
     ]
     if not waiting:
         return None

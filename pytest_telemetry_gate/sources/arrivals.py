@@ -40,6 +40,7 @@ __all__ = ["ArrivalsReader"]
 
 _MAX_SAMPLES = 20_000  # of one selector
 _PER_TARGET = 30  # series whose samples are counted
+_ALWAYS = 8  # series that are looked at, however long they are
 _PARTS = 120  # of the time, in which the first and the last sample of a target is searched
 
 
@@ -244,16 +245,22 @@ class ArrivalsReader:
 def _choose(entry: _Found) -> Iterator[CountedSeries]:
     """Yield the series to look at: of all targets the longest one, then shorter ones of the same targets, while there is room.
 
-    The target with the most samples and the one with the fewest come first, and always. A series that is as long as the
+    Of each job the target with the most samples and the one with the fewest come first. A series that is as long as the
     longest of its target was scraped with it.
     """
-    own = [sorted(series, key=lambda one: -one.samples) for series in entry.series.values()]
-    longest = sorted((series[0] for series in own), key=lambda one: one.samples)
-    shorter = [one for series in own for one in series[1:] if one.samples < series[0].samples]
+    by_job: dict[str, list[CountedSeries]] = defaultdict(list)
+    shorter: list[CountedSeries] = []
+    for (job, _), series in entry.series.items():
+        longest, *others = sorted(series, key=lambda one: -one.samples)
+        by_job[job].append(longest)
+        shorter += [one for one in others if one.samples < longest.samples]
+    ranked = [sorted(series, key=lambda one: one.samples) for series in by_job.values()]
+    extremes = [one for series in ranked for one in (series[-1], *series[:-1][:1])]
+    rest = [one for series in ranked for one in series[1:-1]]
     room = _MAX_SAMPLES
-    for place, one in enumerate([*longest[-1:], *longest[:-1], *shorter]):
+    for place, one in enumerate([*extremes, *sorted(rest, key=lambda one: one.samples), *shorter]):
         room -= one.samples
-        if room < 0 and place > 1:
+        if room < 0 and place >= max(2, min(len(extremes), _ALWAYS)):
             return
         yield one
 

@@ -92,6 +92,14 @@ def test_it_waits_for_the_checkpoint_that_is_selected(live):
     result.assert_outcomes(passed=1)
 
 
+def test_a_job_that_nobody_reads_does_not_make_it_wait(live):
+    """The query names no job, and the slowest one of the server has nothing to do with it."""
+    live.file("conftest.py", CONFTEST.replace('{"": 0.1}', '{"a": 0.1, "cost": 3600.0}'))
+    result = live.run("--telemetry-checkpoint=soon", "--telemetry-wait=1m")
+    assert result.ret == 0
+    result.assert_outcomes(passed=1)
+
+
 def test_it_waits_no_longer_than_it_may(live):
     begin = time.monotonic()
     result = live.run("--telemetry-checkpoint=never", "--telemetry-wait=50m")
