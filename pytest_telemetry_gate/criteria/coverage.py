@@ -199,12 +199,18 @@ def _measure_leaf(
     """Return the coverage of one selector, or that of ``up`` where this may stand in for it."""
     own = measure_arrivals(check, question, answers)
     enough = own.share is not None and own.share >= check.criterion.coverage and not own.stale
-    may_be_absent = check.criterion.up is not None or _reads_sparse(parse(question.selector))
-    if own.error or own.doubt or enough or not may_be_absent:
+    is_sparse = _reads_sparse(parse(question.selector))
+    if own.error or own.doubt or enough or (check.criterion.up is None and not is_sparse):
         return own
     up = measure_arrivals(check, up_question(check, query, time), answers, of_up=True)
+    facts = own.facts + up.facts
+    if own.samples and not is_sparse:
+        # A series may be born late; where it is there, it must go on.
+        if own.stale or (own.living is not None and own.living < check.criterion.coverage):
+            return replace(own, share=own.living, facts=facts)
+        return replace(up, facts=facts)
     reason = up.reason if up.samples else f"{own.reason}; {up.reason}"
-    return Coverage(up.share, reason, up.error, up.stale, up.doubt, up.samples, facts=own.facts + up.facts)
+    return replace(up, reason=reason, facts=facts)
 
 
 def _worst(coverages: Sequence[Coverage]) -> Coverage | None:

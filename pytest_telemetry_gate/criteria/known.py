@@ -47,7 +47,7 @@ def describe_unknown(check: Check, selectors: Iterable[str], answers: Answers) -
             return ""
         name = parsed.name if isinstance(parsed, ast.VectorSelector) else ""
         if name and name in known.names:
-            return f"{name!r} has samples, but none of {selector} at this time: are the labels right?"
+            return f"{name!r} has samples, but none of {selector} at this time: are the labels right? Where they may be absent, `up:` says so"
         if name and known.has_family(name):
             return f"{name!r} is in the metadata, and has no samples"
         if name:

@@ -119,6 +119,11 @@ class ObservedSelector:
         worst: list[tuple[float, str]] = [
             (0.0, f"{target.shown()} was down all the time") for target in self.down
         ]
+        worst.extend(
+            (0.0, f"every sample of {target.shown()} is NaN")
+            for target in self._arrivals.targets
+            if target.complete and target.samples and not len(target.times)
+        )
         by_job: dict[str, list[Timeline]] = defaultdict(list)
         for number, line in self.lines.items():
             target = self._arrivals.targets[number]
@@ -170,7 +175,7 @@ class ObservedSelector:
             start=question.start,
             end=question.end,
             share=share,
-            targets=len(self.lines),
+            targets=sum(one.samples > 0 for one in self._arrivals.targets),
             examined=sum(len(one.times) > 0 for one in self._arrivals.targets),
             target="" if target is None else target.shown(),
             samples=0 if target is None else int((target.times > question.start * 1000).sum()),

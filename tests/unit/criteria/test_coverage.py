@@ -282,3 +282,26 @@ def test_a_negative_offset_is_due_when_what_it_reads_is(gate):
     assert gate.verdict(criterion).outcome is Outcome.PENDING
     gate.now = AT + 630
     assert gate.verdict(criterion).outcome is Outcome.PASS
+
+
+def test_a_target_that_gives_nothing_but_nan_is_missed(gate):
+    criterion = "- {id: t, query: 'max(temp{job=\"parser\"})', expect: '< 75'}"
+    data = [UP, up(1.0, instance="b:1"), series("temp", 1.0), series("temp", np.nan, instance="b:1")]
+    outcome, reason = judged(gate, *data, criterion=criterion)
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "every sample of b:1 is NaN" in reason
+    alone = judged(gate, series("temp", np.nan), criterion=criterion)[1]
+    assert "are the labels right" not in alone
+
+
+def test_up_waives_neither_holes_nor_the_end_of_series_that_are_there(gate):
+    criterion = """- {id: c, query: 'sum(increase(err_total[1h])) or vector(0)', up: 'up{job="parser"}', expect: '< 1'}"""
+    times = grid()
+    err = lambda *parts: series("err_total", 0.0, times[np.logical_or.reduce(parts)])  # noqa: E731
+    assert judged(gate, UP, criterion=criterion)[0] is Outcome.PASS
+    assert judged(gate, UP, err(times > AT - 900), criterion=criterion)[0] is Outcome.PASS
+    assert (
+        judged(gate, UP, err(times < AT - 2700, times > AT - 900), criterion=criterion)[0]
+        is Outcome.INCONCLUSIVE
+    )
+    assert judged(gate, UP, err(times < AT - 1800), criterion=criterion)[0] is Outcome.INCONCLUSIVE
