@@ -29,8 +29,13 @@ from benchmarks.mutants import Mutant, mutants_of
 ROOT = Path(__file__).parents[1]
 PACKAGE = "pytest_telemetry_gate"
 TEXTS = frozenset({"__init__.py", "transcript.py", "steps.py"})  # decide nothing
-MODEL = ("answers.py", "check.py", "facts.py", "gate_outcome.py", "terms.py", "verdict.py")
-TESTS = tuple(f"tests/unit/{room}" for room in ("criteria", "model", "gate", "suite", "stats"))
+MODEL = ("answers.py", "arrivals.py", "check.py", "facts.py", "gate_outcome.py", "terms.py", "verdict.py")
+TESTS = (
+    *(f"tests/unit/{room}" for room in ("criteria", "stats", "model", "gate", "suite")),
+    "tests/unit/sources/test_arrivals.py",
+    "tests/docs/test_verdict_tables.py",
+    "tests/docs/test_kind_lines.py",
+)
 OPTIONS = (
     "-x",
     "-q",
@@ -88,7 +93,11 @@ def judging_files() -> list[str]:
     criteria = [path for path in sorted((package / "criteria").glob("*.py")) if path.name not in TEXTS]
     return [
         path.relative_to(package).as_posix()
-        for path in (*criteria, *(package / "model" / name for name in MODEL))
+        for path in (
+            *criteria,
+            package / "stats" / "timeline.py",
+            *(package / "model" / name for name in MODEL),
+        )
     ]
 
 
