@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 from pytest_telemetry_gate.promql import ast, parse
 from pytest_telemetry_gate.stats.timeline import Timeline, count_alive, follow, share_alive
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
-from pytest_telemetry_gate.support.numbers import format_percent
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -24,6 +24,7 @@ __all__ = ["ObservedSelector", "named_jobs"]
 _LITERALS = re.compile(r"[^.*+?()\[\]{}^$\\]+")  # a regular expression that lists its texts
 _ENOUGH = 4  # scrapes that tell how far they are apart
 _MAY_BE_GONE = 0.1  # of the targets: as much as may be missing of the samples
+_MAX_NAMED = 3  # targets in a reason
 _MAX_GAPS = 10  # of the worst target, in the facts
 
 
@@ -138,10 +139,7 @@ class ObservedSelector:
                 worst.append((min(1.0, good / target.scrapes), text))
         for job, lines in by_job.items():
             alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
-            text = "" if len(lines) > 1 or alive >= 1 else self._describe_life(lines[0])
-            worst.append(
-                (alive, text or f"targets of job {job!r} were there for {format_percent(alive)} of the time")
-            )
+            worst.append((alive, "" if alive >= 1 else self._describe_lives(job, lines)))
         worst.extend((0.0, f"no samples of job {job!r}") for job in self._jobs if job not in by_job)
         share, text = min(worst, key=lambda entry: entry[0])
         return share, text if share < 1 else ""
@@ -207,8 +205,22 @@ class ObservedSelector:
         name = target.shown()
         return f"{name + ': ' if name else ''}{count} with a sample due every {format_short_duration(line.interval)}, the longest {longest}"
 
-    def _describe_life(self, line: Timeline) -> str:
-        return f"samples from {format_time(max(line.first, self._question.start))} to {format_time(line.last)} only"
+    def _describe_lives(self, job: str, lines: Sequence[Timeline]) -> str:
+        """Say which targets of a job are gone, or since when there is one."""
+        if len(lines) == 1:
+            first = format_time(max(lines[0].first, self._question.start))
+            return f"samples from {first} to {format_time(lines[0].last)} only"
+        gone = [
+            (line.last, self._arrivals.targets[number].shown())
+            for number, line in sorted(self.lines.items(), key=lambda entry: entry[1].last)
+            if line in lines and line.is_stale(self._question.end)
+        ]
+        named = ", ".join(f"{name or 'one'} since {format_time(last)}" for last, name in gone[:_MAX_NAMED])
+        more = f" and {len(gone) - _MAX_NAMED} more" if len(gone) > _MAX_NAMED else ""
+        of = f"targets of job {job!r}" if job else "places"
+        if not gone:
+            return f"fewer {of} than at the start for a part of the time"
+        return f"of {len(lines)} {of} {len(gone)} are gone and none is in their place: {named}{more}"
 
 
 def _first_inside(target: Target, start: float) -> float | None:

@@ -21,6 +21,7 @@ _LATE = (
 _ALIKE = 1.25  # ratio of two spacings that are of one interval
 _STEADY = 4  # spacings alike in a row that are an interval of their own: the interval was changed
 _LOW = 0.1  # quantile of the spacings that is the interval: lost samples only make spacings longer
+_LOOKS = 31  # moments before a window at which targets are counted
 _THIN = 3  # spacings, from which on they speak for themselves
 
 Floats = NDArray[np.float64]
@@ -122,8 +123,8 @@ def share_alive(
 ) -> float:
     """Return the share of a window in which as many targets were alive as at its start, one at least.
 
-    Targets that follow one another, as replaced pods do, stand for each other; more of them are no harm. Where none was
-    alive at the start, those count that were there just before it: ``earlier`` are the ones that ended by then.
+    Targets that follow one another, as replaced pods do, stand for each other; more of them are no harm. ``earlier`` are those
+    that ended before the window.
     """
     wanted = max(1, _count_at_start(lines, start, earlier))
     changes = sorted(
@@ -151,8 +152,18 @@ def count_alive(
 
 
 def _count_at_start(lines: Sequence[Timeline], start: float, earlier: Sequence[Timeline]) -> int:
+    """Return how many targets a window may be expected to have: those at its start, but no more than there usually were.
+
+    At the start some may be twice for a while, as in a rolling update, or none, while all are replaced.
+    """
     began = sum(line.first <= start + _LATE * line.interval and line.until > start for line in lines)
-    if began or not earlier:
+    before = [line for line in (*lines, *earlier) if line.first < start - line.interval]
+    if not before:
         return began
-    newest = max(line.last for line in earlier)
-    return sum(newest - line.last <= STALE_AFTER * line.interval for line in earlier)
+    oldest = min(line.first for line in before)
+    counts = [
+        sum(line.first <= moment < line.until for line in before)
+        for moment in np.linspace(oldest, start, _LOOKS, endpoint=False).tolist()
+    ]
+    usual = round(float(np.median(counts)))
+    return min(began, max(1, usual)) if began else usual

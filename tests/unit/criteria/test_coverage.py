@@ -305,3 +305,37 @@ def test_up_waives_neither_holes_nor_the_end_of_series_that_are_there(gate):
         is Outcome.INCONCLUSIVE
     )
     assert judged(gate, UP, err(times < AT - 1800), criterion=criterion)[0] is Outcome.INCONCLUSIVE
+
+
+def test_old_and_new_pods_of_a_surge_are_not_wanted_together(gate):
+    criterion = RATE.replace("1h", "5m")
+    old = [done(grid(end=AT - 240), instance=f"o{number}:1") for number in range(3)]
+    new = [done(grid(start=AT - 420), instance=f"n{number}:1") for number in range(3)]
+    assert judged(gate, *old, *new, criterion=criterion)[0] is Outcome.PASS
+    assert judged(gate, *old, *new[:1], criterion=criterion)[0] is Outcome.INCONCLUSIVE
+
+
+def test_the_line_names_the_targets_that_are_gone(gate):
+    data = [done(instance="a:1"), done(instance="b:1"), done(grid(end=AT - 1800), instance="c:1")]
+    reason = judged(gate, *data)[1]
+    assert (
+        "of 3 targets of job 'parser' 1 are gone and none is in their place: c:1 since 2025-01-22T23:29:45Z"
+        in reason
+    )
+
+
+def test_up_stands_in_for_the_longest_window_of_the_query(gate):
+    criterion = """- {id: c, query: 'sum(increase(err_total[5m])) + sum(increase(bad_total[1h])) or vector(0)',
+        up: 'up{job="parser"}', expect: '< 1'}"""
+    assert judged(gate, UP, criterion=criterion)[0] is Outcome.PASS
+    for up_values in (lambda t: (t > AT - 1800) * 1.0, lambda t: (t < AT - 1800) * 1.0):
+        assert judged(gate, up(up_values), criterion=criterion)[0] is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [("50%", Outcome.PASS), ("51%", Outcome.INCONCLUSIVE)])
+def test_coverage_at_its_limit_is_enough(gate, limit, outcome):
+    criterion = RATE.replace("expect", f"coverage: {limit}, expect")
+    half = up(lambda t: (t % 30 == 0) * 1.0)
+    assert judged(gate, half, done(grid(step=30)), criterion=criterion)[0] is outcome
+    absent = criterion.replace("expect", "up: 'up{job=\"parser\"}', expect")
+    assert judged(gate, half, done(grid(step=30)), criterion=absent)[0] is outcome

@@ -282,3 +282,19 @@ def test_the_rollout_duration_needs_no_data(gate):
     verdict = gate.verdict("- {id: window, duration: rollout, expect: '<= 90m'}")
     assert (verdict.outcome, verdict.value, verdict.unit, verdict.margin) == (Outcome.PASS, 90.0, "min", 0.0)
     assert END - START == 5400
+
+
+def with_entry(gate, entry, criterion):
+    (gate.folder / "base.yaml").write_text(
+        f"version: 1\nname: old\nvalues: {{took: {entry}}}\n", encoding="utf-8"
+    )
+    gate.data = [UP, series("took", 100.0)]
+    return gate.verdict(criterion, HEAD + "baseline: {file: base.yaml}\n")
+
+
+def test_a_baseline_in_another_unit_is_converted_and_one_of_something_else_is_none(gate):
+    criterion = "- {id: took, query: took, unit: ms, tolerance: 5%}"
+    assert with_entry(gate, "{value: 0.1, unit: s}", criterion).variance == pytest.approx(0)
+    other = with_entry(gate, "{value: 100, unit: KB}", criterion)
+    assert other.outcome is Outcome.INCONCLUSIVE
+    assert "do not measure the same" in other.reason
