@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gates import END, HEAD, START, UP, MemoryGate, grid, one, series
 
+from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.model.verdict import Level, Outcome
 
 CPU = "{id: cpu, query: 'avg_over_time(cpu[$__window])', window: 1h, expect: '< 75'"
@@ -295,6 +296,5 @@ def with_entry(gate, entry, criterion):
 def test_a_baseline_in_another_unit_is_converted_and_one_of_something_else_is_none(gate):
     criterion = "- {id: took, query: took, unit: ms, tolerance: 5%}"
     assert with_entry(gate, "{value: 0.1, unit: s}", criterion).variance == pytest.approx(0)
-    other = with_entry(gate, "{value: 100, unit: KB}", criterion)
-    assert other.outcome is Outcome.INCONCLUSIVE
-    assert "do not measure the same" in other.reason
+    with pytest.raises(SuiteError, match="do not measure the same"):
+        with_entry(gate, "{value: 100, unit: KB}", criterion)
