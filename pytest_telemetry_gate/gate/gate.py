@@ -194,12 +194,26 @@ class Gate:
     def now(self, region: str) -> float:
         """Return the clock: ``--telemetry-now``, else the recording's, else the wall clock as the session began.
 
-        The wall clock is that of a live region's server where this machine's is ahead of it.
+        The wall clock is that of a live region's server where this machine's is ahead of it. Of several recorded regions the
+        latest clock holds for all: a region whose data end earlier has lost something, and is not waiting for it.
         """
         source = self._regions[region].source
         recorded = None if source is None else source.recorded_at
+        if recorded is not None and region in self._recorded_regions:
+            recorded = max(recorded, self._latest_recording)
         wall = self._started - self._regions[region].clock_ahead
         return next(clock for clock in (self._now, recorded, wall) if clock is not None)
+
+    @cached_property
+    def _recorded_regions(self) -> Sequence[str]:
+        regions = self.environment.regions
+        return [name for name, settings in regions.items() if settings.source == "recording"]
+
+    @cached_property
+    def _latest_recording(self) -> float:
+        sources = (self._regions[name].source for name in self._recorded_regions)
+        clocks = [source.recorded_at for source in sources if source is not None]
+        return max((clock for clock in clocks if clock is not None), default=-math.inf)
 
     def clock_warnings(self) -> list[str]:
         """Return a line for each region that is judged by its server's clock, because this machine's is ahead."""

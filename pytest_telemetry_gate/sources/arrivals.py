@@ -9,6 +9,7 @@ the others only the first and the last sample is asked for.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -218,6 +219,7 @@ class ArrivalsReader:
                 self._up[up, end, window] = [
                     (labels, count, good.get(frozenset(labels.items()), 0.0))
                     for labels, count in zip(counts.labels, counts.values.tolist(), strict=True)
+                    if not math.isnan(good.get(frozenset(labels.items()), 0.0))  # then `up` says nothing
                 ]
             return self._up[up, end, window]
 

@@ -95,8 +95,8 @@ def _count_scrapes(
             if not all(matcher.matches(labels[matcher.name]) for matcher in others):
                 continue
             own = values[:, column]
-            real = own[~np.isnan(own)]
+            real = own[~is_stale(own)]
             tried, good = counts.get(target_of(labels), (0, 0))
-            if len(real):
+            if len(real) and not np.isnan(real).any():  # else `up` says nothing
                 counts[target_of(labels)] = tried + len(real), good + round(float(real.sum()))
     return counts

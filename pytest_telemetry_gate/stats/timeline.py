@@ -52,7 +52,7 @@ class Timeline:
     def share(self, start: float, end: float) -> float:
         """Return the share of its due samples in a window that arrived, while it was alive."""
         alive = min(self.until, end) - max(self.first, start)
-        return max(0.0, 1.0 - self.lost / alive) if alive > 0 else 1.0
+        return min(1.0, max(0.0, 1.0 - self.lost / alive)) if alive > 0 else 1.0
 
     def is_stale(self, end: float) -> bool:
         """Tell whether its newest sample is too old at the end of the window."""
@@ -141,7 +141,7 @@ def share_alive(
     for moment, change in changes:
         covered += (moment - at) * min(alive, wanted) / wanted
         alive, at = alive + change, moment
-    return min(1.0, covered / (end - start)) if end > start else 1.0
+    return min(1.0, max(0.0, covered / (end - start))) if end > start else 1.0
 
 
 def count_alive(

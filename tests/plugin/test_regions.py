@@ -153,3 +153,20 @@ def test_a_recording_without_regions_is_not_taken_for_each_of_them(world):
         "(telemetry.yaml:3), so one would be judged for all: give each a recording of its own, or use $region"
     )
     assert told in result.stderr.str()
+
+
+def test_a_region_whose_recording_ends_early_is_not_waiting_for_its_data(world):
+    """Another region of the same environment shows that the time has come."""
+    for region, end in (("us", gates.END + 3600), ("eu", gates.START + 3000)):
+        data = [gates.series("load", 50, gates.grid(end=end))]
+        world.recording(data, name=f"{region}.telemetry.zip", recorded_at=end)
+    regions = ", ".join(f"{region}: {{path: {region}.telemetry.zip}}" for region in ("eu", "us"))
+    world.file(
+        "telemetry.yaml", f"default: a\nenvironments:\n  a: {{source: recording, regions: {{{regions}}}}}\n"
+    )
+    world.suite(
+        "- {id: load, query: 'avg_over_time(load[30m])', expect: '> 0'}", gates.HEAD.replace("[2h]", "[90m]")
+    )
+    found = world.judged()
+    assert found["load[us-90m]"][0] == "pass"
+    assert found["load[eu-90m]"][0] == "inconclusive"

@@ -339,3 +339,14 @@ def test_coverage_at_its_limit_is_enough(gate, limit, outcome):
     assert judged(gate, half, done(grid(step=30)), criterion=criterion)[0] is outcome
     absent = criterion.replace("expect", "up: 'up{job=\"parser\"}', expect")
     assert judged(gate, half, done(grid(step=30)), criterion=absent)[0] is outcome
+
+
+def test_of_the_jobs_that_are_read_the_slowest_decides_when_a_check_is_due(gate):
+    gate.intervals = {"parser": STEP, "mid": 60.0, "cost": 3600.0}
+    gate.data = [UP, done(), done(grid(step=60), job="mid", instance="m:1")]
+    gate.now = AT + 119
+    pending = gate.verdict(RATE)
+    assert pending.outcome is Outcome.PENDING
+    assert "1m of job 'mid'" in pending.reason
+    gate.now = AT + 120
+    assert gate.verdict(RATE).outcome is Outcome.PASS

@@ -258,3 +258,13 @@ def test_without_an_instance_a_series_that_ended_is_a_place_that_is_gone():
     rule = [({**labels, "__name__": "job:load:avg"}, at, values) for labels, at, values in data]
     asked, stored = both(rule, "job:load:avg")
     assert [len(target.times) for target in asked.targets] == [len(times)]
+
+
+def test_an_up_that_is_not_a_number_says_nothing():
+    times, _ = scrapes(15, set())
+    odd = np.ones(len(times))
+    odd[-5] = np.nan
+    data = [series("done", times, job="a", instance="a:1"), series("up", times, odd, job="a", instance="a:1")]
+    asked, stored = both(data)
+    assert shown(asked) == shown(stored)
+    assert asked.targets[0].scrapes is None
