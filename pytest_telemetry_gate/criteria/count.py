@@ -130,9 +130,9 @@ class Count(Criterion):
             jobs = None
         up = measure_arrivals(check, asked.up, answers, of_up=True, jobs=jobs)
         facts = own.facts + up.facts
-        if own.samples and not up.samples and not up.error:
+        if own.samples and not up.samples and not up.error and self.up is None:
             return own
-        if up.error or not own.samples:
+        if up.error or not own.samples or not up.samples:
             reason = up.reason if up.samples else f"{own.reason}; {up.reason}"
             return replace(up, reason=reason, facts=facts)
         if up.share is not None and own.living is not None and own.living < up.share:
@@ -142,8 +142,12 @@ class Count(Criterion):
     def _explain_absence(self, check: Check, asked: _Asked, answers: Answers) -> tuple[str, str]:
         """Return why a counter without samples is 0, or else why nobody can tell."""
         selector = asked.series.selector
-        if asked.family != asked.series and find_fresh(check, asked.family, answers).fresh:
+        family = find_fresh(check, asked.family, answers)
+        if asked.family != asked.series and family.fresh:
             return f"absent: {asked.family.selector} has samples, none of them with these labels", ""
+        if family.stale:
+            last = format_time(max(family.last.values()))
+            return "", f"{asked.family.selector} was there until {last} and is gone: renamed or dropped?"
         known = answers[asked.known]
         if isinstance(known.value, Known) and known.value.has_family(asked.metric):
             return f"absent: no series of {selector}, which the metadata know", ""

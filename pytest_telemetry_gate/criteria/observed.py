@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["ObservedSelector", "named_jobs"]
 
 _LITERALS = re.compile(r"[^.*+?()\[\]{}^$\\]+")  # a regular expression that lists its texts
+_GROUPED = re.compile(r"\^?\((?:\?:)?([^()]*)\)\$?")  # the whole in brackets
+_ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
 _ENOUGH = 4  # scrapes that tell how far they are apart
 _MAY_BE_GONE = 0.1  # of the targets: as much as may be missing of the samples
 _MAX_NAMED = 3  # targets in a reason
 _MAX_GAPS = 10  # of the worst target, in the facts
+
+
+def _unescape(pattern: str) -> str:
+    """Return the one text that a regular expression stands for, written as Grafana does; nothing for a pattern."""
+    bare = pattern.removeprefix("^").removesuffix("$")
+    return _ESCAPED.sub(r"\1", bare) if _LITERALS.fullmatch(_ESCAPED.sub("", bare)) else ""
 
 
 @lru_cache(maxsize=4096)
@@ -37,8 +45,9 @@ def named_jobs(selector: str) -> tuple[str, ...]:
         if matcher.name == "job" and matcher.op == "=" and matcher.value:
             return (matcher.value,)
         if matcher.name == "job" and matcher.op == "=~":
-            names = matcher.value.split("|")
-            if all(_LITERALS.fullmatch(name) for name in names):
+            grouped = _GROUPED.fullmatch(matcher.value)
+            names = [*map(_unescape, (grouped[1] if grouped else matcher.value).split("|"))]
+            if all(names):
                 return tuple(names)
     return ()
 

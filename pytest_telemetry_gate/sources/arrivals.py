@@ -105,23 +105,28 @@ class ArrivalsReader:
     def _find_bounds(
         self, questions: Sequence[ArrivalsQuestion], found: Sequence[_Found], warnings: dict[str, None]
     ) -> None:
-        """Find the first and the last sample of the targets that were not looked at."""
+        """Find the first and the last sample of the targets that were not looked at: exactly at the edges, about between."""
         left = [number for number, entry in enumerate(found) if len(entry.tracks) < len(entry.series)]
         queries = []
         for number in left:
-            question = questions[number]
-            step = max(1, round((question.end - question.first) / _PARTS))
-            moments = f"timestamp({question.selector})[{_reach(question)}:{step}s]"
-            queries.append(f"min by (job, instance) (min_over_time({moments}))")
-            queries.append(f"max by (job, instance) (max_over_time({moments}))")
+            selector, reach = questions[number].selector, _reach(questions[number])
+            step = max(1, round((questions[number].end - questions[number].first) / _PARTS))
+            queries += [
+                f"min by (job, instance) (timestamp({selector} offset {reach}))",
+                f"min by (job, instance) (min_over_time(timestamp({selector})[{reach}:{step}s]))",
+                f"max by (job, instance) (max_over_time(timestamp({selector})[{reach}:{step}s]))",
+                f"max by (job, instance) (timestamp({selector}))",
+            ]
         vectors = iter(self._vectors(queries, questions[0].end, warnings) if queries else ())
         for number in left:
-            first, last = (
+            begin, first, last, finish = (
                 dict(zip(map(target_of, vector.labels), vector.values.tolist(), strict=True))
-                for vector in (next(vectors), next(vectors))
+                for vector in (next(vectors), next(vectors), next(vectors), next(vectors))
             )
+            # A target that came and went between two looks has neither, and so no bounds.
+            firsts, lasts = {**finish, **first, **begin}, {**begin, **last, **finish}
             found[number].bounds = {
-                key: (round(first[key] * 1000), round(last[key] * 1000)) for key in first if key in last
+                key: (round(firsts[key] * 1000), round(lasts[key] * 1000)) for key in firsts.keys() & lasts
             }
 
     def _read_times(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gates import START, STEP, UP, MemoryGate, grid, series
+from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -365,3 +365,33 @@ def test_a_counter_with_an_odd_sample_is_told_as_one(gate, odd):
     assert outcome is Outcome.INCONCLUSIVE
     assert "a sample of failed_total" in reason
     assert "no counter" in reason
+
+
+def test_labels_never_seen_of_a_metric_that_is_gone_are_no_zero(gate):
+    gate.metadata = {"failed_total": "counter"}
+    gone = series("failed_total", 3.0, grid(end=START + 3600), reason="limit")
+    for criterion in (OF_FRAUD, OF_FRAUD.replace("expect", "absent: zero, expect")):
+        outcome, _, reason = judged(gate, criterion, UP, gone)
+        assert outcome is Outcome.INCONCLUSIVE
+        assert "is gone" in reason
+
+
+def test_an_up_that_selects_nothing_proves_nothing(gate):
+    criterion = COUNTED.replace("expect", "up: 'up{job=\"prser\"}', expect")
+    outcome, _, reason = judged(gate, criterion, UP, series("failed_total", 3.0))
+    assert outcome is Outcome.INCONCLUSIVE
+    assert 'no samples of up{job="prser"}' in reason
+
+
+def test_a_long_count_sees_replaced_pods_as_a_recording_does(gate):
+    """Three replicas for 48 h are more samples than are looked at one by one."""
+    head = HEAD.replace("[2h]", "[48h]")
+    gate.now = START + 50 * 3600
+    old, new = grid(end=START + 600), grid(START + 615, START + 48 * 3600 + 1)
+    pods = [(f"o{n}:1", old) for n in range(3)] + [(f"n{n}:1", new) for n in range(3)]
+    gate.data = [
+        *(series("up", 1.0, times, instance=name) for name, times in pods),
+        *(series("failed_total", 0.0, times, instance=name) for name, times in pods),
+    ]
+    verdict = gate.verdict(COUNTED, head)
+    assert (verdict.outcome, verdict.value) == (Outcome.PASS, 0.0), verdict.reason

@@ -7,6 +7,7 @@ import pytest
 from gates import HEAD, START, STEP, UP, MemoryGate, grid, series
 
 from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.criteria.observed import named_jobs
 from pytest_telemetry_gate.gate.local_answers import LazyAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
@@ -74,7 +75,9 @@ def test_a_target_of_the_job_that_never_had_the_metric_is_no_harm(gate):
     assert judged(gate, up(), done(), up(1.0, instance="b:1"), criterion=named)[0] is Outcome.PASS
 
 
-@pytest.mark.parametrize("jobs", ["parser|mailer", "mailer|parser"])
+@pytest.mark.parametrize(
+    "jobs", ["parser|mailer", "mailer|parser", "(parser|mailer)", "^(?:parser|mailer)$", "^parser$|^mailer$"]
+)
 def test_every_job_that_is_named_must_have_samples(gate, jobs):
     criterion = f"- {{id: rate, query: 'sum(rate(done_total{{job=~\"{jobs}\"}}[1h]))', expect: '> 0'}}"
     outcome, reason = judged(gate, up(), done(), criterion=criterion)
@@ -87,6 +90,13 @@ def test_nan_is_no_sample(gate):
     criterion = "- {id: c, query: 'max_over_time(cpu[1h])', expect: '< 75'}"
     data = series("cpu", lambda t: np.where(t % 300 == 0, 1.0, np.nan))
     assert judged(gate, data, criterion=criterion)[0] is Outcome.INCONCLUSIVE
+
+
+def test_jobs_are_named_however_their_list_is_written():
+    assert named_jobs(r'a{job=~"v1\\.parser|v1\\.mailer"}') == ("v1.parser", "v1.mailer")
+    assert named_jobs('a{job="x"}') == ("x",)
+    for pattern in ("v1.parser|x", "a.*", "(a|b)c", "(a|b)|c", ""):
+        assert named_jobs(f'a{{job=~"{pattern}"}}') == ()
 
 
 def test_one_side_of_or_may_be_empty_but_not_both(gate):
