@@ -287,6 +287,7 @@ def test_a_query_on_alerts_needs_the_same_proof(gate, data, rules, outcome):
         ("ALERTS", Outcome.PASS),
         ("count_over_time(ALERTS[10m])", Outcome.PASS),
         ("count_over_time(ALERTS[1h])", Outcome.INCONCLUSIVE),
+        ("count_over_time(ALERTS[10m]) + count_over_time(ALERTS[1h])", Outcome.INCONCLUSIVE),
         ("count_over_time(ALERTS[10m] offset 20m)", Outcome.INCONCLUSIVE),
     ],
 )

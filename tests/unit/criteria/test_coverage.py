@@ -360,3 +360,21 @@ def test_of_the_jobs_that_are_read_the_slowest_decides_when_a_check_is_due(gate)
     assert "1m of job 'mid'" in pending.reason
     gate.now = AT + 120
     assert gate.verdict(RATE).outcome is Outcome.PASS
+
+
+def test_targets_that_were_not_looked_at_count_by_their_first_and_last_sample_and_their_number(gate):
+    """Six targets of two days are more samples than are read; the third of them flaps, and no ``up`` tells."""
+    head = HEAD.replace("[2h]", "[48h]")
+    gate.now = START + 50 * 3600
+    times = grid(START, START + 48 * 3600 + 1, 30)
+    flaps = times[times % 480 < 240]
+    criterion = RATE.replace("1h", "48h")
+    whole = [done(times, instance=f"{number}:1") for number in range(12)]
+    assert gate_verdict(gate, whole, criterion, head).outcome is Outcome.PASS
+    lossy = [*whole, *(done(flaps[number:], instance=f"f{number}:1") for number in range(10))]
+    assert gate_verdict(gate, lossy, criterion, head).outcome is Outcome.INCONCLUSIVE
+
+
+def gate_verdict(gate, data, criterion, head):
+    gate.data = data
+    return gate.verdict(criterion, head)

@@ -224,3 +224,9 @@ def test_a_coverage_of_nothing_is_refused(gate, share):
         gate, f"query: cpu, expect: '< 1', coverage: '{share}'"
     )
     assert refused(gate, "query: cpu, expect: '< 1', coverage: 1%") == ""
+
+
+@pytest.mark.parametrize("function", ["count_over_time", "changes", "resets"])
+def test_how_often_something_was_has_no_unit_of_time(tmp_path, function):
+    criterion = f"- {{id: n, query: '{function}(wait_seconds[10m])', expect: '<= 250'}}"
+    assert MemoryGate(tmp_path).checks(criterion)
