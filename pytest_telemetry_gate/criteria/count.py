@@ -90,7 +90,7 @@ class Count(Criterion):
         if evidence.problem is None:
             gone = _find_gone(check, asked, base, answers)
             if gone:
-                evidence = replace(evidence, problem=Problem(Outcome.INCONCLUSIVE, gone, "counter.gone"))
+                evidence = replace(evidence, doubt=gone)  # what it counted before is counted all the same
             elif not own.samples:
                 absent, unknown = self._explain_absence(check, asked, answers)
                 if unknown:

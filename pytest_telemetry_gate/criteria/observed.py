@@ -69,9 +69,8 @@ class ObservedSelector:
         self._is_rule = isinstance(parsed, ast.VectorSelector) and ":" in parsed.name
         self._counts_failures = of_up or not self._is_up
         self.lines: dict[int, Timeline] = {}
-        self._earlier: dict[str, list[Timeline]] = defaultdict(
-            list
-        )  # by job: those that ended before the window
+        # By job, those that ended before the window
+        self._earlier: dict[str, list[Timeline]] = defaultdict(list)
         self.unknown: list[Target] = []
         for number, target in enumerate(arrivals.targets):
             if not len(target.times):
