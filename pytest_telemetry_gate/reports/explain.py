@@ -46,7 +46,7 @@ def _question(asked: Asked) -> Iterator[tuple[str, str]]:
     source = f" of {asked.source}" if asked.source else ""
     profile = f", semantics {asked.semantics}" if asked.semantics else ""
     yield "asked", asked.text
-    yield "", f"{_when(asked)}{source}{profile}"
+    yield "", f"{_when(asked)}{source}{profile}".lstrip(" ,")
     for line in asked.result:
         yield "", f"= {text.strip_passwords(line)}"
     for warning in asked.warnings:
