@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.criteria.count import growth
+from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Matrix
 
@@ -251,3 +253,33 @@ def test_a_long_count_sees_replaced_pods_as_a_recording_does(gate):
     ]
     verdict = gate.verdict(COUNTED, head)
     assert (verdict.outcome, verdict.value) == (Outcome.PASS, 0.0), verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({}, Outcome.PASS),
+        ({"partial": True, "warnings": ("a store is down",)}, Outcome.INCONCLUSIVE),
+        ({"error": "bad gateway"}, Outcome.ERROR),
+    ],
+)
+def test_doubt_about_the_samples_before_the_rollout_reaches_the_verdict(gate, fields, outcome):
+    gate.data = [UP, series("failed_total", 3.0)]
+    (check,) = gate.checks(COUNTED)
+    answers = {
+        question: Answer(None if "error" in fields else answer.value, **fields)
+        if question.text.startswith("last_over_time")
+        else answer
+        for question, answer in gate.answers(check).answers.items()
+    }
+    verdict = judge(check, Answers(gate.now, answers, {"": RegionFacts(gate.intervals)})).verdict
+    assert verdict.outcome is outcome
+
+
+def test_the_up_that_the_suite_names_counts_whatever_job_it_is_of(gate):
+    criterion = COUNTED.replace("expect", "up: 'up{job=\"gateway\"}', expect")
+    data = [UP, series("failed_total", 3.0)]
+    gateway = {"job": "gateway", "instance": "g:1"}
+    assert judged(gate, criterion, *data, series("up", 1.0, **gateway))[0] is Outcome.PASS
+    flaps = series("up", lambda t: (t % 480 < 240) * 1.0, **gateway)
+    assert judged(gate, criterion, *data, flaps)[0] is Outcome.INCONCLUSIVE
