@@ -9,6 +9,7 @@ from gates import HEAD, UP, Guess, MemoryGate, one, series
 
 from pytest_telemetry_gate.criteria.derived import DerivedCriterion
 from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.model.answers import Answers, RegionFacts
 from pytest_telemetry_gate.model.check import ALL_REGIONS
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -130,3 +131,17 @@ def test_a_derived_kind_says_what_its_members_are(gate):
     (check,) = gate.checks("- {id: cpu, query: cpu, expect: '< 75'}")
     with pytest.raises(TypeError):
         DerivedCriterion(id="mine").members(check)
+
+
+def test_a_ratio_beside_other_criteria_in_a_group_is_refused_as_well(tmp_path):
+    criteria = """groups:
+  A:
+    - {id: a, query: cpu, expect: '< 75'}
+    - {id: inner, ratio: {of: [B], verdict: [pass]}, expect: '== 100%'}
+  B:
+    - {id: b, query: cpu, expect: '< 75'}
+  C:
+    - {id: outer, ratio: {of: [A], verdict: [pass]}, expect: '== 100%'}
+"""
+    with pytest.raises(SuiteError, match="a ratio of ratios has no fixed denominator"):
+        MemoryGate(tmp_path).checks(criteria)

@@ -237,3 +237,11 @@ def test_a_sum_over_regions_takes_no_region_that_is_known_in_part(gate):
     facts = {region: RegionFacts(gate.intervals) for region in check.everywhere}
     assert judge(check, Answers(gate.now, answers, facts)).outcome is Outcome.INCONCLUSIVE
     assert math.isfinite(gate.now)
+
+
+@pytest.mark.parametrize("busy", [0.001, 1.0, 40.0])
+def test_how_busy_a_histogram_is_changes_nothing(gate, busy):
+    """The rank is a share of all observations, however many there are."""
+    for shares, outcome in ((INSIDE, Outcome.PASS), (BEYOND, Outcome.INCONCLUSIVE)):
+        data = histogram({bound: share * busy for bound, share in shares.items()})
+        assert judged(gate, data, P95, "expect: '<= 1 s'").outcome is outcome
