@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.observed import ObservedSelector
@@ -199,7 +200,7 @@ def _measure_leaf(
     """Return the coverage of one selector, or that of ``up`` where this may stand in for it."""
     own = measure_arrivals(check, question, answers)
     enough = own.share is not None and own.share >= check.criterion.coverage and not own.stale
-    is_sparse = _reads_sparse(parse(question.selector))
+    is_sparse = _is_sparse(question.selector)
     if own.error or own.doubt or enough or (check.criterion.up is None and not is_sparse):
         return own
     up = measure_arrivals(check, up_question(check, query, time), answers, of_up=True)
@@ -246,6 +247,11 @@ def _up_selector(check: Check, expression: ast.Expr) -> str:
         if matcher.name in {"job", "instance"}
     }
     return f"up{{{', '.join(sorted(matchers))}}}" if matchers else "up"
+
+
+@lru_cache(maxsize=4096)
+def _is_sparse(selector: str) -> bool:
+    return _reads_sparse(parse(selector))
 
 
 def _reads_sparse(expression: ast.Expr) -> bool:

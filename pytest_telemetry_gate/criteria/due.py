@@ -36,9 +36,10 @@ def find_due(check: Check, answers: Answers) -> Due:
 
     What is read is looked at only where it decides: between two of the shortest and two of the longest interval known.
     """
-    latest, earliest = latest_due(check, answers), earliest_due(check, answers)
+    latest = latest_due(check, answers)
     if latest.moment <= answers.now:
         return latest
+    earliest = earliest_due(check, answers)
     if earliest.moment > answers.now:
         return earliest
     at = _last_read(check)

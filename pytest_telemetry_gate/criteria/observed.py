@@ -37,6 +37,12 @@ def _unescape(pattern: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def _metric_of(selector: str) -> str:
+    parsed = parse(selector)
+    return parsed.name if isinstance(parsed, ast.VectorSelector) else ""
+
+
+@lru_cache(maxsize=4096)
 def named_jobs(selector: str) -> tuple[str, ...]:
     """Return the jobs that a selector names one by one; none where it takes jobs by a pattern or takes any."""
     parsed = parse(selector)
@@ -64,9 +70,9 @@ class ObservedSelector:
         self._question = question
         self._arrivals = arrivals
         self._jobs = named_jobs(question.selector)
-        parsed = parse(question.selector)
-        self._is_up = isinstance(parsed, ast.VectorSelector) and parsed.name == "up"
-        self._is_rule = isinstance(parsed, ast.VectorSelector) and ":" in parsed.name
+        name = _metric_of(question.selector)
+        self._is_up = name == "up"
+        self._is_rule = ":" in name
         self._counts_failures = of_up or not self._is_up
         self.lines: dict[int, Timeline] = {}
         # By job, those that ended before the window
@@ -141,10 +147,10 @@ class ObservedSelector:
             if target.complete and len(target.times) < target.samples:
                 numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
                 worst.append((len(target.times) / target.samples, f"{numbers} are numbers"))
-            if self._counts_failures and target.scrapes:
-                good = target.successes or 0
+            good = target.successes or 0
+            if self._counts_failures and target.scrapes and good < target.scrapes:
                 text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"
-                worst.append((min(1.0, good / target.scrapes), text))
+                worst.append((good / target.scrapes, text))
         for job, lines in by_job.items():
             alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
             worst.append((alive, "" if alive >= 1 else self._describe_lives(job, lines)))

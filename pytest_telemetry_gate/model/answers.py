@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from pytest_telemetry_gate.errors import SourceError
-from pytest_telemetry_gate.model.arrivals import Arrivals, Known
+from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.wire import from_wire
@@ -278,10 +278,7 @@ def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
         return value  # is never shown, and its source has to recognise the names in it
     if isinstance(value, Arrivals):
         # Not through the wire format either, for the same reason as below.
-        targets = tuple(
-            dataclasses.replace(target, labels={name: scrub(text) for name, text in target.labels.items()})
-            for target in value.targets
-        )
+        targets = tuple(_scrub_target(target, scrub) for target in value.targets)
         return dataclasses.replace(
             value, targets=targets, doubt=scrub(value.doubt), reads=tuple(map(scrub, value.reads))
         )
@@ -292,3 +289,8 @@ def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
         labels = [{name: scrub(text) for name, text in series.items()} for series in value.labels]
         return dataclasses.replace(value, labels=labels, warnings=tuple(map(scrub, value.warnings)))
     return value_from_wire(scrub_texts(value_to_wire(value), scrub))
+
+
+def _scrub_target(target: Target, scrub: Callable[[str], str]) -> Target:
+    labels = {name: scrub(text) for name, text in target.labels.items()}
+    return target if labels == target.labels else dataclasses.replace(target, labels=labels)

@@ -62,26 +62,41 @@ class Timeline:
 def find_intervals(times: Floats, hint: float | None) -> Floats:
     """Return the interval that was in force at each spacing of some samples, float64[samples - 1].
 
-    It is the middle of the spacings that are not much longer than the lower tenth of them, unless several in a row are alike: then the interval was another one for a
-    while. ``hint`` is what else is known of it, which counts where there are few spacings.
+    It is the middle of the spacings that are not much longer than the lower tenth of them, unless several in a row are
+    alike: then the interval was another one for a while. ``hint`` is what else is known of it, which counts where there
+    are few spacings.
     """
     spacings = np.diff(times)
     if not len(spacings):
         return spacings
-    rank = int(_LOW * (len(spacings) - 1))
-    shortest = float(np.partition(spacings, rank)[rank])  # np.quantile takes ten times as long
-    usual = float(np.median(spacings[spacings <= _LATE * shortest]))
+    usual, intervals = _find_intervals(spacings, hint)
+    return np.full(len(spacings), usual) if intervals is None else intervals
+
+
+def _find_intervals(spacings: Floats, hint: float | None) -> tuple[float, Floats | None]:
+    """Return the usual interval, and that at each spacing, or None where no spacing is too long for the usual one."""
+    longest = float(spacings.max())
+    if len(spacings) >= _THIN and longest <= _LATE * float(spacings.min()):
+        return float(spacings.mean()), None  # by far the most series
+    shortest = _ranked(spacings, int(_LOW * (len(spacings) - 1)))
+    common = spacings if longest <= _LATE * shortest else spacings[spacings <= _LATE * shortest]
+    usual = _ranked(common, len(common) // 2)
     if len(spacings) < _THIN and hint is not None:
         usual = min(usual, hint)
+    if longest <= _LATE * usual:
+        return usual, None
     intervals = np.full(len(spacings), usual)
-    if spacings.max() <= _LATE * usual:
-        return intervals
     ratios = spacings[1:] / spacings[:-1]
     breaks = np.flatnonzero((ratios > _ALIKE) | (ratios < 1 / _ALIKE)) + 1
     for run in np.split(np.arange(len(spacings)), breaks):
         if len(run) >= _STEADY:
             intervals[run] = float(np.median(spacings[run]))
-    return intervals
+    return usual, intervals
+
+
+def _ranked(numbers: Floats, rank: int) -> float:
+    """Return the number of a rank; np.quantile and np.median take ten times as long."""
+    return float(np.partition(numbers, rank)[rank])
 
 
 def follow(times: Floats, start: float, end: float, hint: float | None) -> Timeline | None:
@@ -89,21 +104,20 @@ def follow(times: Floats, start: float, end: float, hint: float | None) -> Timel
 
     ``times`` rise, reach from before the window to its end at most, and are at least one.
     """
-    intervals = find_intervals(times, hint)
-    if len(intervals):
-        latest = float(intervals[-1])
-    elif hint is not None:
-        latest = hint
-    else:
+    if len(times) < 2 and hint is None:
         return None
-    late = np.flatnonzero(np.diff(times) > _LATE * intervals)
-    gaps, lost = [], 0.0
-    for index in late.tolist():
-        left, right = float(times[index]), float(times[index + 1])
-        missing = min(right, end) - max(left + float(intervals[index]), start)
-        if missing > 0:
-            gaps.append((left, right))
-            lost += missing
+    latest, gaps, lost = hint or 0.0, [], 0.0
+    if len(times) > 1:
+        spacings = np.diff(times)
+        latest, intervals = _find_intervals(spacings, hint)
+        if intervals is not None:
+            latest = float(intervals[-1])
+            for index in np.flatnonzero(spacings > _LATE * intervals).tolist():
+                left, right = float(times[index]), float(times[index + 1])
+                missing = min(right, end) - max(left + float(intervals[index]), start)
+                if missing > 0:
+                    gaps.append((left, right))
+                    lost += missing
     last = float(times[-1])
     if end - last > _LATE * latest:
         gaps.append((last, end))
@@ -157,13 +171,18 @@ def _count_at_start(lines: Sequence[Timeline], start: float, earlier: Sequence[T
     At the start some may be twice for a while, as in a rolling update, or none, while all are replaced.
     """
     began = sum(line.first <= start + _LATE * line.interval and line.until > start for line in lines)
+    if began == 1 or not (lines or earlier):
+        return began
     before = [line for line in (*lines, *earlier) if line.first < start - line.interval]
     if not before:
         return began
-    oldest = min(line.first for line in before)
-    counts = [
-        sum(line.first <= moment < line.until for line in before)
-        for moment in np.linspace(oldest, start, _LOOKS, endpoint=False).tolist()
-    ]
-    usual = round(float(np.median(counts)))
+    if not earlier and max(line.first for line in before) - min(line.first for line in before) < _LATE * max(
+        line.interval for line in before
+    ):
+        return began  # all of them were there all the time
+    firsts, ends = (
+        np.array(bounds) for bounds in zip(*((line.first, line.until) for line in before), strict=True)
+    )
+    moments = np.linspace(firsts.min(), start, _LOOKS, endpoint=False)[:, None]
+    usual = int(np.median(((firsts <= moments) & (moments < ends)).sum(axis=1)))
     return min(began, max(1, usual)) if began else usual
