@@ -24,20 +24,20 @@ from pytest_telemetry_gate.criteria.coverage import (
     Coverage,
     find_fresh,
     measure_arrivals,
-    target_key,
     up_question,
 )
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Problem, collect_evidence
-from pytest_telemetry_gate.criteria.known import describe_unknown, known_question
+from pytest_telemetry_gate.criteria.known import describe_unknown
 from pytest_telemetry_gate.criteria.queries import SELECTOR, Allowed
 from pytest_telemetry_gate.model.answers import Answers
-from pytest_telemetry_gate.model.arrivals import Arrivals, Known
+from pytest_telemetry_gate.model.arrivals import Arrivals, Known, target_of
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier, Step
-from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant, KnownQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Matrix, Vector, ast
+from pytest_telemetry_gate.promql.labels import format_series
 from pytest_telemetry_gate.support.durations import format_duration, format_time
 from pytest_telemetry_gate.support.numbers import format_value
 
@@ -187,7 +187,7 @@ class _Asked:
             series=ArrivalsQuestion(check.region, parsed.selector, check.time, check.range),
             family=ArrivalsQuestion(check.region, family.selector, check.time, check.range),
             up=up_question(check, plain, check.time, check.range) if names_target else None,
-            known=known_question(check),
+            known=KnownQuestion(check.region),
             metric=parsed.name,
         )
 
@@ -226,14 +226,9 @@ def _find_odd(matrix: Matrix) -> str:
     if not odd.any():
         return ""
     row, column = (int(place[0]) for place in np.nonzero(odd))
-    labels = ", ".join(
-        f'{key}="{text}"' for key, text in sorted(matrix.labels[row].items()) if key != "__name__"
-    )
-    name = matrix.labels[row].get("__name__", "")
     value = format_value(float(matrix.values[row, column]))
-    return (
-        f"a sample of {name}{{{labels}}} is {value} at {format_time(float(matrix.times[column]))}: no counter"
-    )
+    selector, when = format_series(matrix.labels[row]), format_time(float(matrix.times[column]))
+    return f"a sample of {selector} is {value} at {when}: no counter"
 
 
 def _find_gone(check: Check, asked: _Asked, base: Mapping[Series, float], answers: Answers) -> str:
@@ -243,7 +238,7 @@ def _find_gone(check: Check, asked: _Asked, base: Mapping[Series, float], answer
     """
     series = find_fresh(check, asked.series, answers)
     scraped = set() if asked.up is None else find_fresh(check, asked.up, answers).fresh
-    had = {target_key(dict(labels)) for labels in base}
+    had = {target_of(dict(labels)) for labels in base}
     lost = sorted((series.stale | had) & scraped - series.fresh)
     if lost:
         last = series.last.get(lost[0])

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.observed import ObservedSelector
-from pytest_telemetry_gate.model.arrivals import Arrivals
+from pytest_telemetry_gate.model.arrivals import Arrivals, target_of
 from pytest_telemetry_gate.model.facts import SelectorFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Query, Question
 from pytest_telemetry_gate.promql import ast, parse
@@ -30,7 +30,6 @@ __all__ = [
     "measure_arrivals",
     "measure_coverage",
     "shortest_window",
-    "target_key",
     "up_question",
 ]
 
@@ -147,21 +146,16 @@ def find_fresh(check: Check, question: ArrivalsQuestion, answers: Answers) -> Fr
         return Freshness(frozenset(), frozenset(), {})
     own = ObservedSelector(check, question, value, answers, of_up=False)
     fresh = {
-        target_key(value.targets[number].labels)
+        target_of(value.targets[number].labels)
         for number, line in own.lines.items()
         if not line.is_stale(question.end)
     }
     last = {
-        target_key(target.labels): float(target.times[-1]) / 1000
+        target_of(target.labels): float(target.times[-1]) / 1000
         for target in value.targets
         if len(target.times)
     }
     return Freshness(frozenset(fresh), frozenset(last) - fresh, last)
-
-
-def target_key(labels: Mapping[str, str]) -> tuple[str, str]:
-    """Return the job and the instance of a series or a target."""
-    return labels.get("job", ""), labels.get("instance", "")
 
 
 def _measure(check: Check, query: Query, node: ast.Expr, time: float, answers: Answers) -> Coverage | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import ClassVar
 
 from pydantic import Field
@@ -18,6 +17,7 @@ from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion, Question
+from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
 __all__ = ["Incidents"]
 
@@ -64,6 +64,5 @@ def _find_unknown(events: Events, kind: str | None) -> str:
     known = {*(events.kinds or _USUAL_KINDS), *(episode.kind for episode in events.episodes)}
     if kind is None or kind in known:
         return ""
-    near = get_close_matches(kind, sorted(known), 1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    hint = suggest_nearest(kind, known)
     return f"no source knows incidents of kind {kind!r}{hint}; known: {', '.join(sorted(known))}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.model.arrivals import Known
 from pytest_telemetry_gate.model.questions import KnownQuestion
 from pytest_telemetry_gate.promql import ast, parse
+from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.criteria.coverage import Coverage
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["describe_unknown", "explain_missing", "known_question"]
-
-
-def known_question(check: Check) -> KnownQuestion:
-    """Return the question for the names of metrics in the region of a check."""
-    return KnownQuestion(check.region)
+__all__ = ["describe_unknown", "explain_missing"]
 
 
 def explain_missing(check: Check, evidence: Evidence, coverage: Coverage, answers: Answers) -> Evidence:
@@ -42,7 +37,7 @@ def describe_unknown(check: Check, selectors: Iterable[str], answers: Answers) -
     """
     for selector in selectors:
         parsed = parse(selector)
-        known = answers[known_question(check)].value
+        known = answers[KnownQuestion(check.region)].value
         if not isinstance(known, Known) or not (known.names or known.types):
             return ""
         name = parsed.name if isinstance(parsed, ast.VectorSelector) else ""
@@ -51,7 +46,6 @@ def describe_unknown(check: Check, selectors: Iterable[str], answers: Answers) -
         if name and known.has_family(name):
             return f"{name!r} is in the metadata, and has no samples"
         if name:
-            near = get_close_matches(name, sorted({*known.names, *known.types}), 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            hint = suggest_nearest(name, {*known.names, *known.types})
             return f"nobody has ever seen a metric {name!r}{hint}"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -139,10 +139,9 @@ class ObservedSelector:
             for target in self._arrivals.targets
             if target.complete and target.samples and not len(target.times)
         )
-        by_job: dict[str, list[Timeline]] = defaultdict(list)
+        by_job = self._by_job()
         for number, line in self.lines.items():
             target = self._arrivals.targets[number]
-            by_job[target.job].append(line)
             worst.append((line.share(question.start, question.end), self._describe_gaps(target, line)))
             if target.complete and len(target.times) < target.samples:
                 numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
@@ -158,13 +157,16 @@ class ObservedSelector:
         share, text = min(worst, key=lambda entry: entry[0])
         return share, text if share < 1 else ""
 
-    def stale(self, subject: str) -> str:
-        """Return that too many targets have no fresh sample at the end of the window, or nothing."""
-        end, start = self._question.end, self._question.start
+    def _by_job(self) -> Mapping[str, list[Timeline]]:
         by_job: dict[str, list[Timeline]] = defaultdict(list)
         for number, line in self.lines.items():
             by_job[self._arrivals.targets[number].job].append(line)
-        for job, lines in by_job.items():
+        return by_job
+
+    def stale(self, subject: str) -> str:
+        """Return that too many targets have no fresh sample at the end of the window, or nothing."""
+        end, start = self._question.end, self._question.start
+        for job, lines in self._by_job().items():
             began, ended = count_alive(lines, start, end, earlier=self._earlier[job])
             if not ended:
                 newest = max(lines, key=lambda line: line.last)

@@ -13,12 +13,13 @@ from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_ref
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
-from pytest_telemetry_gate.criteria.known import explain_missing, known_question
+from pytest_telemetry_gate.criteria.known import explain_missing
 from pytest_telemetry_gate.criteria.moments import find_older_half
 from pytest_telemetry_gate.criteria.quantile import quantile_questions, read_quantiles
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.questions import KnownQuestion
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -47,7 +48,7 @@ class Threshold(Criterion):
         yield from coverage_questions(check, query, check.time)
         yield from query_questions(check, query)
         yield from baseline_questions(check, self.query)
-        yield known_question(check)
+        yield KnownQuestion(check.region)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the value that the query has at the checkpoint."""

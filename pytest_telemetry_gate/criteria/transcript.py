@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from pytest_telemetry_gate.model.answers import Answer, Answers, Capture
 from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
@@ -18,6 +18,7 @@ from pytest_telemetry_gate.model.questions import (
     Range,
 )
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
+from pytest_telemetry_gate.promql.labels import format_series
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 __all__ = ["describe_questions"]
@@ -65,7 +66,7 @@ def _describe_value(answer: Answer) -> Iterator[str]:
         yield repr(float(value.value))
     elif isinstance(value, Vector):
         pairs = zip(value.labels, value.values.tolist(), strict=True)
-        yield from _first([f"{_selector(labels)} {number!r}" for labels, number in pairs], "series")
+        yield from _first([f"{format_series(labels)} {number!r}" for labels, number in pairs], "series")
     elif isinstance(value, Matrix):
         yield from _first([_samples(value, row) for row in range(len(value.labels))], "series")
     elif isinstance(value, Arrivals):
@@ -79,14 +80,14 @@ def _describe_value(answer: Answer) -> Iterator[str]:
 def _describe_target(target: Target) -> str:
     scrapes = "" if target.scrapes is None else f", {target.successes} of {target.scrapes} scrapes succeeded"
     if not len(target.times):
-        return f"{_selector(target.labels)} {target.samples or 'no'} samples{scrapes}"
+        return f"{format_series(target.labels)} {target.samples or 'no'} samples{scrapes}"
     first, last = (format_time(float(moment) / 1000) for moment in (target.times[0], target.times[-1]))
-    return f"{_selector(target.labels)} {len(target.times)} samples, {first} to {last}{scrapes}"
+    return f"{format_series(target.labels)} {len(target.times)} samples, {first} to {last}{scrapes}"
 
 
 def _describe_events(events: Events) -> Iterator[str]:
     episodes = [
-        f"{episode.name} {_selector(episode.labels)} from {format_time(episode.start)}"
+        f"{episode.name} {format_series(episode.labels)} from {format_time(episode.start)}"
         for episode in events.episodes
     ]
     yield from _first(episodes, "episodes")
@@ -114,7 +115,7 @@ def _describe_rule(rule: Rule) -> str:
     parts = [*([rule.trouble] if rule.trouble else ()), str(seen)]
     if rule.series:
         more = f" and {len(rule.series) - 1} more" if len(rule.series) > 1 else ""
-        parts.append(f"its series have {_selector(rule.series[0])}{more}")
+        parts.append(f"its series have {format_series(rule.series[0])}{more}")
     return f"rule {rule.alert}: {'; '.join(parts)}"
 
 
@@ -144,14 +145,9 @@ def _first(lines: Sequence[str], noun: str) -> Iterator[str]:
 
 
 def _samples(matrix: Matrix, row: int) -> str:
-    present, selector = matrix.present[row], _selector(matrix.labels[row])
+    present, selector = matrix.present[row], format_series(matrix.labels[row])
     times, values = matrix.times[present].tolist(), matrix.values[row][present].tolist()
     if not times:
         return f"{selector} no samples"
     first, last = f"{values[0]!r} at {format_time(times[0])}", f"{values[-1]!r} at {format_time(times[-1])}"
     return f"{selector} {len(times)} samples, {first} to {last}"
-
-
-def _selector(labels: Mapping[str, str]) -> str:
-    inside = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()) if key != "__name__")
-    return f"{labels.get('__name__', '')}{{{inside}}}"

@@ -6,12 +6,12 @@ Pure: files only, no network and no clock, so that every process of a run plans 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
+from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -91,7 +91,6 @@ def require_known(option: str, chosen: Iterable[str], known: Iterable[str]) -> N
     """Raise ConfigError, with the known names, for a name of an option that is not among them."""
     names = [name for name in known if name]
     for name in sorted(set(chosen) - set(names)):
-        near = get_close_matches(name, names, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        hint = suggest_nearest(name, names)
         message = f"{option}: unknown name {name!r}{hint}; known: {', '.join(names) or 'none'}"
         raise ConfigError(message)

@@ -13,7 +13,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_TIMES", "REACH", "Arrivals", "Known", "Target", "Track", "join_tracks"]
+__all__ = [
+    "NO_TIMES",
+    "REACH",
+    "Arrivals",
+    "Known",
+    "Target",
+    "Track",
+    "join_tracks",
+    "name_target",
+    "target_of",
+]
 
 REACH = 900.0
 """How long before a window samples are looked at (seconds), for the interval that was in force at its start.
@@ -122,6 +132,16 @@ class Known:
     def from_wire(cls, wire: Mapping[str, Any]) -> Known:
         """Rebuild from ``to_wire()``; raises KeyError or TypeError for anything else."""
         return cls(tuple(wire["names"]), dict(wire["types"]))
+
+
+def target_of(labels: Mapping[str, str]) -> tuple[str, str]:
+    """Return the job and the instance of a series; texts are empty where it has none."""
+    return labels.get("job", ""), labels.get("instance", "")
+
+
+def name_target(key: tuple[str, str]) -> dict[str, str]:
+    """Return the labels of a target."""
+    return {name: text for name, text in zip(("job", "instance"), key, strict=True) if text}
 
 
 def join_tracks(series: Iterable[Track], *, keep_ended: bool = False) -> list[Track]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.promql.regex import compile_regex
@@ -18,6 +19,12 @@ def quote(text: str) -> str:
     """Write a string literal of PromQL."""
     escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'"{escaped}"'
+
+
+def format_series(labels: Mapping[str, str]) -> str:
+    """Write a series for people, its labels in their order: ``up{job="a"}``."""
+    inside = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()) if key != "__name__")
+    return f"{labels.get('__name__', '')}{{{inside}}}"
 
 
 def is_label_name(name: str, semantics: str = "2") -> bool:

@@ -19,7 +19,15 @@ from typing import Protocol
 import numpy as np
 
 from pytest_telemetry_gate.errors import SourceError
-from pytest_telemetry_gate.model.arrivals import NO_TIMES, Arrivals, Target, Track, join_tracks
+from pytest_telemetry_gate.model.arrivals import (
+    NO_TIMES,
+    Arrivals,
+    Target,
+    Track,
+    join_tracks,
+    name_target,
+    target_of,
+)
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.series_selectors import (
@@ -30,10 +38,8 @@ from pytest_telemetry_gate.sources.series_selectors import (
     find_up,
     group_series,
     join_selector,
-    matchers_of,
-    name_target,
     stands_alone,
-    target_of,
+    sum_scrapes,
 )
 from pytest_telemetry_gate.support.durations import format_duration
 
@@ -172,18 +178,8 @@ class ArrivalsReader:
     def _arrivals(self, question: ArrivalsQuestion, entry: _Found, warnings: dict[str, None]) -> Arrivals:
         jobs = {job for job, _ in entry.series}
         up = find_up(question.selector, jobs)
-        scrapes: dict[tuple[str, str], tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
-        if up:
-            matchers = matchers_of(question.selector)
-            for labels, count, good in self._scrapes(up, question.end, question.window, warnings):
-                if all(
-                    matcher.matches(labels[matcher.name])
-                    for matcher in matchers
-                    if matcher.name in labels and matcher.name != "__name__"
-                ):
-                    key = target_of(labels)
-                    before = scrapes[key]
-                    scrapes[key] = before[0] + count, before[1] + good
+        found = self._scrapes(up, question.end, question.window, warnings) if up else ()
+        scrapes = sum_scrapes(found, question.selector)
         targets = []
         for key in sorted({*entry.series, *scrapes}):
             counted = max((one.samples for one in entry.series.get(key, ())), default=0)
@@ -200,8 +196,8 @@ class ArrivalsReader:
                     complete=not counted or key in entry.tracks,
                     first=None if key in entry.tracks else first,
                     last=None if key in entry.tracks else last,
-                    scrapes=None if tried is None else round(tried[0]),
-                    successes=None if tried is None else round(tried[1]),
+                    scrapes=None if tried is None else tried[0],
+                    successes=None if tried is None else tried[1],
                 )
                 for times, samples in tracks
             ]

@@ -11,7 +11,7 @@ from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.recording import Recording
-from pytest_telemetry_gate.sources.stored_arrivals import read_stored
+from pytest_telemetry_gate.sources.stored_arrivals import StoredArrivals
 from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class RecordingSource(Source):
         # A recording of replays alone has no first sample and no last.
         extent = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
         self.extent = f"the recording holds {extent}"
-        self._engine = Engine(recording.storage(region), semantics=recording.semantics)
+        storage = recording.storage(region)
+        self._engine = Engine(storage, semantics=recording.semantics)
+        self._arrivals = StoredArrivals(storage, recording.semantics)
 
     @classmethod
     def from_settings(cls, settings: RegionSettings) -> RecordingSource:
@@ -72,9 +74,7 @@ class RecordingSource(Source):
 
     def arrivals(self, selector: str, end: float, window: float) -> Arrivals:
         """Return when the samples of a selector arrived, from the recorded timestamps themselves."""
-        return read_stored(
-            self.recording.storage(self.region), selector, end, window, semantics=self.semantics
-        )
+        return self._arrivals.read(selector, end, window)
 
     def metadata(self) -> Mapping[str, str]:
         """Return the types of the families of metrics that were recorded, those without samples included."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.model.arrivals import target_of
 from pytest_telemetry_gate.promql import Matcher, Vector, ast, parse
 from pytest_telemetry_gate.promql.labels import quote
 
@@ -23,9 +24,8 @@ __all__ = [
     "group_series",
     "join_selector",
     "matchers_of",
-    "name_target",
     "stands_alone",
-    "target_of",
+    "sum_scrapes",
 ]
 
 _MAX_REQUESTED = 40_000  # samples in one answer
@@ -43,16 +43,6 @@ class CountedSeries:
     question: int
     exact: Labels
     samples: int
-
-
-def target_of(labels: Labels) -> tuple[str, str]:
-    """Return the job and the instance of a series; texts are empty where it has none."""
-    return labels.get("job", ""), labels.get("instance", "")
-
-
-def name_target(key: tuple[str, str]) -> dict[str, str]:
-    """Return the labels of a target."""
-    return {name: text for name, text in zip(("job", "instance"), key, strict=True) if text}
 
 
 def matchers_of(selector: str) -> tuple[Matcher, ...]:
@@ -127,6 +117,23 @@ def count_samples(selector: str, reach: str) -> str:
         own = ast.VectorSelector(name, (Matcher("__name__", "=", name), *rest)).selector
         parts.append(f'label_replace(count_over_time({own}[{reach}]), "__name__", {quote(name)}, "", "")')
     return f"({' or '.join(parts)})"
+
+
+def sum_scrapes(
+    series: Iterable[tuple[Labels, float, float]], selector: str
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return by target how many scrapes its ``up`` tells of, and how many of them were good.
+
+    ``series`` are the labels of each ``up`` with these two numbers. Those count that satisfy the selector as far as they
+    have its labels.
+    """
+    matchers = [matcher for matcher in matchers_of(selector) if matcher.name != "__name__"]
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for labels, tried, good in series:
+        if all(matcher.matches(labels[matcher.name]) for matcher in matchers if matcher.name in labels):
+            before = sums.get(target_of(labels), (0, 0))
+            sums[target_of(labels)] = before[0] + round(tried), before[1] + round(good)
+    return sums
 
 
 def stands_alone(selector: str, target: tuple[str, str]) -> bool:

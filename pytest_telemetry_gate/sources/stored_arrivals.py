@@ -4,54 +4,72 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 
-from pytest_telemetry_gate.model.arrivals import NO_TIMES, REACH, Arrivals, Target, Track, join_tracks
+from pytest_telemetry_gate.model.arrivals import (
+    NO_TIMES,
+    REACH,
+    Arrivals,
+    Target,
+    Track,
+    join_tracks,
+    name_target,
+    target_of,
+)
 from pytest_telemetry_gate.promql import Matcher
 from pytest_telemetry_gate.promql.storage import Storage, is_stale, may_be_nan
 from pytest_telemetry_gate.sources.series_selectors import (
+    Labels,
     find_up,
     matchers_of,
-    name_target,
     stands_alone,
-    target_of,
+    sum_scrapes,
 )
 
-__all__ = ["read_stored"]
+__all__ = ["StoredArrivals"]
+
+_KEPT = 256  # windows of `up`
 
 _Key = tuple[str, str]
 
 
-def read_stored(
-    storage: Storage, selector: str, end: float, window: float, *, semantics: str = "3"
-) -> Arrivals:
-    """Return what arrived in the ``window`` seconds up to ``end``, as a source that is asked as PromQL gives it.
+class StoredArrivals:
+    """Reads what arrived from a storage, and gives what ``ArrivalsReader`` gives of a source that is asked as PromQL.
 
-    ``semantics`` decides whether a sample at the left edge of a window counts, as it does in Prometheus 2.
-
-    Raises PromQLError for what is no selector, and what the storage raises.
+    ``semantics`` decides whether a sample at the left edge of a window counts, as it does in Prometheus 2. The newest
+    answers of ``up`` are kept, as most selectors of a suite need the same of it.
     """
-    matchers = matchers_of(selector)
-    start, stop = round((end - window) * 1000), round(end * 1000)
-    start -= semantics == "2"
-    with np.errstate(invalid="ignore"):  # a staleness marker is a NaN that sums complain of
-        tracks = _read(storage, matchers, start - round(REACH * 1000), stop)
-        up = find_up(selector, {job for job, _ in tracks})
-        scrapes = _count_scrapes(storage, up, matchers, start, stop) if up else {}
-    targets = tuple(
-        Target(
-            labels=name_target(key),
-            samples=samples,
-            times=times,
-            scrapes=scrapes[key][0] if key in scrapes else None,
-            successes=scrapes[key][1] if key in scrapes else None,
+
+    def __init__(self, storage: Storage, semantics: str = "3") -> None:
+        self._storage = storage
+        self._is_closed = semantics == "2"
+        self._read_up = lru_cache(maxsize=_KEPT)(partial(_read_up, storage))
+
+    def read(self, selector: str, end: float, window: float) -> Arrivals:
+        """Return what arrived in the ``window`` seconds up to ``end``.
+
+        Raises PromQLError for what is no selector, and what the storage raises.
+        """
+        start, stop = round((end - window) * 1000) - self._is_closed, round(end * 1000)
+        with np.errstate(invalid="ignore"):  # a staleness marker is a NaN that sums complain of
+            tracks = _read(self._storage, matchers_of(selector), start - round(REACH * 1000), stop)
+            up = find_up(selector, {job for job, _ in tracks})
+            scrapes = sum_scrapes(self._read_up(up, start, stop) if up else (), selector)
+        targets = tuple(
+            Target(
+                labels=name_target(key),
+                samples=samples,
+                times=times,
+                scrapes=scrapes[key][0] if key in scrapes else None,
+                successes=scrapes[key][1] if key in scrapes else None,
+            )
+            for key in sorted({*tracks, *scrapes})
+            for times, samples in join_tracks(tracks.get(key, ()), keep_ended=stands_alone(selector, key))
+            or [(NO_TIMES, sum(samples for _, samples in tracks.get(key, ())))]
         )
-        for key in sorted({*tracks, *scrapes})
-        for times, samples in join_tracks(tracks.get(key, ()), keep_ended=stands_alone(selector, key))
-        or [(NO_TIMES, sum(samples for _, samples in tracks.get(key, ())))]
-    )
-    return Arrivals(targets, reads=(up,) if up else ())
+        return Arrivals(targets, reads=(up,) if up else ())
 
 
 def _read(
@@ -80,23 +98,14 @@ def _read(
     return tracks
 
 
-def _count_scrapes(
-    storage: Storage, up: str, wanted: tuple[Matcher, ...], start: int, end: int
-) -> Mapping[_Key, tuple[int, int]]:
-    """Return how many scrapes each target's ``up`` tells of, and how many of them were good."""
-    counts: dict[_Key, tuple[int, int]] = {}
+def _read_up(storage: Storage, up: str, start: int, end: int) -> Sequence[tuple[Labels, int, float]]:
+    """Return the labels of each ``up``, the number of its samples between two moments (ms), and the sum of them."""
+    found: list[tuple[Labels, int, float]] = []
     for group in storage.select(matchers_of(up), start, end):
         begin, stop = group.times.searchsorted((start + 1, end + 1))
-        if begin == stop:
-            continue
-        values = group.values[begin:stop]
         for column, labels in enumerate(group.labels):
-            others = (one for one in wanted if one.name in labels and one.name != "__name__")
-            if not all(matcher.matches(labels[matcher.name]) for matcher in others):
-                continue
-            own = values[:, column]
+            own = group.values[begin:stop, column]
             real = own[~is_stale(own)]
-            tried, good = counts.get(target_of(labels), (0, 0))
             if len(real) and not np.isnan(real).any():  # else `up` says nothing
-                counts[target_of(labels)] = tried + len(real), good + round(float(real.sum()))
-    return counts
+                found.append((labels, len(real), float(real.sum())))
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["suggest"]
+__all__ = ["suggest", "suggest_nearest"]
 
 
 # What other tools call these keys
@@ -26,3 +26,9 @@ def suggest(name: object, allowed: Iterable[str]) -> str:
     if near:
         return f" (did you mean {synonyms.get(near[0], near[0])!r}?)"
     return f"; allowed: {', '.join(names)}" if names else ""
+
+
+def suggest_nearest(name: str, names: Iterable[str]) -> str:
+    """Return the nearest of some names as a hint, or nothing where none is near."""
+    near = get_close_matches(name, sorted(names), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -147,3 +147,24 @@ class Project(Files):
             told = {str(one.get("name")): str(one.get("value")) for one in case.iter("property")}
             found[str(case.get("name"))] = (told["telemetry.verdict"], told["telemetry.reason"])
         return found
+
+
+TWO_REGIONS = (
+    "default: a\nenvironments: {a: {source: recording, path: two.telemetry.zip, regions: {eu: {}, us: {}}}}\n"
+)
+
+
+def two_regions(bare: Files) -> Files:
+    """Give a project an environment of the regions eu and us."""
+    bare.file("telemetry.yaml", TWO_REGIONS)
+    bare.recording(
+        {"eu": (gates.UP, gates.series("cpu", 70)), "us": (gates.UP, gates.series("cpu", 80))},
+        "two.telemetry.zip",
+    )
+    return bare
+
+
+def write_test(project: Files, *lines: str, marker: str = "@pytest.mark.telemetry(checkpoint='2h')") -> Path:
+    """Write a hand-written test with these lines."""
+    text = "import numpy as np\nimport pytest\n\n" + marker + "\ndef test_it(telemetry):\n"
+    return project.file("test_it.py", text + "".join(f"    {line}\n" for line in lines))

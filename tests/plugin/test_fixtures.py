@@ -5,32 +5,14 @@ from __future__ import annotations
 import gates
 import pytest
 from gates import START
-from projects import CONFIG, HEAD, PASSING, SERIES, TWO
+from projects import CONFIG, HEAD, PASSING, SERIES, TWO, write_test
 
 from pytest_telemetry_gate.model.events import Events
-
-REGIONS = (
-    "default: a\nenvironments: {a: {source: recording, path: two.telemetry.zip, regions: {eu: {}, us: {}}}}\n"
-)
-
-
-def two_regions(bare):
-    bare.file("telemetry.yaml", REGIONS)
-    bare.recording(
-        {"eu": (gates.UP, gates.series("cpu", 70)), "us": (gates.UP, gates.series("cpu", 80))},
-        "two.telemetry.zip",
-    )
-    return bare
-
-
-def body(project, *lines, marker="@pytest.mark.telemetry(checkpoint='2h')"):
-    text = "import numpy as np\nimport pytest\n\n" + marker + "\ndef test_it(telemetry):\n"
-    return project.file("test_it.py", text + "".join(f"    {line}\n" for line in lines))
 
 
 def test_checks_are_verdicts_of_the_gate(project):
     project.suite(PASSING)
-    body(
+    write_test(
         project, "verdict = telemetry.check('cpu', '< 75', unit='%')", "assert str(verdict.outcome) == 'pass'"
     )
     result = project.run()
@@ -41,7 +23,7 @@ def test_checks_are_verdicts_of_the_gate(project):
 
 def test_checks_are_soft(project):
     project.suite(PASSING)
-    body(
+    write_test(
         project,
         "telemetry.check('cpu', '> 75', id='first')",
         "telemetry.check('cpu', '< 75', id='second')",
@@ -60,7 +42,7 @@ def test_checks_are_soft(project):
 
 def test_an_assertion_and_a_failed_check_are_both_told(project):
     project.suite(PASSING)
-    body(project, "telemetry.check('cpu', '> 75', id='soft')", "assert 'hard' == 'HARD'")
+    write_test(project, "telemetry.check('cpu', '> 75', id='soft')", "assert 'hard' == 'HARD'")
     result = project.run()
     assert result.ret == 1
     assert "'hard' == 'HARD'" in result.stdout.str()
@@ -91,7 +73,7 @@ def test_an_assertion_and_a_failed_check_are_both_told(project):
 )
 def test_check_takes_every_key_of_a_criterion(project, call):
     project.suite(PASSING)
-    body(project, call)
+    write_test(project, call)
     result = project.run()
     assert result.ret == 0, result.stdout.str()
 
@@ -128,7 +110,7 @@ def test_check_takes_every_key_of_a_criterion(project, call):
 )
 def test_what_cannot_be_asked_fails_the_test(project, call, words):
     project.suite(PASSING)
-    body(project, call)
+    write_test(project, call)
     result = project.run()
     assert result.ret == 1, result.stdout.str()
     result.assert_outcomes(passed=1, failed=1)
@@ -138,7 +120,7 @@ def test_what_cannot_be_asked_fails_the_test(project, call, words):
 
 def test_several_checks_are_told_by_number(project):
     project.suite(PASSING)
-    body(
+    write_test(
         project,
         "telemetry.check('cpu', '< 1')",
         "telemetry.check('cpu', '< 100')",
@@ -153,7 +135,7 @@ def test_several_checks_are_told_by_number(project):
 
 def test_values_ranges_and_alerts(project):
     project.suite(PASSING)
-    body(
+    write_test(
         project,
         "assert telemetry.value('cpu') == 70",
         "assert telemetry.value('1 + 1') == 2",
@@ -178,7 +160,7 @@ def test_a_baseline_file_counts_from_the_test(project):
         "sub/base.yaml",
         "version: 1\nname: Sprint 1\nvalues: {cpu: {value: 0.7, unit: ratio}, lag: {value: 3, unit: s}}\n",
     )
-    path = body(
+    path = write_test(
         project,
         "own = {'file': 'base.yaml'}",
         "good = telemetry.check('cpu', id='cpu', unit='%', baseline=own, tolerance='5%')",
@@ -197,7 +179,7 @@ def test_alerts_that_fired_are_told(bare):
     alert = gates.series("ALERTS", 1, times, alertname="Slow", alertstate="firing", team="telemetry")
     bare.recording((*SERIES, alert))
     bare.suite(PASSING)
-    body(
+    write_test(
         bare,
         "(alert,) = telemetry.alerts(team='telemetry')",
         f"assert (alert.name, alert.start) == ('Slow', {START + 600})",
@@ -219,7 +201,7 @@ def test_alerts_of_a_history_with_holes_are_refused(bare, events, told):
     bare.file("telemetry.yaml", CONFIG)
     bare.recording(events={"alerts": events})
     bare.suite(PASSING)
-    body(bare, "telemetry.alerts()")
+    write_test(bare, "telemetry.alerts()")
     result = bare.run()
     result.assert_outcomes(passed=1, failed=1)
     assert f"alerts: {told}" in result.stdout.str()
@@ -274,7 +256,7 @@ def test_without_a_configuration_it_is_one_line(bare, fixture):
 
 def test_level_is_how_grave_a_failure_is(project):
     project.suite(PASSING)
-    body(
+    write_test(
         project,
         "verdict = telemetry.check('cpu', '< 90')",
         "assert str(verdict.severity) == 'crit'",
@@ -284,7 +266,7 @@ def test_level_is_how_grave_a_failure_is(project):
 
 
 def test_without_a_suite_a_test_looks_at_the_clock(project):
-    body(
+    write_test(
         project,
         "telemetry.check('cpu', '< 75')",
         f"assert telemetry.time == {START + 2 * 3600 - 30}",
@@ -296,7 +278,7 @@ def test_without_a_suite_a_test_looks_at_the_clock(project):
 
 def test_a_pending_checkpoint_skips_the_test(project):
     project.suite(PASSING, TWO)
-    body(project, "telemetry.check('cpu', '< 75')")
+    write_test(project, "telemetry.check('cpu', '< 75')")
     result = project.run(f"--telemetry-now={START + 4000}", "-rs")
     assert result.ret == 0
     result.assert_outcomes(passed=1, skipped=2)
@@ -304,18 +286,18 @@ def test_a_pending_checkpoint_skips_the_test(project):
 
 
 def test_a_test_that_checks_nothing_judges_nothing(project):
-    body(project, "pass", marker="")
+    write_test(project, "pass", marker="")
     assert project.run().ret == 1
 
 
 def test_several_suites_must_be_named(project):
     project.suite(PASSING)
     project.suite(PASSING, name="other.gate.yaml")
-    body(project, "telemetry.check('cpu', '< 90')")
+    write_test(project, "telemetry.check('cpu', '< 90')")
     result = project.run("test_it.py")
     assert result.ret in {1, 2, 4}
     assert "name one with telemetry(suite=...)" in result.stdout.str() + result.stderr.str()
-    body(
+    write_test(
         project,
         "telemetry.check('cpu', '< 90')",
         marker="@pytest.mark.telemetry(checkpoint='2h', suite='other.gate.yaml')",
@@ -353,5 +335,5 @@ def test_a_wrong_marker_stops_its_file_and_no_environment_the_session(project, m
     project.suite(PASSING)
     project.suite(PASSING, name="other.gate.yaml")
     marker = f"@pytest.mark.telemetry(suite='small.gate.yaml', {marker})" if marker else ""
-    body(project, "telemetry.check('cpu', '< 90')", marker=marker)
+    write_test(project, "telemetry.check('cpu', '< 90')", marker=marker)
     assert project.run("test_it.py").ret == code

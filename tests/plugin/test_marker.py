@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import gates
 import pytest
 from gates import START
-from projects import PASSING, TWO
-
-REGIONS = (
-    "default: a\nenvironments: {a: {source: recording, path: two.telemetry.zip, regions: {eu: {}, us: {}}}}\n"
-)
-
-
-def two_regions(bare):
-    bare.file("telemetry.yaml", REGIONS)
-    bare.recording(
-        {"eu": (gates.UP, gates.series("cpu", 70)), "us": (gates.UP, gates.series("cpu", 80))},
-        "two.telemetry.zip",
-    )
-    return bare
-
-
-def body(project, *lines, marker="@pytest.mark.telemetry(checkpoint='2h')"):
-    text = "import numpy as np\nimport pytest\n\n" + marker + "\ndef test_it(telemetry):\n"
-    return project.file("test_it.py", text + "".join(f"    {line}\n" for line in lines))
+from projects import PASSING, TWO, two_regions, write_test
 
 
 def test_the_marker_runs_a_test_over_regions_and_checkpoints(bare):
     project = two_regions(bare)
     project.suite("- {id: cpu, query: cpu, expect: '< 90'}", TWO)
-    body(
+    write_test(
         project,
         "telemetry.check('cpu', '< 75')",
         marker="@pytest.mark.telemetry(checkpoint=['1h', '2h'], level='crit')",
@@ -49,7 +30,7 @@ def test_the_marker_runs_a_test_over_regions_and_checkpoints(bare):
 def test_the_marker_narrows(bare, marker, count):
     project = two_regions(bare)
     project.suite(PASSING, TWO)
-    body(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
+    write_test(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
     project.run("test_it.py", f"--telemetry-now={START + 8000}").assert_outcomes(passed=count)
 
 
@@ -58,7 +39,7 @@ def test_the_marker_narrows(bare, marker, count):
 def test_a_test_of_another_checkpoint_or_region_is_not_missed(bare, option, workers):
     project = two_regions(bare)
     project.suite("- {id: cpu, query: cpu, expect: '< 90'}\n", TWO)
-    body(
+    write_test(
         project,
         "telemetry.check('cpu', '< 90')",
         marker="@pytest.mark.telemetry(checkpoint='2h', region='us')",
@@ -84,7 +65,7 @@ def test_a_test_of_another_checkpoint_or_region_is_not_missed(bare, option, work
 )
 def test_a_marker_that_is_wrong_is_told(project, marker, words):
     project.suite(PASSING)
-    body(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
+    write_test(project, "telemetry.check('cpu', '< 90')", marker=f"@pytest.mark.telemetry({marker})")
     result = project.run()
     text = result.stdout.str() + result.stderr.str()
     assert result.ret in {1, 2, 4}, text

@@ -14,7 +14,7 @@ from pytest_telemetry_gate.promql import Matrix, MemoryStorage, Vector
 from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
 from pytest_telemetry_gate.sources.series_selectors import find_up
-from pytest_telemetry_gate.sources.stored_arrivals import read_stored
+from pytest_telemetry_gate.sources.stored_arrivals import StoredArrivals
 from pytest_telemetry_gate.testing import MemorySource
 
 END = 100_000.0
@@ -69,7 +69,7 @@ def test_asked_and_stored_are_the_same(targets, selector, window, semantics):
             data.append(series("done", times[~failed], **where))
     question = ArrivalsQuestion("", selector, END, window)
     (asked,), warnings = ArrivalsReader(MemorySource(data, semantics=semantics)).read([question])
-    stored = read_stored(MemoryStorage(data), selector, END, window, semantics=semantics)
+    stored = StoredArrivals(MemoryStorage(data), semantics).read(selector, END, window)
     assert shown(asked) == shown(stored)
     assert asked.reads == stored.reads
     assert not asked.doubt
@@ -80,7 +80,7 @@ def test_staleness_markers_are_no_samples_and_nan_is_none_that_arrived():
     times, _ = scrapes(15, set())
     values = np.ones(len(times))
     values[-2], values[-4] = STALE, np.nan
-    stored = read_stored(MemoryStorage([series("cpu", times, values, job="a")]), "cpu", END, 600.0)
+    stored = StoredArrivals(MemoryStorage([series("cpu", times, values, job="a")])).read("cpu", END, 600.0)
     (target,) = stored.targets
     assert times[-2] not in target.times
     assert times[-4] not in target.times
@@ -190,7 +190,7 @@ def test_vectors_without_a_name_are_of_the_metric_that_was_asked():
 def both(data, selector="done", window=1200.0):
     question = ArrivalsQuestion("", selector, END, window)
     (asked,), _ = ArrivalsReader(MemorySource(data)).read([question])
-    return asked, read_stored(MemoryStorage(data), selector, END, window)
+    return asked, StoredArrivals(MemoryStorage(data)).read(selector, END, window)
 
 
 def test_series_of_one_target_that_follow_one_another_are_one_timeline():
