@@ -107,7 +107,7 @@ def test_a_region_that_dies_halfway_closes_the_gate_for_itself(
     head = HEAD.replace("[2h]", "[1h, 2h]")
     project.suite(SLOW, head)
     project.regions({"well": well.url, "ill": ill.url}, timeout="5s", scrape_interval="15s", concurrency=1)
-    killer = threading.Thread(target=kill_when_it_has_answered, args=(ill, 8), daemon=True)
+    killer = threading.Thread(target=kill_when_it_has_answered, args=(ill, 14), daemon=True)
     killer.start()
     found = project.judged(workers)
     killer.join(timeout=30)
