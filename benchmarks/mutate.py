@@ -58,12 +58,16 @@ class Fault:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print what survived and how many were caught; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", default="", help="files with this in their name")
+    parser.add_argument("--only", default=[""], nargs="+", help="files with one of these in their name")
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="every Nth mutant")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--least", type=float, default=0.95, help="share that must be caught")
     chosen = parser.parse_args(arguments)
-    files = [path for path in judging_files() if chosen.only in str(path.relative_to(PACKAGE))]
+    files = [
+        path
+        for path in judging_files()
+        if any(name in str(path.relative_to(PACKAGE)) for name in chosen.only)
+    ]
     sources = {path: path.read_bytes() for path in files}
     faults = [Fault(path, text, mutant) for path, text in sources.items() for mutant in mutants_of(text)]
     begun = time.monotonic()

@@ -13,7 +13,7 @@ from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.check import ALL_REGIONS
 from pytest_telemetry_gate.model.events import Events, Rule
-from pytest_telemetry_gate.model.questions import ArrivalsQuestion, KnownQuestion
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, KnownQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Vector
 
@@ -115,5 +115,7 @@ def test_what_passes_passes_no_more_when_an_answer_is_damaged(tmp_path, name):
             outcome = judge(check, Answers(gate.now, {**healthy, question: other}, facts)).outcome
             if not outcome.undecided:
                 decided.add(f"{damage} {question.text}")
+            elif not isinstance(question, EventsQuestion | KnownQuestion):
+                assert (outcome is Outcome.ERROR) == (damage == "error")
     assert {one for one in decided if not one.startswith(tuple(may_be))} == set()
     assert len(decided) == len(may_be)

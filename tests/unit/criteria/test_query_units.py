@@ -94,6 +94,7 @@ NOT_METRICS = {"max_over_time", "histogram_quantile", "clamp_min"}
         "wait_seconds ^ 2",
         "wait_seconds % 60",
         "good * (every ^ 2)",
+        "good + every ^ 2",
         "wait_seconds_sum / up",
         "wait_seconds / wait_seconds_count",
         "wait_seconds_sum * wait_seconds_count",

@@ -84,6 +84,7 @@ def test_without_a_usable_baseline_nothing_is_decided_whatever_else_holds(check_
         ("tolerance: 5%, baseline: 1", -100.0, (99, 104), Outcome.PASS),
         ("tolerance: 5%, baseline: 1, unit: ratio", 0.5, (0.46, 0.51), Outcome.PASS),
         ("tolerance: 5%, baseline: 1, unit: ratio", 2.0, (1.94, 2.02), Outcome.WARN),
+        ("tolerance: 20%, baseline: 1, unit: ratio", 0.8, (0.7, 0.9), Outcome.PASS),
         ("tolerance: 5%, baseline: 1, unit: '%'", 80.0, (78, 83), Outcome.PASS),
         ("tolerance: 5%, baseline: 1, unit: '%'", 80.0, (78, 83.1), Outcome.WARN),
         ("tolerance: 5%, baseline: 0, floor: 3", 0.0, (0, 3), Outcome.PASS),
