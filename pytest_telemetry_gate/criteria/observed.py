@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,8 @@ from pytest_telemetry_gate.support.durations import format_short_duration, forma
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
-    from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["ObservedSelector", "named_jobs"]
+__all__ = ["ObservedSelector", "named_jobs", "observe"]
 
 _LITERALS = re.compile(r"[^.*+?()\[\]{}^$\\]+")  # a regular expression that lists its texts
 _GROUPED = re.compile(r"\^?\((?:\?:)?([^()]*)\)\$?")  # the whole in brackets
@@ -58,30 +58,37 @@ def named_jobs(selector: str) -> tuple[str, ...]:
     return ()
 
 
+def observe(
+    question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers, jobs: Collection[str] | None = None
+) -> ObservedSelector:
+    """Return what was seen of a selector, worked out once for all who look; of some ``jobs`` only, or of all."""
+    if jobs is not None and any(target.job not in jobs for target in arrivals.targets):
+        kept = tuple(target for target in arrivals.targets if target.job in jobs)
+        return ObservedSelector(question, replace(arrivals, targets=kept), answers)
+    observed = answers.worked_out.get(question)
+    if not isinstance(observed, ObservedSelector):
+        observed = answers.worked_out[question] = ObservedSelector(question, arrivals, answers)
+    return observed
+
+
 class ObservedSelector:
-    """The samples of one selector in its window, judged: ``lines`` are those of each target that was alive in it, by number.
+    """The samples of one selector in its window, judged: ``lines`` are those of each target that was alive in it, by number."""
 
-    With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived.
-    """
-
-    def __init__(
-        self, check: Check, question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers, *, of_up: bool
-    ) -> None:
+    def __init__(self, question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers) -> None:
         self._question = question
-        self._arrivals = arrivals
+        self._targets = arrivals.targets
         self._jobs = named_jobs(question.selector)
         name = _metric_of(question.selector)
         self._is_up = name == "up"
         self._is_rule = ":" in name
-        self._counts_failures = of_up or not self._is_up
         self.lines: dict[int, Timeline] = {}
         # By job, those that ended before the window
         self._earlier: dict[str, list[Timeline]] = defaultdict(list)
         self.unknown: list[Target] = []
-        for number, target in enumerate(arrivals.targets):
+        for number, target in enumerate(self._targets):
             if not len(target.times):
                 continue
-            hint = self._hint(target, answers.interval(check.region, target.job))
+            hint = self._hint(target, answers.interval(question.region, target.job))
             line = follow(target.times / 1000, question.start, question.end, hint)
             if line is None:
                 self.unknown.append(target)
@@ -92,7 +99,7 @@ class ObservedSelector:
         self._add_unexamined()
         self.down = [
             target
-            for number, target in enumerate(arrivals.targets)
+            for number, target in enumerate(self._targets)
             if number not in self.lines
             and target.scrapes
             and not target.successes
@@ -102,15 +109,17 @@ class ObservedSelector:
     def _add_unexamined(self) -> None:
         """Take the targets that were not looked at sample by sample by their first and last, and by their number.
 
-        Their interval is that of the others.
+        Their interval is that of the others of their job, or of all where none of these was looked at.
         """
         if not self.lines:
             return
-        interval = sorted(line.interval for line in self.lines.values())[len(self.lines) // 2]
+        by_job = {job: _middle_interval(lines) for job, lines in self._by_job().items()}
+        usual = _middle_interval([*self.lines.values()])
         question = self._question
-        for number, target in enumerate(self._arrivals.targets):
+        for number, target in enumerate(self._targets):
             if target.complete or target.first is None or target.last is None:
                 continue
+            interval = by_job.get(target.job, usual)
             first, last = target.first / 1000, target.last / 1000
             if last + interval <= question.start:
                 continue
@@ -121,14 +130,17 @@ class ObservedSelector:
                 lost = max(0.0, 1.0 - target.samples / due) * alive
             self.lines[number] = Timeline(interval, first, last, None, (), lost)
 
-    def share(self) -> tuple[float | None, str]:
-        """Return the share of due samples that arrived, and what the worst target lacks, for people."""
+    def share(self, *, of_up: bool = False) -> tuple[float | None, str]:
+        """Return the share of due samples that arrived, and what the worst target lacks, for people.
+
+        With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived.
+        """
         question = self._question
         if not self.lines and self.unknown:
             return None, f"one sample of {self.unknown[0].shown()}, which does not tell the interval"
         if not self.lines:
-            if any(target.samples for target in self._arrivals.targets) and not self.down:
-                before = any(len(target.times) for target in self._arrivals.targets)
+            if any(target.samples for target in self._targets) and not self.down:
+                before = any(len(target.times) for target in self._targets)
                 return 0.0, "no samples in the window" if before else "every sample is NaN"
             return 0.0, f"{self.down[0].shown()} was down all the time" if self.down else ""
         worst: list[tuple[float, str]] = [
@@ -136,18 +148,23 @@ class ObservedSelector:
         ]
         worst.extend(
             (0.0, f"every sample of {target.shown()} is NaN")
-            for target in self._arrivals.targets
+            for target in self._targets
             if target.complete and target.samples and not len(target.times)
         )
         by_job = self._by_job()
         for number, line in self.lines.items():
-            target = self._arrivals.targets[number]
+            target = self._targets[number]
             worst.append((line.share(question.start, question.end), self._describe_gaps(target, line)))
             if target.complete and len(target.times) < target.samples:
                 numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
                 worst.append((len(target.times) / target.samples, f"{numbers} are numbers"))
+            inside = _count_inside(target, question.start)
+            if line.changed and target.scrapes and line.first <= question.start and inside < target.scrapes:
+                # The interval was not changed where more scrapes tried.
+                text = f"{inside:,} samples of {target.shown()} in {target.scrapes:,} scrapes"
+                worst.append((inside / target.scrapes, text))
             good = target.successes or 0
-            if self._counts_failures and target.scrapes and good < target.scrapes:
+            if (of_up or not self._is_up) and target.scrapes and good < target.scrapes:
                 text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"
                 worst.append((good / target.scrapes, text))
         for job, lines in by_job.items():
@@ -160,7 +177,7 @@ class ObservedSelector:
     def _by_job(self) -> Mapping[str, list[Timeline]]:
         by_job: dict[str, list[Timeline]] = defaultdict(list)
         for number, line in self.lines.items():
-            by_job[self._arrivals.targets[number].job].append(line)
+            by_job[self._targets[number].job].append(line)
         return by_job
 
     def stale(self, subject: str) -> str:
@@ -183,16 +200,16 @@ class ObservedSelector:
             self.lines.items(), key=lambda entry: (entry[1].share(question.start, question.end), entry[0])
         )
         number, line = ranked[0] if ranked else (None, None)
-        target = None if number is None else self._arrivals.targets[number]
+        target = None if number is None else self._targets[number]
         return SelectorFacts(
             selector=question.selector,
             start=question.start,
             end=question.end,
             share=share,
-            targets=sum(one.samples > 0 for one in self._arrivals.targets),
-            examined=sum(len(one.times) > 0 for one in self._arrivals.targets),
+            targets=sum(one.samples > 0 for one in self._targets),
+            examined=sum(len(one.times) > 0 for one in self._targets),
             target="" if target is None else target.shown(),
-            samples=0 if target is None else int((target.times > question.start * 1000).sum()),
+            samples=0 if target is None else _count_inside(target, question.start),
             interval=None if line is None else line.interval,
             before=None if line is None else line.before,
             first=None if target is None else _first_inside(target, question.start),
@@ -227,7 +244,7 @@ class ObservedSelector:
             first = format_time(max(lines[0].first, self._question.start))
             return f"samples from {first} to {format_time(lines[0].last)} only"
         gone = [
-            (line.last, self._arrivals.targets[number].shown())
+            (line.last, self._targets[number].shown())
             for number, line in sorted(self.lines.items(), key=lambda entry: entry[1].last)
             if line in lines and line.is_stale(self._question.end)
         ]
@@ -237,6 +254,14 @@ class ObservedSelector:
         if not gone:
             return f"fewer {of} than at the start for a part of the time"
         return f"of {len(lines)} {of} {len(gone)} are gone and none is in their place: {named}{more}"
+
+
+def _middle_interval(lines: Sequence[Timeline]) -> float:
+    return sorted(line.interval for line in lines)[len(lines) // 2]
+
+
+def _count_inside(target: Target, start: float) -> int:
+    return int((target.times > start * 1000).sum())
 
 
 def _first_inside(target: Target, start: float) -> float | None:
