@@ -79,8 +79,8 @@ class Count(Criterion):
         """Decide about the growth; without samples it is known only where absence is known to mean 0."""
         asked = _Asked.of(check, self.count)
         answer, before = answers[asked.samples], answers[asked.before]
-        own = measure_arrivals(check, asked.series, answers)
-        coverage = self._of_targets(check, asked, own, answers)
+        own = measure_arrivals(asked.series, answers)
+        coverage = self._of_targets(asked, own, answers)
         evidence = collect_evidence(check, answer, query=asked.samples.promql, coverage=coverage)
         base = _base(before.value)
         problem = collect_evidence(check, before, query=asked.before.promql).problem
@@ -88,7 +88,7 @@ class Count(Criterion):
             evidence = replace(evidence, problem=problem)
         absent = ""
         if evidence.problem is None:
-            gone = _find_gone(check, asked, base, answers)
+            gone = _find_gone(asked, base, answers)
             if gone:
                 evidence = replace(evidence, doubt=gone)  # what it counted before is counted all the same
             elif not own.samples:
@@ -108,7 +108,7 @@ class Count(Criterion):
         reason = f"{dossier.verdict.reason}; {absent}"
         return dossier.revise(reason=reason, absent=True, steps=[Step("absent", absent)])
 
-    def _of_targets(self, check: Check, asked: _Asked, own: Coverage, answers: Answers) -> Coverage:
+    def _of_targets(self, asked: _Asked, own: Coverage, answers: Answers) -> Coverage:
         """Return the coverage of a counter: a series may be born in the window, if its target was scraped all the time.
 
         While the series are there, their own gaps count too. Where nothing tells of the targets the series speak for
@@ -119,7 +119,7 @@ class Count(Criterion):
         if asked.up is None:
             if own.samples or asked.family == asked.series:
                 return own if own.samples else replace(own, reason=f"{own.reason}; {_NAME_THE_JOB}")
-            return measure_arrivals(check, asked.family, answers)
+            return measure_arrivals(asked.family, answers)
         series = answers[asked.series].value
         jobs = (
             {target.job for target in series.targets}
@@ -128,7 +128,7 @@ class Count(Criterion):
         )
         if self.up is not None:
             jobs = None
-        up = measure_arrivals(check, asked.up, answers, of_up=True, jobs=jobs)
+        up = measure_arrivals(asked.up, answers, of_up=True, jobs=jobs)
         facts = own.facts + up.facts
         if own.samples and not up.samples and not up.error and self.up is None:
             return own
@@ -142,7 +142,7 @@ class Count(Criterion):
     def _explain_absence(self, check: Check, asked: _Asked, answers: Answers) -> tuple[str, str]:
         """Return why a counter without samples is 0, or else why nobody can tell."""
         selector = asked.series.selector
-        family = find_fresh(check, asked.family, answers)
+        family = find_fresh(asked.family, answers)
         if asked.family != asked.series and family.fresh:
             return f"absent: {asked.family.selector} has samples, none of them with these labels", ""
         if family.stale:
@@ -231,20 +231,20 @@ def _find_odd(matrix: Matrix) -> str:
     return f"a sample of {selector} is {value} at {when}: no counter"
 
 
-def _find_gone(check: Check, asked: _Asked, base: Mapping[Series, float], answers: Answers) -> str:
+def _find_gone(asked: _Asked, base: Mapping[Series, float], answers: Answers) -> str:
     """Return that a counter was there and is gone, or nothing.
 
     It may go with its target, where other targets have the metric; its target then is not scraped any more.
     """
-    series = find_fresh(check, asked.series, answers)
-    scraped = set() if asked.up is None else find_fresh(check, asked.up, answers).fresh
+    series = find_fresh(asked.series, answers)
+    scraped = set() if asked.up is None else find_fresh(asked.up, answers).fresh
     had = {target_of(dict(labels)) for labels in base}
     lost = sorted((series.stale | had) & scraped - series.fresh)
     if lost:
         last = series.last.get(lost[0])
         when = f"until {format_time(last)}" if last else f"before {format_time(asked.before.time)}"
         return f"{asked.series.selector} was there {when} and is gone, though its target is still there: renamed, dropped, or down?"
-    if (series.stale or had) and not series.fresh and not find_fresh(check, asked.family, answers).fresh:
+    if (series.stale or had) and not series.fresh and not find_fresh(asked.family, answers).fresh:
         when = format_time(asked.before.time)
         return f"{asked.series.selector} was there {'before' if had else 'after'} {when} and is gone: renamed or dropped?"
     return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.observed import ObservedSelector
+from pytest_telemetry_gate.criteria.observed import observe
 from pytest_telemetry_gate.model.arrivals import Arrivals, target_of
 from pytest_telemetry_gate.model.facts import SelectorFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Query, Question
@@ -88,12 +88,7 @@ def shortest_window(check: Check, query: Query, time: float) -> float:
 
 
 def measure_arrivals(
-    check: Check,
-    question: ArrivalsQuestion,
-    answers: Answers,
-    *,
-    of_up: bool = False,
-    jobs: Collection[str] | None = None,
+    question: ArrivalsQuestion, answers: Answers, *, of_up: bool = False, jobs: Collection[str] | None = None
 ) -> Coverage:
     """Return the coverage of one selector.
 
@@ -107,13 +102,8 @@ def measure_arrivals(
     doubt = answer.value.doubt
     if answer.partial:
         doubt = f"{answer.source}: the answer may be partial: {'; '.join(answer.warnings)}"
-    arrivals = answer.value
-    if jobs is not None:
-        arrivals = replace(
-            arrivals, targets=tuple(target for target in arrivals.targets if target.job in jobs)
-        )
-    own = ObservedSelector(check, question, arrivals, answers, of_up=of_up)
-    share, problem = own.share()
+    own = observe(question, answer.value, answers, jobs)
+    share, problem = own.share(of_up=of_up)
     told = f"{subject}: {problem}" if problem else subject
     reason = told if problem or own.lines else f"no samples of {subject}"
     return Coverage(
@@ -139,12 +129,12 @@ class Freshness:
     last: Mapping[tuple[str, str], float]
 
 
-def find_fresh(check: Check, question: ArrivalsQuestion, answers: Answers) -> Freshness:
+def find_fresh(question: ArrivalsQuestion, answers: Answers) -> Freshness:
     """Return which targets of a selector have a fresh sample; one whose interval cannot be told has none."""
     value = answers[question].value
     if not isinstance(value, Arrivals):
         return Freshness(frozenset(), frozenset(), {})
-    own = ObservedSelector(check, question, value, answers, of_up=False)
+    own = observe(question, value, answers)
     fresh = {
         target_of(value.targets[number].labels)
         for number, line in own.lines.items()
@@ -192,12 +182,12 @@ def _measure_leaf(
     check: Check, query: Query, question: ArrivalsQuestion, time: float, answers: Answers
 ) -> Coverage:
     """Return the coverage of one selector, or that of ``up`` where this may stand in for it."""
-    own = measure_arrivals(check, question, answers)
+    own = measure_arrivals(question, answers)
     enough = own.share is not None and own.share >= check.criterion.coverage and not own.stale
     is_sparse = _is_sparse(question.selector)
     if own.error or own.doubt or enough or (check.criterion.up is None and not is_sparse):
         return own
-    up = measure_arrivals(check, up_question(check, query, time), answers, of_up=True)
+    up = measure_arrivals(up_question(check, query, time), answers, of_up=True)
     facts = own.facts + up.facts
     if own.samples and not is_sparse:
         # A series may be born late; where it is there, it must go on.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache, partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.model.arrivals import Arrivals, Target
@@ -17,9 +19,8 @@ from pytest_telemetry_gate.support.durations import format_short_duration, forma
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
-    from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["ObservedSelector", "named_jobs"]
+__all__ = ["ObservedSelector", "named_jobs", "observe"]
 
 _LITERALS = re.compile(r"[^.*+?()\[\]{}^$\\]+")  # a regular expression that lists its texts
 _GROUPED = re.compile(r"\^?\((?:\?:)?([^()]*)\)\$?")  # the whole in brackets
@@ -58,30 +59,37 @@ def named_jobs(selector: str) -> tuple[str, ...]:
     return ()
 
 
+def observe(
+    question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers, jobs: Collection[str] | None = None
+) -> ObservedSelector:
+    """Return what was seen of a selector, worked out once for all who look; of some ``jobs`` only, or of all."""
+    if jobs is not None and any(target.job not in jobs for target in arrivals.targets):
+        kept = tuple(target for target in arrivals.targets if target.job in jobs)
+        return ObservedSelector(question, replace(arrivals, targets=kept), answers)
+    observed = answers.worked_out.get(question)
+    if not isinstance(observed, ObservedSelector):
+        observed = answers.worked_out[question] = ObservedSelector(question, arrivals, answers)
+    return observed
+
+
 class ObservedSelector:
-    """The samples of one selector in its window, judged: ``lines`` are those of each target that was alive in it, by number.
+    """The samples of one selector in its window, judged: ``lines`` are those of each target that was alive in it, by number."""
 
-    With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived.
-    """
-
-    def __init__(
-        self, check: Check, question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers, *, of_up: bool
-    ) -> None:
+    def __init__(self, question: ArrivalsQuestion, arrivals: Arrivals, answers: Answers) -> None:
         self._question = question
-        self._arrivals = arrivals
+        self._targets = arrivals.targets
         self._jobs = named_jobs(question.selector)
         name = _metric_of(question.selector)
         self._is_up = name == "up"
         self._is_rule = ":" in name
-        self._counts_failures = of_up or not self._is_up
         self.lines: dict[int, Timeline] = {}
         # By job, those that ended before the window
         self._earlier: dict[str, list[Timeline]] = defaultdict(list)
         self.unknown: list[Target] = []
-        for number, target in enumerate(arrivals.targets):
+        for number, target in enumerate(self._targets):
             if not len(target.times):
                 continue
-            hint = self._hint(target, answers.interval(check.region, target.job))
+            hint = self._hint(target, answers.interval(question.region, target.job))
             line = follow(target.times / 1000, question.start, question.end, hint)
             if line is None:
                 self.unknown.append(target)
@@ -92,7 +100,7 @@ class ObservedSelector:
         self._add_unexamined()
         self.down = [
             target
-            for number, target in enumerate(arrivals.targets)
+            for number, target in enumerate(self._targets)
             if number not in self.lines
             and target.scrapes
             and not target.successes
@@ -102,15 +110,21 @@ class ObservedSelector:
     def _add_unexamined(self) -> None:
         """Take the targets that were not looked at sample by sample by their first and last, and by their number.
 
-        Their interval is that of the others.
+        Their interval is that of the others of their job, or of all where none of these was looked at.
         """
-        if not self.lines:
+        unexamined = [(number, target) for number, target in enumerate(self._targets) if not target.complete]
+        if not self.lines or not unexamined:
             return
-        interval = sorted(line.interval for line in self.lines.values())[len(self.lines) // 2]
         question = self._question
-        for number, target in enumerate(self._arrivals.targets):
-            if target.complete or target.first is None or target.last is None:
+        intervals: dict[str, list[float]] = defaultdict(list)
+        for number, line in self.lines.items():
+            intervals[self._targets[number].job].append(line.interval)
+        by_job = {job: _middle(own) for job, own in intervals.items()}
+        usual = _middle([*chain(*intervals.values())])
+        for number, target in unexamined:
+            if target.first is None or target.last is None:
                 continue
+            interval = by_job.get(target.job, usual)
             first, last = target.first / 1000, target.last / 1000
             if last + interval <= question.start:
                 continue
@@ -121,52 +135,65 @@ class ObservedSelector:
                 lost = max(0.0, 1.0 - target.samples / due) * alive
             self.lines[number] = Timeline(interval, first, last, None, (), lost)
 
-    def share(self) -> tuple[float | None, str]:
-        """Return the share of due samples that arrived, and what the worst target lacks, for people."""
-        question = self._question
+    def share(self, *, of_up: bool = False) -> tuple[float | None, str]:
+        """Return the share of due samples that arrived, and what the worst target lacks, for people.
+
+        With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived.
+        """
         if not self.lines and self.unknown:
             return None, f"one sample of {self.unknown[0].shown()}, which does not tell the interval"
         if not self.lines:
-            if any(target.samples for target in self._arrivals.targets) and not self.down:
-                before = any(len(target.times) for target in self._arrivals.targets)
+            if any(target.samples for target in self._targets) and not self.down:
+                before = any(len(target.times) for target in self._targets)
                 return 0.0, "no samples in the window" if before else "every sample is NaN"
             return 0.0, f"{self.down[0].shown()} was down all the time" if self.down else ""
-        worst: list[tuple[float, str]] = [
-            (0.0, f"{target.shown()} was down all the time") for target in self.down
-        ]
-        worst.extend(
-            (0.0, f"every sample of {target.shown()} is NaN")
-            for target in self._arrivals.targets
-            if target.complete and target.samples and not len(target.times)
-        )
-        by_job = self._by_job()
-        for number, line in self.lines.items():
-            target = self._arrivals.targets[number]
-            worst.append((line.share(question.start, question.end), self._describe_gaps(target, line)))
-            if target.complete and len(target.times) < target.samples:
-                numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
-                worst.append((len(target.times) / target.samples, f"{numbers} are numbers"))
-            good = target.successes or 0
-            if self._counts_failures and target.scrapes and good < target.scrapes:
-                text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"
-                worst.append((good / target.scrapes, text))
-        for job, lines in by_job.items():
-            alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
-            worst.append((alive, "" if alive >= 1 else self._describe_lives(job, lines)))
-        worst.extend((0.0, f"no samples of job {job!r}") for job in self._jobs if job not in by_job)
-        share, text = min(worst, key=lambda entry: entry[0])
-        return share, text if share < 1 else ""
+        share, describe = min(self._shares(of_up=of_up), key=lambda entry: entry[0])
+        return share, describe() if share < 1 else ""
 
+    def _shares(self, *, of_up: bool) -> Iterator[tuple[float, Callable[[], str]]]:
+        """Yield what arrived of each target and of each job, with what says for people what is missing."""
+        question = self._question
+        for target in self.down:
+            yield 0.0, partial("{} was down all the time".format, target.shown())
+        for target in self._targets:
+            if target.complete and target.samples and not len(target.times):
+                yield 0.0, partial("every sample of {} is NaN".format, target.shown())
+        for number, line in self.lines.items():
+            target = self._targets[number]
+            yield line.share(question.start, question.end), partial(self._describe_gaps, target, line)
+            if target.complete and len(target.times) < target.samples:
+                text = "{:,} of {:,} samples of {} are numbers".format
+                samples = len(target.times), target.samples
+                yield samples[0] / samples[1], partial(text, *samples, target.shown())
+            if not target.scrapes:
+                continue
+            if line.changed and line.first <= question.start:
+                # The interval was not changed where more scrapes tried.
+                inside = _count_inside(target, question.start)
+                text = "{:,} samples of {} in {:,} scrapes".format
+                yield inside / target.scrapes, partial(text, inside, target.shown(), target.scrapes)
+            if of_up or not self._is_up:
+                good = target.successes or 0
+                text = "{:,} of {:,} scrapes of {} succeeded".format
+                yield good / target.scrapes, partial(text, good, target.scrapes, target.shown())
+        for job, lines in self._by_job.items():
+            alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
+            yield alive, partial(self._describe_lives, job, lines)
+        for job in self._jobs:
+            if job not in self._by_job:
+                yield 0.0, partial("no samples of job {!r}".format, job)
+
+    @cached_property
     def _by_job(self) -> Mapping[str, list[Timeline]]:
         by_job: dict[str, list[Timeline]] = defaultdict(list)
         for number, line in self.lines.items():
-            by_job[self._arrivals.targets[number].job].append(line)
+            by_job[self._targets[number].job].append(line)
         return by_job
 
     def stale(self, subject: str) -> str:
         """Return that too many targets have no fresh sample at the end of the window, or nothing."""
         end, start = self._question.end, self._question.start
-        for job, lines in self._by_job().items():
+        for job, lines in self._by_job.items():
             began, ended = count_alive(lines, start, end, earlier=self._earlier[job])
             if not ended:
                 newest = max(lines, key=lambda line: line.last)
@@ -183,16 +210,16 @@ class ObservedSelector:
             self.lines.items(), key=lambda entry: (entry[1].share(question.start, question.end), entry[0])
         )
         number, line = ranked[0] if ranked else (None, None)
-        target = None if number is None else self._arrivals.targets[number]
+        target = None if number is None else self._targets[number]
         return SelectorFacts(
             selector=question.selector,
             start=question.start,
             end=question.end,
             share=share,
-            targets=sum(one.samples > 0 for one in self._arrivals.targets),
-            examined=sum(len(one.times) > 0 for one in self._arrivals.targets),
+            targets=sum(one.samples > 0 for one in self._targets),
+            examined=sum(len(one.times) > 0 for one in self._targets),
             target="" if target is None else target.shown(),
-            samples=0 if target is None else int((target.times > question.start * 1000).sum()),
+            samples=0 if target is None else _count_inside(target, question.start),
             interval=None if line is None else line.interval,
             before=None if line is None else line.before,
             first=None if target is None else _first_inside(target, question.start),
@@ -227,7 +254,7 @@ class ObservedSelector:
             first = format_time(max(lines[0].first, self._question.start))
             return f"samples from {first} to {format_time(lines[0].last)} only"
         gone = [
-            (line.last, self._arrivals.targets[number].shown())
+            (line.last, self._targets[number].shown())
             for number, line in sorted(self.lines.items(), key=lambda entry: entry[1].last)
             if line in lines and line.is_stale(self._question.end)
         ]
@@ -239,6 +266,14 @@ class ObservedSelector:
         return f"of {len(lines)} {of} {len(gone)} are gone and none is in their place: {named}{more}"
 
 
+def _middle(numbers: Sequence[float]) -> float:
+    return sorted(numbers)[len(numbers) // 2]
+
+
+def _count_inside(target: Target, start: float) -> int:
+    return len(target.times) - int(target.times.searchsorted(start * 1000, side="right"))
+
+
 def _first_inside(target: Target, start: float) -> float | None:
-    inside = target.times[target.times > start * 1000]
-    return float(inside[0]) / 1000 if len(inside) else None
+    inside = _count_inside(target, start)
+    return float(target.times[-inside]) / 1000 if inside else None

@@ -40,6 +40,7 @@ __all__ = ["quantile_questions", "read_quantiles"]
 _FAR = 1e200  # a bound that no measurement reaches, and that arithmetic does not carry to infinity
 _BEYOND = 1e100  # further than anything that was measured, and less than a part of the way to that bound
 _NAME = "telemetry_gate_quantile"
+_QUANTILE = "histogram_quantile"
 _ROUNDING = 1e-12  # relative: how far the counts of two buckets may differ and be equal, as in Prometheus
 
 # What keeps the order of its argument's values: the larger a quantile, the larger the result, or the smaller behind a minus
@@ -113,7 +114,10 @@ def read_quantiles(
         return Problem(Outcome.ERROR, f"{plan.asked.text}: {error}", "quantile.error"), []
 
 
+@functools.lru_cache(maxsize=1024)
 def _plan(query: Query) -> _Plan | None:
+    if _QUANTILE not in query.text:
+        return None  # as in most queries
     nodes = [node for node in ast.walk(query.expr) if isinstance(node, ast.Call) and _is_quantile(node)]
     if not nodes:
         return None
@@ -133,7 +137,7 @@ def _plan(query: Query) -> _Plan | None:
 
 
 def _is_quantile(node: ast.Expr) -> bool:
-    return isinstance(node, ast.Call) and node.func == "histogram_quantile"
+    return isinstance(node, ast.Call) and node.func == _QUANTILE
 
 
 def _is_repeated(expression: ast.Expr, node: ast.Expr) -> bool:

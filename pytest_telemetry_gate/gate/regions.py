@@ -13,13 +13,13 @@ from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, require_membe
 from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
-from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
 from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
     from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
     from pytest_telemetry_gate.model.environment import Environment, RegionSettings
+    from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
 
 __all__ = ["Region", "Regions"]
 
@@ -45,6 +45,8 @@ class Region:
     @cached_property
     def arrivals(self) -> ArrivalsReader:
         """What asks the source, as PromQL, when samples arrived."""
+        from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
+
         return ArrivalsReader(self.require())
 
     @property

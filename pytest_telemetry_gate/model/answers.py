@@ -158,12 +158,13 @@ _UNKNOWN = RegionFacts()
 class Answers:
     """All that judging may look at: the answers to a check's questions, the clock and what is known of its regions.
 
-    ``now`` is in seconds since the epoch.
+    ``now`` is in seconds since the epoch. ``worked_out`` keeps what was found in an answer, for whoever looks at it again.
     """
 
     now: float
     answers: Mapping[Question, Answer]
     regions: Mapping[str, RegionFacts] = field(default_factory=dict)
+    worked_out: dict[Question, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getitem__(self, question: Question) -> Answer:
         """Return the answer; a question that was never asked is an error, not an absence of data."""

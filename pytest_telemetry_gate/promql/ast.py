@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from pytest_telemetry_gate.promql.labels import Matcher, label_name, quote
@@ -72,12 +73,7 @@ class VectorSelector:
     @property
     def selector(self) -> str:
         """The selector without its offset and ``@``."""
-        names = [matcher for matcher in self.matchers if matcher.name == "__name__"]
-        plain = names == [Matcher("__name__", "=", self.name)] and _METRIC.fullmatch(self.name)
-        bare = self.name if plain else ""
-        rest = [matcher for matcher in self.matchers if not bare or matcher.name != "__name__"]
-        inside = ", ".join(str(matcher) for matcher in rest)
-        return f"{bare}{{{inside}}}" if inside or not bare else bare
+        return _write_selector(self.name, self.matchers)
 
     def __str__(self) -> str:
         return f"{self.selector}{_modifiers(self.offset, self.at)}"
@@ -221,6 +217,16 @@ def unwrapped(expr: Expr) -> Expr:
     while isinstance(expr, Paren):
         expr = expr.expr
     return expr
+
+
+@lru_cache(maxsize=4096)
+def _write_selector(name: str, matchers: tuple[Matcher, ...]) -> str:
+    names = [matcher for matcher in matchers if matcher.name == "__name__"]
+    plain = names == [Matcher("__name__", "=", name)] and _METRIC.fullmatch(name)
+    bare = name if plain else ""
+    rest = [matcher for matcher in matchers if not bare or matcher.name != "__name__"]
+    inside = ", ".join(str(matcher) for matcher in rest)
+    return f"{bare}{{{inside}}}" if inside or not bare else bare
 
 
 def _names(labels: tuple[str, ...]) -> str:

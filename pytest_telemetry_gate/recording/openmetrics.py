@@ -72,9 +72,10 @@ def import_openmetrics(
     """Write a recording from a text file, plain or gzipped; the recording's clock is its last sample's time.
 
     ``events`` are those of the recording by kind, since the format has none. Where ``prometheus_build_info`` names a
-    Prometheus 2, the recording has the semantics of that version, otherwise those of 3. Scrape intervals are the median
-    spacing of each job's samples. Raises RecordingError with file and line for text that promtool would refuse, and
-    where the recording cannot be written.
+    Prometheus 2, the recording has the semantics of that version, otherwise those of 3. The scrape interval of a job is the
+    median spacing of its ``up``, which tells of lost scrapes too; else of its other series, best of those that no recording
+    rule made. Raises RecordingError with file and line for text that promtool would refuse, and where the recording cannot be
+    written.
     """
     # Before reading, which may take minutes; the writer looks again.
     if os.path.exists(out) and not overwrite:  # noqa: PTH110 - unlike Path, it takes a name that is too long
@@ -87,7 +88,7 @@ def import_openmetrics(
     groups: dict[bytes, list[tuple[dict[str, str], NDArray[np.int64], NDArray[np.float64]]]] = defaultdict(
         list
     )
-    spacings: dict[str, list[float]] = defaultdict(list)
+    spacings: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     semantics = "3"
     for samples in series:
         labels = samples.labels
@@ -96,7 +97,8 @@ def import_openmetrics(
         times, values = _sort(path, samples)
         groups[times.tobytes()].append((labels, times, values))
         if len(times) > 1:
-            spacings[labels.get("job", "")].append(float(np.median(np.diff(times))) / 1000)
+            spacing = float(np.median(np.diff(times))) / 1000
+            spacings[labels.get("job", "")][_rank(labels["__name__"])].append(spacing)
     start = min(int(members[0][1][0]) for members in groups.values()) / 1000
     end = max(int(members[0][1][-1]) for members in groups.values()) / 1000
     writer = RecordingWriter(
@@ -109,7 +111,7 @@ def import_openmetrics(
         writer.add(
             SeriesGroup(tuple(labels for labels, _, _ in members), members[0][1], values), region=region
         )
-    intervals = {job: float(np.median(job_spacings)) for job, job_spacings in spacings.items()}
+    intervals = {job: float(np.median(ranked[min(ranked)])) for job, ranked in spacings.items()}
     for job, seconds in intervals.items():
         writer.interval(job, seconds, region=region)
     for family, known in types.items():
@@ -119,6 +121,11 @@ def import_openmetrics(
     writer.write(out, overwrite=overwrite)
     count = sum(len(samples.times) for samples in series)
     return ImportSummary(len(series), count, start, end, intervals)
+
+
+def _rank(name: str) -> int:
+    """Return how well the samples of a metric tell when its job was scraped; the lower, the better."""
+    return 0 if name == "up" else 2 if ":" in name else 1
 
 
 def _read(path: Path) -> tuple[list[_Samples], Mapping[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ _LATE = (
 )
 _ALIKE = 1.25  # ratio of two spacings that are of one interval
 _STEADY = 4  # spacings alike in a row that are an interval of their own: the interval was changed
+_SETTLED = 12  # as many, or an hour of them, where they are longer: losing every other sample for a while looks alike
+_HOUR = 3600.0
 _LOW = 0.1  # quantile of the spacings that is the interval: lost samples only make spacings longer
 _LOOKS = 31  # moments before a window at which targets are counted
 _THIN = 3  # spacings, from which on they speak for themselves
@@ -34,7 +37,7 @@ class Timeline:
     ``interval`` is the one in force at the end. ``first`` and ``last`` are the bounds of its samples in the window and
     before it, ``before`` the last one before the window. ``gaps`` are pairs: the sample before, and the one after or the
     end of the window, with at least one due sample missing between them. ``lost`` are the seconds within the window and
-    within the life of the target that no sample stands for.
+    within the life of the target that no sample stands for. ``changed`` tells that a longer interval was taken for its own.
     """
 
     interval: float
@@ -43,6 +46,7 @@ class Timeline:
     before: float | None
     gaps: tuple[tuple[float, float], ...]
     lost: float
+    changed: bool = False
 
     @property
     def until(self) -> float:
@@ -63,8 +67,9 @@ def find_intervals(times: Floats, hint: float | None) -> Floats:
     """Return the interval that was in force at each spacing of some samples, float64[samples - 1].
 
     It is the middle of the spacings that are not much longer than the lower tenth of them, unless several in a row are
-    alike: then the interval was another one for a while. ``hint`` is what else is known of it, which counts where there
-    are few spacings.
+    alike: then the interval was another one. A longer one must have lasted from the first sample on or up to the last, for
+    what is followed and preceded by shorter spacings is lost samples. ``hint`` is what else is known of the interval,
+    which counts where there are few spacings.
     """
     spacings = np.diff(times)
     if not len(spacings):
@@ -77,7 +82,7 @@ def _find_intervals(spacings: Floats, hint: float | None) -> tuple[float, Floats
     """Return the usual interval, and that at each spacing, or None where no spacing is too long for the usual one."""
     longest = float(spacings.max())
     if len(spacings) >= _THIN and longest <= _LATE * float(spacings.min()):
-        return float(spacings.mean()), None  # by far the most series
+        return float(spacings.sum()) / len(spacings), None  # by far the most series
     shortest = _ranked(spacings, int(_LOW * (len(spacings) - 1)))
     common = spacings if longest <= _LATE * shortest else spacings[spacings <= _LATE * shortest]
     usual = _ranked(common, len(common) // 2)
@@ -88,9 +93,16 @@ def _find_intervals(spacings: Floats, hint: float | None) -> tuple[float, Floats
     intervals = np.full(len(spacings), usual)
     ratios = spacings[1:] / spacings[:-1]
     breaks = np.flatnonzero((ratios > _ALIKE) | (ratios < 1 / _ALIKE)) + 1
-    for run in np.split(np.arange(len(spacings)), breaks):
-        if len(run) >= _STEADY:
-            intervals[run] = float(np.median(spacings[run]))
+    seen = np.concatenate(([0], (spacings <= _LATE * usual).cumsum()))  # short ones up to each spacing
+    for begin, end in pairwise([0, *breaks.tolist(), len(spacings)]):
+        length = end - begin
+        if length < _STEADY:
+            continue
+        own = _ranked(spacings[begin:end], length // 2)
+        is_settled = length >= _SETTLED or length * own >= _HOUR
+        is_at_an_end = min(seen[begin], seen[-1] - seen[end]) <= 1
+        if own <= _LATE * usual or (is_settled and is_at_an_end):
+            intervals[begin:end] = own
     return usual, intervals
 
 
@@ -106,12 +118,13 @@ def follow(times: Floats, start: float, end: float, hint: float | None) -> Timel
     """
     if len(times) < 2 and hint is None:
         return None
-    latest, gaps, lost = hint or 0.0, [], 0.0
+    latest, gaps, lost, changed = hint or 0.0, [], 0.0, False
     if len(times) > 1:
-        spacings = np.diff(times)
+        spacings = times[1:] - times[:-1]
         latest, intervals = _find_intervals(spacings, hint)
         if intervals is not None:
             latest = float(intervals[-1])
+            changed = bool(intervals.max() > _LATE * intervals.min())
             for index in np.flatnonzero(spacings > _LATE * intervals).tolist():
                 left, right = float(times[index]), float(times[index + 1])
                 missing = min(right, end) - max(left + float(intervals[index]), start)
@@ -129,6 +142,7 @@ def follow(times: Floats, start: float, end: float, hint: float | None) -> Timel
         before=float(times[earlier - 1]) if earlier else None,
         gaps=tuple(gaps),
         lost=lost,
+        changed=changed,
     )
 
 

@@ -50,6 +50,14 @@ def test_a_whole_job_does_not_hide_a_lossy_one(gate):
     assert judged(gate, *data)[0] is Outcome.INCONCLUSIVE
 
 
+def test_the_scrapes_tell_a_longer_interval_from_lost_samples(gate):
+    slower = np.concatenate([grid(end=AT - 1800), grid(start=AT - 1740, step=60)])
+    assert judged(gate, up(1.0, slower), done(slower))[0] is Outcome.PASS
+    outcome, reason = judged(gate, up(), done(slower))
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "149 samples of a:1 in 240 scrapes" in reason
+
+
 def test_a_recording_rule_has_its_own_interval_and_no_scrapes(gate):
     rule = "- {id: rate, query: 'avg_over_time(job:done:rate5m[1h])', expect: '> 0'}"
     lossy = lambda t: (t % 60 == 0) * 1.0  # noqa: E731

@@ -95,3 +95,34 @@ def test_any_name_in_quotes_is_read_back(tmp_path_factory, name, labels):
     assert imported(tmp_path_factory.mktemp("openmetrics"), f"{{{','.join(pairs)}}} 1 1") == [
         {"__name__": name, **labels}
     ]
+
+
+def intervals_of(folder, lines):
+    path = folder / "intervals.om"
+    path.write_text("\n".join([*lines, "# EOF", ""]))
+    return import_openmetrics(path, folder / "intervals.telemetry.zip").scrape_intervals
+
+
+def test_the_interval_of_a_job_is_that_of_its_up_where_other_series_are_rarer(tmp_path):
+    lines = [f'up{{job="parser"}} {int(moment % 60 == 0)} {moment}' for moment in range(0, 600, 15)]
+    lines += [
+        f'done_{number}_total{{job="parser"}} 1 {moment}'
+        for number in range(3)
+        for moment in range(0, 600, 60)
+    ]
+    assert intervals_of(tmp_path, lines) == {"parser": 15.0}
+
+
+def test_the_interval_of_a_job_is_not_that_of_rules_that_carry_its_label(tmp_path):
+    lines = [f'done_total{{job="parser"}} 1 {moment}' for moment in range(0, 600, 15)]
+    lines += [
+        f'job:done:rate{number}m{{job="parser"}} 1 {moment}'
+        for number in (1, 5)
+        for moment in range(0, 600, 60)
+    ]
+    assert intervals_of(tmp_path, lines) == {"parser": 15.0}
+
+
+def test_a_job_that_has_nothing_but_rules_has_their_interval(tmp_path):
+    lines = [f'job:done:rate5m{{job="parser"}} 1 {moment}' for moment in range(0, 600, 60)]
+    assert intervals_of(tmp_path, lines) == {"parser": 60.0}

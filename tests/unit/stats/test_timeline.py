@@ -61,6 +61,34 @@ def test_an_interval_that_was_changed_in_the_window_is_no_gap():
     assert set(find_intervals(times, None)) == {15.0, 60.0}
 
 
+@pytest.mark.parametrize("each", [2, 3, 4])
+@pytest.mark.parametrize(("first", "last"), [(0.2, 0.9), (0.4, 0.5), (0.9, 0.99), (0.95, 1.0)])
+def test_losing_samples_in_step_for_a_while_is_no_interval(each, first, last):
+    times = every(15, END - 5400)
+    place = np.arange(len(times))
+    lossy = (place >= first * len(times)) & (place < last * len(times))
+    kept = times[~lossy | (place % each == 0)]
+    missing = 15 * (len(times[times > END - 3600]) - len(kept[kept > END - 3600]))
+    assert share(kept, 3600) == pytest.approx(1 - missing / 3600, abs=0.02)
+
+
+@pytest.mark.parametrize(("slow", "spacings"), [(60, 12), (60, 100), (1200, 4)])
+def test_an_interval_that_became_longer_is_no_gap_once_it_has_settled(slow, spacings):
+    window = 2 * slow * spacings
+    changed = END - slow * spacings
+    longer = np.concatenate([every(15, END - window, changed), every(slow, changed + slow)])
+    assert share(longer, window) == 1.0
+    shorter = np.concatenate([every(slow, END - window, changed), every(15, changed + 15)])
+    assert share(shorter, window) == 1.0
+
+
+@pytest.mark.parametrize(("slow", "spacings"), [(60, 11), (1200, 2)])
+def test_a_longer_interval_that_has_not_settled_is_a_gap(slow, spacings):
+    changed = END - slow * spacings
+    times = np.concatenate([every(15, changed - 3600, changed), every(slow, changed + slow)])
+    assert share(times, 3600) < 1.0
+
+
 def test_one_hole_is_no_interval():
     times = np.concatenate([every(15, END - 3600, END - 1800), every(15, END - 1500)])
     line = follow(times, END - 3600, END, None)
