@@ -97,7 +97,7 @@ def test_only_a_change_for_the_worse_is_held_against_tolerance_and_levels(
     gate, value, better, outcome, level
 ):
     verdict = judged(gate, value, f"tolerance: 5%, baseline: 100, better: {better}")
-    assert (verdict.outcome, verdict.level) == (outcome, level)
+    assert (verdict.outcome, verdict.level, verdict.better) == (outcome, level, better)
     assert verdict.variance == pytest.approx(value - 100)
     assert (verdict.margin >= 0) == (outcome is not Outcome.FAIL)
     assert verdict.limit == f"within {'+' if better == 'lower' else '-'}5 %"
