@@ -51,6 +51,9 @@ def refused(gate, keys):
         ("avg(busy_percent)", '"%"'),
         ("max(room_celsius)", "celsius"),
         ("max(wait_seconds_max)", "s"),
+        ("max(wait_seconds * on (instance) group_left (version) build_info)", "s"),
+        ("max(max by (pod) (kube_pod_info) * on (pod) group_right () heap_bytes)", "B"),
+        ("wait_seconds * up", "s"),
     ],
 )
 def test_a_bare_limit_on_a_metric_with_a_unit_in_its_name_is_told_what_to_write(gate, query, unit):
@@ -67,7 +70,14 @@ def test_a_bare_limit_on_a_metric_with_a_unit_in_its_name_is_told_what_to_write(
     assert refused(gate, f"query: '{query}', tolerance: 5%, baseline: 3") == ""
 
 
-NOT_METRICS = {"max_over_time", "histogram_quantile", "clamp_min"}
+NOT_METRICS = {
+    "max_over_time",
+    "histogram_quantile",
+    "clamp_min",
+    "group_left",
+    "group_right",
+    "kube_pod_info",
+}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +96,8 @@ NOT_METRICS = {"max_over_time", "histogram_quantile", "clamp_min"}
         "seconds",
         "sum(failed_total)",
         "wait_seconds + heap_bytes",
+        "wait_seconds * sum(up)",
+        "wait_seconds * failed_total",
     ],
 )
 def test_what_has_no_unit_needs_none(gate, query):
