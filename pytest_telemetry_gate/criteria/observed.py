@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.model.arrivals import Arrivals, Target
@@ -111,13 +112,17 @@ class ObservedSelector:
 
         Their interval is that of the others of their job, or of all where none of these was looked at.
         """
-        if not self.lines:
+        unexamined = [(number, target) for number, target in enumerate(self._targets) if not target.complete]
+        if not self.lines or not unexamined:
             return
-        by_job = {job: _middle_interval(lines) for job, lines in self._by_job().items()}
-        usual = _middle_interval([*self.lines.values()])
         question = self._question
-        for number, target in enumerate(self._targets):
-            if target.complete or target.first is None or target.last is None:
+        intervals: dict[str, list[float]] = defaultdict(list)
+        for number, line in self.lines.items():
+            intervals[self._targets[number].job].append(line.interval)
+        by_job = {job: _middle(own) for job, own in intervals.items()}
+        usual = _middle([*chain(*intervals.values())])
+        for number, target in unexamined:
+            if target.first is None or target.last is None:
                 continue
             interval = by_job.get(target.job, usual)
             first, last = target.first / 1000, target.last / 1000
@@ -135,7 +140,6 @@ class ObservedSelector:
 
         With ``of_up`` it is ``up`` that stands for other series: a scrape that failed is none that arrived.
         """
-        question = self._question
         if not self.lines and self.unknown:
             return None, f"one sample of {self.unknown[0].shown()}, which does not tell the interval"
         if not self.lines:
@@ -143,37 +147,43 @@ class ObservedSelector:
                 before = any(len(target.times) for target in self._targets)
                 return 0.0, "no samples in the window" if before else "every sample is NaN"
             return 0.0, f"{self.down[0].shown()} was down all the time" if self.down else ""
-        worst: list[tuple[float, str]] = [
-            (0.0, f"{target.shown()} was down all the time") for target in self.down
-        ]
-        worst.extend(
-            (0.0, f"every sample of {target.shown()} is NaN")
-            for target in self._targets
-            if target.complete and target.samples and not len(target.times)
-        )
-        by_job = self._by_job()
+        share, describe = min(self._shares(of_up=of_up), key=lambda entry: entry[0])
+        return share, describe() if share < 1 else ""
+
+    def _shares(self, *, of_up: bool) -> Iterator[tuple[float, Callable[[], str]]]:
+        """Yield what arrived of each target and of each job, with what says for people what is missing."""
+        question = self._question
+        for target in self.down:
+            yield 0.0, partial("{} was down all the time".format, target.shown())
+        for target in self._targets:
+            if target.complete and target.samples and not len(target.times):
+                yield 0.0, partial("every sample of {} is NaN".format, target.shown())
         for number, line in self.lines.items():
             target = self._targets[number]
-            worst.append((line.share(question.start, question.end), self._describe_gaps(target, line)))
+            yield line.share(question.start, question.end), partial(self._describe_gaps, target, line)
             if target.complete and len(target.times) < target.samples:
-                numbers = f"{len(target.times):,} of {target.samples:,} samples of {target.shown()}"
-                worst.append((len(target.times) / target.samples, f"{numbers} are numbers"))
-            inside = _count_inside(target, question.start)
-            if line.changed and target.scrapes and line.first <= question.start and inside < target.scrapes:
+                text = "{:,} of {:,} samples of {} are numbers".format
+                samples = len(target.times), target.samples
+                yield samples[0] / samples[1], partial(text, *samples, target.shown())
+            if not target.scrapes:
+                continue
+            if line.changed and line.first <= question.start:
                 # The interval was not changed where more scrapes tried.
-                text = f"{inside:,} samples of {target.shown()} in {target.scrapes:,} scrapes"
-                worst.append((inside / target.scrapes, text))
-            good = target.successes or 0
-            if (of_up or not self._is_up) and target.scrapes and good < target.scrapes:
-                text = f"{good:,} of {target.scrapes:,} scrapes of {target.shown()} succeeded"
-                worst.append((good / target.scrapes, text))
-        for job, lines in by_job.items():
+                inside = _count_inside(target, question.start)
+                text = "{:,} samples of {} in {:,} scrapes".format
+                yield inside / target.scrapes, partial(text, inside, target.shown(), target.scrapes)
+            if of_up or not self._is_up:
+                good = target.successes or 0
+                text = "{:,} of {:,} scrapes of {} succeeded".format
+                yield good / target.scrapes, partial(text, good, target.scrapes, target.shown())
+        for job, lines in self._by_job.items():
             alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
-            worst.append((alive, "" if alive >= 1 else self._describe_lives(job, lines)))
-        worst.extend((0.0, f"no samples of job {job!r}") for job in self._jobs if job not in by_job)
-        share, text = min(worst, key=lambda entry: entry[0])
-        return share, text if share < 1 else ""
+            yield alive, partial(self._describe_lives, job, lines)
+        for job in self._jobs:
+            if job not in self._by_job:
+                yield 0.0, partial("no samples of job {!r}".format, job)
 
+    @cached_property
     def _by_job(self) -> Mapping[str, list[Timeline]]:
         by_job: dict[str, list[Timeline]] = defaultdict(list)
         for number, line in self.lines.items():
@@ -183,7 +193,7 @@ class ObservedSelector:
     def stale(self, subject: str) -> str:
         """Return that too many targets have no fresh sample at the end of the window, or nothing."""
         end, start = self._question.end, self._question.start
-        for job, lines in self._by_job().items():
+        for job, lines in self._by_job.items():
             began, ended = count_alive(lines, start, end, earlier=self._earlier[job])
             if not ended:
                 newest = max(lines, key=lambda line: line.last)
@@ -256,14 +266,14 @@ class ObservedSelector:
         return f"of {len(lines)} {of} {len(gone)} are gone and none is in their place: {named}{more}"
 
 
-def _middle_interval(lines: Sequence[Timeline]) -> float:
-    return sorted(line.interval for line in lines)[len(lines) // 2]
+def _middle(numbers: Sequence[float]) -> float:
+    return sorted(numbers)[len(numbers) // 2]
 
 
 def _count_inside(target: Target, start: float) -> int:
-    return int((target.times > start * 1000).sum())
+    return len(target.times) - int(target.times.searchsorted(start * 1000, side="right"))
 
 
 def _first_inside(target: Target, start: float) -> float | None:
-    inside = target.times[target.times > start * 1000]
-    return float(inside[0]) / 1000 if len(inside) else None
+    inside = _count_inside(target, start)
+    return float(target.times[-inside]) / 1000 if inside else None
