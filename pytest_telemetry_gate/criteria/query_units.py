@@ -168,12 +168,22 @@ def _of_binary(node: ast.Binary) -> _Measure | None:
         if left is not None:
             measure = _measure(node.rhs)
             return None if measure is None or sign < 0 else _scaled(measure, left)
+        if node.op == "*" and (_is_one(node.rhs) or _is_one(node.lhs)):
+            return _measure(node.lhs if _is_one(node.rhs) else node.rhs)
         return _of_quotient(node) or _of_product(node, sign)
     if node.op not in {"+", "-", "or"}:
         return None
     if right is not None or left is not None:
         return _measure(node.rhs if right is None else node.lhs)
     return _of_sum(_measure(node.lhs), _measure(node.rhs), node.op)
+
+
+def _is_one(expression: ast.Expr) -> bool:
+    """Tell whether a factor is 1 wherever it is: it only joins labels, as an `_info` metric does, or leaves out what is down."""
+    node = ast.unwrapped(expression)
+    if isinstance(node, ast.Aggregate) and node.op in {"max", "min", "group"}:
+        node = ast.unwrapped(node.expr)
+    return isinstance(node, ast.VectorSelector) and (node.name == "up" or node.name.endswith("_info"))
 
 
 def _of_quotient(node: ast.Binary) -> _Measure | None:

@@ -73,9 +73,11 @@ def weigh_open(check: Check, value: float, reading: Reading, reference: Referenc
     ]
     outcomes = {decision.outcome for decision in decisions}
     known = reading.say(value, terms.shown_unit)
-    if any(outcome.undecided for outcome in outcomes) or len(outcomes) == 1 or Outcome.FAIL not in outcomes:
-        worst = max(decisions, key=lambda decision: decision.outcome.rank)
-        first = next(decision for decision in decisions if decision.outcome is worst.outcome)
+    undecided = [decision for decision in decisions if decision.outcome.undecided]
+    if undecided or len(outcomes) == 1 or Outcome.FAIL not in outcomes:
+        candidates = undecided or decisions
+        worst = max(candidates, key=lambda decision: decision.outcome.rank)
+        first = next(decision for decision in candidates if decision.outcome is worst.outcome)
         return dataclasses.replace(first, reason=f"{first.reason}; {known}")
     return Decision(Outcome.INCONCLUSIVE, f"{known}; allowed is {terms.limit_text}", "quantile.beyond")
 

@@ -88,6 +88,8 @@ def test_beyond_the_last_bucket_only_what_holds_for_all_larger_values_is_decided
         ("tolerance: 5%, baseline: 0, floor: 0.1", Outcome.FAIL),
         ("tolerance: 5%, baseline: 0, floor: 1", Outcome.INCONCLUSIVE),
         ("tolerance: 5%, baseline: 0", Outcome.INCONCLUSIVE),
+        ("tolerance: 5%, baseline: 0, expect: '<= 10'", Outcome.INCONCLUSIVE),
+        ("tolerance: 5%, baseline: 0, expect: '<= 0.1'", Outcome.FAIL),
     ],
 )
 def test_a_tolerance_is_broken_for_certain_or_undecided(gate, keys, outcome):

@@ -53,6 +53,9 @@ def refused(gate, keys):
         ("max(wait_seconds_max)", "s"),
         ("-max(wait_seconds)", "s"),
         ("0 - (-max(wait_seconds))", "s"),
+        ("max(wait_seconds * on (instance) group_left (version) build_info)", "s"),
+        ("max(max by (pod) (kube_pod_info) * on (pod) group_right () heap_bytes)", "B"),
+        ("wait_seconds * up", "s"),
     ],
 )
 def test_a_bare_limit_on_a_metric_with_a_unit_in_its_name_is_told_what_to_write(gate, query, unit):
@@ -69,7 +72,14 @@ def test_a_bare_limit_on_a_metric_with_a_unit_in_its_name_is_told_what_to_write(
     assert refused(gate, f"query: '{query}', tolerance: 5%, baseline: 3") == ""
 
 
-NOT_METRICS = {"max_over_time", "histogram_quantile", "clamp_min"}
+NOT_METRICS = {
+    "max_over_time",
+    "histogram_quantile",
+    "clamp_min",
+    "group_left",
+    "group_right",
+    "kube_pod_info",
+}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,8 @@ NOT_METRICS = {"max_over_time", "histogram_quantile", "clamp_min"}
         "histogram_quantile(0.9, waiting_bucket)",
         'histogram_quantile(0.9, {__name__=~"wait.*"})',
         "histogram_quantile(0.9, wait_seconds_bucket or wait_ms_bucket)",
+        "wait_seconds * sum(up)",
+        "wait_seconds * failed_total",
     ],
 )
 def test_what_has_no_unit_needs_none(gate, query):
