@@ -255,6 +255,16 @@ def test_every_series_of_a_proof_must_prove_it(gate, failing, outcome):
     assert ("is 0, so the rules were not evaluated" in verdict.reason) == bool(failing)
 
 
+@pytest.mark.parametrize(("window", "outcome"), [("$__range", Outcome.PASS), ("5m", Outcome.INCONCLUSIVE)])
+def test_every_part_of_a_proof_looks_at_the_whole_time(gate, window, outcome):
+    parts = f"min_over_time(evaluated[{window}]) and min_over_time(evaluated[$__range])"
+    evaluated = [series("evaluated", 1.0)]
+    for query in (parts, " and ".join(reversed(parts.split(" and ")))):
+        extra = f", proof: '{query}'"
+        verdict = judge(gate, [], {"alertname": "Slow"}, evaluated, extra=extra, proofs=[])
+        assert verdict.outcome is outcome, verdict.reason
+
+
 def test_a_proof_does_not_excuse_a_match_that_no_rule_can_have(gate):
     extra = ", proof: 'min_over_time(up{job=\"parser\"}[$__range])'"
     verdict = judge(gate, [rule()], {"alertname": "Slwo"}, [], extra=extra)

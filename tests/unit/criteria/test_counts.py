@@ -327,3 +327,20 @@ def test_a_counter_that_is_gone_is_no_zero_whether_it_went_before_the_rollout_or
     assert judged(gate, criterion, UP, gone, series("failed_total", 3.0, pod="new"))[0] is Outcome.PASS, (
         reason
     )
+
+
+@pytest.mark.parametrize("born", [START - 1800, START + 60])
+def test_a_counter_that_went_with_its_target_and_is_nowhere_else_is_gone(gate, born):
+    """Before the rollout or within it; the target that took the place of its own was scraped all the time."""
+    gate.metadata = {"failed_total": "counter"}
+    left = START - 1200 if born < START else START + 3600
+    data = [
+        series("up", 1.0, grid(end=left)),
+        series("up", 1.0, grid(left), instance="b:1"),
+        series("failed_total", 0.0, grid(born, left)),
+    ]
+    for criterion in (COUNTED, TAKEN_FOR_0):
+        outcome, _, reason = judged(gate, criterion, *data)
+        assert (outcome, "is gone: renamed or dropped?" in reason) == (Outcome.INCONCLUSIVE, True)
+    elsewhere = series("failed_total", 0.0, grid(left), instance="b:1")
+    assert judged(gate, COUNTED, *data, elsewhere)[0] is Outcome.PASS

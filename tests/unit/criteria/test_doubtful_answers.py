@@ -41,6 +41,10 @@ HEALTHY = {
     "two operands": ("query: cpu / old, expect: '< 75'", ()),
     "parameter": ("query: 'topk(scalar(old), cpu)', expect: '< 75'", ()),
     "exclusion": ("query: cpu unless (old > 60), expect: '< 75'", ["empty samples of old"]),
+    "exclusion from a number": (
+        "query: vector(1) unless on() (cpu > 90), expect: '== 1'",
+        ["empty samples of cpu"],
+    ),
     "either side": ("query: cpu or old, expect: '< 75'", ["empty samples of old", "empty samples of cpu"]),
     "born late": ("query: gone or on() vector(0), expect: '< 75', up: up", ()),
     "quantile": (

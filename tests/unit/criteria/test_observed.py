@@ -208,3 +208,12 @@ def test_what_is_alive_goes_on_as_the_worst_of_it():
     assert "no answer about the samples of gone over 1h" in error.error
     assert find_fresh(nothing, Answers(END, {nothing: Answer(None)})).last == {}
     assert find_fresh(question, answers).last == {("parser", "a:1"): END, ("parser", "b:1"): END}
+
+
+def test_the_jobs_that_are_asked_for_are_looked_at_alone():
+    lossy = target(every(15, END - 900), "m:1", "mailer")
+    _, question, answers = seen(WHOLE, lossy)
+    assert measure_arrivals(question, answers, jobs={"parser"}).share == 1.0
+    for jobs in ({"mailer"}, {"parser", "mailer"}, None):
+        assert measure_arrivals(question, answers, jobs=jobs).share == pytest.approx(0.25, abs=0.01)
+    assert measure_arrivals(question, answers, jobs=set()).share == 0.0
