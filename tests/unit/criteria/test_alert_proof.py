@@ -222,6 +222,9 @@ def test_evaluations_are_proven_by_their_own_times(gate, proofs, says):
         proof(times=grid(step=240.0)),
         [*proof(), *proof("rules.yml;recorded")],  # a group without alerting rules
         [*proof(), *proof("other.yml;old", grid(end=START + 3600))],
+        # A group of the same file, and one of another file that changed
+        [*proof(), *proof("rules.yml;other", number=1.0)],
+        [*proof(), *proof("other.yml;new", number=lambda at: np.where(at < START + 3600, 1.0, 2.0))],
     ],
 )
 def test_evaluations_without_a_pause_are_proof(gate, proofs):
@@ -252,6 +255,18 @@ def test_external_labels_are_labels_of_every_alert(gate):
         gate, [rule()], {"alertname": "Slow"}, [], external_labels=external, silences=(elsewhere,)
     )
     assert verdict.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("failing", "outcome"),
+    [((), Outcome.PASS), (("a",), Outcome.INCONCLUSIVE), (("a", "b"), Outcome.INCONCLUSIVE)],
+)
+def test_every_series_of_a_proof_must_prove_it(gate, failing, outcome):
+    evaluated = [series("evaluated", 0.0 if pod in failing else 1.0, pod=pod) for pod in ("a", "b")]
+    extra = ", proof: 'min_over_time(evaluated[$__range])'"
+    verdict = judge(gate, [], {"alertname": "Slow"}, evaluated, extra=extra, proofs=[])
+    assert verdict.outcome is outcome
+    assert ("is 0, so the rules were not evaluated" in verdict.reason) == bool(failing)
 
 
 def test_a_proof_does_not_excuse_a_match_that_no_rule_can_have(gate):
