@@ -83,6 +83,20 @@ def test_a_label_that_no_series_can_have_is_no_proof(gate, expr, match):
     assert "rules known: Slow" in verdict.reason
 
 
+def test_a_label_that_another_criterion_asks_for_takes_nothing_from_what_a_rule_can_raise(gate):
+    ratio = "sum by (namespace, code) (rate(errors_total{code='500'}[5m])) / on (namespace) group_left () ground_total > 1"
+    gate.events = {"alerts": Events(START - 3600, AT + 3600, complete=True, rules=(rule(ratio),))}
+    errors = series("errors_total", lambda at: at, namespace="shop", code="404")
+    gate.data = [UP, errors, series("ground_total", 1.0, namespace="shop"), *proof()]
+    verdicts = gate.verdicts(
+        "- {id: shop, alerts: {match: {namespace: shop}}, expect: '== 0'}\n"
+        "- {id: other, alerts: {match: {namespace: shop, code: '404'}}, expect: '== 0'}\n"
+        "- {id: broken, alerts: {match: {namespace: shop, code: '500'}}, expect: '== 0'}"
+    )
+    # What has not failed yet with code 500 is not known to have this code, and cannot have another.
+    assert [verdict.outcome.value for verdict in verdicts] == ["pass", "inconclusive", "inconclusive"]
+
+
 def test_what_is_meant_is_suggested(gate):
     errors = series("errors_total", lambda at: at, namespace="shop")
     known = [rule("errors_total > 1", team="till")]
