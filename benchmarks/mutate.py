@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -73,8 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     run = Run(faults[:: chosen.sample], chosen.processes)
     os.chdir(ROOT)
-    if pytest.main([*OPTIONS, *TESTS], plugins=[run]):
-        return 2
+    if code := pytest.main([*OPTIONS, *TESTS], plugins=[run]):
+        print(f"pytest ended with {code!r}: the tests cannot be collected, or fail without a mutant")
+        return int(code)
     made, survived = len(run.faults), len(run.survivors)
     print(table(run.faults, run.survivors))
     share = 1 - survived / made if made else 1.0
@@ -119,67 +121,71 @@ class Trace:
 
 
 class Run:
-    """A plugin that runs the tests of a pytest session once for each fault, instead of once."""
+    """A plugin that runs the tests of a pytest session once for each fault, instead of once; see ``survivors`` afterwards."""
 
     def __init__(self, faults: Sequence[Fault], processes: int) -> None:
         self.faults = faults
         self.survivors: list[Fault] = []
         self._processes = processes
-        self._failed = False
+        self._failure = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self._failed = True
-            self._why = report.longreprtext
+            self._failure = f"{report.nodeid}:\n{report.longreprtext}"
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = session.items
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "trace"
-            if _wait(_fork(lambda: self._trace(items, result))):
-                sys.exit("the tests fail without a mutant")
-            trace: Trace = pickle.loads(result.read_bytes())
+            failed = os.waitpid(_fork(lambda: self._trace(items, result)), 0)[1]
+            found = pickle.loads(result.read_bytes())
+        if failed:
+            pytest.exit(f"the tests fail without a mutant: {found}", returncode=2)
+        trace: Trace = found
         print(f"{len(self.faults)} mutants; {len(items)} tests take {sum(trace.seconds):.0f} s", flush=True)
         running: dict[int, Fault] = {}
         for fault in self.faults:
             if len(running) == self._processes:
                 self._finish(running)
             chosen = [items[index] for index in trace.of(fault)]
-            running[_fork(lambda fault=fault, chosen=chosen: self._try(fault, chosen))] = fault
+            running[_fork(partial(self._try, fault, chosen))] = fault
         while running:
             self._finish(running)
         return True
 
     def _finish(self, running: dict[int, Fault]) -> None:
-        """Wait for a process to end, and tell where its fault survived."""
+        """Wait for a process to end, and tell if its fault survived."""
         process, status = os.wait()
-        fault = running.pop(process)
-        if status == 0:
+        fault = running.pop(process, None)  # None for a process that was not started here
+        if fault is not None and status == 0:
             print(f"survived: {fault}", flush=True)
             self.survivors.append(fault)
 
-    def _trace(self, items: Sequence[pytest.Item], result: Path) -> None:
+    def _trace(self, items: Sequence[pytest.Item], result: Path) -> bool:
+        """Write down what each test executes, or how one failed; returns whether none did."""
         trace = Trace()
         trace.follow({str(fault.path) for fault in self.faults})
         for item in items:
             begun = time.monotonic()
-            self._run([item])
+            if not self._passes([item]):
+                break
             trace.seconds.append(time.monotonic() - begun)
         sys.settrace(None)
-        result.write_bytes(pickle.dumps(trace))
+        result.write_bytes(pickle.dumps(self._failure or trace))
+        return not self._failure
 
-    def _try(self, fault: Fault, items: Sequence[pytest.Item]) -> None:
+    def _try(self, fault: Fault, items: Sequence[pytest.Item]) -> bool:
         signal.alarm(PATIENCE)
         put_in(fault)
-        self._run(items)
+        return self._passes(items)
 
-    def _run(self, items: Sequence[pytest.Item]) -> None:
-        """Run tests until one fails, which ends the process."""
+    def _passes(self, items: Sequence[pytest.Item]) -> bool:
+        """Run tests until one fails."""
         for item in items:
             item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
-            if self._failed:
-                sys.__stderr__.write(self._why[-3000:]) if os.environ.get("WHY") else None
-                os._exit(1)
+            if self._failure:
+                return False
+        return True
 
 
 def put_in(fault: Fault) -> None:
@@ -199,22 +205,16 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
-def _fork(work: Callable[[], None]) -> int:
-    """Do some work in another process; returns its id, and its exit code will be 0 where the work is done to its end."""
+def _fork(work: Callable[[], bool]) -> int:
+    """Do some work in another process; returns its id, and its exit code will be 0 where the work returns True."""
     process = os.fork()
     if process:
         return process
     code = 70
     try:
-        work()
-        code = 0
+        code = 0 if work() else 1
     finally:
-        sys.stdout.flush()
         os._exit(code)
-
-
-def _wait(process: int) -> int:
-    return os.waitpid(process, 0)[1]
 
 
 def table(faults: Sequence[Fault], survivors: Sequence[Fault]) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 from gates import START, UP, MemoryGate, series
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.criteria.evidence import read_series
+from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.criteria.quantile import read_quantiles
 from pytest_telemetry_gate.criteria.reading import KNOWN, Reading
+from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.promql import Vector
 
 AT = START + 7200
 INF = math.inf
@@ -83,6 +89,8 @@ def between(least, most):
         (f"{hq(0.9)} < 1", FAR, 0.5, ANYWHERE),
         (f"{hq(0.9)} > bool 1", FAR, 0, between(0, 1)),
         (f"{hq(0.9)} * 0 / 0", FAR, math.nan, KNOWN),
+        (f"({hq(0.9)} ^ 9) * 0", FAR, 0, ANYWHERE),
+        (f"({hq(0.9)} ^ 9) * 0", LOW, 0, KNOWN),
         # Several quantiles, which rise together or not
         (f"{hq(0.9)} + {hq(0.8)}", LOW, 0.76, KNOWN),
         (f"{hq(0.9)} + {hq(0.8)}", FAR, 1, between(1, INF)),
@@ -158,3 +166,47 @@ def test_a_value_is_in_the_bucket_that_is_told_or_at_the_end_of_the_last(tmp_pat
         assert high in map(float, bounds)
     else:
         assert math.isnan(value)
+
+
+class Broken:
+    """An engine that cannot evaluate anything."""
+
+    def __init__(self, *_):
+        pass
+
+    def instant(self, *_):
+        raise PromQLError("too much")
+
+
+def test_what_cannot_be_evaluated_here_is_an_error(tmp_path, monkeypatch):
+    gate = MemoryGate(tmp_path, data=[UP, *buckets(LOW)])
+    (check,) = gate.checks(f"- {{id: x, query: '1 + {hq(0.9)}', expect: '< 2'}}")
+    answers = gate.answers(check)
+    assert judge(check, answers).outcome is Outcome.PASS
+    monkeypatch.setattr("pytest_telemetry_gate.criteria.quantile.Engine", Broken)
+    dossier = judge(check, answers)
+    assert dossier.outcome is Outcome.ERROR
+    assert dossier.verdict.reason.endswith("too much")
+
+
+@pytest.mark.parametrize(
+    ("query", "data", "outcome"),
+    [
+        (f"1 + {hq(0.9)}", LOW, Outcome.INCONCLUSIVE),
+        (f"{hq(0.9)} or on() vector(0)", LOW, Outcome.PASS),
+        (f"({hq(0.9)} or on() vector(0)) + 0", {}, Outcome.PASS),
+        ('cpu{a="histogram_quantile"}', LOW, Outcome.PASS),
+    ],
+)
+def test_a_value_without_the_buckets_it_is_made_of_is_not_known_but_for_what_stands_in(
+    tmp_path, query, data, outcome
+):
+    gate = MemoryGate(tmp_path, data=[UP, *buckets(data), series("cpu", 1.0, a="histogram_quantile")])
+    (check,) = gate.checks(f"- {{id: x, query: '{query}', expect: '< 2', up: up}}")
+    answers = gate.answers(check)
+    empty = {
+        question: dataclasses.replace(answer, value=Vector([], np.array([]), AT))
+        for question, answer in answers.answers.items()
+        if question.text == "waits_bucket"
+    }
+    assert judge(check, dataclasses.replace(answers, answers={**answers.answers, **empty})).outcome is outcome

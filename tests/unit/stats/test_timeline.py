@@ -82,6 +82,15 @@ def test_an_interval_that_became_longer_is_no_gap_once_it_has_settled(slow, spac
     assert share(shorter, window) == 1.0
 
 
+def test_one_spacing_more_does_not_unsettle_an_interval():
+    """The first or the last scrapes may be of the other interval, once."""
+    for spacings in ([15.0] * 100 + [60.0] * 20 + [15.0], [15.0] + [60.0] * 20 + [15.0] * 100):
+        times = cumulated(*spacings)
+        assert share(times, END - times[0]) == 1.0
+    times = cumulated(*[15.0] * 100, *[60.0] * 20, *[15.0] * 2)
+    assert share(times, END - times[0]) < 0.8
+
+
 @pytest.mark.parametrize(("slow", "spacings"), [(60, 11), (1200, 2), (1200, 3)])
 def test_a_longer_interval_that_has_not_settled_is_a_gap(slow, spacings):
     changed = END - slow * spacings
