@@ -116,6 +116,8 @@ def doubt_query(check: Check, query: Query, answers: Answers) -> str:
         answer = answers[question]
         if not isinstance(answer.value, Events):
             return f"nothing proves that alerts would be known: {answer.error}"
+        if answer.partial:
+            return f"the history of alerts may be partial: {'; '.join(answer.warnings)}"
         if not answer.value.complete:
             return f"the history of alerts is incomplete: {answer.value.reason or 'the source says so'}"
         problems = (find_unproven(answer.value, match) for match in question.matches)

@@ -159,9 +159,9 @@ def _measure(check: Check, query: Query, node: ast.Expr, time: float, answers: A
             # What nobody excludes is judged.
             kept = _measure(check, query, node.lhs, time, answers)
             excluded = _measure(check, query, node.rhs, time, answers)
-            if kept is None or excluded is None or not (excluded.samples or excluded.error):
+            if excluded is None or not (excluded.samples or excluded.error):
                 return kept
-            return _worst([kept, excluded])
+            return _worst([excluded] if kept is None else [kept, excluded])
         case ast.Binary():
             parts: Sequence[ast.Expr] = (node.lhs, node.rhs)
         case ast.Call():
