@@ -187,7 +187,10 @@ def _is_one(expression: ast.Expr) -> bool:
 
 
 def _of_quotient(node: ast.Binary) -> _Measure | None:
-    """Return the unit of an average, the sum of a histogram or summary by its count."""
+    """Return the unit of an average: a sum by the number of its members, or that of a histogram or summary by its count."""
+    total_measure = _measure(node.lhs)
+    if node.op == "/" and total_measure is not None and total_measure.metric and _counts_members(node.rhs):
+        return total_measure
     names = [
         {part.name for part in ast.walk(side) if isinstance(part, ast.VectorSelector)}
         for side in (node.lhs, node.rhs)
@@ -200,6 +203,13 @@ def _of_quotient(node: ast.Binary) -> _Measure | None:
         return None
     sides = [_measure(node.lhs), _measure(node.rhs)]
     return _Measure(((unit, 1),), metric=total) if all(side is not None for side in sides) else None
+
+
+def _counts_members(expression: ast.Expr) -> bool:
+    node = ast.unwrapped(expression)
+    if isinstance(node, ast.Call):
+        return node.func == "count_over_time"
+    return isinstance(node, ast.Aggregate) and node.op == "count"
 
 
 def _of_product(node: ast.Binary, sign: int) -> _Measure | None:

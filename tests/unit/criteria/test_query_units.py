@@ -56,6 +56,9 @@ def refused(gate, keys):
         ("max(wait_seconds * on (instance) group_left (version) build_info)", "s"),
         ("max(max by (pod) (kube_pod_info) * on (pod) group_right () heap_bytes)", "B"),
         ("wait_seconds * up", "s"),
+        ("sum(wait_seconds) / count(wait_seconds)", "s"),
+        ("sum by (job) (heap_bytes) / (count by (job) (up))", "B"),
+        ("sum_over_time(wait_seconds[5m]) / count_over_time(wait_seconds[5m])", "s"),
     ],
 )
 def test_a_bare_limit_on_a_metric_with_a_unit_in_its_name_is_told_what_to_write(gate, query, unit):
@@ -79,6 +82,7 @@ NOT_METRICS = {
     "group_left",
     "group_right",
     "kube_pod_info",
+    "sum_over_time",
 }
 
 
@@ -121,6 +125,7 @@ NOT_METRICS = {
         "histogram_quantile(0.9, wait_seconds_bucket or wait_ms_bucket)",
         "wait_seconds * sum(up)",
         "wait_seconds * failed_total",
+        "count(wait_seconds) / sum(wait_seconds)",
     ],
 )
 def test_what_has_no_unit_needs_none(gate, query):
