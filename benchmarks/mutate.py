@@ -40,7 +40,10 @@ TESTS = (
     "tests/docs/test_verdict_tables.py",
     "tests/docs/test_kind_lines.py",
 )
-OPTIONS = ("-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:terminal")
+OPTIONS = (
+    *("-o", "addopts=", "--import-mode=importlib"),
+    *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:terminal"),
+)
 PATIENCE = 60  # seconds; a mutant that takes longer is caught, as a person would
 
 
@@ -135,6 +138,8 @@ class Run:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = session.items
+        if session.testsfailed:
+            pytest.exit("some of the tests cannot be collected", returncode=2)
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "trace"
             failed = os.waitpid(_fork(lambda: self._trace(items, result)), 0)[1]

@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.model.answers import Answers
-from pytest_telemetry_gate.model.terms import Baseline
+from pytest_telemetry_gate.model.terms import Baseline, BaselineFile
 from pytest_telemetry_gate.model.verdict import Outcome
 
 CPU = "- {id: cpu, query: cpu, tolerance: 5%, baseline: {query: BASELINE}}"
@@ -57,6 +57,20 @@ def test_a_baseline_file_that_nobody_read_is_none(gate):
     assert (
         find_reference(other, "cpu", Answers(gate.now, {}, {})).problem == "baseline: the file was not loaded"
     )
+
+
+def test_a_written_baseline_of_another_kind_of_unit_is_none(gate):
+    """A suite with such a file is refused, so this one is made by hand."""
+    (check,) = gate.checks("- {id: cpu, query: cpu, unit: ms, tolerance: 5%, baseline: 50}")
+    for unit, problem in (("KB", "do not measure the same"), ("s", "")):
+        content = BaselineFile(version=1, name="old", values={"cpu": {"value": 1, "unit": unit}})
+        written = Baseline(file="base.yaml").model_copy(update={"content": content})
+        other = check.criterion.model_copy(update={"baseline": written})
+        reference = find_reference(
+            check.sibling("Parser", other, check.checkpoint), "cpu", Answers(gate.now, {}, {})
+        )
+        assert problem in reference.problem
+        assert reference.value == (None if problem else 1000.0)
 
 
 @pytest.mark.parametrize(

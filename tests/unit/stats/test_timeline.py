@@ -72,7 +72,7 @@ def test_losing_samples_in_step_for_a_while_is_no_interval(each, first, last):
     assert share(kept, 3600) == pytest.approx(1 - missing / 3600, abs=0.02)
 
 
-@pytest.mark.parametrize(("slow", "spacings"), [(60, 12), (60, 100), (1200, 4)])
+@pytest.mark.parametrize(("slow", "spacings"), [(60, 12), (60, 100), (1200, 4), (900, 4)])
 def test_an_interval_that_became_longer_is_no_gap_once_it_has_settled(slow, spacings):
     window = 2 * slow * spacings
     changed = END - slow * spacings
