@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 
 import filelock  # noqa: F401
+import google.protobuf.json_format  # noqa: F401
 import numpy.ma  # noqa: F401
 import requests  # noqa: F401
 import xdist.dsession
@@ -19,7 +20,10 @@ import xdist.workermanage  # noqa: F401
 
 import pytest_telemetry_gate
 from pytest_telemetry_gate.plugin import builtin_hooks
+from pytest_telemetry_gate.replay.otlp import protobuf
 
 for _module in pkgutil.walk_packages(pytest_telemetry_gate.__path__, "pytest_telemetry_gate."):
     importlib.import_module(_module.name)
 builtin_hooks.pytest_telemetry_gate_criteria()
+for _signal in protobuf.SIGNALS:
+    protobuf.message_class(_signal)
