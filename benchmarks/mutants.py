@@ -1,8 +1,8 @@
 """Small faults for a source file, each one change at one place, that could make a gate pass which must not.
 
 Comparisons are turned round and their bounds moved, ``and`` and ``or``, ``any`` and ``all``, ``min`` and ``max``, plus and
-minus swapped, ``not`` removed, outcomes made a pass, and early returns and raises left out. What stands in a text for
-people is left alone.
+minus swapped, ``not`` removed, outcomes made a pass, and what follows an ``if`` without ``else`` left out. What only chooses
+the words of a text is left alone: it opens no gate.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ _OPEN = frozenset({"INCONCLUSIVE", "ERROR", "FAIL", "PENDING"})
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: the kind of it, the 1-based line, what stood there and what stands there instead.
+    """One change: the kind of it, its 1-based lines, what stood there and what stands there instead.
 
-    ``start`` and ``end`` are the place in the file's bytes.
+    ``line`` and ``last`` are the lines of the expression that it changes, ``start`` and ``end`` the place in the file's bytes.
     """
 
     kind: str
     line: int
+    last: int
     before: str
     after: str
     start: int
@@ -59,25 +60,60 @@ class Mutant:
 
 
 def mutants_of(source: bytes) -> list[Mutant]:
-    """Return all mutants of a file, in the order of their places."""
+    """Return all mutants of the functions of a file, in the order of their places."""
     tree = ast.parse(source)
     maker = _Maker(source)
-    found = [mutant for node in _judging(tree) for mutant in maker.of(node)]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    words = {node for function in functions for node in _words(function)}
+    judging = {node: None for function in functions for node in _judging(function) if node not in words}
+    found = [mutant for node in judging for mutant in maker.of(node)]
     return sorted(found, key=lambda mutant: (mutant.start, mutant.end, mutant.after))
 
 
 def _judging(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that decide something: not annotations, decorators, texts for people and what checks types alone."""
+    """Yield the nodes that are executed: not annotations, decorators and what checks types alone."""
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "type_comment"}:
             continue
         for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or isinstance(child, ast.JoinedStr):
+            if not isinstance(child, ast.AST):
                 continue
             if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
                 continue
             yield child
             yield from _judging(child)
+
+
+def _words(function: ast.FunctionDef) -> set[ast.AST]:
+    """Return the nodes of a function that only choose the words of a text, which is there with any words.
+
+    These are all that an f-string has in it, what is assigned to a name that is used in f-strings alone, and a function
+    that returns f-strings alone.
+    """
+    nodes = list(ast.walk(function))
+    returned = [node.value for node in nodes if isinstance(node, ast.Return)]
+    if returned and all(isinstance(value, ast.JoinedStr) and _has_words(value) for value in returned):
+        return set(nodes)
+    words = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    assigned = [node for node in nodes if isinstance(node, ast.Assign)]
+    before = -1
+    while len(words) != before:
+        before = len(words)
+        for node in assigned:
+            match node.targets:
+                case [ast.Name(id=name)]:
+                    uses = [use for use in nodes if _is_use(use, name)]
+                    if uses and words.issuperset(uses):
+                        words.update(ast.walk(node.value))
+    return words
+
+
+def _has_words(text: ast.JoinedStr) -> bool:
+    return any(isinstance(part, ast.Constant) for part in text.values)
+
+
+def _is_use(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
 
 
 class _Maker:
@@ -107,8 +143,8 @@ class _Maker:
                 yield self._replaced("not", node, f"bool({self._text(node.operand)})")
             case ast.Attribute(value=ast.Name(id="Outcome"), attr=attr) if attr in _OPEN:
                 yield self._replaced("outcome", node, "Outcome.PASS")
-            case ast.If(body=[ast.Return() | ast.Raise() | ast.Continue()], orelse=[]):
-                yield self._replaced("early return", node.test, "False")
+            case ast.If(orelse=[]):
+                yield self._replaced("left out", node.test, "False")
 
     def _comparisons(self, node: ast.Compare) -> Iterator[Mutant]:
         left = node.left
@@ -129,12 +165,12 @@ class _Maker:
         start, end = first + match.start(), first + match.end()
         for new in others:
             before = self._source[start:end].decode()
-            yield Mutant(
-                kind, self._line(start), f"{self._text(left)} {before} {self._text(right)}", new, start, end
-            )
+            said = f"{self._text(left)} {before} {self._text(right)}"
+            yield Mutant(kind, left.lineno, right.end_lineno or right.lineno, said, new, start, end)
 
     def _replaced(self, kind: str, node: ast.expr, new: str) -> Mutant:
-        return Mutant(kind, node.lineno, self._text(node), new, self._start(node), self._end(node))
+        last = node.end_lineno or node.lineno
+        return Mutant(kind, node.lineno, last, self._text(node), new, self._start(node), self._end(node))
 
     def _text(self, node: ast.expr) -> str:
         return self._source[self._start(node) : self._end(node)].decode()
@@ -144,9 +180,6 @@ class _Maker:
 
     def _end(self, node: ast.expr) -> int:
         return self._lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-
-    def _line(self, place: int) -> int:
-        return self._source.count(b"\n", 0, place) + 1
 
 
 def _is_text(node: ast.BinOp) -> bool:

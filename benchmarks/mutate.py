@@ -1,35 +1,39 @@
 """``python -m benchmarks.mutate``: how many small faults in what decides a gate the fast tests catch.
 
-Each mutant of ``mutants.py`` is put into a copy of the package, in which the unit tests of criteria, model, gate and suites run
-until the first of them fails. The package and the tests are copied, so nothing here is changed. What no test minds is a
-survivor, printed with file and line; ``--only trend`` takes the files with that in their name, ``--sample N`` every Nth
-mutant. Exit code 1 where less than ``--least`` of them are caught.
+The unit tests of criteria, model, gate and suites run once, and what each of them executes is written down. Each mutant of
+``mutants.py`` is then put into a forked process, in which the tests that execute its line run, the shortest first, until one
+of them fails; no file is changed. What no test minds is a survivor, printed with file and line: ``--only trend`` takes the
+files with that in their name, ``--sample N`` every Nth mutant. Exit code 1 where less than ``--least`` of them are caught.
 
-Processes are forked from one that has imported what the package needs, two at once, so that a mutant costs seconds.
+A process is forked when all tests are collected and no test has run, so that a mutant costs the tests that it needs alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import compileall
+import gc
 import os
-import re
-import shutil
+import pickle
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import pytest
 
 from benchmarks.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = "pytest_telemetry_gate"
-TEXTS = frozenset({"__init__.py", "transcript.py", "steps.py"})  # decide nothing
-MODEL = ("answers.py", "arrivals.py", "check.py", "facts.py", "gate_outcome.py", "terms.py", "verdict.py")
+PACKAGE = ROOT / "pytest_telemetry_gate"
+TEXTS = frozenset({"transcript.py", "steps.py"})  # decide nothing
 TESTS = (
     *(f"tests/unit/{room}" for room in ("criteria", "stats", "model", "gate", "suite")),
     "tests/unit/sources/test_arrivals.py",
@@ -37,171 +41,191 @@ TESTS = (
     "tests/docs/test_kind_lines.py",
 )
 OPTIONS = (
-    "-x",
-    "-q",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:xdist",
+    *("-o", "addopts=", "--import-mode=importlib"),
+    *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:terminal"),
 )
-HEAVY = ("numpy", "pydantic", "yaml", "hypothesis.strategies", "re2", "promql_parser", "pytest", "tabulate")
-PATIENCE = 60.0  # seconds; a mutant that takes longer is caught, as a person would
+PATIENCE = 60  # seconds; a mutant that takes longer is caught, as a person would
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A mutant of a file, which is relative to the package."""
+    """A mutant of a file as it was read."""
 
-    path: str
+    path: Path
+    source: bytes
     mutant: Mutant
 
     def __str__(self) -> str:
-        return f"{PACKAGE}/{self.path}:{self.mutant}"
+        return f"{self.path.relative_to(ROOT)}:{self.mutant}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print what survived and how many were caught; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", default="", help="files with this in their name")
+    parser.add_argument("--only", default=[""], nargs="+", help="files with one of these in their name")
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="every Nth mutant")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--least", type=float, default=0.95, help="share that must be caught")
     chosen = parser.parse_args(arguments)
-    faults = [fault for path in judging_files() if chosen.only in path for fault in faults_of(path)]
-    faults = faults[:: chosen.sample]
-    for name in HEAVY:
-        __import__(name)
+    files = [
+        path
+        for path in judging_files()
+        if any(name in str(path.relative_to(PACKAGE)) for name in chosen.only)
+    ]
+    sources = {path: path.read_bytes() for path in files}
+    faults = [Fault(path, text, mutant) for path, text in sources.items() for mutant in mutants_of(text)]
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        desks = [copy(Path(folder) / str(number)) for number in range(chosen.processes)]
-        took = check_tests(desks[0])
-        print(f"{len(faults)} mutants; the tests take {took:.0f} s without one", flush=True)
-        survivors = list(run(faults, desks))
-    caught = len(faults) - len(survivors)
-    print(table(faults, survivors))
+    run = Run(faults[:: chosen.sample], chosen.processes)
+    os.chdir(ROOT)
+    if code := pytest.main([*OPTIONS, *TESTS], plugins=[run]):
+        print(f"pytest ended with {code!r}: the tests cannot be collected, or fail without a mutant")
+        return int(code)
+    made, survived = len(run.faults), len(run.survivors)
+    print(table(run.faults, run.survivors))
+    share = 1 - survived / made if made else 1.0
     minutes = (time.monotonic() - begun) / 60
-    share = caught / len(faults) if faults else 1.0
-    print(f"{caught} of {len(faults)} mutants caught, {share:.1%}, in {minutes:.0f} min")
+    print(f"{made - survived} of {made} mutants caught, {share:.1%}, in {minutes:.1f} min")
     return 0 if share >= chosen.least else 1
 
 
-def judging_files() -> list[str]:
+def judging_files() -> list[Path]:
     """Return the files of the package whose faults could open a gate."""
-    package = ROOT / PACKAGE
-    criteria = [path for path in sorted((package / "criteria").glob("*.py")) if path.name not in TEXTS]
-    return [
-        path.relative_to(package).as_posix()
-        for path in (
-            *criteria,
-            package / "stats" / "timeline.py",
-            *(package / "model" / name for name in MODEL),
-        )
-    ]
+    rooms = [path for room in ("criteria", "model") for path in sorted((PACKAGE / room).glob("*.py"))]
+    return [path for path in [*rooms, PACKAGE / "stats" / "timeline.py"] if path.name not in TEXTS]
 
 
-def faults_of(path: str) -> list[Fault]:
-    """Return the mutants of a file."""
-    return [Fault(path, mutant) for mutant in mutants_of((ROOT / PACKAGE / path).read_bytes())]
+@dataclass
+class Trace:
+    """What the tests execute of some files, and how long each takes (seconds), by the place of the test in its session."""
+
+    seconds: list[float] = field(default_factory=list)
+    tests: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+
+    def of(self, fault: Fault) -> list[int]:
+        """Return the tests that execute what a fault changes, the shortest first."""
+        lines = range(fault.mutant.line, fault.mutant.last + 1)
+        found = set().union(*(self.tests.get((str(fault.path), line), ()) for line in lines))
+        return sorted(found, key=self.seconds.__getitem__)
+
+    def follow(self, files: set[str]) -> None:
+        """Write down from now on, for the test that runs, the lines of the files."""
+
+        def enter(frame: FrameType, _event: str, _argument: Any) -> Any:
+            return step if frame.f_code.co_filename in files else None
+
+        def step(frame: FrameType, event: str, _argument: Any) -> Any:
+            if event == "line":
+                key = frame.f_code.co_filename, frame.f_lineno
+                self.tests.setdefault(key, set()).add(len(self.seconds))
+            return step
+
+        threading.settrace(enter)
+        sys.settrace(enter)
 
 
-def copy(desk: Path) -> Path:
-    """Copy the package and its tests, compiled, so that a run compiles the file with the mutant alone."""
-    ignored = shutil.ignore_patterns("__pycache__", "integration", "live", "node_modules")
-    for name in (PACKAGE, "tests"):
-        shutil.copytree(ROOT / name, desk / name, ignore=ignored)
-    for name in ("pyproject.toml", "docs"):
-        (desk / name).symlink_to(ROOT / name)
-    compileall.compile_dir(desk / PACKAGE, quiet=1)
-    return desk
+class Run:
+    """A plugin that runs the tests of a pytest session once for each fault, instead of once; see ``survivors`` afterwards."""
+
+    def __init__(self, faults: Sequence[Fault], processes: int) -> None:
+        self.faults = faults
+        self.survivors: list[Fault] = []
+        self._processes = processes
+        self._failure = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._failure = f"{report.nodeid}:\n{report.longreprtext}"
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = session.items
+        if session.testsfailed:
+            pytest.exit("some of the tests cannot be collected", returncode=2)
+        with tempfile.TemporaryDirectory() as folder:
+            result = Path(folder) / "trace"
+            failed = os.waitpid(_fork(lambda: self._trace(items, result)), 0)[1]
+            found = pickle.loads(result.read_bytes())
+        if failed:
+            pytest.exit(f"the tests fail without a mutant: {found}", returncode=2)
+        trace: Trace = found
+        print(f"{len(self.faults)} mutants; {len(items)} tests take {sum(trace.seconds):.0f} s", flush=True)
+        running: dict[int, Fault] = {}
+        for fault in self.faults:
+            if len(running) == self._processes:
+                self._finish(running)
+            chosen = [items[index] for index in trace.of(fault)]
+            running[_fork(partial(self._try, fault, chosen))] = fault
+        while running:
+            self._finish(running)
+        return True
+
+    def _finish(self, running: dict[int, Fault]) -> None:
+        """Wait for a process to end, and tell if its fault survived."""
+        process, status = os.wait()
+        fault = running.pop(process, None)  # None for a process that was not started here
+        if fault is not None and status == 0:
+            print(f"survived: {fault}", flush=True)
+            self.survivors.append(fault)
+
+    def _trace(self, items: Sequence[pytest.Item], result: Path) -> bool:
+        """Write down what each test executes, or how one failed; returns whether none did."""
+        trace = Trace()
+        trace.follow({str(fault.path) for fault in self.faults})
+        for item in items:
+            begun = time.monotonic()
+            if not self._passes([item]):
+                break
+            trace.seconds.append(time.monotonic() - begun)
+        sys.settrace(None)
+        result.write_bytes(pickle.dumps(self._failure or trace))
+        return not self._failure
+
+    def _try(self, fault: Fault, items: Sequence[pytest.Item]) -> bool:
+        signal.alarm(PATIENCE)
+        put_in(fault)
+        return self._passes(items)
+
+    def _passes(self, items: Sequence[pytest.Item]) -> bool:
+        """Run tests until one fails."""
+        for item in items:
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+            if self._failure:
+                return False
+        return True
 
 
-def check_tests(desk: Path) -> float:
-    """Run the tests without a mutant, twice, the first time for their bytecode; returns seconds, exits where they fail."""
-    for _ in range(2):
-        begun = time.monotonic()
-        log = desk / "log.txt"
-        if os.waitstatus_to_exitcode(os.waitpid(start(desk, "", log), 0)[1]):
-            sys.exit(f"the tests fail without a mutant:\n{log.read_text()[-3000:]}")
-    return time.monotonic() - begun
+def put_in(fault: Fault) -> None:
+    """Give the functions of this process the code that they have with a fault."""
+    module = compile(fault.mutant.apply(fault.source), str(fault.path), "exec", dont_inherit=True)
+    codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(module)}
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType) and function.__code__.co_filename == str(fault.path):
+            old = function.__code__
+            function.__code__ = codes.get((old.co_qualname, old.co_firstlineno), old)
 
 
-def run(faults: Sequence[Fault], desks: Sequence[Path]) -> Iterator[Fault]:
-    """Run the tests for each mutant, one at a desk, and yield those that no test minds."""
-    waiting, free = list(reversed(faults)), list(desks)
-    running: dict[int, tuple[Fault, Path, float]] = {}
-    while waiting or running:
-        while waiting and free:
-            fault, desk = waiting.pop(), free.pop()
-            target = desk / PACKAGE / fault.path
-            target.write_bytes(fault.mutant.apply((ROOT / PACKAGE / fault.path).read_bytes()))
-            for compiled in (target.parent / "__pycache__").glob(f"{target.stem}.*.pyc"):
-                compiled.unlink()
-            running[start(desk, target.stem)] = fault, desk, time.monotonic()
-        time.sleep(0.02)
-        for process, (fault, desk, begun) in list(running.items()):
-            done, status = os.waitpid(process, os.WNOHANG)
-            if not done and time.monotonic() - begun > PATIENCE:
-                os.killpg(process, signal.SIGKILL)
-                done, status = os.waitpid(process, 0)
-            if not done:
-                continue
-            del running[process]
-            free.append(desk)
-            shutil.copyfile(ROOT / PACKAGE / fault.path, desk / PACKAGE / fault.path)
-            if os.waitstatus_to_exitcode(status) == 0:
-                print(f"survived: {fault}", flush=True)
-                yield fault
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
 
 
-def start(desk: Path, stem: str, log: Path | None = None) -> int:
-    """Fork a process that runs the tests at a desk, those about a module first; its exit code is that of both runs."""
+def _fork(work: Callable[[], bool]) -> int:
+    """Do some work in another process; returns its id, and its exit code will be 0 where the work returns True."""
     process = os.fork()
     if process:
         return process
     code = 70
     try:
-        target = os.open(os.devnull if log is None else log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(target, 1)
-        os.dup2(target, 2)
-        os.setpgid(0, 0)
-        os.chdir(desk)
-        sys.path.insert(0, str(desk))
-        first, rest = tests_of(desk, stem)
-        if not first:
-            code = run_pytest(rest)
-        elif (process := os.fork()) == 0:
-            code = run_pytest(first)
-        else:
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) or run_pytest(rest)
+        code = 0 if work() else 1
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
-
-
-def tests_of(desk: Path, stem: str) -> tuple[list[str], list[str]]:
-    """Return the two test files that speak most of a module, and the others."""
-    files = [path for folder in TESTS for path in sorted((desk / folder).glob("test_*.py"))]
-    said = {
-        path: len(re.findall(rf"\b{stem}\b", path.read_text())) + 100 * (stem in path.stem) for path in files
-    }
-    first = sorted((path for path in files if stem and said[path]), key=lambda path: -said[path])[:2]
-    return [str(path) for path in first], [str(path) for path in files if path not in first]
-
-
-def run_pytest(files: Sequence[str]) -> int:
-    """Run pytest in this process."""
-    import pytest
-
-    return int(pytest.main([*OPTIONS, *files]))
 
 
 def table(faults: Sequence[Fault], survivors: Sequence[Fault]) -> str:
     """Return how many of each kind and of each file were caught."""
     lines = []
-    for key in (lambda fault: fault.mutant.kind, lambda fault: fault.path):
+    for key in (lambda fault: fault.mutant.kind, lambda fault: str(fault.path.relative_to(PACKAGE))):
         made, survived = Counter(map(key, faults)), Counter(map(key, survivors))
         lines += [f"{name:<28}{made[name] - survived[name]:>5} of {made[name]:>4}" for name in sorted(made)]
     return "\n".join(lines)

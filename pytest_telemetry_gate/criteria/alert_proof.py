@@ -13,7 +13,6 @@ from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Matc
 from pytest_telemetry_gate.model.questions import EventsQuestion
 from pytest_telemetry_gate.model.rule_labels import can_raise, may_raise
 from pytest_telemetry_gate.promql import Matcher, ast
-from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def query_questions(check: Check, query: Query) -> Iterable[EventsQuestion]:
     moment = round(check.time * 1000)
     reads = [
         span.end - max(span.length, _LEAST_READ)
-        for span in spans(query.expr, moment, moment)
+        for span in query.spans(check.time)
         if span.selector.startswith(_ALERTS)
     ]
     matches = tuple(
@@ -117,6 +116,8 @@ def doubt_query(check: Check, query: Query, answers: Answers) -> str:
         answer = answers[question]
         if not isinstance(answer.value, Events):
             return f"nothing proves that alerts would be known: {answer.error}"
+        if answer.partial:
+            return f"the history of alerts may be partial: {'; '.join(answer.warnings)}"
         if not answer.value.complete:
             return f"the history of alerts is incomplete: {answer.value.reason or 'the source says so'}"
         problems = (find_unproven(answer.value, match) for match in question.matches)

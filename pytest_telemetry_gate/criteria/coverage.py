@@ -6,7 +6,7 @@ target, job and selector count. Rules: docs/explanation/coverage.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,8 +15,8 @@ from pytest_telemetry_gate.criteria.observed import observe
 from pytest_telemetry_gate.model.arrivals import Arrivals, target_of
 from pytest_telemetry_gate.model.facts import SelectorFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Query, Question
-from pytest_telemetry_gate.promql import ast, parse
-from pytest_telemetry_gate.promql.spans import spans
+from pytest_telemetry_gate.promql import ast
+from pytest_telemetry_gate.promql.spans import SelectorSpan, spans
 from pytest_telemetry_gate.support.durations import format_short_duration
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Coverage:
 
 def coverage_questions(check: Check, query: Query, time: float) -> Iterable[Question]:
     """Yield the questions that give the coverage of an expression at a time (seconds)."""
-    yield from _questions(check, query.expr, time)
-    if check.criterion.up is not None or _reads_sparse(query.expr):
+    yield from _questions(check, query.spans(time))
+    if check.criterion.up is not None or _is_sparse(query):
         yield up_question(check, query, time)
 
 
@@ -77,14 +77,14 @@ def up_question(check: Check, query: Query, time: float, window: float | None = 
 
     ``window`` is in seconds, by default the longest that the query looks at.
     """
-    longest = max((question.window for question in _questions(check, query.expr, time)), default=_LOOKBACK)
+    longest = max((question.window for question in _questions(check, query.spans(time))), default=_LOOKBACK)
     length = longest if window is None else window
     return ArrivalsQuestion(check.region, _up_selector(check, query.expr), time, length)
 
 
 def shortest_window(check: Check, query: Query, time: float) -> float:
     """Return the shortest time (seconds) that a selector of the expression looks at, 0 where it has none."""
-    return min((question.window for question in _questions(check, query.expr, time)), default=0.0)
+    return min((question.window for question in _questions(check, query.spans(time))), default=0.0)
 
 
 def measure_arrivals(
@@ -159,9 +159,9 @@ def _measure(check: Check, query: Query, node: ast.Expr, time: float, answers: A
             # What nobody excludes is judged.
             kept = _measure(check, query, node.lhs, time, answers)
             excluded = _measure(check, query, node.rhs, time, answers)
-            if kept is None or excluded is None or not (excluded.samples or excluded.error):
+            if excluded is None or not (excluded.samples or excluded.error):
                 return kept
-            return _worst([kept, excluded])
+            return _worst([excluded] if kept is None else [kept, excluded])
         case ast.Binary():
             parts: Sequence[ast.Expr] = (node.lhs, node.rhs)
         case ast.Call():
@@ -171,9 +171,9 @@ def _measure(check: Check, query: Query, node: ast.Expr, time: float, answers: A
         case ast.Unary() | ast.Paren():
             parts = (node.expr,)
         case _:
-            return _worst(
-                [_measure_leaf(check, query, one, time, answers) for one in _questions(check, node, time)]
-            )
+            moment = round(time * 1000)
+            asked = _questions(check, spans(node, moment, moment))
+            return _worst([_measure_leaf(check, query, one, time, answers) for one in asked])
     measured = (_measure(check, query, part, time, answers) for part in parts)
     return _worst([part for part in measured if part is not None])
 
@@ -184,7 +184,7 @@ def _measure_leaf(
     """Return the coverage of one selector, or that of ``up`` where this may stand in for it."""
     own = measure_arrivals(question, answers)
     enough = own.share is not None and own.share >= check.criterion.coverage and not own.stale
-    is_sparse = _is_sparse(question.selector)
+    is_sparse = _is_sparse(Query.from_text(question.selector))
     if own.error or own.doubt or enough or (check.criterion.up is None and not is_sparse):
         return own
     up = measure_arrivals(up_question(check, query, time), answers, of_up=True)
@@ -199,8 +199,8 @@ def _measure_leaf(
 
 
 def _worst(coverages: Sequence[Coverage]) -> Coverage | None:
-    if not coverages:
-        return None
+    if len(coverages) < 2:
+        return coverages[0] if coverages else None
     worst = min(coverages, key=_rank)
     facts = tuple(dict.fromkeys(one for coverage in coverages for one in coverage.facts))
     return Coverage(
@@ -234,20 +234,15 @@ def _up_selector(check: Check, expression: ast.Expr) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _is_sparse(selector: str) -> bool:
-    return _reads_sparse(parse(selector))
-
-
-def _reads_sparse(expression: ast.Expr) -> bool:
-    selectors = (node for node in ast.walk(expression) if isinstance(node, ast.VectorSelector))
+def _is_sparse(query: Query) -> bool:
+    selectors = (node for node in ast.walk(query.expr) if isinstance(node, ast.VectorSelector))
     return any(node.name in _SPARSE for node in selectors)
 
 
-def _questions(check: Check, expression: ast.Expr, time: float) -> Iterator[ArrivalsQuestion]:
-    """Yield what each selector of an expression reads when it is evaluated at a time (seconds)."""
+def _questions(check: Check, read: Iterable[SelectorSpan]) -> Iterable[ArrivalsQuestion]:
+    """Return the questions for the samples that selectors read, each once."""
     window = check.window or _LOOKBACK
-    moment = round(time * 1000)
-    yield from dict.fromkeys(
+    return dict.fromkeys(
         ArrivalsQuestion(check.region, span.selector, span.end / 1000, span.length / 1000 or window)
-        for span in spans(expression, moment, moment)
+        for span in read
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def find_older_half(check: Check, query: Query) -> str:
     if check.range <= 0:
         return ""
     shares = []
-    for span in spans(query.expr, *[round(check.time * 1000)] * 2):
+    for span in query.spans(check.time):
         end, length = span.end / 1000, span.length / 1000
         before = start - (end - length)
         if length and end > start and before > length / 2:
@@ -40,7 +39,7 @@ def find_older_half(check: Check, query: Query) -> str:
 def find_late(check: Check, query: Query, moment: float) -> str:
     """Return how a baseline at a moment (seconds) looks at the rollout itself, with both times; nothing if it does not."""
     start = check.suite.rollout.start
-    last = max((span.end / 1000 for span in spans(query.expr, *[round(moment * 1000)] * 2)), default=moment)
+    last = max((span.end / 1000 for span in query.spans(moment)), default=moment)
     return say_late(last, start) if last > start else ""
 
 

@@ -27,6 +27,7 @@ _GROUPED = re.compile(r"\^?\((?:\?:)?([^()]*)\)\$?")  # the whole in brackets
 _ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
 _ENOUGH = 4  # scrapes that tell how far they are apart
 _MAY_BE_GONE = 0.1  # of the targets: as much as may be missing of the samples
+_MOSTLY = 0.75  # of a target's scrapes: fewer say that it is in trouble and not just starting or ending
 _MAX_NAMED = 3  # targets in a reason
 _MAX_GAPS = 10  # of the worst target, in the facts
 
@@ -175,7 +176,8 @@ class ObservedSelector:
             if of_up or not self._is_up:
                 good = target.successes or 0
                 text = "{:,} of {:,} scrapes of {} succeeded".format
-                yield good / target.scrapes, partial(text, good, target.scrapes, target.shown())
+                told = partial(text, good, target.scrapes, target.shown())
+                yield _succeeded(good, target.scrapes, line.interval / question.window), told
         for job, lines in self._by_job.items():
             alive = share_alive(lines, question.start, question.end, earlier=self._earlier[job])
             yield alive, partial(self._describe_lives, job, lines)
@@ -272,6 +274,16 @@ def _middle(numbers: Sequence[float]) -> float:
 
 def _count_inside(target: Target, start: float) -> int:
     return len(target.times) - int(target.times.searchsorted(start * 1000, side="right"))
+
+
+def _succeeded(good: int, scrapes: int, interval: float) -> float:
+    """Return the share of scrapes that succeeded, ``interval`` being the share of the window between two of them.
+
+    Of a target that was there for a part of the window, as a pod that was replaced, the failed ones are held against all of
+    it: some fail while it starts and while it ends. Those of a target that fails more often are held against its own.
+    """
+    share = good / scrapes
+    return max(share, 1 - (scrapes - good) * interval) if share >= _MOSTLY else share
 
 
 def _first_inside(target: Target, start: float) -> float | None:

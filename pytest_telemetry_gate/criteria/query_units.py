@@ -42,17 +42,17 @@ _ZERO_ANYWHERE = frozenset({"time", "bytes", "ratio"})  # dimensions in which 0 
 class _Measure:
     """What a value is: ``factor`` times a product of units, each with its exponent.
 
-    ``metric`` is the name whose unit it still has; ``is_quotient`` says that a division made it.
+    ``metric`` is the name whose unit it still has.
     """
 
     units: tuple[tuple[str, int], ...] = ()
     factor: float = 1.0
     metric: str = ""
-    is_quotient: bool = False
 
     @property
     def is_share(self) -> bool:
-        return self.is_quotient and not self.units
+        """Whether it is a number without a unit that was calculated, as a quotient of two like things is."""
+        return not self.units and not self.metric
 
 
 def find_unit_problem(terms: Terms, key: str, expression: ast.Expr) -> str:
@@ -132,7 +132,7 @@ def _of_call(call: ast.Call) -> _Measure | None:
     if call.func == "histogram_quantile":
         return _of_buckets(inner[0])
     if call.func == "histogram_fraction":
-        return _Measure(is_quotient=True)
+        return _Measure()
     if call.func == "time":
         return _Measure((("s", 1),))
     if len(inner) != 1:
@@ -141,7 +141,7 @@ def _of_call(call: ast.Call) -> _Measure | None:
         return _Measure(((_COUNT, 1),))
     measure = _measure(inner[0])
     if call.func in _PER_SECOND and measure is not None:
-        return _product(measure, _Measure((("s", 1),)), -1, is_quotient=False)
+        return _product(measure, _Measure((("s", 1),)), -1)
     return measure if call.func in _KEEPS_UNIT else None
 
 
@@ -187,7 +187,10 @@ def _is_one(expression: ast.Expr) -> bool:
 
 
 def _of_quotient(node: ast.Binary) -> _Measure | None:
-    """Return the unit of an average, the sum of a histogram or summary by its count."""
+    """Return the unit of an average: a sum by the number of its members, or that of a histogram or summary by its count."""
+    total_measure = _measure(node.lhs)
+    if node.op == "/" and total_measure is not None and total_measure.metric and _counts_members(node.rhs):
+        return total_measure
     names = [
         {part.name for part in ast.walk(side) if isinstance(part, ast.VectorSelector)}
         for side in (node.lhs, node.rhs)
@@ -202,11 +205,18 @@ def _of_quotient(node: ast.Binary) -> _Measure | None:
     return _Measure(((unit, 1),), metric=total) if all(side is not None for side in sides) else None
 
 
+def _counts_members(expression: ast.Expr) -> bool:
+    node = ast.unwrapped(expression)
+    if isinstance(node, ast.Call):
+        return node.func == "count_over_time"
+    return isinstance(node, ast.Aggregate) and node.op == "count"
+
+
 def _of_product(node: ast.Binary, sign: int) -> _Measure | None:
     left, right = _measure(node.lhs), _measure(node.rhs)
     if left is None or right is None:
         return None
-    return _product(left, right, sign, is_quotient=sign < 0 or left.is_quotient or right.is_quotient)
+    return _product(left, right, sign)
 
 
 def _of_sum(left: _Measure | None, right: _Measure | None, op: str) -> _Measure | None:
@@ -216,25 +226,23 @@ def _of_sum(left: _Measure | None, right: _Measure | None, op: str) -> _Measure 
         return None
     if op == "or" and bool(left.metric) != bool(right.metric):
         return None
-    metric = left.metric or right.metric
-    return _Measure(left.units, left.factor, metric, left.is_quotient or right.is_quotient)
+    return _Measure(left.units, left.factor, left.metric or right.metric)
 
 
-def _product(left: _Measure, right: _Measure, sign: int, *, is_quotient: bool) -> _Measure:
+def _product(left: _Measure, right: _Measure, sign: int) -> _Measure:
+    """Return what a product is, or a quotient where the sign is negative.
+
+    The seconds of a counter that grows by as many a second are a share of the time.
+    """
     exponents = Counter(dict(left.units))
     for unit, exponent in right.units:
         exponents[unit] += sign * exponent
     units = tuple(sorted((unit, exponent) for unit, exponent in exponents.items() if exponent))
-    # The seconds of a counter that grows by as many a second are a share of the time.
-    is_share = is_quotient or (not units and bool(left.units))
-    return _Measure(units, left.factor * right.factor**sign, "", is_share)
+    return _Measure(units, left.factor * right.factor**sign)
 
 
 def _scaled(measure: _Measure, factor: float) -> _Measure:
-    metric = measure.metric if factor == 1 else ""
-    # A share by its name is one like any other once it was multiplied.
-    is_quotient = measure.is_quotient or not measure.units
-    return _Measure(measure.units, measure.factor * factor, metric, is_quotient)
+    return _Measure(measure.units, measure.factor * factor, measure.metric if factor == 1 else "")
 
 
 def constant(expression: ast.Expr) -> float | None:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KNOWN", "Reading", "tell_bucket", "weigh_open"]
 
-_NUDGE = 1e-6  # relative: a point beside a limit, for those whose own value is outside
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -70,9 +68,9 @@ def weigh_open(check: Check, value: float, reading: Reading, reference: Referenc
     least = value if reading.least is None else reading.least
     most = value if reading.most is None else reading.most
     ends = [end for end in _ends(terms, reference) if least <= end <= most]
-    beside = [end + sign * (abs(end) or 1.0) * _NUDGE for end in ends for sign in (-1, 1)]
-    points = [value, least, most, *ends, *(point for point in beside if least <= point <= most)]
-    decisions = [weigh(terms, check.suite.levels, point, reference)[1] for point in points]
+    decisions = [
+        weigh(terms, check.suite.levels, point, reference)[1] for point in (value, least, most, *ends)
+    ]
     outcomes = {decision.outcome for decision in decisions}
     known = reading.say(value, terms.shown_unit)
     undecided = [decision for decision in decisions if decision.outcome.undecided]
@@ -85,7 +83,11 @@ def weigh_open(check: Check, value: float, reading: Reading, reference: Referenc
 
 
 def _ends(terms: Terms, reference: Reference | None) -> Iterator[float]:
-    """Yield the values at which a decision may change, in the unit that people see."""
+    """Yield the values at which a decision may change, in the unit that people see.
+
+    What is outside lies beyond one of them, as far as values go, or is one of them alone (``!= 5``); what is inside begins
+    or ends at one of them that is inside, unless it goes on without end. So no value between them need be tried.
+    """
     if terms.limit is not None:
         yield terms.limit.value
         if terms.limit.upper is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -91,14 +92,19 @@ class Answer:
     def scrubbed(self, scrub: Callable[[str], str]) -> Answer:
         """Return the answer with every text in it scrubbed, since servers may repeat what they were sent."""
         value = self.value if self.value is None else _scrubbed(self.value, scrub)
+        texts = (self.error, self.extent, self.source, self.link, *self.warnings)
+        clean = tuple(map(scrub, texts))
+        if value is self.value and clean == texts:
+            return self
+        error, extent, source, link, *warnings = clean
         return dataclasses.replace(
             self,
             value=value,
-            error=scrub(self.error),
-            warnings=tuple(map(scrub, self.warnings)),
-            extent=scrub(self.extent),
-            source=scrub(self.source),
-            link=scrub(self.link),
+            error=error,
+            warnings=tuple(warnings),
+            extent=extent,
+            source=source,
+            link=link,
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -280,6 +286,8 @@ def _scrubbed(value: Value, scrub: Callable[[str], str]) -> Value:
     if isinstance(value, Arrivals):
         # Not through the wire format either, for the same reason as below.
         targets = tuple(_scrub_target(target, scrub) for target in value.targets)
+        if all(map(operator.is_, targets, value.targets)) and not (value.doubt or value.reads):
+            return value
         return dataclasses.replace(
             value, targets=targets, doubt=scrub(value.doubt), reads=tuple(map(scrub, value.reads))
         )

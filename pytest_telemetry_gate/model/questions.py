@@ -7,8 +7,9 @@ other processes; each kind says itself how it is asked, shown and recorded.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,7 @@ from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import parse
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.promql.parser import for_profile
+from pytest_telemetry_gate.promql.spans import SelectorSpan, spans
 from pytest_telemetry_gate.support.durations import format_duration
 
 if TYPE_CHECKING:
@@ -78,9 +80,18 @@ class Query:
         """Parse a text; raises PromQLError."""
         return cls(text, parse(text))
 
+    def spans(self, time: float) -> Sequence[SelectorSpan]:
+        """Return what each selector reads when the query is evaluated at a time, in seconds since the epoch."""
+        return _find_spans(self, round(time * 1000))
+
     def at(self, region: str, time: float) -> Instant:
         """Return the question for the query's value in a region at a time, in seconds since the epoch."""
         return Instant(region, self.text, time, self.expr)
+
+
+@lru_cache(maxsize=4096)
+def _find_spans(query: Query, moment: int) -> Sequence[SelectorSpan]:
+    return tuple(spans(query.expr, moment, moment))
 
 
 @dataclass(frozen=True, slots=True)

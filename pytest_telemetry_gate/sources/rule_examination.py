@@ -83,11 +83,11 @@ def examine_rules(
     selectors = dict.fromkeys(selector for expr in exprs.values() for selector in needed_selectors(expr))
     texts = {selector: _presence_query(selector, asker.reach) for selector in selectors}
     label_queries = {
-        number: _label_queries(exprs[number], names)
+        number: _label_queries(exprs[number], rules[number], matches)
         for number in exprs
-        if (names := labels_asked(rules[number], matches))
+        if labels_asked(rules[number], matches)
     }
-    wanted = [*texts.values(), *(text for pair in label_queries.values() for text in pair if text)]
+    wanted = [*texts.values(), *(text for several in label_queries.values() for text in several)]
     answers = asker.ask(dict.fromkeys(wanted))
     presence = {
         selector: np.asarray(found.present.any(axis=0))
@@ -140,31 +140,48 @@ def _count(selector: ast.VectorSelector, reach: float) -> str:
     return f"count(last_over_time({ast.MatrixSelector(selector, round(reach * 1000))}))"
 
 
-def _label_queries(expr: ast.Expr, names: Sequence[str]) -> tuple[str, str]:
-    """Return what yields the values of some labels, and the same without matchers on other labels, if that differs.
+def _label_queries(expr: ast.Expr, rule: Rule, matches: Sequence[Match]) -> tuple[str, ...]:
+    """Return what yields the values of the labels that the matches ask for, and the same without matchers on other labels.
 
-    The second counts where the first has nothing: which pods could fail is known although none has.
+    The others count where the first has nothing: which pods could fail is known although none has. A matcher stays for the
+    match that asks for its label; where it does not, nothing is known of that label.
     """
     ground = without_comparisons(expr)
     if ground.type != "vector":
-        return "", ""
-    grouping = ", ".join(map(label_name, names))
-    exact = f"count by ({grouping}) ({ground})"
-    loose = f"count by ({grouping}) ({without_matchers(ground, (_OF_A_TARGET, *names))})"
-    return exact, "" if loose == exact else loose
+        return ()
+    names = labels_asked(rule, matches)
+    limited = {
+        matcher.name
+        for node in ast.walk(ground)
+        if isinstance(node, ast.VectorSelector) and node.name
+        for matcher in node.matchers
+    } - {_OF_A_TARGET}
+    # A label of which nothing is known must not be taken for one that is not there.
+    needed = {name for match in matches for name, op, _ in match if op != "="}
+    texts = [_count_by(names, ground)]
+    for match in matches:
+        kept = (needed | set(labels_asked(rule, (match,)))) & limited
+        told = [name for name in names if name in kept or name not in limited]
+        texts.append(_count_by(told, without_matchers(ground, (_OF_A_TARGET, *sorted(kept)))))
+    return tuple(dict.fromkeys(texts))
+
+
+def _count_by(names: Sequence[str], expr: ast.Expr) -> str:
+    return f"count by ({', '.join(map(label_name, names))}) ({expr})"
 
 
 def _series(
-    answers: Mapping[str, Matrix | None], queries: tuple[str, str]
+    answers: Mapping[str, Matrix | None], queries: Sequence[str]
 ) -> Sequence[Mapping[str, str]] | None:
-    found: Matrix | None = None
-    for text in filter(None, queries):
-        found = answers[text]
-        if found is None:
+    found: list[Mapping[str, str]] = []
+    for number, text in enumerate(queries):
+        answer = answers[text]
+        if answer is None:
             return None
-        if found.labels:
+        found += answer.labels
+        if found and number == 0:
             break
-    return () if found is None else found.labels
+    return found
 
 
 def _chosen(

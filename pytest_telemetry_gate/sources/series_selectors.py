@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_telemetry_gate.errors import PromQLError
 from pytest_telemetry_gate.model.arrivals import target_of
@@ -60,6 +61,11 @@ def find_up(selector: str, jobs: Iterable[str]) -> str:
     Names with a colon are those of recording rules, which nobody scrapes
     (https://prometheus.io/docs/practices/rules/). ``jobs`` are those that the series have.
     """
+    return _find_up(selector, frozenset(jobs))
+
+
+@lru_cache(maxsize=1024)
+def _find_up(selector: str, jobs: frozenset[str]) -> str:
     if ":" in _name_of(selector):
         return ""
     matchers = [matcher for matcher in matchers_of(selector) if matcher.name in {"job", "instance"}]

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STALE_AFTER", "Timeline", "count_alive", "find_intervals", "follow", "share_alive"]
+__all__ = ["STALE_AFTER", "Timeline", "count_alive", "follow", "share_alive"]
 
 STALE_AFTER = 3.0  # intervals that the newest sample may be old
 
@@ -63,23 +63,13 @@ class Timeline:
         return end - self.last > STALE_AFTER * self.interval
 
 
-def find_intervals(times: Floats, hint: float | None) -> Floats:
-    """Return the interval that was in force at each spacing of some samples, float64[samples - 1].
+def _find_intervals(spacings: Floats, hint: float | None) -> tuple[float, Floats | None]:
+    """Return the usual interval, and that at each spacing, or None where no spacing is too long for the usual one.
 
     It is the middle of the spacings that are not much longer than the lower tenth of them, unless several in a row are
     alike: then the interval was another one. A longer one must have lasted from the first sample on or up to the last, for
-    what is followed and preceded by shorter spacings is lost samples. ``hint`` is what else is known of the interval,
-    which counts where there are few spacings.
+    what is followed and preceded by shorter spacings is lost samples.
     """
-    spacings = np.diff(times)
-    if not len(spacings):
-        return spacings
-    usual, intervals = _find_intervals(spacings, hint)
-    return np.full(len(spacings), usual) if intervals is None else intervals
-
-
-def _find_intervals(spacings: Floats, hint: float | None) -> tuple[float, Floats | None]:
-    """Return the usual interval, and that at each spacing, or None where no spacing is too long for the usual one."""
     longest = float(spacings.max())
     if len(spacings) >= _THIN and longest <= _LATE * float(spacings.min()):
         return float(spacings.sum()) / len(spacings), None  # by far the most series
@@ -114,7 +104,8 @@ def _ranked(numbers: Floats, rank: int) -> float:
 def follow(times: Floats, start: float, end: float, hint: float | None) -> Timeline | None:
     """Return how samples lie in the window from start to end; None where their interval cannot be told.
 
-    ``times`` rise, reach from before the window to its end at most, and are at least one.
+    ``times`` rise, reach from before the window to its end at most, and are at least one. ``hint`` is what else is known of
+    the interval, which counts where there are few spacings.
     """
     if len(times) < 2 and hint is None:
         return None

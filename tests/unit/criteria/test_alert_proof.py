@@ -83,6 +83,20 @@ def test_a_label_that_no_series_can_have_is_no_proof(gate, expr, match):
     assert "rules known: Slow" in verdict.reason
 
 
+def test_a_label_that_another_criterion_asks_for_takes_nothing_from_what_a_rule_can_raise(gate):
+    ratio = "sum by (namespace, code) (rate(errors_total{code='500'}[5m])) / on (namespace) group_left () ground_total > 1"
+    gate.events = {"alerts": Events(START - 3600, AT + 3600, complete=True, rules=(rule(ratio),))}
+    errors = series("errors_total", lambda at: at, namespace="shop", code="404")
+    gate.data = [UP, errors, series("ground_total", 1.0, namespace="shop"), *proof()]
+    verdicts = gate.verdicts(
+        "- {id: shop, alerts: {match: {namespace: shop}}, expect: '== 0'}\n"
+        "- {id: other, alerts: {match: {namespace: shop, code: '404'}}, expect: '== 0'}\n"
+        "- {id: broken, alerts: {match: {namespace: shop, code: '500'}}, expect: '== 0'}"
+    )
+    # What has not failed yet with code 500 is not known to have this code, and cannot have another.
+    assert [verdict.outcome.value for verdict in verdicts] == ["pass", "inconclusive", "inconclusive"]
+
+
 def test_what_is_meant_is_suggested(gate):
     errors = series("errors_total", lambda at: at, namespace="shop")
     known = [rule("errors_total > 1", team="till")]
@@ -208,6 +222,9 @@ def test_evaluations_are_proven_by_their_own_times(gate, proofs, says):
         proof(times=grid(step=240.0)),
         [*proof(), *proof("rules.yml;recorded")],  # a group without alerting rules
         [*proof(), *proof("other.yml;old", grid(end=START + 3600))],
+        # A group of the same file, and one of another file that changed
+        [*proof(), *proof("rules.yml;other", number=1.0)],
+        [*proof(), *proof("other.yml;new", number=lambda at: np.where(at < START + 3600, 1.0, 2.0))],
     ],
 )
 def test_evaluations_without_a_pause_are_proof(gate, proofs):
@@ -238,6 +255,28 @@ def test_external_labels_are_labels_of_every_alert(gate):
         gate, [rule()], {"alertname": "Slow"}, [], external_labels=external, silences=(elsewhere,)
     )
     assert verdict.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("failing", "outcome"),
+    [((), Outcome.PASS), (("a",), Outcome.INCONCLUSIVE), (("a", "b"), Outcome.INCONCLUSIVE)],
+)
+def test_every_series_of_a_proof_must_prove_it(gate, failing, outcome):
+    evaluated = [series("evaluated", 0.0 if pod in failing else 1.0, pod=pod) for pod in ("a", "b")]
+    extra = ", proof: 'min_over_time(evaluated[$__range])'"
+    verdict = judge(gate, [], {"alertname": "Slow"}, evaluated, extra=extra, proofs=[])
+    assert verdict.outcome is outcome
+    assert ("is 0, so the rules were not evaluated" in verdict.reason) == bool(failing)
+
+
+@pytest.mark.parametrize(("window", "outcome"), [("$__range", Outcome.PASS), ("5m", Outcome.INCONCLUSIVE)])
+def test_every_part_of_a_proof_looks_at_the_whole_time(gate, window, outcome):
+    parts = f"min_over_time(evaluated[{window}]) and min_over_time(evaluated[$__range])"
+    evaluated = [series("evaluated", 1.0)]
+    for query in (parts, " and ".join(reversed(parts.split(" and ")))):
+        extra = f", proof: '{query}'"
+        verdict = judge(gate, [], {"alertname": "Slow"}, evaluated, extra=extra, proofs=[])
+        assert verdict.outcome is outcome, verdict.reason
 
 
 def test_a_proof_does_not_excuse_a_match_that_no_rule_can_have(gate):

@@ -135,6 +135,49 @@ def test_a_region_without_a_value_is_not_left_out(gate, combine, outcome, found,
     criterion = f"{{id: seen, guess: {outcome}, expect: '<= 9', combine: {combine}}}"
     dossier = over_regions(gate, criterion, {"eu": ([], {}), "us": ([], {})})
     assert (dossier.outcome, dossier.verdict.reason) == (found, reason)
+    assert dossier.findings[-1].level is found
+
+
+class Judged(Guess):
+    """It has a value and the outcome that the suite names in one region, for a reason of its own."""
+
+    def judge(self, check, answers):
+        if check.region == "eu":
+            return check.dossier(Outcome.PASS, "seen", value=1.0)
+        finding = Finding("guess.odd", self.guess, check.region, "odd")
+        return check.dossier(self.guess, "odd", value=1.0, findings=[finding])
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.WARN])
+def test_a_region_that_is_judged_by_more_than_its_value_is_so_in_the_sum(gate, outcome):
+    gate.criteria = [Judged]
+    dossier = over_regions(
+        gate, f"{{id: x, guess: {outcome}, expect: '<= 9', combine: sum}}", {"eu": ([], {}), "us": ([], {})}
+    )
+    assert dossier.outcome is outcome
+    assert dossier.verdict.reason.endswith("region us: odd")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "outcome", "against"),
+    [
+        ("{offset: 2h10m}", Outcome.PASS, 100.0),
+        ("100", Outcome.PASS, 100.0),
+        ("50", Outcome.FAIL, 50.0),
+        ("{file: base.yaml}", Outcome.PASS, 99.0),
+    ],
+)
+def test_a_sum_is_held_against_the_sum_of_the_baselines_or_the_one_that_is_stated(
+    gate, baseline, outcome, against
+):
+    (gate.folder / "base.yaml").write_text("version: 1\nname: old\nvalues: {load: 99}\n", encoding="utf-8")
+    criterion = f"{{id: load, query: load, tolerance: 5%, baseline: {baseline}, combine: sum}}"
+    regions = {"eu": ([series("load", 60)], {}), "us": ([series("load", 40)], {})}
+    verdict = over_regions(gate, criterion, regions).verdict
+    assert (verdict.outcome, verdict.baseline) == (outcome, against)
+    young = series("load", 40, grid(start=START))
+    missing = over_regions(gate, criterion, {**regions, "us": ([young], {})}).outcome
+    assert missing is (Outcome.INCONCLUSIVE if "offset" in baseline else outcome)
 
 
 @pytest.mark.parametrize(

@@ -283,3 +283,64 @@ def test_the_up_that_the_suite_names_counts_whatever_job_it_is_of(gate):
     assert judged(gate, criterion, *data, series("up", 1.0, **gateway))[0] is Outcome.PASS
     flaps = series("up", lambda t: (t % 480 < 240) * 1.0, **gateway)
     assert judged(gate, criterion, *data, flaps)[0] is Outcome.INCONCLUSIVE
+
+
+def matrix(*series):
+    """Return raw samples every 15 s, one second before the start at the earliest; None where a series has none."""
+    times = START + 15.0 * np.arange(-1, len(series[0][1]) - 1)
+    values = np.array(
+        [[np.nan if value is None else float(value) for value in numbers] for _, numbers in series]
+    )
+    labels = [{"__name__": "failed_total", "pod": pod} for pod, _ in series]
+    return Matrix(labels, times, values, ~np.isnan(values))
+
+
+@pytest.mark.parametrize(
+    ("series", "base", "grown"),
+    [
+        ([("a", [4, 4, 6, 6])], {}, 2),  # from the sample at the start, not the one after it
+        ([("a", [3, 4, 6, 9])], {}, 5),
+        ([("a", [None, None, 6, 9])], {}, 9),
+        ([("a", [None, None, 6, 9])], {"a": 5.0}, 4),
+        ([("a", [None, None, 6, 9])], {"b": 5.0}, 9),
+        ([("a", [None, None, 6, 9]), ("b", [None, None, 1, 1])], {"a": 6.0, "b": 1.0}, 3),
+        ([("a", [None, None, 2, 9])], {"a": 5.0}, 9),
+        ([("a", [4, 4, 4, 1])], {}, 1),
+        ([("a", [4, 4, 4, None])], {}, 0),
+    ],
+)
+def test_growth_is_counted_from_the_last_sample_up_to_the_start_of_each_series(series, base, grown):
+    before = {frozenset({("pod", pod)}): value for pod, value in base.items()}
+    assert growth(matrix(*series), START, before) == grown
+    assert base or growth(matrix(*series), START) == grown
+
+
+@pytest.mark.parametrize(("first", "end"), [(START - 1800, START - 1200), (START + 600, START + 3600)])
+def test_a_counter_that_is_gone_is_no_zero_whether_it_went_before_the_rollout_or_came_after_it(
+    gate, first, end
+):
+    gate.metadata = {"failed_total": "counter"}
+    criterion = "- {id: failures, count: failed_total, expect: '<= 9', absent: zero}"
+    gone = series("failed_total", 3.0, grid(first, end))
+    outcome, _, reason = judged(gate, criterion, UP, gone)
+    assert outcome is Outcome.INCONCLUSIVE
+    assert judged(gate, criterion, UP, gone, series("failed_total", 3.0, pod="new"))[0] is Outcome.PASS, (
+        reason
+    )
+
+
+@pytest.mark.parametrize("born", [START - 1800, START + 60])
+def test_a_counter_that_went_with_its_target_and_is_nowhere_else_is_gone(gate, born):
+    """Before the rollout or within it; the target that took the place of its own was scraped all the time."""
+    gate.metadata = {"failed_total": "counter"}
+    left = START - 1200 if born < START else START + 3600
+    data = [
+        series("up", 1.0, grid(end=left)),
+        series("up", 1.0, grid(left), instance="b:1"),
+        series("failed_total", 0.0, grid(born, left)),
+    ]
+    for criterion in (COUNTED, TAKEN_FOR_0):
+        outcome, _, reason = judged(gate, criterion, *data)
+        assert (outcome, "is gone: renamed or dropped?" in reason) == (Outcome.INCONCLUSIVE, True)
+    elsewhere = series("failed_total", 0.0, grid(left), instance="b:1")
+    assert judged(gate, COUNTED, *data, elsewhere)[0] is Outcome.PASS

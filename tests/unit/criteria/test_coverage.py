@@ -50,6 +50,45 @@ def test_a_whole_job_does_not_hide_a_lossy_one(gate):
     assert judged(gate, *data)[0] is Outcome.INCONCLUSIVE
 
 
+def replaced(change, *, fails_last=2, fails_first=3, stays=0):
+    """Return two pods that follow one another at a time, with scrapes that fail while they end and start."""
+    old, new = grid(end=change), grid(start=change + STEP)
+    gone = old[-1] - fails_last * STEP
+    after = grid(end=change + stays * STEP)
+    born = new[0] + fails_first * STEP
+    old_pod, new_pod = {"instance": "old:1"}, {"instance": "new:1"}
+    return [
+        up(lambda t: (t <= gone) * 1.0, after, **old_pod),
+        up(lambda t: (t >= born) * 1.0, new, **new_pod),
+        done(old[old <= gone], **old_pod),
+        done(new[new >= born], **new_pod),
+    ]
+
+
+@pytest.mark.parametrize("change", [AT - 3420, AT - 1800, AT - 240])
+def test_a_pod_may_fail_some_scrapes_while_it_starts_and_ends(gate, change):
+    outcome, reason = judged(gate, *replaced(change))
+    assert outcome is Outcome.PASS, reason
+    count = "- {id: n, count: 'failed_total{job=\"parser\"}', absent: zero, expect: '== 0'}"
+    outcome, reason = judged(gate, *replaced(change), criterion=count)
+    assert outcome is Outcome.PASS, reason
+
+
+def test_a_target_that_stays_down_behind_its_successor_is_missed(gate):
+    outcome, reason = judged(gate, *replaced(AT - 1800, stays=120))
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "scrapes of old:1 succeeded" in reason
+
+
+def test_a_new_target_that_fails_more_often_than_not_is_no_start(gate):
+    new, late = {"instance": "new:1"}, grid(start=AT - 360)
+    lossy = lambda t: (t % 60 == 0) * 1.0  # noqa: E731
+    data = [up(), done(), up(lossy, late, **new), done(grid(start=AT - 360, step=60), **new)]
+    outcome, reason = judged(gate, *data)
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "scrapes of new:1 succeeded" in reason
+
+
 def test_the_scrapes_tell_a_longer_interval_from_lost_samples(gate):
     slower = np.concatenate([grid(end=AT - 1800), grid(start=AT - 1740, step=60)])
     assert judged(gate, up(1.0, slower), done(slower))[0] is Outcome.PASS

@@ -6,6 +6,7 @@ Each was found by ``python -m benchmarks.mutate``.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 import pytest
 from gates import HEAD, START, UP, Guess, MemoryGate, make_verdict, one, series
@@ -185,7 +186,7 @@ def test_both_ends_of_the_interval_of_a_forecast_must_keep_the_limit(gate, expec
 
 
 def test_a_forecast_at_the_last_checkpoint_is_none(gate):
-    for at, refused in (("4h", True), ("3h", True), ("5h", False)):
+    for at, refused in (("4h", True), ("3h", True), ("90m", True), ("5h", False)):
         suite = (
             "groups:\n  A:\n    - {id: seen, query: cpu, tolerance: 5%, baseline: 1}\n"
             f"    - {{id: t, trend: {{of: seen}}, forecast: {{at: {at}, expect: '<= 5%'}}}}\n"
@@ -255,6 +256,15 @@ def test_a_history_must_hold_the_whole_time(gate, start, end, complete, hole):
 
 
 # Waivers
+
+
+def test_a_waiver_ends_at_its_time(gate):
+    gate.data = [UP, series("cpu", 80.0)]
+    waiver = "waivers: [{criterion: cpu, reason: known, owner: qa, until: UNTIL}]\n"
+    for until, outcome in ((gate.now + 1, Outcome.WAIVED), (gate.now, Outcome.FAIL)):
+        written = dt.datetime.fromtimestamp(until, dt.UTC).isoformat()
+        head = HEAD + waiver.replace("UNTIL", written)
+        assert gate.verdict("- {id: cpu, query: cpu, expect: '< 75'}", head).outcome is outcome
 
 
 WAIVED = """waivers:
@@ -372,6 +382,7 @@ def test_levels_may_be_equal(gate):
         (["pass", "pending"], "inconclusive", "c1"),
         (["pending", "inconclusive", "pass"], "inconclusive", "c1"),
         (["pending", "pass", "error"], "error", "c2"),
+        (["inconclusive", "error", "pass"], "error", "c0"),
         (["pass", "pass"], "pass", ""),
         (["pass", "fail", "pending"], "fail", ""),
     ],

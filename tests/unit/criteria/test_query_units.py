@@ -51,9 +51,14 @@ def refused(gate, keys):
         ("avg(busy_percent)", '"%"'),
         ("max(room_celsius)", "celsius"),
         ("max(wait_seconds_max)", "s"),
+        ("-max(wait_seconds)", "s"),
+        ("0 - (-max(wait_seconds))", "s"),
         ("max(wait_seconds * on (instance) group_left (version) build_info)", "s"),
         ("max(max by (pod) (kube_pod_info) * on (pod) group_right () heap_bytes)", "B"),
         ("wait_seconds * up", "s"),
+        ("sum(wait_seconds) / count(wait_seconds)", "s"),
+        ("sum by (job) (heap_bytes) / (count by (job) (up))", "B"),
+        ("sum_over_time(wait_seconds[5m]) / count_over_time(wait_seconds[5m])", "s"),
     ],
 )
 def test_a_bare_limit_on_a_metric_with_a_unit_in_its_name_is_told_what_to_write(gate, query, unit):
@@ -77,6 +82,7 @@ NOT_METRICS = {
     "group_left",
     "group_right",
     "kube_pod_info",
+    "sum_over_time",
 }
 
 
@@ -96,8 +102,30 @@ NOT_METRICS = {
         "seconds",
         "sum(failed_total)",
         "wait_seconds + heap_bytes",
+        # Neither is what the name says.
+        "1 / wait_seconds",
+        "wait_seconds / 0",
+        "wait_seconds ^ 2",
+        "wait_seconds % 60",
+        "good * (every ^ 2)",
+        "good + every ^ 2",
+        "wait_seconds_sum / up",
+        "wait_seconds / wait_seconds_count",
+        "wait_seconds_sum * wait_seconds_count",
+        "(wait_seconds_sum ^ 2) / wait_seconds_count",
+        # Nobody knows what it is.
+        "vector(1)",
+        "pi() * 2",
+        "wait_seconds or wait_seconds * good / every",
+        "job:wait_seconds:p99 * 1000",
+        "1000 * job:wait_seconds:p99",
+        "histogram_quantile(0.9, job:wait_seconds)",
+        "histogram_quantile(0.9, waiting_bucket)",
+        'histogram_quantile(0.9, {__name__=~"wait.*"})',
+        "histogram_quantile(0.9, wait_seconds_bucket or wait_ms_bucket)",
         "wait_seconds * sum(up)",
         "wait_seconds * failed_total",
+        "count(wait_seconds) / sum(wait_seconds)",
     ],
 )
 def test_what_has_no_unit_needs_none(gate, query):
@@ -135,6 +163,13 @@ def test_growth_has_the_unit_of_its_counter(gate):
         "avg(rate(busy_seconds_total[5m]))",
         'sum(rate(wait_seconds_bucket{le="0.5"}[5m])) / sum(rate(wait_seconds_count[5m]))',
         "histogram_fraction(0, 0.2, rate(wait_seconds[5m]))",
+        "count_over_time(bad[5m]) / count_over_time(cpu[5m])",
+        "busy_ratio * idle_ratio",
+        "busy_ratio / limit_ratio",
+        f"busy_ratio * ({QUOTIENT})",
+        f"{QUOTIENT} * busy_ratio",
+        f"{QUOTIENT} - busy_ratio * idle_ratio",
+        "(good * well) / (every * all)",
     ],
 )
 def test_a_share_that_nobody_multiplied_is_not_called_percent(gate, query):
@@ -157,6 +192,11 @@ def test_a_share_that_nobody_multiplied_is_not_called_percent(gate, query):
         "good * 100 / every",
         f"vector(100) * {QUOTIENT}",
         "100 * busy_ratio",
+        f"{QUOTIENT} * (99 + 1)",
+        f"{QUOTIENT} * (101 - 1)",
+        f"{QUOTIENT} * (200 / 2)",
+        f"{QUOTIENT} * (100 - 0)",
+        f"{QUOTIENT} * -(-100)",
     ],
 )
 def test_a_share_times_100_is_not_called_a_ratio(gate, query):
@@ -173,6 +213,7 @@ def test_a_share_times_100_is_not_called_a_ratio(gate, query):
         '{__name__=~"a.*"} / b',
         "sent_bytes / busy_seconds",
         "good / every * 60",
+        "good / every * (100 / 0)",
     ],
 )
 def test_where_the_text_does_not_say_either_may_be_right(gate, query, unit):
@@ -205,6 +246,14 @@ def test_usual_spellings_are_answered_with_the_unit_to_write(gate, spelt, here):
 @pytest.mark.parametrize("unit", ["events/s", "pp", "widgets", "B/s", "req"])
 def test_any_other_word_is_a_unit_of_its_own(gate, unit):
     assert refused(gate, f"query: cpu, unit: {unit}, expect: '< 1 {unit}'") == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit"), [("wait_microseconds", "us"), ("wait_microseconds", "µs"), ("wait_minutes", "min")]
+)
+def test_two_spellings_of_one_unit_do_not_contradict_a_name(gate, metric, unit):
+    assert refused(gate, f"query: {metric}, unit: {unit}, expect: '< 1'") == ""
+    assert "contradicts" in refused(gate, f"query: {metric}, unit: ms, expect: '< 1'")
 
 
 def test_a_limit_in_megabytes_is_converted_for_a_metric_in_bytes(gate):

@@ -17,7 +17,7 @@ SUITE = """groups:
 HOURS = [12, 24, 36, 48]
 
 
-def heading(tmp_path, variances, checkpoints=HOURS):
+def heading(tmp_path, variances, checkpoints=HOURS, suite=SUITE):
     def step(times):
         index = np.clip(np.searchsorted(START + np.array(HOURS) * 3600.0, times), 0, len(variances) - 1)
         return 100.0 + np.array(variances)[index]
@@ -28,7 +28,7 @@ def heading(tmp_path, variances, checkpoints=HOURS):
     gate = MemoryGate(
         tmp_path, data=[UP, series("events", step, grid(end=START + 49 * 3600))], now=START + 50 * 3600
     )
-    return one(gate.verdicts(SUITE, head), "heading")
+    return one(gate.verdicts(suite, head), "heading")
 
 
 def test_a_falling_variance_passes_with_its_forecast(tmp_path):
@@ -59,3 +59,12 @@ def test_two_points_are_no_trend(tmp_path):
     verdict = heading(tmp_path, [2.2, 2.1, 2.0, 1.9], [12, 24])
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "needs 3" in verdict.reason
+
+
+def test_a_trend_is_over_the_checkpoints_that_its_criterion_is_judged_at(tmp_path):
+    criterion = "{id: variance, query: events, tolerance: 5%, baseline: 100, checkpoints: [12h, 24h, 36h]}"
+    suite = SUITE.replace(SUITE.splitlines()[2].strip("- "), criterion)
+    assert criterion in suite
+    verdict = heading(tmp_path, [2.2, 2.1, 2.0, 9.0], suite=suite)
+    assert (verdict.outcome, "over 3 points" in verdict.reason) == (Outcome.PASS, True)
+    assert heading(tmp_path, [2.2, 2.1, 2.0, 9.0]).outcome is not Outcome.PASS

@@ -8,9 +8,11 @@ import pytest
 from gates import HEAD, UP, Guess, MemoryGate, one, series
 
 from pytest_telemetry_gate.criteria.judge import judge
+from pytest_telemetry_gate.criteria.weigh import Reference, find_level, weigh
 from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.model.answers import Answers, RegionFacts
 from pytest_telemetry_gate.model.check import ALL_REGIONS
+from pytest_telemetry_gate.model.terms import Levels
 from pytest_telemetry_gate.model.verdict import Level, Outcome
 from pytest_telemetry_gate.support.units import Limit
 
@@ -95,7 +97,7 @@ def test_only_a_change_for_the_worse_is_held_against_tolerance_and_levels(
     gate, value, better, outcome, level
 ):
     verdict = judged(gate, value, f"tolerance: 5%, baseline: 100, better: {better}")
-    assert (verdict.outcome, verdict.level) == (outcome, level)
+    assert (verdict.outcome, verdict.level, verdict.better) == (outcome, level, better)
     assert verdict.variance == pytest.approx(value - 100)
     assert (verdict.margin >= 0) == (outcome is not Outcome.FAIL)
     assert verdict.limit == f"within {'+' if better == 'lower' else '-'}5 %"
@@ -120,6 +122,55 @@ def test_the_floor_has_the_direction_too(gate):
     assert judged(gate, 9, f"{keys}, better: lower").outcome is Outcome.FAIL
     assert judged(gate, 9, f"{keys}, better: higher").outcome is Outcome.PASS
     assert judged(gate, -9, keys).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("reference", "outcome"),
+    [
+        (None, Outcome.INCONCLUSIVE),
+        (Reference("before"), Outcome.INCONCLUSIVE),
+        (Reference("before", problem="gone"), Outcome.INCONCLUSIVE),
+        (Reference("before", 100.0, problem="gone"), Outcome.INCONCLUSIVE),
+        (Reference("before", 100.0, problem="broken", error=True), Outcome.ERROR),
+        (Reference("before", 100.0), Outcome.PASS),
+    ],
+)
+def test_a_tolerance_needs_a_baseline_without_a_problem(gate, reference, outcome):
+    (check,) = gate.checks("- {id: x, query: cpu, tolerance: 5%, baseline: 100}")
+    assert weigh(check.criterion, None, 100.0, reference)[1].outcome is outcome
+    # A broken limit needs none.
+    (check,) = gate.checks("- {id: x, query: cpu, expect: '< 100', tolerance: 5%, baseline: 100}")
+    assert weigh(check.criterion, None, 100.0, reference)[1].outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "baseline", "left"),
+    [
+        ("expect: '<= 200', tolerance: 5%, baseline: 1", 104, 100.0, 1.0),
+        ("expect: '<= 104.5', tolerance: 5%, baseline: 1", 104, 100.0, 0.5),
+        ("tolerance: 5%, baseline: 0, floor: 3", 1, 0.0, 2.0),
+        ("expect: '<= 200', tolerance: 5%, baseline: 0, floor: 3", -1, 0.0, 2.0),
+        ("tolerance: 5%, baseline: 0, floor: 3, better: lower", -1, 0.0, 4.0),
+        ("expect: '<= 200'", 50, None, 150.0),
+    ],
+)
+def test_the_room_that_is_left_is_the_smallest(gate, keys, value, baseline, left):
+    (check,) = gate.checks(f"- {{id: x, query: cpu, {keys}}}")
+    _, decision = weigh(check.criterion, None, value, Reference("before", baseline))
+    assert (decision.outcome, decision.room) == (Outcome.PASS, pytest.approx(left))
+
+
+def test_a_level_at_nothing_is_reached_by_any_change_but_one_for_the_better():
+    levels = Levels(info=0.0)
+    assert [find_level(levels, worse) for worse in (0.0, 1.0, -1.0)] == [Level.INFO, Level.INFO, None]
+    assert find_level(None, 50.0) is None
+
+
+def test_a_change_that_misses_the_tolerance_by_little_does_not_read_like_it(gate):
+    verdict = judged(gate, 105.001, "tolerance: 5%, baseline: 100")
+    assert verdict.outcome is Outcome.FAIL
+    assert "is +5.001 % against 100" in verdict.reason
+    assert "+5.0 % against 100" in judged(gate, 105, "tolerance: 5%, baseline: 100").reason
 
 
 @pytest.mark.parametrize("order", [(0.5, 9.0), (9.0, 0.5)])

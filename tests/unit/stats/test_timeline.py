@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.stats.timeline import count_alive, find_intervals, follow, share_alive
+from pytest_telemetry_gate.stats.timeline import count_alive, follow, share_alive
 
 END = 100_000.0
 
@@ -58,7 +58,7 @@ def test_a_target_that_answers_one_scrape_in_four_is_a_quarter(seed):
 def test_an_interval_that_was_changed_in_the_window_is_no_gap():
     times = np.concatenate([every(15, END - 3600, END - 1800), every(60, END - 1740)])
     assert share(times, 3600) == 1.0
-    assert set(find_intervals(times, None)) == {15.0, 60.0}
+    assert follow(times, END - 3600, END, None).changed
 
 
 @pytest.mark.parametrize("each", [2, 3, 4])
@@ -72,7 +72,7 @@ def test_losing_samples_in_step_for_a_while_is_no_interval(each, first, last):
     assert share(kept, 3600) == pytest.approx(1 - missing / 3600, abs=0.02)
 
 
-@pytest.mark.parametrize(("slow", "spacings"), [(60, 12), (60, 100), (1200, 4)])
+@pytest.mark.parametrize(("slow", "spacings"), [(60, 12), (60, 100), (1200, 4), (900, 4)])
 def test_an_interval_that_became_longer_is_no_gap_once_it_has_settled(slow, spacings):
     window = 2 * slow * spacings
     changed = END - slow * spacings
@@ -82,7 +82,16 @@ def test_an_interval_that_became_longer_is_no_gap_once_it_has_settled(slow, spac
     assert share(shorter, window) == 1.0
 
 
-@pytest.mark.parametrize(("slow", "spacings"), [(60, 11), (1200, 2)])
+def test_one_spacing_more_does_not_unsettle_an_interval():
+    """The first or the last scrapes may be of the other interval, once."""
+    for spacings in ([15.0] * 100 + [60.0] * 20 + [15.0], [15.0] + [60.0] * 20 + [15.0] * 100):
+        times = cumulated(*spacings)
+        assert share(times, END - times[0]) == 1.0
+    times = cumulated(*[15.0] * 100, *[60.0] * 20, *[15.0] * 2)
+    assert share(times, END - times[0]) < 0.8
+
+
+@pytest.mark.parametrize(("slow", "spacings"), [(60, 11), (1200, 2), (1200, 3)])
 def test_a_longer_interval_that_has_not_settled_is_a_gap(slow, spacings):
     changed = END - slow * spacings
     times = np.concatenate([every(15, changed - 3600, changed), every(slow, changed + slow)])
@@ -136,3 +145,64 @@ def test_targets_that_left_without_a_successor_are_missing():
 def test_more_targets_are_no_harm_and_a_late_one_alone_covers_its_part():
     assert share_alive([line(END - 4000, END), line(END - 600, END)], END - 3600, END) == 1.0
     assert share_alive([line(END - 600, END)], END - 3600, END) == pytest.approx(600 / 3600, abs=0.01)
+
+
+def cumulated(*spacings):
+    """Return samples with these spacings, the last at the end of the window."""
+    times = np.concatenate(([0.0], np.cumsum(np.array(spacings, dtype=float))))
+    return times + END - times[-1]
+
+
+def test_a_sample_may_be_late_by_half_an_interval():
+    for late, gaps in ((22.5, 0), (23.0, 1)):
+        times = cumulated(*[15.0] * 20, late, *[15.0] * 20, 45.0, *[15.0] * 20)
+        assert len(follow(times, END - 1200, END, None).gaps) == 1 + gaps
+    for age, gaps in ((22.5, 0), (23.0, 1)):
+        line = follow(every(15, END - 3600 - age, END - age), END - 3600, END, None)
+        assert len(line.gaps) == gaps
+        assert (share_alive([line], END - 3600, END) == 1.0) is (gaps == 0)
+
+
+def test_scrapes_that_jitter_lose_nothing_but_what_is_missing():
+    jitter = [15.0, 16.0, 14.0, 15.5, 14.5] * 10
+    assert share(cumulated(*jitter), 600) == 1.0
+    assert follow(cumulated(*[10.0, 14.0] * 9), END - 200, END, None).interval == pytest.approx(12)
+    times = cumulated(*jitter, 60.0, *jitter)
+    line = follow(times, times[0], END, None)
+    assert len(line.gaps) == 1
+    assert line.lost == pytest.approx(45)
+
+
+def test_one_short_spacing_tells_what_most_are_missing():
+    times = cumulated(15.0, *[60.0] * 8)
+    assert follow(times, times[0], END, None).interval == 15.0
+    assert share(times, END - times[0]) < 0.35
+    assert share(cumulated(60.0, 15.0, 45.0), 120.0) < 0.6
+
+
+def test_three_spacings_speak_for_themselves_and_fewer_do_not():
+    assert follow(cumulated(15.0, 15.0, 45.0), END - 75, END, 5.0).interval == 15.0
+    assert follow(cumulated(15.0, 45.0), END - 60, END, 5.0).interval == 5.0
+    assert follow(cumulated(15.0, 15.0, 15.0), END - 45, END, 5.0).interval == 15.0
+
+
+def test_a_target_may_come_with_its_second_scrape():
+    for late, whole in ((22.5, True), (23.0, False)):
+        came = line(END - 3600 + late, END)
+        assert (share_alive([came], END - 3600, END) == 1.0) is whole
+        assert count_alive([came], END - 3600, END) == (int(whole), 1)
+    assert share_alive([line(END - 4000, END)], END, END) == 1.0
+
+
+@pytest.mark.parametrize("others", [[(-4400, 15)], [(-4400, 15), (-4395, 15)], [(-4400, 15), (-4360, 60)]])
+def test_a_target_that_came_just_at_the_start_and_left_is_missing(others):
+    there = [line(END + first, END, step) for first, step in others]
+    lines = [*there, line(END - 3600, END - 1800)]
+    assert count_alive(lines, END - 3600, END) == (len(lines), len(there))
+    expected = 1 - 0.5 / len(lines)
+    assert share_alive(lines, END - 3600, END) == pytest.approx(expected, abs=0.01)
+
+
+def test_what_was_there_twice_in_a_rolling_update_is_wanted_once():
+    old = [line(END - 6000, END - 3500), line(END - 5000, END - 3500)]
+    assert count_alive([*old, line(END - 3605, END), line(END - 3604, END)], END - 3600, END) == (2, 2)
