@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import faults
+import imported_once  # noqa: F401
 import pytest
 from gates import UP, series
 from regions import LiveProject
-
-# pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
-import pytest_telemetry_gate.plugin.check_items
-import pytest_telemetry_gate.plugin.fixtures
-import pytest_telemetry_gate.sources.alertmanager
-import pytest_telemetry_gate.sources.prometheus  # noqa: F401
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def kill_when_it_has_answered(server: servers.Server, queries: int) -> None:
         r'^prometheus_http_requests_total\{code="200",handler="/api/v1/query"\} (\d+)', re.MULTILINE
     )
     while not ((found := answered.search(server.get("/metrics")[1].decode())) and int(found[1]) >= queries):
-        time.sleep(0.01)
+        time.sleep(0.03)
     server.process.kill()
 
 

@@ -5,27 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# pytester forgets what a run inside has imported; what is here already need not be imported for each test anew.
-# And requests cannot be: it would have the cookies of two imports of http.cookiejar, which `http` still names.
-import filelock  # noqa: F401
+import imported_once  # noqa: F401
 import pytest
-import requests  # noqa: F401
-
-import pytest_telemetry_gate.plugin.check_items
-import pytest_telemetry_gate.plugin.commands
-import pytest_telemetry_gate.plugin.fixtures
-import pytest_telemetry_gate.plugin.recording
-import pytest_telemetry_gate.plugin.replay_items
-import pytest_telemetry_gate.sources.recording
-import pytest_telemetry_gate.sources.recording_events  # noqa: F401
-from pytest_telemetry_gate.plugin import builtin_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import replay_worlds
 from projects import CONFIG, SETTINGS, Project
-
-builtin_hooks.pytest_telemetry_gate_criteria()
 
 collect_ignore = ["golden"]  # holds suites, which are for the projects of tests
 

@@ -140,6 +140,21 @@ def files(project: Project) -> set[str]:
     }
 
 
+_EARLIER: dict[
+    tuple[str, ...], bytes
+] = {}  # recordings of the company by the options that they were made with
+
+
+def earlier_recording(company: Project, *options: str) -> bytes:
+    """Put the recording of an earlier run into the company's folder; return its bytes. It is made once."""
+    path = company.path / OUT
+    if options not in _EARLIER:
+        company.run(*options, OPTION)
+        _EARLIER[options] = path.read_bytes()
+    path.write_bytes(_EARLIER[options])
+    return _EARLIER[options]
+
+
 @pytest.mark.parametrize(
     "jobs", [("-n0", "-n0", "-n0"), ("-n2", "-n0", "-n2")], ids=["one process", "workers"]
 )
@@ -225,8 +240,7 @@ def test_a_region_that_fails_while_it_is_recorded_is_said_and_the_other_is_kept(
 
 
 def test_an_interrupt_leaves_the_earlier_recording(company: Project) -> None:
-    company.run(OPTION)
-    before = (company.path / OUT).read_bytes()
+    before = earlier_recording(company)
     interrupt = (
         "def disturb(region, promql):\n    if promql.startswith('cpu['):\n        raise KeyboardInterrupt\n"
     )
@@ -248,8 +262,7 @@ def test_a_session_that_was_stopped_records_nothing_and_says_so(company: Project
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 @pytest.mark.parametrize("limit", [1, 100_000])
 def test_a_file_system_that_takes_no_more_leaves_the_earlier_recording(company: Project, limit: int) -> None:
-    company.run(OPTION)
-    before = (company.path / OUT).read_bytes()
+    before = earlier_recording(company)
     company.file("conftest.py", (
         "import resource\n"
         "def pytest_runtestloop(session):\n"
@@ -277,8 +290,7 @@ KILLS = {
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("where", KILLS.values(), ids=KILLS)
 def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company: Project, where: str) -> None:
-    company.run("--telemetry-checkpoint=1h", OPTION)
-    before = (company.path / OUT).read_bytes()
+    before = earlier_recording(company, "--telemetry-checkpoint=1h")
     company.file("conftest.py", f"""
         import os, signal
         from unittest import mock
@@ -290,7 +302,7 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
         def pytest_runtestloop(session):
             mock.patch("pytest_telemetry_gate.{where}", die).start()
     """)  # fmt: skip
-    assert outside(company).returncode == -signal.SIGKILL
+    assert outside(company, "--telemetry-checkpoint=2h").returncode == -signal.SIGKILL
     assert (company.path / OUT).read_bytes() == before
     assert [name for name in files(company) if not name.startswith(".")] == [OUT]
     company.file("conftest.py", "")
@@ -299,8 +311,8 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
     assert set(Recording.open(company.path / OUT).checkpoints("us")["small"]) == {"1h", "2h"}
 
 
-def outside(project: Project) -> subprocess.CompletedProcess[str]:
-    command = [*PYTEST, OPTION]
+def outside(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*PYTEST, OPTION, *arguments]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         command, cwd=project.path, env=environment, capture_output=True, text=True, check=False
