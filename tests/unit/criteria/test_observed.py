@@ -60,6 +60,7 @@ WHOLE = target(every(15))
         (START, END, 121, None, 0.5),
         (START + 1800, END, 61, None, 0.5),  # of the time that it was alive
         (START + 1800, END - 900, 61, None, 1.0),
+        (END - 60, END, 3, None, 0.6),
         (START - 600, START + 900, 51, None, 0.5),
         # Scrapes tell better.
         (START - 600, END, 141, {"scrapes": 240, "successes": 240}, 1.0),

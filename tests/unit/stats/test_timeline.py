@@ -206,3 +206,10 @@ def test_a_target_that_came_just_at_the_start_and_left_is_missing(others):
 def test_what_was_there_twice_in_a_rolling_update_is_wanted_once():
     old = [line(END - 6000, END - 3500), line(END - 5000, END - 3500)]
     assert count_alive([*old, line(END - 3605, END), line(END - 3604, END)], END - 3600, END) == (2, 2)
+
+
+def test_a_target_that_was_scraped_faster_at_last_is_stale_sooner():
+    times = cumulated(*[15.0] * 50, 60.0, *[15.0] * 50, *[5.0] * 8) - 20
+    assert follow(times, END - 900, END, None).interval == 5.0
+    assert follow(times, END - 900, END, None).is_stale(END)
+    assert not follow(times + 5, END - 900, END, None).is_stale(END)
