@@ -80,6 +80,15 @@ def test_a_target_that_stays_down_behind_its_successor_is_missed(gate):
     assert "scrapes of old:1 succeeded" in reason
 
 
+@pytest.mark.parametrize(("fails", "outcome"), [(10, Outcome.PASS), (11, Outcome.INCONCLUSIVE)])
+def test_three_of_four_scrapes_of_a_new_target_must_succeed(gate, fails, outcome):
+    late, new = grid(start=AT - 40 * STEP, end=AT), {"instance": "new:1"}
+    born = late[fails]
+    data = [up(), done(), up(lambda t: (t >= born) * 1.0, late, **new), done(late[late >= born], **new)]
+    found, reason = judged(gate, *data)
+    assert found is outcome, reason
+
+
 def test_a_new_target_that_fails_more_often_than_not_is_no_start(gate):
     new, late = {"instance": "new:1"}, grid(start=AT - 360)
     lossy = lambda t: (t % 60 == 0) * 1.0  # noqa: E731
