@@ -20,6 +20,7 @@ from urllib3 import Timeout
 from pytest_telemetry_gate.sources.http.causes import cause_of
 from pytest_telemetry_gate.sources.http.connections import Adapter
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.support.collector import hold_collector
 from pytest_telemetry_gate.support.durations import format_short_duration
 
 __all__ = ["ConnectionFailedError", "HttpError", "HttpSession", "NoAnswerError", "Reply", "UnsentError"]
@@ -77,7 +78,8 @@ class Reply:
         """The body's JSON, decoded once; None where it is not JSON."""
         kind = self.headers.get("Content-Type", "json")
         try:
-            content = json.loads(self.content) if "json" in kind.lower() else None
+            with hold_collector():
+                content = json.loads(self.content) if "json" in kind.lower() else None
         except (ValueError, RecursionError):
             return None
         # Half a surrogate pair is valid JSON, and text that nothing can write.
