@@ -12,6 +12,7 @@ from pytest_telemetry_gate.gate.local_answers import LazyAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
+from pytest_telemetry_gate.support.durations import format_time
 
 AT = START + 7200
 RATE = "- {id: rate, query: 'sum(rate(done_total[1h]))', expect: '> 0'}"
@@ -434,3 +435,22 @@ def test_targets_that_were_not_looked_at_count_by_their_first_and_last_sample_an
 def gate_verdict(gate, data, criterion, head):
     gate.data = data
     return gate.verdict(criterion, head)
+
+
+def test_scrapes_that_fail_all_the_time_count_however_few_they_are_in_a_row(gate):
+    answering = lambda t: (t % 75 != 0) * 1.0  # noqa: E731
+    outcome, reason = judged(gate, up(answering), done())
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "192 of 240 scrapes of a:1 succeeded" in reason
+
+
+@pytest.mark.parametrize("holes", [((3000, 2400), (1200, 900)), ((3000, 2700), (1200, 600))])
+def test_the_longest_gap_is_the_one_that_is_told(gate, holes):
+    times = grid()
+    for first, last in holes:
+        times = times[(times <= AT - first) | (times >= AT - last)]
+    outcome, reason = judged(gate, done(times))
+    first, last = max(holes, key=lambda hole: hole[0] - hole[1])
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "2 gaps" in reason
+    assert reason.endswith(f"the longest {format_time(AT - first)} to {format_time(AT - last)}")
