@@ -184,8 +184,10 @@ def _measure_leaf(
     """Return the coverage of one selector, or that of ``up`` where this may stand in for it."""
     own = measure_arrivals(question, answers)
     enough = own.share is not None and own.share >= check.criterion.coverage and not own.stale
+    if own.error or own.doubt or enough:
+        return own
     is_sparse = _is_sparse(Query.from_text(question.selector))
-    if own.error or own.doubt or enough or (check.criterion.up is None and not is_sparse):
+    if check.criterion.up is None and not is_sparse:
         return own
     up = measure_arrivals(up_question(check, query, time), answers, of_up=True)
     facts = own.facts + up.facts

@@ -186,7 +186,7 @@ class ArrivalsReader:
             tracks = join_tracks(
                 entry.tracks.get(key, ()), keep_ended=stands_alone(question.selector, key)
             ) or [(NO_TIMES, counted)]
-            tried = scrapes.get(key)
+            tried, good = scrapes.get(key, (None, None))
             first, last = entry.bounds.get(key, (None, None))
             targets += [
                 Target(
@@ -196,8 +196,8 @@ class ArrivalsReader:
                     complete=not counted or key in entry.tracks,
                     first=None if key in entry.tracks else first,
                     last=None if key in entry.tracks else last,
-                    scrapes=None if tried is None else tried[0],
-                    successes=None if tried is None else tried[1],
+                    scrapes=tried,
+                    successes=good,
                 )
                 for times, samples in tracks
             ]

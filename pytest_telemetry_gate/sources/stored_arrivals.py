@@ -62,10 +62,11 @@ class StoredArrivals:
                 labels=name_target(key),
                 samples=samples,
                 times=times,
-                scrapes=scrapes[key][0] if key in scrapes else None,
-                successes=scrapes[key][1] if key in scrapes else None,
+                scrapes=tried,
+                successes=good,
             )
             for key in sorted({*tracks, *scrapes})
+            for tried, good in [scrapes.get(key, (None, None))]
             for times, samples in join_tracks(tracks.get(key, ()), keep_ended=stands_alone(selector, key))
             or [(NO_TIMES, sum(samples for _, samples in tracks.get(key, ())))]
         )
