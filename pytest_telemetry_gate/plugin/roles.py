@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER
+from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER, REFUSED
 
 __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 
@@ -68,8 +68,15 @@ class Worker(Role):
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
 
     def refuse(self, message: str) -> None:
-        """Raise CollectError, since a usage error of a worker would look like a crash."""
-        raise pytest.Collector.CollectError(message)
+        """Report it to xdist's controller, which ends the session; a usage error of a worker would look like a crash."""
+        if not self._problem:
+            report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
+            setattr(report, REFUSED, message)
+            self._config.hook.pytest_collectreport(report=report)
+        super().refuse(message)
+
+    def check_usable(self) -> None:
+        """Leave it to the controller."""
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Put the counts where xdist carries them to the controller when this process ends."""
