@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.plugin.options import Options
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["Environments"]
+
+_WORD = re.compile(r"[\w.-]+")
 
 
 class Environments:
@@ -29,6 +33,7 @@ class Environments:
         self._kinds = kinds
         self._environments: dict[tuple[Path, str | None], Environment] = {}
         self._suites: dict[Path, Suite] = {}
+        self._said_by_suites: set[str] = set()
         self._no_secrets = Secrets()
 
     def near(self, folder: Path, name: str | None = None) -> Environment:
@@ -42,13 +47,20 @@ class Environments:
         """Return an environment of a telemetry.yaml; raises ConfigError."""
         key = (path, name)
         if key not in self._environments:
-            self._environments[key] = load_environment(path, name, deadline=self._options.deadline)
+            environment = load_environment(path, name, deadline=self._options.deadline)
+            mask_logs(environment.secrets)
+            environment.secrets.publish(self._said_by_suites)
+            self._environments[key] = environment
         return self._environments[key]
 
     def suite(self, path: Path) -> Suite:
         """Return a suite file's content; raises SuiteError."""
         if path not in self._suites:
             self._suites[path] = load_suite(path, self._kinds(), display_path=self.display_path(path))
+            # What a suite says is public, such as a label that is called as a tenant is.
+            self._said_by_suites.update(_WORD.findall(path.read_text(encoding="utf-8-sig")))
+            for environment in self._environments.values():
+                environment.secrets.publish(self._said_by_suites)
         return self._suites[path]
 
     def display_path(self, path: Path) -> str:

@@ -94,6 +94,10 @@ def _load(
         tuple(cases),
         {name: document.line(("contracts", name)) for name in contracts},
         document.line(("ci_logs",)),
+        {
+            name: value.replace(_PRIVATE, "$") if isinstance(value, str) else value
+            for name, value in variables.items()
+        },
     )
     _check_denominators(document, suite)
     return suite
@@ -258,6 +262,9 @@ def _check_denominators(document: Document, suite: ReplaySuite) -> None:
             message = f"checkpoint {name!r} has {checkpoint.cases} cases, but {number} are written for it"
             raise document.error(("checkpoints", name), message)
     if suite.file.ci_logs is not None:
+        if suite.file.ci_logs.before == suite.file.ci_logs.after:
+            message = "ci_logs: before and after are the same logs, which never show an increase"
+            raise document.error(("ci_logs", "after"), message)
         for name in suite.file.ci_logs.checkpoints:
             if name not in suite.file.checkpoints:
                 message = f"ci_logs: unknown checkpoint {name!r}{suggest(name, suite.file.checkpoints)}"
