@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER
+from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER, MOMENT
 
 __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 
@@ -16,6 +17,7 @@ __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 class Role:
     """What differs between the processes of a run.
 
+    ``moment`` is when the run began, in whole seconds since the epoch, the same in all of its processes.
     ``reports`` is whether it collects all verdicts, prints, records and fails the session; ``processes`` is how many
     processes judge the run, ``run_id`` xdist's id of it, ``folder`` where they share answers, which a process alone
     does not need.
@@ -29,6 +31,7 @@ class Role:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._problem = ""
+        self.moment = float(int(time.time()))
 
     def refuse(self, message: str) -> None:
         """Take note that the configuration cannot be used; the session stops after collection."""
@@ -38,6 +41,10 @@ class Role:
         """Raise UsageError where the configuration cannot be used."""
         if self._problem:
             raise pytest.UsageError(self._problem)
+
+    def refuse_selection(self, message: str) -> None:
+        """End the session after collection, because the command line does not fit what was collected."""
+        raise pytest.UsageError(message)
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Send to the process that reports what this one counted, as builtins."""
@@ -65,11 +72,17 @@ class Worker(Role):
         sent: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
         self.run_id = sent["testrunuid"]
         self.processes = int(sent["workercount"])
+        self.moment = float(sent.get(MOMENT, self.moment))
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
 
     def refuse(self, message: str) -> None:
         """Raise CollectError, since a usage error of a worker would look like a crash."""
         raise pytest.Collector.CollectError(message)
+
+    def refuse_selection(self, message: str) -> None:
+        """Report it as an error of collection, which xdist's controller shows, once for all workers."""
+        report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
+        self._config.hook.pytest_collectreport(report=report)
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Put the counts where xdist carries them to the controller when this process ends."""

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name
 
-__all__ = ["expand", "expand_references"]
+__all__ = ["ReferencedText", "expand", "expand_references"]
 
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 _ENVIRONMENT = r"\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}"
 _REFERENCE = re.compile(rf"\${_ENVIRONMENT}", re.ASCII)
 _REFERENCE_OR_FILE = re.compile(rf"\$(?:(?P<dollar>\$)|{_ENVIRONMENT}|\{{file:(?P<file>[^}}]+)\}})", re.ASCII)
+
+
+class ReferencedText(str):
+    """A text that came from outside of the file, where a number cannot be written as one."""
+
+    __slots__ = ()
+
+    def number(self) -> int | float | str:
+        """Return the number that the text writes, else the text."""
+        for read in (int, float):
+            try:
+                return read(self)
+            except ValueError:
+                continue
+        return str(self)
 
 
 def expand(text: str, values: dict[str, str]) -> str:
@@ -43,11 +58,13 @@ def expand_references(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     secrets: Secrets | None = None,
+    keep: Collection[str] | None = None,
 ) -> str:
     """Replace ``${VAR}`` and ``${VAR:-default}`` by environment variables.
 
     With a ``folder``, ``${file:PATH}`` stands for a file's text without the last line break, ``PATH`` counting from
-    there, and ``$$`` for a dollar. ``secrets`` remember what comes from files and from variables with secret names.
+    there, and ``$$`` for a dollar. With ``keep``, ``${name}`` stays for each of its names and for names that begin with
+    ``__``, and ``$$`` is a dollar before ``{`` alone, since PromQL has dollars of its own. ``secrets`` remember what comes from files and from variables with secret names.
     Raises ValueError for a variable that is not set and has no default, and for a file that cannot be read.
     """
     environ = os.environ if environ is None else environ
@@ -55,13 +72,15 @@ def expand_references(
     def value(match: re.Match[str]) -> str:
         groups = match.groupdict()
         if groups.get("dollar"):
-            return "$"
+            return "$" if keep is None or text.startswith("{", match.end()) else match[0]
         if folder is not None and groups.get("file"):
             content = _content(folder, groups["file"])
             if secrets is not None:
                 secrets.keep(content)
             return content
         name, default = groups["name"], groups["default"]
+        if keep is not None and default is None and (name in keep or name.startswith("__")):
+            return match[0]
         content = environ.get(name, "")
         if content and secrets is not None and is_secret_name(name):
             secrets.keep(content)

@@ -157,6 +157,7 @@ class ReplaySuite:
     cases: tuple[ReplayCase, ...] = ()
     contract_lines: dict[str, int] = field(default_factory=dict)
     ci_line: int = 0
+    variables: tuple[str, ...] = ()
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
