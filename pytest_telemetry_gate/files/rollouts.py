@@ -74,7 +74,7 @@ def _expand(document: Document, settings: SuiteSettings) -> dict[str, Any]:
                 text,
                 folder=document.path.parent,
                 secrets=settings.secrets,
-                keep=variables if in_criterion else (),
+                stays=variables if in_criterion else (),
             )
         except ValueError as error:
             names = ", ".join(f"${name}" for name in sorted(variables)) if in_criterion else ""

@@ -36,7 +36,7 @@ class RolloutStep(Model):
 
 
 class Rollout(Model):
-    """When the rollout began and ended; checkpoints count from its start. An end that nobody told is None."""
+    """When the rollout began and ended; checkpoints count from its start."""
 
     start: MomentField = Field(description="when the rollout began")
     end: RolloutMomentField | None = Field(

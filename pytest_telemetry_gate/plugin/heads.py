@@ -20,9 +20,7 @@ def heads_of(environments: Iterable[Environment], shown: Callable[[Path], str]) 
         how = f", the default of {file}"
         if environment.chosen_by != BY_DEFAULT:
             how = f" of {file}, named by {environment.chosen_by}"
-        yield environment.scrub(
-            f"telemetry gate: environment {environment.name!r}{how}: {_sources(environment)}"
-        )
+        yield environment.scrub(f"telemetry: environment {environment.name!r}{how}: {_sources(environment)}")
 
 
 def _sources(environment: Environment) -> str:

@@ -89,8 +89,11 @@ class RunHooks:
                 self.run.role.refuse_selection(self.run.exits.line(error))
                 items.clear()
 
-    def pytest_report_collectionfinish(self) -> list[str]:
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
         """Say which environments are judged, how they were chosen, and who answers."""
+        return self._heads() if any(map(is_telemetric, items)) else []
+
+    def _heads(self) -> list[str]:
         environments = self.run.environments
         quiet = self._config.get_verbosity() < 0
         return [] if quiet else list(heads_of(environments.loaded, environments.display_path))
@@ -102,7 +105,7 @@ class RunHooks:
             with suppress(TelemetryGateError):
                 self.run.environments.near((self._config.rootpath / suite).parent)
         reporter = self.run.role.terminal()
-        for line in self.pytest_report_collectionfinish() if reporter is not None else ():
+        for line in self._heads() if reporter is not None else ():
             reporter.write_line(line)
 
     @pytest.hookimpl(trylast=True)

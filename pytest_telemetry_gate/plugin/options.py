@@ -19,7 +19,7 @@ __all__ = ["Options"]
 
 _MAX_SEED = 2**32
 _VARIABLE = "TELEMETRY_ENV"
-_NAMING = ("env", "checkpoint", "region")
+_NAMING = ("env", "checkpoint", "region", "record")
 # What makes sense for a gate alone, though it says how to judge and not what.
 _JUDGING = (
     "now",
@@ -34,7 +34,6 @@ _JUDGING = (
     "strict",
     "partial",
     "junit-properties",
-    "record",
 )
 _WITH_VALUE = (
     "--telemetry-env",
@@ -104,7 +103,7 @@ class Options:
 def _asked_by(config: pytest.Config) -> Iterator[str]:
     """Yield what asks for a gate: options of the command line, and the variable that names an environment.
 
-    Of the ini's ``addopts`` only what names an environment, a checkpoint or a region does; the others say how gates are
+    Of the ini's ``addopts`` only what names an environment, a checkpoint, a region or a recording does; the others say how gates are
     judged wherever there are any, beside sessions without.
     """
     ini = {argument.partition("=")[0] for argument in config.getini("addopts")}

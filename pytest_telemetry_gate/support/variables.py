@@ -58,12 +58,12 @@ def expand_references(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     secrets: Secrets | None = None,
-    keep: Collection[str] | None = None,
+    stays: Collection[str] | None = None,
 ) -> str:
     """Replace ``${VAR}`` and ``${VAR:-default}`` by environment variables.
 
     With a ``folder``, ``${file:PATH}`` stands for a file's text without the last line break, ``PATH`` counting from
-    there, and ``$$`` for a dollar. With ``keep``, ``${name}`` stays for each of its names and for names that begin with
+    there, and ``$$`` for a dollar. With ``stays``, ``${name}`` stays for each of its names and for names that begin with
     ``__``, and ``$$`` is a dollar before ``{`` alone, since PromQL has dollars of its own. ``secrets`` remember what comes from files and from variables with secret names.
     Raises ValueError for a variable that is not set and has no default, and for a file that cannot be read.
     """
@@ -72,14 +72,14 @@ def expand_references(
     def value(match: re.Match[str]) -> str:
         groups = match.groupdict()
         if groups.get("dollar"):
-            return "$" if keep is None or text.startswith("{", match.end()) else match[0]
+            return "$" if stays is None or text.startswith("{", match.end()) else match[0]
         if folder is not None and groups.get("file"):
             content = _content(folder, groups["file"])
             if secrets is not None:
                 secrets.keep(content)
             return content
         name, default = groups["name"], groups["default"]
-        if keep is not None and default is None and (name in keep or name.startswith("__")):
+        if stays is not None and default is None and (name in stays or name.startswith("__")):
             return match[0]
         content = environ.get(name, "")
         if content and secrets is not None and is_secret_name(name):
