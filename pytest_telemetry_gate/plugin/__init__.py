@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, MOMENT, PACKED
+from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, MOMENT, PACKED, REFUSED
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -244,6 +244,12 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, ATTRIBUTE):
             _hooks(self._config).take(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """End the session where one of xdist's workers has found that no file of it can be judged."""
+        if hasattr(report, REFUSED):
+            raise pytest.UsageError(getattr(report, REFUSED))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.gate.gate import questions_of
 from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.gate.told_apart import require_told_apart
+from pytest_telemetry_gate.gate.usable_settings import require_usable
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
@@ -30,13 +31,15 @@ class GateFile(TelemetryFile):
         if options.variables:
             for check in planned:
                 environments.know_variables(variables_of(check))
+        chosen = choose_checks(planned, checkpoints=options.checkpoints, regions=options.regions)
         try:
+            read = dict.fromkeys(name for check in chosen for name in check.regions)
+            require_usable([environment.regions[name] for name in read], self.run.registry)
             require_told_apart(planned, environment)
         except ConfigError as error:
             # What is wrong is the environment, in which no file of the session can be judged.
             self.run.role.refuse(self.run.exits.line(error))
             return
-        chosen = choose_checks(planned, checkpoints=options.checkpoints, regions=options.regions)
         self.run.denominator.count_file(self.path, len(chosen))
         for name in suite.groups:
             yield Group.make(self, name, [check for check in chosen if check.group == name], environment)

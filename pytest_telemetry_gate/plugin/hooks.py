@@ -86,8 +86,8 @@ class RunHooks:
             try:
                 self.run.environments.require_known_variables()
             except ConfigError as error:
-                self.run.role.refuse_selection(self.run.exits.line(error))
-                items.clear()
+                self.run.role.refuse(self.run.exits.line(error))
+                self.run.role.check_usable()
 
     def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
         """Say which environments are judged, how they were chosen, and who answers."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER, MOMENT
+from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER, MOMENT, REFUSED
 
 __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 
@@ -42,10 +42,6 @@ class Role:
         if self._problem:
             raise pytest.UsageError(self._problem)
 
-    def refuse_selection(self, message: str) -> None:
-        """End the session after collection, because the command line does not fit what was collected."""
-        raise pytest.UsageError(message)
-
     def send(self, counts: Mapping[str, Any]) -> None:
         """Send to the process that reports what this one counted, as builtins."""
 
@@ -76,13 +72,15 @@ class Worker(Role):
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
 
     def refuse(self, message: str) -> None:
-        """Raise CollectError, since a usage error of a worker would look like a crash."""
-        raise pytest.Collector.CollectError(message)
+        """Report it to xdist's controller, which ends the session; a usage error of a worker would look like a crash."""
+        if not self._problem:
+            report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
+            setattr(report, REFUSED, message)
+            self._config.hook.pytest_collectreport(report=report)
+        super().refuse(message)
 
-    def refuse_selection(self, message: str) -> None:
-        """Report it as an error of collection, which xdist's controller shows, once for all workers."""
-        report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
-        self._config.hook.pytest_collectreport(report=report)
+    def check_usable(self) -> None:
+        """Leave it to the controller."""
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Put the counts where xdist carries them to the controller when this process ends."""

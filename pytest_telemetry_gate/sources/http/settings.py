@@ -157,7 +157,10 @@ class _Reader:
         except ValueError:
             usable = False
         if not usable:
-            raise self._settings.error(("url",), "url: not an address such as https://prometheus.example.net")
+            raise self._settings.error(
+                ("url",),
+                "url: not an address such as https://prometheus.example.net, with its http:// or https://",
+            )
         if "#" in text:
             raise self._settings.error(
                 ("url",),
