@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from pytest_telemetry_gate.errors import ConfigError, SuiteError
 from pytest_telemetry_gate.files.document import Document
@@ -28,15 +27,15 @@ from pytest_telemetry_gate.model.environment import (
     RegionSettings,
     ReplaySettings,
 )
-from pytest_telemetry_gate.support.places import Place, key_of, map_texts
-from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name
+from pytest_telemetry_gate.support.configured import keep_configured, keep_variable
+from pytest_telemetry_gate.support.places import Place, map_texts
+from pytest_telemetry_gate.support.secrets import Secrets
 from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.variables import expand_references
 
 __all__ = ["Deadline", "Environment", "RegionSettings", "ReplaySettings", "load_environment"]
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # what node ids can carry
-_PASSWORD = re.compile(r"://[^/@\s:]*:([^/\s]*)@")
 _DEFAULT_DEADLINE = 900.0  # seconds for all questions of a gate: well below the time limits of CI jobs
 
 
@@ -89,9 +88,11 @@ class _Reader:
         name, chosen_by = self._choose(name, named_by, file)
         place = ("environments", name)
         raw = self._mapping(file.environments[name], place)
+        expanded = map_texts(raw, self._expand, place)
+        self._keep_secrets(name, expanded)
         keys = validate_model(
             EnvironmentKeys,
-            map_texts(raw, self._expand, place),
+            expanded,
             self._error,
             place,
             f"environment {name!r}: ",
@@ -192,18 +193,22 @@ class _Reader:
         return Origin(self._document.shown, lines | self._document.lines(place))
 
     def _expand(self, text: str, place: Place) -> str:
+        def keep(name: str, value: str, before: str) -> None:
+            keep_variable(self._secrets, name, value, before, place)
+
         try:
-            expanded = expand_references(text, folder=self._folder, secrets=self._secrets)
+            return expand_references(text, folder=self._folder, keep=keep)
         except ValueError as error:
             raise self._error(place, str(error)) from None
-        if is_secret_name(key_of(place)):
-            self._secrets.keep(expanded)
-        if "://" in expanded:
-            self._secrets.keep_parameters(expanded)
-        # By a pattern, since urlsplit raises on a text that is no address; the source has a better message for that.
-        if login := _PASSWORD.search(expanded):
-            self._secrets.keep(login[1], unquote(login[1]))
-        return expanded
+
+    def _keep_secrets(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Remember what is secret of an environment's settings, and that its names are not."""
+        regions = settings.get("regions")
+        named = regions if isinstance(regions, dict) else {}
+        self._secrets.publish([name, *named])
+        keep_configured(self._secrets, {key: value for key, value in settings.items() if key != "regions"})
+        for region_settings in named.values():
+            keep_configured(self._secrets, region_settings)
 
     def _mapping(self, value: object, place: Place) -> dict[str, Any]:
         if not isinstance(value, dict):

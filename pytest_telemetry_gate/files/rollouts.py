@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.support.configured import keep_variable
 from pytest_telemetry_gate.support.durations import (
     is_relative_to_now,
     parse_duration,
@@ -16,7 +17,7 @@ from pytest_telemetry_gate.support.durations import (
     parse_time,
 )
 from pytest_telemetry_gate.support.places import Place, map_texts
-from pytest_telemetry_gate.support.secrets import Secrets
+from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name, looks_like_credential
 from pytest_telemetry_gate.support.variables import ReferencedText, expand_references
 
 __all__ = ["SuiteSettings", "apply_settings"]
@@ -65,6 +66,11 @@ def _expand(document: Document, settings: SuiteSettings) -> dict[str, Any]:
     unused = {place for place, told in ((_START, settings.start), (_END, settings.end)) if told is not None}
     unused |= {("variables", name) for name in settings.variables}
 
+    def keep(name: str, content: str, before: str) -> None:
+        # The others, such as the rollout's start and limits, are what a suite says, which is public.
+        if name.startswith("file:") or is_secret_name(name) or looks_like_credential(content):
+            keep_variable(settings.secrets, name, content, before, ())
+
     def expand_text(text: str, place: Place) -> str:
         if "$" not in text or place in unused:
             return text
@@ -73,7 +79,7 @@ def _expand(document: Document, settings: SuiteSettings) -> dict[str, Any]:
             expanded = expand_references(
                 text,
                 folder=document.path.parent,
-                secrets=settings.secrets,
+                keep=keep,
                 stays=variables if in_criterion else (),
             )
         except ValueError as error:

@@ -165,6 +165,20 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return int(pytest.ExitCode.OK)
 
 
+@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
+def pytest_cmdline_main_cleaned(config: pytest.Config) -> Generator[None, object, object]:
+    """Clean usage errors, which pytest writes when the session and its terminal are gone."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        from pytest_telemetry_gate.support.text import one_line
+
+        hooks = config.stash.get(_HOOKS, None)
+        scrub = str if hooks is None else hooks.run.environments.scrub
+        error.args = tuple(one_line(scrub(str(argument))) for argument in error.args)
+        raise
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     # Only the controller collects what its workers judge.
@@ -280,10 +294,14 @@ class _Listener:
 def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
         from pytest_telemetry_gate.plugin.hooks import RunHooks
+        from pytest_telemetry_gate.plugin.items import is_telemetric
+        from pytest_telemetry_gate.plugin.outlets import Outlets
         from pytest_telemetry_gate.plugin.session import GateRun
 
         hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
         config.pluginmanager.register(hooks, "telemetry_gate_run")
+        outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
+        config.pluginmanager.register(outlets, "telemetry_gate_outlets")
     return config.stash[_HOOKS]
 
 

@@ -16,6 +16,7 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
+from pytest_telemetry_gate.support.text import harmless
 
 __all__ = ["CheckItem", "GateFile", "order_by_region"]
 
@@ -61,7 +62,7 @@ class Group(pytest.Collector):
     @classmethod
     def make(cls, parent: GateFile, name: str, checks: list[Check], environment: Environment) -> Group:
         """Return the collector of a group."""
-        group: Group = cls.from_parent(parent, name=name)
+        group: Group = cls.from_parent(parent, name=harmless(name))
         group.checks, group.environment = checks, environment
         return group
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -20,9 +21,12 @@ from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["Environments"]
+
+_WORD = re.compile(r"[\w.-]+")
 
 
 class Environments:
@@ -46,6 +50,7 @@ class Environments:
         self._variables: dict[str, None] = {}
         self._environments: dict[tuple[Path, str | None], Environment] = {}
         self._suites: dict[tuple[Path, Path, str], Suite] = {}
+        self._said_by_suites: set[str] = set()
         self._no_secrets = Secrets()
 
     def near(self, folder: Path, name: str | None = None) -> Environment:
@@ -60,13 +65,16 @@ class Environments:
         """Return an environment of a telemetry.yaml, which ``named_by`` has named; raises ConfigError."""
         key = (path, name)
         if key not in self._environments:
-            self._environments[key] = load_environment(
+            environment = load_environment(
                 path,
                 name,
                 named_by=named_by,
                 deadline=self._options.deadline,
                 variables=self._options.variables,
             )
+            mask_logs(environment.secrets)
+            environment.secrets.publish(self._said_by_suites)
+            self._environments[key] = environment
         return self._environments[key]
 
     @property
@@ -88,6 +96,10 @@ class Environments:
             suite = load_suite(path, self._kinds(), self.display_path(path), settings)
             self.know_variables(suite.variables)
             self._suites[key] = suite
+            # What a suite says is public, such as a label that is called as a tenant is.
+            self._said_by_suites.update(_WORD.findall(path.read_text(encoding="utf-8-sig")))
+            for loaded in self._environments.values():
+                loaded.secrets.publish(self._said_by_suites)
         return self._suites[key]
 
     def know_variables(self, names: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pytest
 
-from pytest_telemetry_gate.errors import ConfigError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, describe
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.plugin.denominator import Denominator
@@ -49,7 +49,7 @@ class GateRun:
             )
         except ConfigError:
             raise
-        except Exception as error:
+        except FOREIGN_ERRORS as error:
             # A plugin whose hook fails must not end the session with an internal error.
             message = f"a plugin's hook for pytest-telemetry-gate failed: {describe(error)}"
             raise ConfigError(message) from error

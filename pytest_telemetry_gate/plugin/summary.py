@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.errors import TelemetryGateError, raised_at
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -81,7 +81,7 @@ class Summary:
             self._config.hook.pytest_telemetry_gate_verdict(
                 verdict=dossier.verdict, dossier=dossier, config=self._config
             )
-        except Exception as error:  # noqa: BLE001 - hooks of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             # xdist's controller has read no telemetry.yaml yet, and would know no secret of it.
             with suppress(TelemetryGateError):
                 self._run.environments.near(

@@ -20,9 +20,11 @@ from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
 from pytest_telemetry_gate.replay.drive.client import ask
+from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
 from pytest_telemetry_gate.replay.drive.drivers import resolve
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
 from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci_logs", "undecided_ci"]
@@ -112,7 +114,7 @@ def read_ci_logs(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> C
     An address may have several pages, as its ``Link`` header says. ``secrets`` remember what its headers hold. Raises
     CorpusError with the place of what cannot be read, and for a list that is not whole.
     """
-    secrets.mask_logs()
+    mask_logs(secrets)
     try:
         return _rates(_entries(*_texts(origin, folder, secrets)))
     except TelemetryGateError as error:
@@ -124,7 +126,7 @@ def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[I
     headers = (
         {} if isinstance(origin, str) else {key: resolve(value) for key, value in origin.headers.items()}
     )
-    secrets.keep_named(headers)
+    keep_settings(secrets, {"url": origin} if isinstance(origin, str) else origin.model_dump())
     place = resolve(origin if isinstance(origin, str) else origin.url)
     if not place.startswith(("http://", "https://")):
         return [_read(folder / place, place)], place

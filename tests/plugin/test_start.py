@@ -159,6 +159,20 @@ def test_a_suite_takes_what_the_environment_says(project, monkeypatch):
     assert project.run().ret == 0
 
 
+def test_a_secret_of_a_suite_is_shown_nowhere(project, monkeypatch):
+    monkeypatch.setenv("CPU_TOKEN", "canary-token")
+    project.file("zone.txt", "canary-file\n")
+    project.suite(
+        "- {id: cpu, query: 'cpu{a!=\"${CPU_TOKEN}\", b!=\"${file:zone.txt}\"}', unit: '%', expect: '< 5'}\n"
+        "- {id: none, title: of canary-token, query: 'none{a!=\"${CPU_TOKEN}\"}', expect: '< 5'}\n"
+    )
+    result = project.run("--telemetry-explain", "-vv", f"--junitxml={project.path}/gate.xml")
+    assert result.ret == 1
+    assert "canary" not in said(result)
+    assert "canary" not in (project.path / "gate.xml").read_text()
+    assert 'a!="**********"' in said(result)
+
+
 def test_the_environment_is_named_with_who_chose_it(project, monkeypatch):
     project.suite()
     default = (

@@ -95,7 +95,10 @@ def _load(
         tuple(cases),
         {name: document.line(("contracts", name)) for name in contracts},
         document.line(("ci_logs",)),
-        tuple(document.value.get("variables") or ()),
+        {
+            name: value.replace(_PRIVATE, "$") if isinstance(value, str) else value
+            for name, value in variables.items()
+        },
     )
     _check_denominators(document, suite)
     return suite

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -146,7 +146,10 @@ class ReplayCase:
 
 @dataclass(frozen=True)
 class ReplaySuite:
-    """A replay suite ready to be driven and judged; ``path`` is shown, ``folder`` is what paths count from."""
+    """A replay suite ready to be driven and judged; ``path`` is shown, ``folder`` is what paths count from.
+
+    ``variables`` are those of the file and of telemetry.yaml, references to the environment in them not expanded.
+    """
 
     name: str
     title: str
@@ -157,7 +160,12 @@ class ReplaySuite:
     cases: tuple[ReplayCase, ...] = ()
     contract_lines: dict[str, int] = field(default_factory=dict)
     ci_line: int = 0
-    variables: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def own_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the file has."""
+        return tuple(name for name in self.variables if name != "region")
 
     @property
     def checkpoints(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def cause_of(error: BaseException) -> str:
             return _TLS_HINTS.get(inner.reason, inner.reason.replace("_", " ").lower())
         if isinstance(inner, OSError) and inner.strerror:
             return inner.strerror[0].lower() + inner.strerror[1:]
-    return " ".join(str(chain[-1]).split())[:_MAX_LENGTH] or type(error).__name__
+    return cut(str(chain[-1])) or type(error).__name__
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -22,6 +22,7 @@ from pytest_telemetry_gate.sources.http.session import (
 )
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.support.durations import format_short_duration
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["TooLongError", "Transport"]
@@ -62,7 +63,7 @@ class Transport:
         self._secrets = secrets
         self._clock = ClockDifference()
         self.only_get = False
-        secrets.mask_logs()
+        mask_logs(secrets)
 
     def scrub(self, text: str) -> str:
         """Return a text without any credential."""
