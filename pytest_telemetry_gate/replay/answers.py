@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
@@ -171,6 +172,7 @@ class Replays:
             "case": CI_LOGS,
             "checkpoint": question.checkpoint,
             "region": question.region,
+            "at": time.time(),
             **comparison.to_wire(),
         }
 

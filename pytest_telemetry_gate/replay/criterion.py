@@ -99,6 +99,7 @@ class Replay(Criterion):
         suite = self._suite(check)
         replayed = ReplayedCases(
             check=check,
+            checkpoint=self._checkpoint(check),
             answers=answers,
             suite=suite,
             cases=self._cases(check, suite),

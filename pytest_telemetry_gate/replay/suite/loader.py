@@ -290,6 +290,9 @@ def _check_denominators(document: Document, suite: ReplaySuite) -> None:
             message = f"checkpoint {name!r} has {checkpoint.cases} cases, but {number} are written for it"
             raise document.error(("checkpoints", name), message)
     if suite.file.ci_logs is not None:
+        if suite.file.ci_logs.before == suite.file.ci_logs.after:
+            message = "ci_logs: before and after are the same logs, which never show an increase"
+            raise document.error(("ci_logs", "after"), message)
         for name in suite.file.ci_logs.checkpoints:
             if name not in suite.file.checkpoints:
                 message = f"ci_logs: unknown checkpoint {name!r}{suggest(name, suite.file.checkpoints)}"
