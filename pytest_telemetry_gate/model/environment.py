@@ -14,8 +14,10 @@ from pytest_telemetry_gate.support.places import Place
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = [
+    "BY_DEFAULT",
     "DEFAULT_CONCURRENCY",
     "DEFAULT_INTERVAL",
+    "RECORDING",
     "Deadline",
     "Environment",
     "Origin",
@@ -28,6 +30,8 @@ DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data sour
 
 
 DEFAULT_CONCURRENCY = 16
+BY_DEFAULT = "default"  # the key of telemetry.yaml
+RECORDING = "recording"  # the source that judges without a server
 
 
 class Deadline:
@@ -85,12 +89,14 @@ class Origin:
 class ReplaySettings:
     """What telemetry.yaml says about the replays of a region: what goes before the keys of a replay suite.
 
-    ``recording`` holds the captures of checkpoints that are over, which nothing can drive again.
+    ``recording`` holds the captures of checkpoints that are over, which nothing can drive again. ``told`` are variables
+    of the command line, which go before all others; a suite that has no such variable leaves them alone.
     """
 
     variables: Mapping[str, str | bool | int | float] = field(default_factory=dict, repr=False)
     capture: Mapping[str, Any] | None = None
     recording: Path | None = None
+    told: Mapping[str, str] = field(default_factory=dict, repr=False)
     origin: Origin = field(default=Origin("telemetry.yaml"), repr=False)
 
     def error(self, keys: Place, message: str) -> ConfigError:
@@ -138,7 +144,10 @@ class RegionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like."""
+    """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like.
+
+    ``chosen_by`` says how it was chosen: ``BY_DEFAULT`` or the name of the option, variable or marker that named it.
+    """
 
     name: str
     path: Path
@@ -146,6 +155,12 @@ class Environment:
     scrape_interval: float = DEFAULT_INTERVAL
     deadline: Deadline = field(default_factory=Deadline, compare=False)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+    chosen_by: str = field(default="", compare=False)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether all of its regions are recordings."""
+        return all(region.source == RECORDING for region in self.regions.values())
 
     def scrub(self, text: str) -> str:
         """Return a text for people without any secret of this environment, and without user names in addresses."""
