@@ -107,6 +107,10 @@ class Replay(Criterion):
         )
         return FIGURES[self.replay.of](replayed)
 
+    def variables(self, check: Check) -> tuple[str, ...]:
+        """Return the names of the replay suite's own variables; raises SuiteError or ConfigError."""
+        return self._suite(check).own_variables
+
     def _suite(self, check: Check) -> ReplaySuite:
         from pytest_telemetry_gate.replay.suite.loader import load_replay
 

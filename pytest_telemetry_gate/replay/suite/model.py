@@ -167,6 +167,11 @@ class ReplaySuite:
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def own_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the file has."""
+        return tuple(name for name in self.variables if name != "region")
+
+    @property
     def checkpoints(self) -> tuple[str, ...]:
         """The checkpoints' names in the order of time."""
         return tuple(self.file.checkpoints)
