@@ -17,6 +17,7 @@ from pytest_telemetry_gate.criteria.transcript import describe_questions
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, describe, raised_at
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.gate.asker import Asker
+from pytest_telemetry_gate.gate.judged_suites import JudgedSuites
 from pytest_telemetry_gate.gate.local_answers import LazyAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
@@ -61,6 +62,7 @@ class Gate:
     ) -> None:
         self.environment = environment
         self.asked = AskedQuestions()
+        self.judged = JudgedSuites()
         self._kinds = registry.criteria
         self._now = now
         self._started = time.time()
@@ -151,6 +153,7 @@ class Gate:
         """
         try:
             dossier = self._decide(check)
+            self.judged.note(check.suite)
             if self._record and dossier.outcome is not Outcome.PENDING:
                 # A criterion that raises has questions all the same, unless it raises when asked for them.
                 with suppress(*FOREIGN_ERRORS):
@@ -237,6 +240,13 @@ class Gate:
             for name, region in regions
             if region.clock_ahead
         ]
+
+    def past_warnings(self) -> list[str]:
+        """Return a line for each suite whose last checkpoint is long over by the clock of live servers."""
+        live = [self.now(name) for name in self._regions.opened if self._regions[name].live is not None]
+        if self._now is not None or not live:
+            return []
+        return [self.environment.scrub(line) for line in self.judged.long_over(min(live))]
 
     def clocks(self) -> set[float]:
         """Return the clocks of the regions that were opened."""

@@ -6,15 +6,17 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, PACKED, REFUSED
+from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, MOMENT, PACKED, REFUSED
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
 _REPLAYS = (".replay.yaml", ".replay.yml")
-_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
 _MARKER = (
@@ -54,6 +55,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
+    )
+    group.addoption(
+        "--telemetry-start",
+        metavar="TIME",
+        help="when the rollout began, instead of the suite's rollout.start: a time, now, or now-1h",
+    )
+    group.addoption(
+        "--telemetry-end",
+        metavar="TIME",
+        help="when the rollout was finished, instead of the suite's rollout.end: a time, now, or +90m after the start",
+    )
+    group.addoption(
+        "--telemetry-set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="the value of a variable of suites and replay suites; repeatable",
     )
     group.addoption(
         "--telemetry-wait",
@@ -89,8 +107,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-junit-properties",
         choices=("all", "none"),
-        default="all",
-        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
+        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2; all unless told)",
     )
     group.addoption(
         "--telemetry-schema",
@@ -167,8 +184,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    # A bad value of these is a usage error now, rather than an error of the first file that is collected.
-    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
+    # A bad value is a usage error now, rather than an error of the first file that is collected; and a session that is
+    # asked for a gate, but has none, has to notice that.
+    told = (value for name, value in vars(config.option).items() if name.startswith("telemetry_"))
+    if "TELEMETRY_ENV" in os.environ or any(value not in (None, [], False) for value in told):
         _run(config)
     shown = config.getoption("--telemetry-record")
     if shown is not None and _run(config).role.reports:
@@ -196,21 +215,39 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrise(metafunc, _run(metafunc.config))
 
 
+def _is_suite(name: str) -> bool:
+    return name.endswith((*_SUFFIXES, *_REPLAYS))
+
+
 class _Listener:
     """Collects what reports carry, in the process that reports; a test without telemetry costs an attribute look-up."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder = ""
+        self._moment = float(int(time.time()))
+        self._heads_written = False
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers the folder in which all of them share their answers."""
+        """Tell each of xdist's workers the folder in which all of them share their answers, and what ``now`` means."""
         run_id = node.workerinput["testrunuid"]
+        node.workerinput[MOMENT] = self._moment
         self._folder = node.workerinput[FOLDER] = str(
             Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
         )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Say what is judged, once: under xdist nobody collects in the process that reports."""
+        if not self._heads_written:
+            self._heads_written = True
+            suites = dict.fromkeys(
+                path for path in (one.partition("::")[0] for one in ids) if _is_suite(path)
+            )
+            if suites:
+                _hooks(self._config).write_heads(suites)
 
     def pytest_unconfigure(self) -> None:
         # Here and not in the workers, which may be interrupted or die.
@@ -259,10 +296,12 @@ def _hooks(config: pytest.Config) -> RunHooks:
         from pytest_telemetry_gate.plugin.hooks import RunHooks
         from pytest_telemetry_gate.plugin.items import is_telemetric
         from pytest_telemetry_gate.plugin.outlets import Outlets
+        from pytest_telemetry_gate.plugin.overlooked import OverlookedHooks
         from pytest_telemetry_gate.plugin.session import GateRun
 
         hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
         config.pluginmanager.register(hooks, "telemetry_gate_run")
+        config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
         outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
         config.pluginmanager.register(outlets, "telemetry_gate_outlets")
     return config.stash[_HOOKS]

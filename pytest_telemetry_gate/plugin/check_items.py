@@ -26,9 +26,12 @@ class GateFile(TelemetryFile):
 
     def items(self, environment: Environment) -> Iterable[Group]:
         """Yield the suite's groups."""
-        suite = self.run.environments.suite(self.path)
-        options = self.run.options
+        environments, options = self.run.environments, self.run.options
+        suite = environments.suite(self.path, environment)
         planned = plan_checks(suite, environment)
+        if options.variables:
+            for check in planned:
+                environments.know_variables(variables_of(check))
         chosen = choose_checks(planned, checkpoints=options.checkpoints, regions=options.regions)
         try:
             read = dict.fromkeys(name for check in chosen for name in check.regions)
@@ -41,6 +44,13 @@ class GateFile(TelemetryFile):
         self.run.denominator.count_file(self.path, len(chosen))
         for name in suite.groups:
             yield Group.make(self, name, [check for check in chosen if check.group == name], environment)
+
+
+def variables_of(check: Check) -> Sequence[str]:
+    """Return the variables of the replay suite that a check is about, if it is about one."""
+    from pytest_telemetry_gate.replay.criterion import Replay
+
+    return check.criterion.variables(check) if isinstance(check.criterion, Replay) else ()
 
 
 class Group(pytest.Collector):

@@ -12,7 +12,11 @@ from pydantic import Field, WithJsonSchema
 from pytest_telemetry_gate.model.fields import IdField, Model, PositiveDurationField
 from pytest_telemetry_gate.replay.suite.contracts import Contract, CountBounds, ScalarValue
 from pytest_telemetry_gate.replay.suite.drives import DriveSettings
-from pytest_telemetry_gate.replay.suite.expectations import CaseExpectation, ContractExpectation
+from pytest_telemetry_gate.replay.suite.expectations import (
+    CaseExpectation,
+    ContractExpectation,
+    CounterExpectation,
+)
 from pytest_telemetry_gate.replay.suite.fields import SizeField
 
 __all__ = [
@@ -163,6 +167,11 @@ class ReplaySuite:
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def own_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the file has."""
+        return tuple(name for name in self.variables if name != "region")
+
+    @property
     def checkpoints(self) -> tuple[str, ...]:
         """The checkpoints' names in the order of time."""
         return tuple(self.file.checkpoints)
@@ -180,6 +189,14 @@ class ReplaySuite:
     def cases_at(self, checkpoint: str) -> tuple[ReplayCase, ...]:
         """Return the cases at a checkpoint."""
         return tuple(case for case in self.cases if case.checkpoint == checkpoint)
+
+    def rise(self, case: ReplayCase, expectation: CounterExpectation) -> int:
+        """Return by how much the counter of a case rises where all cases are driven that are driven together with it."""
+        if expectation.isolation == "label":
+            return expectation.delta
+        batch = [other for other in self.cases_at(case.checkpoint) if other.expect.is_batched]
+        together = batch if case.expect.is_batched else [case]
+        return sum(other.expect.share_of(expectation) for other in together)
 
     def required_count(self, expected: ContractExpectation) -> CountBounds:
         """Return how many a case expects to be selected: its own number, or the contract's."""

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies
 
 from pytest_telemetry_gate.sources.http.addresses import parameters_of, server_of, without
+from pytest_telemetry_gate.sources.http.key_hints import EXAMPLES, KEYS_ELSEWHERE
 from pytest_telemetry_gate.support.configured import keep_address, keep_configured
 from pytest_telemetry_gate.support.durations import parse_duration
 from pytest_telemetry_gate.support.suggestions import suggest
@@ -111,12 +112,18 @@ class _Reader:
         keep_configured(self._settings.secrets, self._options)
         for key in self._options:
             if key not in allowed:
-                raise self._settings.error((key,), f"unknown key {key!r}{suggest(key, allowed)}")
+                hint = f": write {KEYS_ELSEWHERE[key]}" if key in KEYS_ELSEWHERE else suggest(key, allowed)
+                raise self._settings.error((key,), f"unknown key {key!r}{hint}")
         url, query, login = self._url()
         basic = self._basic_auth() or login
         authorization = self._authorization()
         if basic and authorization:
             raise self._settings.error(("authorization",), "at most one of basic_auth and authorization")
+        headers = self._texts("headers")
+        both = next((name for name in headers if name.lower() == "authorization"), None)
+        if both is not None and (basic or authorization):
+            other = "basic_auth" if basic else "authorization"
+            raise self._settings.error(("headers", both), f"headers.{both}: at most one of it and {other}")
         proxy = self._text(("proxy_url",), self._options.get("proxy_url", ""))
         from_environment = self._flag(
             ("proxy_from_environment",), self._options.get("proxy_from_environment")
@@ -136,7 +143,7 @@ class _Reader:
             url=url,
             query=query,
             timeout=self._timeout(),
-            headers=self._texts("headers"),
+            headers=headers,
             authorization=authorization,
             basic_auth=basic,
             params=self._params(query),
@@ -202,8 +209,15 @@ class _Reader:
         options = self._mapping("authorization", ("type", "credentials", "credentials_file"))
         if not options:
             return ""
-        kind = self._text(("authorization", "type"), options.get("type", "Bearer"))
-        return f"{kind} {self._secret('authorization', options, 'credentials')}"
+        kind = self._text(("authorization", "type"), options.get("type", "Bearer")).strip()
+        credentials = self._secret("authorization", options, "credentials")
+        if credentials.lower().startswith(f"{kind.lower()} "):
+            key = "credentials_file" if "credentials_file" in options else "credentials"
+            raise self._settings.error(
+                ("authorization", key),
+                f"authorization.{key}: begins with {kind!r}, which `type` puts there already: leave it out",
+            )
+        return f"{kind} {credentials}"
 
     def _secret(self, group: str, options: Mapping[str, Any], key: str) -> str:
         """Return the value of ``key``, or the content of the file that ``key_file`` names."""
@@ -245,7 +259,8 @@ class _Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise self._settings.error((key,), f"{key}: must be a mapping of keys to values")
+            example = f", such as {EXAMPLES[key]}" if key in EXAMPLES else ""
+            raise self._settings.error((key,), f"{key}: must be a mapping of keys to values{example}")
         for name in value:
             if allowed is not None and name not in allowed:
                 message = f"{key}: unknown key {name!r}{suggest(name, allowed)}"
@@ -257,6 +272,10 @@ class _Reader:
         if key == "headers":
             for name, text in texts.items():
                 self._line((key, name), text)
+                words = text.lower().split()
+                if name.lower() == "authorization" and len(words) > 1 and words[0] == words[1]:
+                    message = f"headers.{name}: begins with its scheme twice: leave one out"
+                    raise self._settings.error((key, name), message)
         return texts
 
     def _text(self, place: tuple[str, ...], value: object) -> str:

@@ -24,7 +24,7 @@ IN_BRACES = {
     'served{job="shop"}': "'{'",
     'served{zone=~"a|b", job="shop"} / 3': "'{'",
     "rate(served_total[5m:1m])": "'['",
-    'served{zone="${zone}"}': "'{'",
+    'served{zone="${region}"}': "'{'",
     'served{note="a #b"}': "'{'",
     "- served": "'-'",
     "* served": "'*'",
