@@ -6,15 +6,25 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, PACKED
+from pytest_telemetry_gate.plugin.wire_names import (
+    ATTRIBUTE,
+    COUNTS,
+    FOLDER,
+    FOLDER_PREFIX,
+    FOLDER_SUFFIX,
+    PACKED,
+)
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -187,21 +197,37 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._folder = ""
+        self._folder: tuple[str, int] | None = None
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers the folder in which all of them share their answers."""
-        run_id = node.workerinput["testrunuid"]
-        self._folder = node.workerinput[FOLDER] = str(
-            Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
-        )
+        """Tell each of xdist's workers on this machine the folder in which all of them share their answers."""
+        if node.gateway.spec.popen:
+            self._folder = self._folder or _make_folder()
+            node.workerinput[FOLDER] = self._folder[0]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Begin before the first report comes where the workers have found a suite."""
+        if _HOOKS not in self._config.stash and any(
+            suffix in name for name in ids for suffix in (*_SUFFIXES, *_REPLAYS)
+        ):
+            _hooks(self._config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Remove the folder: workers that still judge, since the session was interrupted, end when it is gone."""
+        # Here and not in the workers, which may be interrupted or die.
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
 
     def pytest_unconfigure(self) -> None:
-        # Here and not in the workers, which may be interrupted or die.
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.close(self._folder[1])
+            self._folder = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -234,13 +260,37 @@ class _Listener:
         return result
 
 
+def _make_folder() -> tuple[str, int]:
+    """Make a folder that nobody else can enter, and hold it locked while this process lives; return it and the lock.
+
+    Whoever can lock it later knows that this process has ended without removing it.
+    """
+    while True:
+        folder = tempfile.mkdtemp(FOLDER_SUFFIX, FOLDER_PREFIX)
+        if sys.platform == "win32":
+            return folder, -1
+        import fcntl
+
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # taken for a dead run's before it could be locked
+        with contextlib.suppress(OSError):  # some network's folders cannot be locked
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(folder):  # noqa: PTH110 - nothing is imported for it
+            return folder, descriptor
+        os.close(descriptor)
+
+
 def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
+        from pytest_telemetry_gate.plugin.ending import EndHooks
         from pytest_telemetry_gate.plugin.hooks import RunHooks
         from pytest_telemetry_gate.plugin.session import GateRun
 
         hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
         config.pluginmanager.register(hooks, "telemetry_gate_run")
+        config.pluginmanager.register(EndHooks(hooks.run.role), "telemetry_gate_end")
     return config.stash[_HOOKS]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +21,13 @@ class Role:
     """What differs between the processes of a run.
 
     ``reports`` is whether it collects all verdicts, prints, records and fails the session; ``processes`` is how many
-    processes judge the run, ``run_id`` xdist's id of it, ``folder`` where they share answers, which a process alone
-    does not need.
+    processes judge the run, ``run_id`` xdist's id of it, ``folder`` where those of one machine share answers, which a
+    process alone does not need.
     """
 
     reports = True
     processes = 1
-    run_id = ""
+    run_id: str | None = None
     folder: Path | None = None
 
     def __init__(self, config: pytest.Config) -> None:
@@ -34,10 +38,17 @@ class Role:
         """Take note that the configuration cannot be used; the session stops after collection."""
         self._problem = self._problem or message
 
+    def check_folder(self) -> None:
+        """Raise CollectError where the folder of shared answers cannot be trusted."""
+
     def check_usable(self) -> None:
         """Raise UsageError where the configuration cannot be used."""
         if self._problem:
             raise pytest.UsageError(self._problem)
+
+    def is_over(self) -> bool:
+        """Return whether the run has ended, so that this process has nobody to judge for."""
+        return False
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Send to the process that reports what this one counted, as builtins."""
@@ -66,6 +77,26 @@ class Worker(Role):
         self.run_id = sent["testrunuid"]
         self.processes = int(sent["workercount"])
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
+        self._controller = os.getppid()
+
+    def check_folder(self) -> None:
+        """Raise CollectError where the shared folder is another user's, open to others, or no folder at all."""
+        if self.folder is None or sys.platform == "win32":
+            return
+        try:
+            found = self.folder.lstat()
+        except OSError as error:
+            self.refuse(f"{self.folder}: the folder that the workers share cannot be used: {error.strerror}")
+            return
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            self.refuse(f"{self.folder}: the folder that the workers share is not of this user alone")
+
+    def is_over(self) -> bool:
+        """Return whether the controller has died, or has removed the shared folder as it does at the end."""
+        died = os.getppid() != self._controller
+        if died and self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return died or not (self.folder is None or self.folder.is_dir())
 
     def refuse(self, message: str) -> None:
         """Raise CollectError, since a usage error of a worker would look like a crash."""

@@ -1,8 +1,9 @@
 """The names under which processes of a run find what others sent; it imports nothing, since idle sessions load it."""
 
-__all__ = ["ATTRIBUTE", "COUNTS", "FOLDER", "PACKED"]
+__all__ = ["ATTRIBUTE", "COUNTS", "FOLDER", "FOLDER_PREFIX", "FOLDER_SUFFIX", "PACKED"]
 
 ATTRIBUTE = "telemetry_gate"  # of a report: what its test brings
 PACKED = "telemetry_packed"  # in what xdist sends of a report
 COUNTS = "telemetry_counts"  # in xdist's workeroutput
 FOLDER = "telemetry_folder"  # in xdist's workerinput
+FOLDER_PREFIX, FOLDER_SUFFIX = "pytest-telemetry-gate-", ".answers"  # of that folder's name
