@@ -122,7 +122,7 @@ class Check:
     def start(self) -> float:
         """The moment from which ``$__range`` counts: the start of the rollout, or its end with ``since``."""
         rollout = self.suite.rollout
-        return rollout.end if self.criterion.since == "rollout_end" else rollout.start
+        return rollout.finish if self.criterion.since == "rollout_end" else rollout.start
 
     @property
     def range(self) -> float:

@@ -11,7 +11,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ from pytest_telemetry_gate.plugin.wire_names import (
     FOLDER,
     FOLDER_PREFIX,
     FOLDER_SUFFIX,
+    MOMENT,
     PACKED,
+    REFUSED,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".gate.yaml", ".gate.yml")
 _REPLAYS = (".replay.yaml", ".replay.yml")
-_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
 _MARKER = (
@@ -64,6 +66,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
+    )
+    group.addoption(
+        "--telemetry-start",
+        metavar="TIME",
+        help="when the rollout began, instead of the suite's rollout.start: a time, now, or now-1h",
+    )
+    group.addoption(
+        "--telemetry-end",
+        metavar="TIME",
+        help="when the rollout was finished, instead of the suite's rollout.end: a time, now, or +90m after the start",
+    )
+    group.addoption(
+        "--telemetry-set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="the value of a variable of suites and replay suites; repeatable",
     )
     group.addoption(
         "--telemetry-wait",
@@ -99,8 +118,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-junit-properties",
         choices=("all", "none"),
-        default="all",
-        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
+        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2; all unless told)",
     )
     group.addoption(
         "--telemetry-schema",
@@ -158,13 +176,29 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return int(pytest.ExitCode.OK)
 
 
+@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
+def pytest_cmdline_main_cleaned(config: pytest.Config) -> Generator[None, object, object]:
+    """Clean usage errors, which pytest writes when the session and its terminal are gone."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        from pytest_telemetry_gate.support.text import one_line
+
+        hooks = config.stash.get(_HOOKS, None)
+        scrub = str if hooks is None else hooks.run.environments.scrub
+        error.args = tuple(one_line(scrub(str(argument))) for argument in error.args)
+        raise
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    # A bad value of these is a usage error now, rather than an error of the first file that is collected.
-    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
+    # A bad value is a usage error now, rather than an error of the first file that is collected; and a session that is
+    # asked for a gate, but has none, has to notice that.
+    told = (value for name, value in vars(config.option).items() if name.startswith("telemetry_"))
+    if "TELEMETRY_ENV" in os.environ or any(value not in (None, [], False) for value in told):
         _run(config)
     shown = config.getoption("--telemetry-record")
     if shown is not None and _run(config).role.reports:
@@ -192,28 +226,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrise(metafunc, _run(metafunc.config))
 
 
+def _is_suite(name: str) -> bool:
+    return name.endswith((*_SUFFIXES, *_REPLAYS))
+
+
 class _Listener:
     """Collects what reports carry, in the process that reports; a test without telemetry costs an attribute look-up."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder: tuple[str, int] | None = None
+        self._moment = float(int(time.time()))
+        self._heads_written = False
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers on this machine the folder in which all of them share their answers."""
+        """Tell each of xdist's workers what ``now`` means, and those of this machine where they share their answers."""
+        node.workerinput[MOMENT] = self._moment
         if node.gateway.spec.popen:
             self._folder = self._folder or _make_folder()
             node.workerinput[FOLDER] = self._folder[0]
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Begin before the first report comes where the workers have found a suite."""
-        if _HOOKS not in self._config.stash and any(
-            suffix in name for name in ids for suffix in (*_SUFFIXES, *_REPLAYS)
-        ):
-            _hooks(self._config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -221,6 +254,17 @@ class _Listener:
         # Here and not in the workers, which may be interrupted or die.
         if self._folder is not None:
             shutil.rmtree(self._folder[0], ignore_errors=True)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Say what is judged, once: under xdist nobody collects in the process that reports."""
+        if not self._heads_written:
+            self._heads_written = True
+            suites = dict.fromkeys(
+                path for path in (one.partition("::")[0] for one in ids) if _is_suite(path)
+            )
+            if suites:
+                _hooks(self._config).write_heads(suites)
 
     def pytest_unconfigure(self) -> None:
         if self._folder is not None:
@@ -233,6 +277,12 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, ATTRIBUTE):
             _hooks(self._config).take(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """End the session where one of xdist's workers has found that no file of it can be judged."""
+        if hasattr(report, REFUSED):
+            raise pytest.UsageError(getattr(report, REFUSED))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
@@ -286,10 +336,14 @@ def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
         from pytest_telemetry_gate.plugin.ending import EndHooks
         from pytest_telemetry_gate.plugin.hooks import RunHooks
+        from pytest_telemetry_gate.plugin.items import is_telemetric
+        from pytest_telemetry_gate.plugin.outlets import Outlets
         from pytest_telemetry_gate.plugin.session import GateRun
 
         hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
         config.pluginmanager.register(hooks, "telemetry_gate_run")
+        outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
+        config.pluginmanager.register(outlets, "telemetry_gate_outlets")
         config.pluginmanager.register(EndHooks(hooks.run.role), "telemetry_gate_end")
     return config.stash[_HOOKS]
 

@@ -12,6 +12,7 @@ from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.recording import import_openmetrics
 from pytest_telemetry_gate.replay.suite.schema import replay_schema
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+from pytest_telemetry_gate.support.text import one_line
 
 __all__ = ["import_file", "print_schema"]
 
@@ -36,5 +37,5 @@ def import_file(source: str, out: str, *, folder: Path) -> None:
     length = format_short_duration(summary.end - summary.start)
     size = (folder / out).stat().st_size
     sys.stdout.write(
-        f"{out}: {summary.series:,} series, {summary.samples:,} samples, {span} ({length}), {size:,} bytes\n"
+        f"{one_line(out)}: {summary.series:,} series, {summary.samples:,} samples, {span} ({length}), {size:,} bytes\n"
     )

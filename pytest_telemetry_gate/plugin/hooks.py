@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.questions import CaptureQuestion
@@ -22,6 +24,7 @@ from pytest_telemetry_gate.plugin.carried import (
 )
 from pytest_telemetry_gate.plugin.check_items import CheckItem, order_by_region
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
+from pytest_telemetry_gate.plugin.heads import heads_of
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
 from pytest_telemetry_gate.plugin.report_properties import ReportProperties
 from pytest_telemetry_gate.plugin.summary import OUTCOMES, Summary
@@ -67,7 +70,7 @@ class RunHooks:
         return report
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Take the denominator before anybody deselects, but without tests that belong to other checkpoints.
 
         Checks are put in the order of their regions first, so that a plugin that orders items has the last word.
@@ -79,7 +82,33 @@ class RunHooks:
             self._config.hook.pytest_deselected(items=elsewhere)
         order_by_region(items)
         self.run.denominator.collect(tests=sum(map(uses_telemetry, items)))
+        if not session.testsfailed:
+            try:
+                self.run.environments.require_known_variables()
+            except ConfigError as error:
+                self.run.role.refuse(self.run.exits.line(error))
+                self.run.role.check_usable()
 
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Say which environments are judged, how they were chosen, and who answers."""
+        return self._heads() if any(map(is_telemetric, items)) else []
+
+    def _heads(self) -> list[str]:
+        environments = self.run.environments
+        quiet = self._config.get_verbosity() < 0
+        return [] if quiet else list(heads_of(environments.loaded, environments.display_path))
+
+    def write_heads(self, suites: Iterable[str]) -> None:
+        """Say the same where xdist's workers have collected; ``suites`` are paths of their files from the rootdir."""
+        for suite in suites:
+            # What cannot be read is an error of the workers.
+            with suppress(TelemetryGateError):
+                self.run.environments.near((self._config.rootpath / suite).parent)
+        reporter = self.run.role.terminal()
+        for line in self._heads() if reporter is not None else ():
+            reporter.write_line(line)
+
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what was left by deselection, and start asking live sources about it while pytest goes on."""
         self.run.denominator.select(sum(map(is_telemetric, session.items)))

@@ -6,13 +6,14 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER
+from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER, MOMENT, REFUSED
 
 __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 
@@ -20,6 +21,7 @@ __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 class Role:
     """What differs between the processes of a run.
 
+    ``moment`` is when the run began, in whole seconds since the epoch, the same in all of its processes.
     ``reports`` is whether it collects all verdicts, prints, records and fails the session; ``processes`` is how many
     processes judge the run, ``run_id`` xdist's id of it, ``folder`` where those of one machine share answers, which a
     process alone does not need.
@@ -33,13 +35,14 @@ class Role:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._problem = ""
+        self.moment = float(int(time.time()))
 
     def refuse(self, message: str) -> None:
         """Take note that the configuration cannot be used; the session stops after collection."""
         self._problem = self._problem or message
 
     def check_folder(self) -> None:
-        """Raise CollectError where the folder of shared answers cannot be trusted."""
+        """Refuse a folder of shared answers that cannot be trusted."""
 
     def check_usable(self) -> None:
         """Raise UsageError where the configuration cannot be used."""
@@ -76,20 +79,24 @@ class Worker(Role):
         sent: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
         self.run_id = sent["testrunuid"]
         self.processes = int(sent["workercount"])
+        self.moment = float(sent.get(MOMENT, self.moment))
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
         self._controller = os.getppid()
 
     def check_folder(self) -> None:
-        """Raise CollectError where the shared folder is another user's, open to others, or no folder at all."""
+        """Refuse a shared folder that is another user's, open to others, a link, or none at all."""
         if self.folder is None or sys.platform == "win32":
             return
+        problem = ""
         try:
             found = self.folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                problem = "is not this user's alone"
         except OSError as error:
-            self.refuse(f"{self.folder}: the folder that the workers share cannot be used: {error.strerror}")
-            return
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            self.refuse(f"{self.folder}: the folder that the workers share is not of this user alone")
+            problem = f"cannot be used: {error.strerror}"
+        if problem:
+            self.refuse(f"{self.folder}: the folder of the answers that workers share {problem}")
+            self.folder = None
 
     def is_over(self) -> bool:
         """Return whether the controller has died, or has removed the shared folder as it does at the end."""
@@ -99,8 +106,15 @@ class Worker(Role):
         return died or not (self.folder is None or self.folder.is_dir())
 
     def refuse(self, message: str) -> None:
-        """Raise CollectError, since a usage error of a worker would look like a crash."""
-        raise pytest.Collector.CollectError(message)
+        """Report it to xdist's controller, which ends the session; a usage error of a worker would look like a crash."""
+        if not self._problem:
+            report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
+            setattr(report, REFUSED, message)
+            self._config.hook.pytest_collectreport(report=report)
+        super().refuse(message)
+
+    def check_usable(self) -> None:
+        """Leave it to the controller."""
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Put the counts where xdist carries them to the controller when this process ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.errors import TelemetryGateError, raised_at
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["OUTCOMES", "Summary"]
 
 OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
+
+
+def _is_ci() -> bool:
+    """Tell whether a pipeline runs this, as pytest does."""
+    return any(os.environ.get(name, "") not in {"", "false", "0"} for name in ("CI", "BUILD_NUMBER"))
 
 
 class Summary:
@@ -75,7 +81,7 @@ class Summary:
             self._config.hook.pytest_telemetry_gate_verdict(
                 verdict=dossier.verdict, dossier=dossier, config=self._config
             )
-        except Exception as error:  # noqa: BLE001 - hooks of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             # xdist's controller has read no telemetry.yaml yet, and would know no secret of it.
             with suppress(TelemetryGateError):
                 self._run.environments.near(
@@ -107,7 +113,7 @@ class Summary:
     def is_gate(self) -> bool:
         """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
         selected = self._run.denominator.anything_selected
-        return selected or bool(self.dossiers) or self._run.options.names_a_gate
+        return selected or bool(self.dossiers) or bool(self._run.options.asked_by)
 
     def must_fail(self, session: pytest.Session) -> bool:
         """Return whether the session has to fail although no test of it did."""
@@ -124,7 +130,7 @@ class Summary:
             reporter.write_line(f"telemetry gate: the hook {hook} failed for {verdict}: {line}", red=True)
         if not self.is_gate or self._run.options.collect_only:
             return
-        for line in self._run.gates.clock_warnings:
+        for line in self._run.gates.warnings:
             reporter.write_line(f"telemetry gate: {line}", yellow=True)
         if self._run.options.explain:
             terminal.write_explained(reporter, self.dossiers)
@@ -134,7 +140,18 @@ class Summary:
             self.outcome,
             verbosity=self._config.get_verbosity(),
             now=self._run.gates.clock,
+            starts=self._run.gates.starts,
+            remarks=list(self._remarks()),
         )
+
+    def _remarks(self) -> Iterable[str]:
+        """Yield what has to be said beside the outcome."""
+        gates = self._run.gates
+        if self.dossiers and all(dossier.outcome is Outcome.PENDING for dossier in self.dossiers):
+            yield from gates.advice
+        names = ", ".join(map(repr, gates.default_recordings))
+        if names and _is_ci():
+            yield f"judged the recording of the default environment {names}, --telemetry-env names another"
 
     def _write_replays(self, reporter: pytest.TerminalReporter) -> None:
         lines = list(self._replay_lines())

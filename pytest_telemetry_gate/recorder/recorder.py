@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_telemetry_gate.errors import RecordingError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, RecordingError, describe
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question
@@ -21,6 +21,7 @@ from pytest_telemetry_gate.recording.merge import check_events, events_to_index
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.spill import Spill
 from pytest_telemetry_gate.recording.writer import RecordingWriter
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = ["RecordResult", "RegionRequest", "record"]
 
@@ -95,7 +96,7 @@ def record(
                     types[region] = metadata_of(requests[region].source)
                 except OSError:
                     raise
-                except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+                except FOREIGN_ERRORS as error:
                     failures[region] = describe(error)
                 else:
                     fetched[region] = spill
@@ -152,7 +153,7 @@ def _plan_regions(
                 plan.append((stretch, expected))
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             failures[region] = describe(error)
         else:
             yield region, plan
@@ -275,10 +276,10 @@ def _add_region(
     writer: RecordingWriter, new: RegionRequest, region: str, types: Mapping[str, str], recorded_at: float
 ) -> None:
     for family, known in types.items():
-        writer.metadata(new.scrub(family), known, region=region)
+        writer.metadata(new.scrub(family), new.scrub(known), region=region)
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(new.scrub(job), seconds, region=region)
     for question, events in new.events.items():
-        writer.events(question.kind, events_to_index(events), region=region)
+        writer.events(question.kind, scrub_texts(events_to_index(events), new.scrub), region=region)
     for suite, checkpoint in new.checkpoints:
         writer.checkpoint(suite, checkpoint, recorded_at, region=region)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
@@ -14,10 +15,12 @@ from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci_logs
+from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
 from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
-from pytest_telemetry_gate.support.secrets import scrub_texts
+from pytest_telemetry_gate.support.places import walk
+from pytest_telemetry_gate.support.secrets import Secrets, scrub_texts
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment, RegionSettings
@@ -105,7 +108,9 @@ class Replays:
 
     def _suite(self, question: CaptureQuestion) -> ReplaySuite:
         settings = self._environment.regions[question.region].replay
-        return load_replay(Path(question.suite), region=question.region, settings=settings)
+        suite = load_replay(Path(question.suite), region=question.region, settings=settings)
+        _keep_secrets(suite, self._environment.secrets)
+        return suite
 
     def _read_recorded(self, question: CaptureQuestion, suite: ReplaySuite, path: Path) -> Answer:
         if path not in self._recordings:
@@ -175,6 +180,7 @@ class Replays:
             "case": CI_LOGS,
             "checkpoint": question.checkpoint,
             "region": question.region,
+            "at": time.time(),
             **comparison.to_wire(),
         }
 
@@ -200,6 +206,17 @@ class Replays:
         ]
         live.open()
         return live
+
+
+def _keep_secrets(suite: ReplaySuite, secrets: Secrets) -> None:
+    """Remember what is secret of a suite's settings, and that what its contracts and cases expect is not."""
+    keep_settings(secrets, suite.variables)
+    expected: list[Any] = [suite.name, suite.title]
+    for case in suite.cases:
+        keep_settings(secrets, getattr(case.drive, case.drive.kind).model_dump())
+        expected += [case.id, case.title, case.expect.model_dump()]
+    expected += [contract.model_dump() for contract in suite.contracts.values()]
+    secrets.publish({part for _, part in walk(expected) if isinstance(part, str)})
 
 
 def _recording_path(settings: RegionSettings) -> Path | None:

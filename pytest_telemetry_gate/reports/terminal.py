@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -57,13 +57,25 @@ def write(
     *,
     verbosity: int = 0,
     now: float | None = None,
+    starts: Collection[float] = (),
+    remarks: Sequence[str] = (),
 ) -> None:
     """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
     width = shutil.get_terminal_size(fallback=(_PIPED, 24)).columns
     unicode = takes_unicode()
     if verbosity >= 0:
         reporter.write_sep("=", "telemetry gate")
-    for line in summarize(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode, now=now):
+    lines = summarize(
+        dossiers,
+        gate,
+        width=width,
+        verbosity=verbosity,
+        unicode=unicode,
+        now=now,
+        starts=starts,
+        remarks=remarks,
+    )
+    for line in lines:
         reporter.write_line(line.text, **line.markup)
 
 
@@ -89,12 +101,14 @@ def summarize(
     verbosity: int = 0,
     unicode: bool = True,
     now: float | None = None,
+    starts: Collection[float] = (),
+    remarks: Sequence[str] = (),
 ) -> list[TerminalLine]:
     """Return the lines of the summary, none wider than ``width`` columns (20 or more).
 
     Below verbosity 0 only what closes the gate is listed; from 1 on every row is shown and every failure
     explained; from 2 on no failure is folded into a count. ``now`` is the clock of the gate, in seconds since
-    the epoch. The order of the verdicts, which differs between distributed runs, does not matter.
+    the epoch; ``starts`` are those of rollouts that count from it; ``remarks`` go with the outcome. The order of the verdicts, which differs between distributed runs, does not matter.
     """
     verdicts = [dossier.verdict for dossier in dossiers]
     blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode))
@@ -103,8 +117,8 @@ def summarize(
         fold = verbosity == 0 and sum(len(suite.rows) for suite in tables) > _MANY
         for suite in tables:
             blocks.extend(_suite(suite, gate, fold=fold, width=width, unicode=unicode))
-    setting = ", ".join(_setting(verdicts, now)) if verbosity >= 0 else ""
-    blocks.append(list(_last(verdicts, gate, setting, width=width, unicode=unicode)))
+    setting = ", ".join(_setting(verdicts, starts, now)) if verbosity >= 0 else ""
+    blocks.append(list(_last(verdicts, gate, setting, remarks, width=width, unicode=unicode)))
     return [
         line
         for place, block in enumerate(filter(None, blocks))
@@ -192,12 +206,20 @@ def _look(row: Row) -> Mapping[str, bool]:
 
 
 def _last(
-    verdicts: Sequence[Verdict], gate: GateOutcome, setting: str, *, width: int, unicode: bool
+    verdicts: Sequence[Verdict],
+    gate: GateOutcome,
+    setting: str,
+    remarks: Sequence[str],
+    *,
+    width: int,
+    unicode: bool,
 ) -> Iterator[TerminalLine]:
     """Yield the gate's outcome as the last line; where one line is too short, the setting goes before it."""
     word = str(gate.outcome).upper() + (" (strict)" if gate.strict and gate.outcome is Outcome.WARN else "")
     count = f"{len(verdicts)} {_plural(len(verdicts), 'check')}: " if verdicts else ""
-    summary = f"telemetry gate: {word}  {text.plain(count + gate.reason, unicode=unicode)}"
+    summary = (
+        f"telemetry gate: {word}  {text.plain(count + '; '.join([gate.reason, *remarks]), unicode=unicode)}"
+    )
     setting_text = text.plain(setting, unicode=unicode)
     one_line = f"{summary}  {setting_text}"
     if setting_text and text.width_of(one_line) > width:
@@ -210,9 +232,11 @@ def _last(
         yield TerminalLine(line, {**markup, **_BOLD})
 
 
-def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:
+def _setting(verdicts: Iterable[Verdict], starts: Collection[float], now: float | None) -> Iterator[str]:
     names = sorted({verdict.environment for verdict in verdicts if verdict.environment})
     if names:
         yield f"{_plural(len(names), 'environment')} {', '.join(names)}"
+    if starts:
+        yield f"rollout.start {', '.join(map(format_time, sorted(starts)))}"
     if now is not None:
         yield f"now {format_time(now)}"
