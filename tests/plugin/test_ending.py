@@ -1,6 +1,6 @@
 """Sessions that a signal ends, in each of their stages: nobody is left, nothing is half-written, JUnit has what was judged.
 
-Real processes and real signals; the matrix of stages, signals and workers is thinned out so that each value occurs.
+Real processes and real signals, so they are few: each stage, each signal and both numbers of workers occur.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ import contextlib
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from children import PATIENCE, started, until
+from children import started, until
 from projects import Project
 from test_waiting import CONFTEST as SOURCE
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 LONGEST = 600  # seconds that something hangs, whoever waits for it
-SOON = 1.0  # seconds after a session in which everything that it started has ended
-BUSY = 4.0  # how much longer that may take where other tests share the processors
+SOON = 5.0  # seconds in which all has ended after the session: one, and four where other tests share the processors
+LATE = 30.0  # seconds after the signal that are less than a drive's own limit
 CONFTEST = (
     SOURCE
     + f"""
@@ -53,8 +52,6 @@ def pytest_telemetry_gate_sources():
 
 def pytest_telemetry_gate_verdict(verdict):
     Path("told").touch()
-    if STAGE == "judging":
-        stay()
 
 def drive(context):
     import subprocess
@@ -149,50 +146,41 @@ def left(processes: dict[int, str]) -> list[int]:
     return [one for one, start in processes.items() if (fields := stat(one)) and fields[19] == start]
 
 
-def assert_nothing_is_left(project: Project, processes: dict[int, str], began: float) -> None:
-    until(lambda: not left(processes), SOON + BUSY)
-    print("ENDED AFTER", time.monotonic() - began)
-    assert time.monotonic() - began < SOON + BUSY
-    until(lambda: list((project.path / "temporary").glob("pytest-telemetry*")) == [], BUSY)
-    assert [path.name for path in project.path.rglob(".*") if path.suffix in {".tmp", ".lock"}] == []
-    assert not list(project.path.rglob("*.telemetry.zip"))
+def assert_nothing_is_left(project: Project, processes: dict[int, str]) -> None:
+    until(lambda: not left(processes), SOON)
+    until(lambda: list((project.path / "temporary").glob("pytest-telemetry*")) == [], SOON)
+    assert [path.name for path in project.path.glob(".*")] == []
+    assert not list(project.path.glob("*.telemetry.zip"))
 
 
-ENDED = [
-    ("waiting", "SIGTERM", "-n0"),
-    ("waiting", "SIGINT", "-n2"),
-    ("driving", "SIGINT", "-n0"),
-    ("driving", "SIGTERM", "-n2"),
-    ("asking", "SIGTERM", "-n0"),
-    ("asking", "SIGHUP", "-n2"),
-    ("judging", "SIGHUP", "-n0"),
-    ("recording", "SIGTERM", "-n0"),
-    ("recording", "SIGINT", "-n2"),
-]
-
-
-@pytest.mark.parametrize(("stage", "name", "workers"), ENDED)
+@pytest.mark.parametrize(
+    ("stage", "name", "workers"),
+    [
+        ("waiting", "SIGHUP", "-n2"),
+        ("driving", "SIGINT", "-n0"),
+        ("driving", "SIGTERM", "-n2"),
+        ("asking", "SIGTERM", "-n0"),
+        ("recording", "SIGINT", "-n0"),
+    ],
+)
 def test_a_signal_ends_a_session_in_order(slow: Project, stage: str, name: str, workers: str) -> None:
     with at_stage(slow, stage, workers) as (process, processes):
-        began = time.monotonic()
         process.send_signal(getattr(signal, name))
-        output, _ = process.communicate(timeout=PATIENCE)
-        assert_nothing_is_left(slow, processes, began)
+        output, _ = process.communicate(timeout=LATE)
+        assert_nothing_is_left(slow, processes)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in output
     if name != "SIGINT":
-        assert f"{name} has ended the session" in output
+        assert f"KeyboardInterrupt: {name} has ended the session" in output
     assert "Traceback" not in output
     assert "INTERNALERROR" not in output
-    judged = [case.get("name") for case in ET.parse(slow.path / "junit.xml").iter("testcase")]
-    assert ("cpu[early]" in judged) == (stage not in {"waiting", "judging"})
+    judged = {case.get("name"): case for case in ET.parse(slow.path / "junit.xml").iter("testcase")}
+    assert ("cpu[early]" in judged) == (stage != "waiting")
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-@pytest.mark.parametrize("stage", ["driving"])
-def test_what_was_driven_ends_with_a_session_that_is_killed(slow: Project, stage: str, workers: str) -> None:
-    with at_stage(slow, stage, workers) as (process, processes):
-        began = time.monotonic()
+@pytest.mark.parametrize("workers", ["-n2"])
+def test_what_was_driven_ends_with_a_session_that_is_killed(slow: Project, workers: str) -> None:
+    with at_stage(slow, "driving", workers) as (process, processes):
         process.kill()
-        process.wait(PATIENCE)
-        assert_nothing_is_left(slow, processes, began)
+        process.wait()
+        assert_nothing_is_left(slow, processes)

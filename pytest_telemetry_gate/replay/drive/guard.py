@@ -38,13 +38,14 @@ def kill_processes(leaders: Mapping[str, int]) -> None:
     empty = 0
     while empty < _LOOKS and time.monotonic() < give_up:
         empty += 1
-        for leader in filter(None, leaders.values()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(leader, signal.SIGKILL)
+        # Before the group, since what has left it may be known by nothing but its parents.
         for found in _find_processes(leaders):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(found, signal.SIGKILL)
             empty = 0
+        for leader in filter(None, leaders.values()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(leader, signal.SIGKILL)
 
 
 def _find_processes(leaders: Mapping[str, int]) -> Iterator[int]:
@@ -81,7 +82,7 @@ def _find_processes(leaders: Mapping[str, int]) -> Iterator[int]:
 
 def _wait_for_end() -> dict[str, int]:
     """Read what is driven until nobody drives any more; return what is left."""
-    left: dict[str, int] = {}
+    driven: dict[str, int] = {}
     parent, unread = os.getppid(), b""
     while os.getppid() == parent:
         if not select.select([sys.stdin], [], [], _POLL)[0]:
@@ -93,13 +94,14 @@ def _wait_for_end() -> dict[str, int]:
         for line in lines:
             what, mark, *leader = line.decode().split()
             if what == "+":
-                left[mark] = int(leader[0])
+                driven[mark] = int(leader[0])
             else:
-                left.pop(mark, None)
-    return left
+                driven.pop(mark, None)
+    return driven
 
 
 if __name__ == "__main__":
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    kill_processes(_wait_for_end())
+    if left := _wait_for_end():
+        kill_processes(left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import subprocess
@@ -17,6 +18,8 @@ from pytest_telemetry_gate.replay.drive.guard import MARK, kill_processes
 
 __all__ = ["guarding", "kill_started", "marked_environment"]
 
+_END = 1.0  # seconds that it has at the end of this process
+
 
 class _Guard:
     """The process that kills what is driven when this one has ended; it is started when it is first needed."""
@@ -25,17 +28,20 @@ class _Guard:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0  # a forked process has a guard of its own
+        self._ended = False
 
     def tell(self, line: str) -> None:
         """Send a line; raises DriveError where there can be no guard."""
         if sys.platform == "win32":
             return
         with self._lock:
+            if self._ended:
+                message = "nothing is driven any more, since this process ends"
+                raise DriveError(message)
             try:
                 self._send(line)
             except OSError:
-                # Somebody has killed it.
-                self._process = None
+                self._forget()  # somebody has killed it
                 try:
                     self._send(line)
                 except OSError as error:
@@ -45,9 +51,26 @@ class _Guard:
     def _send(self, line: str) -> None:
         if self._process is None or self._owner != os.getpid():
             self._process, self._owner = _start(), os.getpid()
+            atexit.register(self.end)
         if self._process.stdin is not None:
             self._process.stdin.write(f"{line}\n".encode())
             self._process.stdin.flush()
+
+    def _forget(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(OSError):
+                self._process.communicate()
+            self._process = None
+
+    def end(self) -> None:
+        """Have it kill what is left, and wait a moment for that."""
+        with self._lock:
+            if self._process is None or self._owner != os.getpid():
+                return
+            self._ended = True
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._process.communicate(timeout=_END)
 
 
 def _start() -> subprocess.Popen[bytes]:
