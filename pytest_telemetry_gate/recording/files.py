@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,11 +94,17 @@ def _open_unnamed(folder: Path) -> IO[bytes] | None:
 
 
 def _give_name(file: IO[bytes], path: Path) -> None:
-    path.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         # With a folder's descriptor the system call is the one that can follow the link, to the file itself.
         os.link(_DESCRIPTORS / str(file.fileno()), path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError:
+        # Some systems give such files and no name to them.
+        file.seek(0)
+        with path.open("xb") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
     finally:
         os.close(folder)
 

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -184,3 +185,101 @@ def test_what_was_driven_ends_with_a_session_that_is_killed(slow: Project, worke
         process.kill()
         process.wait()
         assert_nothing_is_left(slow, processes)
+
+
+HANDLED = """
+import os, signal, time
+
+def test_it():
+    print("HANDLER", signal.getsignal(signal.SIGTERM))
+
+def test_a_process_that_a_test_forks_ends_as_ever():
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitpid(child, 0)[1] == signal.SIGTERM
+"""
+
+
+@pytest.mark.parametrize("telemetry", [True, False])
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, print])
+def test_handlers_are_put_back_and_those_of_others_are_left_alone(
+    project: Project, *, telemetry: bool, before: object
+) -> None:
+    if telemetry:
+        project.suite()
+    project.file("test_it.py", HANDLED)
+    project.file("conftest.py", "")
+    outer = signal.signal(signal.SIGTERM, before)
+    try:
+        result = project.run("-s", *(() if before is signal.SIG_DFL else ("-k", "not forks")))
+        after = signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, outer)
+    assert after == before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert result.ret == 0
+    ours = telemetry and before is signal.SIG_DFL
+    assert ("EndHooks" in result.stdout.str()) == ours
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_keeps_no_report_from_being_written(project: Project, name: str) -> None:
+    project.suite()
+    late = "import os, pytest, signal\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_sessionfinish():\n"
+    project.file("conftest.py", late + f"    os.kill(os.getpid(), signal.{name})\n")
+    result = project.run("--junitxml=junit.xml")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [case.get("name") for case in ET.parse(project.path / "junit.xml").iter("testcase")] == ["cpu[2h]"]
+    assert "1 passed" in result.stdout.str()
+
+
+# As pytest-timeout does it.
+LIMIT = """
+import pytest, signal
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    def fail(*_):
+        pytest.fail("Timeout", pytrace=False)
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+"""
+LIMITED = """\
+version: 1
+suite: qa
+variables: {python: "${PYTHON}"}
+checkpoints: {early: {cases: 1}}
+capture: {complete: {timeout: 1s, quiet: 100ms}}
+contracts: {parse: {select: {name: parse}}}
+cases:
+  - {id: command, drive: {cli: {argv: [$python, tool.py], timeout: 40s}}, expect: {spans: [{contract: parse}]}}
+"""
+
+
+def test_what_a_time_limit_of_tests_interrupts_ends_and_nobody_waits_for_it(slow: Project) -> None:
+    slow.file("conftest.py", SOURCE + LIMIT)
+    slow.file("small.gate.yaml", "# written when pytest starts\n")
+    share = "{{id: share, replay: {{suite: a.replay.yaml}}, expect: '== 100%'}}"
+    head = SUITE.partition("    - ")[0].replace("CHECKPOINT", "{{id: early, at: +10s}}")
+    slow.file("suite.txt", f"{head}    - {share}\n")
+    slow.file("a.replay.yaml", LIMITED)
+    slow.file(
+        "tool.py",
+        f"import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep({LONGEST})\n",
+    )
+    began = time.monotonic()
+    found = {case.get("name"): case for case in slow.junit()}
+    assert time.monotonic() - began < LATE
+    assert not stat(int((slow.path / "pid").read_text()))
+    (failure,) = found["command[early]"].iter("failure")
+    assert "Timeout" in str(failure.get("message"))
+    (failure,) = found["share[early]"].iter("failure")
+    assert "driving it was interrupted" in str(failure.text)
