@@ -31,7 +31,7 @@ from pytest_telemetry_gate.support.configured import keep_configured, keep_varia
 from pytest_telemetry_gate.support.places import Place, map_texts
 from pytest_telemetry_gate.support.secrets import Secrets
 from pytest_telemetry_gate.support.suggestions import suggest
-from pytest_telemetry_gate.support.variables import expand_references
+from pytest_telemetry_gate.support.variables import empty_references, expand_references
 
 __all__ = ["Deadline", "Environment", "RegionSettings", "ReplaySettings", "load_environment"]
 
@@ -82,6 +82,7 @@ class _Reader:
         self._variables = variables
         self._folder = document.path.parent
         self._secrets = Secrets()
+        self._empty: dict[Place, str] = {}
 
     def environment(self, name: str | None, named_by: str, deadline: float | None) -> Environment:
         file = validate_model(EnvironmentsFile, self._document.value, self._error, ())
@@ -146,7 +147,7 @@ class _Reader:
         subject = f"region {name!r}" if name else f"environment {shared.place[-1]!r}"
 
         def error(key: Place, message: str) -> ConfigError:
-            return ConfigError(f"{origin.at(key)}: {subject}: {message}")
+            return ConfigError(f"{origin.at(key)}: {subject}: {message}{origin.remark(key)}")
 
         keys = validate_model(RegionKeys, {**shared.options, **own_keys}, error, ())
         common: dict[str, Any] = {
@@ -190,12 +191,21 @@ class _Reader:
             for key, line in self._document.lines(shared.place).items()
             if key and key[0] not in own_keys
         }
-        return Origin(self._document.shown, lines | self._document.lines(place))
+        shared_empty = {
+            key: text for key, text in _below(self._empty, shared.place).items() if key[0] not in own_keys
+        }
+        return Origin(
+            self._document.shown,
+            lines | self._document.lines(place),
+            shared_empty | _below(self._empty, place),
+        )
 
     def _expand(self, text: str, place: Place) -> str:
         def keep(name: str, value: str, before: str) -> None:
             keep_variable(self._secrets, name, value, before, place)
 
+        if empty := empty_references(text):
+            self._empty[place] = " and ".join(empty)
         try:
             return expand_references(text, folder=self._folder, keep=keep)
         except ValueError as error:
@@ -216,7 +226,14 @@ class _Reader:
         return value
 
     def _error(self, place: Place, message: str) -> ConfigError:
-        return ConfigError(f"{self._document.shown}:{self._document.line(place)}: {message}")
+        remark = f" ({self._empty[tuple(place)]} is empty)" if tuple(place) in self._empty else ""
+        return ConfigError(f"{self._document.shown}:{self._document.line(place)}: {message}{remark}")
+
+
+def _below(texts: Mapping[Place, str], place: Place) -> dict[Place, str]:
+    """Return what stands below a place, by its place below it."""
+    count = len(place)
+    return {key[count:]: text for key, text in texts.items() if key[:count] == place and len(key) > count}
 
 
 def _relative(path: Path) -> str:

@@ -34,7 +34,7 @@ def _require_known(settings: RegionSettings, noun: str, known: Mapping[str, obje
         return
     hint = suggest_nearest(settings.source, known)
     where = settings.origin.at(("source",))
-    message = f"{where}: unknown {noun}: {settings.source!r}{hint}; known: {', '.join(sorted(known))}"
+    message = f"{where}: unknown {noun}: {settings.source!r}{hint}; known: {', '.join(sorted(known))}{settings.origin.remark(('source',))}"
     raise ConfigError(message)
 
 

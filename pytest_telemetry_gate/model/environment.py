@@ -60,10 +60,12 @@ class Origin:
     """Where settings are written: the file as people call it, and the line of each setting by its keys.
 
     ``()`` are the keys of the settings as a whole. A setting without a line has the line of the one that holds it.
+    ``empty`` are the references that stand for nothing, by the keys of the setting that they are in.
     """
 
     file: str
     lines: Mapping[Place, int] = field(default_factory=lambda: {(): 1}, repr=False)
+    empty: Mapping[Place, str] = field(default_factory=dict, repr=False)
 
     def at(self, keys: Place = ()) -> str:
         """Return ``telemetry.yaml:12``: where a setting is written."""
@@ -71,11 +73,16 @@ class Origin:
             keys = keys[:-1]
         return f"{self.file}:{self.lines.get(keys, 1)}"
 
+    def remark(self, keys: Place) -> str:
+        """Return, for the end of a message, which reference of a setting stands for nothing, if one does."""
+        return f" ({self.empty[keys]} is empty)" if keys in self.empty else ""
+
     def below(self, keys: Place) -> Origin:
         """Return the origin of the settings that a setting holds."""
         count = len(keys)
         lines = {place[count:]: line for place, line in self.lines.items() if place[:count] == keys}
-        return Origin(self.file, {(): self.lines.get((), 1), **lines})
+        empty = {place[count:]: text for place, text in self.empty.items() if place[:count] == keys}
+        return Origin(self.file, {(): self.lines.get((), 1), **lines}, empty)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -94,7 +101,7 @@ class ReplaySettings:
 
     def error(self, keys: Place, message: str) -> ConfigError:
         """Return an error at the line of one of the settings."""
-        return ConfigError(f"{self.origin.at(keys)}: {message}")
+        return ConfigError(f"{self.origin.at(keys)}: {message}{self.origin.remark(keys)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ class RegionSettings:
 
     def error(self, keys: Place, message: str) -> SourceError:
         """Return an error at the line of one of the options."""
-        return SourceError(f"{self.origin.at(keys)}: {message}")
+        return SourceError(f"{self.origin.at(keys)}: {message}{self.origin.remark(keys)}")
 
 
 @dataclass(frozen=True, slots=True)

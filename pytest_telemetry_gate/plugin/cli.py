@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument(
         "--recording", metavar="OUT", type=_not_empty, required=True, help="the recording to write"
     )
+    importing.add_argument(
+        "--environment",
+        metavar="NAME",
+        type=_not_empty,
+        help="whose samples these are, so that --telemetry-record may add those of the same environment",
+    )
     importing.set_defaults(command=_import)
     schema = commands.add_parser(
         "schema", help="print the JSON Schema of *.gate.yaml, *.replay.yaml or telemetry.yaml"
@@ -89,7 +95,7 @@ def _not_empty(text: str) -> str:
 
 
 def _import(chosen: argparse.Namespace) -> None:
-    import_file(chosen.file, chosen.recording, folder=Path.cwd())
+    import_file(chosen.file, chosen.recording, folder=Path.cwd(), environment=chosen.environment or "")
 
 
 def _schema(chosen: argparse.Namespace) -> None:

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_telemetry_gate.errors import RecordingError
+from pytest_telemetry_gate.errors import ConfigError, RecordingError
+from pytest_telemetry_gate.files.environment_places import (
+    NAME,
+    describe_missing,
+    refuse_other_name,
+    searched_folders,
+)
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.rollouts import SuiteSettings
 from pytest_telemetry_gate.files.suites import load_suite
@@ -59,7 +65,7 @@ class Environments:
         Raises ConfigError where there is no such file or no such environment.
         """
         named_by = "marker telemetry" if name else "--telemetry-env"
-        return self.load(self._config_file(folder), name or self._options.environment, named_by)
+        return self.load(self._config_file(folder, name), name or self._options.environment, named_by)
 
     def load(self, path: Path, name: str | None, named_by: str = "--telemetry-env") -> Environment:
         """Return an environment of a telemetry.yaml, which ``named_by`` has named; raises ConfigError."""
@@ -129,17 +135,22 @@ class Environments:
             text = environment.scrub(text)
         return self._no_secrets.scrub(text)
 
-    def _config_file(self, folder: Path) -> Path:
-        ini = self._config.getini("telemetry_config")
-        root = self._config.rootpath
+    def _config_file(self, folder: Path, name: str | None) -> Path:
+        ini, root = self._config.getini("telemetry_config"), self._config.rootpath
+        ini_file = self._config.inipath.name if self._config.inipath else "pytest.ini"
+        subject = f"environment {name!r}: " if name else ""
         if ini:
-            return root / str(ini)
-        folders = [folder, *folder.parents]
-        inside = [parent for parent in folders if parent == root or root in parent.parents]
-        candidates = (parent / "telemetry.yaml" for parent in inside or folders[:1])
-        return next(
-            (path for path in candidates if path.is_file()), (inside or folders)[-1] / "telemetry.yaml"
-        )
+            path = root / str(ini)
+            if not path.is_file():
+                message = f"{subject}telemetry_config of {ini_file}: there is no file {ini} below the rootdir {root}"
+                raise ConfigError(message)
+            return path
+        folders = searched_folders(folder, root)
+        found = next((path for path in (parent / NAME for parent in folders) if path.is_file()), None)
+        if found is None:
+            raise ConfigError(subject + describe_missing(folder, root, ini_file))
+        refuse_other_name(folders, found)
+        return found
 
 
 def _recorded_at(environment: Environment) -> float | None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.errors import TelemetryGateError
+from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.model.answers import Answer, AnswerStore, Capture
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
@@ -96,7 +96,7 @@ class Replays:
                 return self._drive(question, suite)
             path = path or settings.replay.recording
             if path is not None:
-                return self._read_recorded(question, suite, path)
+                return self._read_recorded(question, suite, path, is_live=settings.source != "recording")
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         driven = ", ".join(suite.driven_checkpoints(self._checkpoints)) or "none"
@@ -112,7 +112,9 @@ class Replays:
         _keep_secrets(suite, self._environment.secrets)
         return suite
 
-    def _read_recorded(self, question: CaptureQuestion, suite: ReplaySuite, path: Path) -> Answer:
+    def _read_recorded(
+        self, question: CaptureQuestion, suite: ReplaySuite, path: Path, *, is_live: bool
+    ) -> Answer:
         if path not in self._recordings:
             self._recordings[path] = Captures(path)
         recording = self._recordings[path]
@@ -124,7 +126,14 @@ class Replays:
         if content is None:
             reason = _absence(recording, path.name, question, suite, region)
             return Answer(None, extent=reason, source=source)
-        self._new_captures.append(redact_capture({**content, "region": question.region}, suite))
+        named = str(content.get("environment", "")) or recording.recording.captures_of
+        if is_live and named not in {"", self._environment.name}:
+            message = (
+                f"{path.name}: its captures are of environment {named!r}, not of {self._environment.name!r}"
+            )
+            raise RecordingError(message)
+        known = {"region": question.region, "environment": named or self._environment.name}
+        self._new_captures.append(redact_capture({**content, **known}, suite))
         return Answer(Capture(content), source=source)
 
     def _drive(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
@@ -149,7 +158,7 @@ class Replays:
             return Answer(None, error=str(error), source="replay")
         # Before anybody judges it, so that a recording gives the same verdicts.
         content = redact_capture(scrub_texts(content, self._environment.scrub), suite)
-        self._new_captures.append(content)
+        self._new_captures.append({**content, "environment": self._environment.name})
         return Answer(Capture(content), source="replay")
 
     def _case(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-__all__ = ["ReferencedText", "expand", "expand_references"]
+__all__ = ["ReferencedText", "empty_references", "expand", "expand_references"]
 
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 _ENVIRONMENT = r"\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}"
 _REFERENCE = re.compile(rf"\${_ENVIRONMENT}", re.ASCII)
 _REFERENCE_OR_FILE = re.compile(rf"\$(?:(?P<dollar>\$)|{_ENVIRONMENT}|\{{file:(?P<file>[^}}]+)\}})", re.ASCII)
+_WITH_EMPTY_DEFAULT = re.compile(r"\$\{(\w+):-\}", re.ASCII)
 
 
 class ReferencedText(str):
@@ -94,6 +95,11 @@ def expand_references(
             raise ValueError(message)
         expanded += content or groups["default"] or ""
     return expanded + text[end:]
+
+
+def empty_references(text: str) -> list[str]:
+    """Return the references ``${VAR:-}`` of a text that stand for nothing, because their variable is empty or not set."""
+    return [match[0] for match in _WITH_EMPTY_DEFAULT.finditer(text) if not os.environ.get(match[1])]
 
 
 def _content(folder: Path, file: str) -> str:

@@ -60,6 +60,14 @@ CONFIGS = {
     "no-such-authority": (
         LIVE.format("url: 'https://127.0.0.1:1', tls_config: {ca_file: none.pem}"), 4, "telemetry.yaml:3", "tls_config.ca_file: there is no file none.pem"
     ),
+    "empty-variable-of-an-address": (
+        LIVE.format("url: 'http://${NOT_SET:-}:9090'"), 4, "telemetry.yaml:3", "url: not an address", "(${NOT_SET:-} is empty)"
+    ),
+    "empty-variable-of-credentials": (
+        LIVE.format("url: 'http://127.0.0.1:1', authorization: {credentials: '${NOT_SET:-}'}"), 4, "telemetry.yaml:3", "authorization.credentials: empty", "(${NOT_SET:-} is empty)"
+    ),
+    "empty-variable-of-a-path": (CONFIG.replace("small.telemetry.zip", "'${NOT_SET:-}'"), 4, "telemetry.yaml:3", "(${NOT_SET:-} is empty)"),
+    "empty-variable-of-a-source": (CONFIG.replace("source: recording", "source: '${NOT_SET:-}'"), 4, "telemetry.yaml:3", "(${NOT_SET:-} is empty)"),
     "no-address": (LIVE.format("timeout: 3s"), 4, "telemetry.yaml:3", "needs `url`"),
     "address-without-a-scheme": (LIVE.format("url: '127.0.0.1:9090'"), 4, "telemetry.yaml:3", "url: not an address such as https://prometheus.example.net, with its http:// or https://"),
     "semantics": (LIVE.format("url: 'http://127.0.0.1:1', semantics: 4"), 4, "telemetry.yaml:3", "semantics: 4 is not one of"),
@@ -82,6 +90,47 @@ def test_a_configuration_that_cannot_be_used(project, case):
     project.suite(PASSING)
     assert_refused(project.run(), code, *words)
     assert path.read_text() == content
+
+
+def test_a_region_names_the_variable_that_its_environment_shares(project):
+    project.file(
+        "telemetry.yaml",
+        "default: a\nenvironments:\n  a:\n    source: prometheus\n    url: '${NOT_SET:-}'\n    regions:\n      eu: {}\n",
+    )
+    project.suite(PASSING)
+    assert_refused(project.run(), 4, "telemetry.yaml:5: needs `url`", "(${NOT_SET:-} is empty)")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_a_configuration_under_the_other_ending_is_told(bare, workers):
+    bare.file("telemetry.yml", CONFIG)
+    bare.suite(PASSING, name="gates/small.gate.yaml")
+    assert_refused(
+        bare.run(*workers),
+        4,
+        "there is no telemetry.yaml in gates",
+        "telemetry.yml is there: call it telemetry.yaml",
+    )
+
+
+def test_a_suite_outside_of_the_rootdir_is_told(bare):
+    bare.file("elsewhere/telemetry.yaml", CONFIG)
+    path = bare.suite(PASSING, name="elsewhere/gates/small.gate.yaml")
+    root = bare.path / "root"
+    bare.file("root/pytest.ini", "[pytest]\n")
+    result = bare.run(f"--rootdir={root}", "-c", root / "pytest.ini", path)
+    assert_refused(
+        result,
+        4,
+        "the suite is outside of the rootdir",
+        "`telemetry_config = ../elsewhere/telemetry.yaml` in pytest.ini",
+    )
+
+
+def test_the_file_that_the_ini_names_is_not_there(project):
+    project.pytester.makeini("[pytest]\ntelemetry_config = conf/telemetry.yaml\n")
+    project.suite(PASSING)
+    assert_refused(project.run(), 4, "telemetry_config of tox.ini: there is no file conf/telemetry.yaml")
 
 
 def test_no_configuration_at_all(bare):

@@ -85,6 +85,14 @@ def test_regions_override_what_they_share(load):
             "environments: {a: {source: s, x: '${file:nothing}'}}\n",
             "${file:nothing} cannot be read: No such file",
         ),
+        (
+            "environments:\n  a:\n    source: s\n    scrape_interval: '${NOT_SET:-}'\n",
+            "telemetry.yaml:4: environment 'a': scrape_interval: '' is not a duration",
+        ),
+        (
+            "environments:\n  a:\n    source: s\n    scrape_interval: '${NOT_SET:-}'\n",
+            " (${NOT_SET:-} is empty)",
+        ),
         ("environments: {a: {source: s}, a: {source: t}}\n", "duplicate key 'a' (first at line 1)"),
         ("a: [\n", "not YAML"),
         ("version: 2\nenvironments: {a: {source: s}}\n", "telemetry.yaml:1: version: 2 is not 1"),
