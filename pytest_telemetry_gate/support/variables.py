@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from pytest_telemetry_gate.support.suggestions import suggest_nearest
+
 __all__ = ["ReferencedText", "empty_references", "expand", "expand_references"]
 
 
@@ -44,7 +46,8 @@ def expand(text: str, values: dict[str, str]) -> str:
             return match[0]
         if name not in values:
             known = ", ".join(f"${variable}" for variable in sorted(values))
-            message = f"unknown variable ${name}; known: {known}"
+            hint = suggest_nearest(f"${name}", (f"${variable}" for variable in values))
+            message = f"unknown variable ${name}{hint}; known: {known}"
             raise ValueError(message)
         return values[name]
 
