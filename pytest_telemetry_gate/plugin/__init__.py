@@ -338,10 +338,12 @@ def _hooks(config: pytest.Config) -> RunHooks:
         from pytest_telemetry_gate.plugin.hooks import RunHooks
         from pytest_telemetry_gate.plugin.items import is_telemetric
         from pytest_telemetry_gate.plugin.outlets import Outlets
+        from pytest_telemetry_gate.plugin.overlooked import OverlookedHooks
         from pytest_telemetry_gate.plugin.session import GateRun
 
         hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
         config.pluginmanager.register(hooks, "telemetry_gate_run")
+        config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
         outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
         config.pluginmanager.register(outlets, "telemetry_gate_outlets")
         config.pluginmanager.register(EndHooks(hooks.run.role), "telemetry_gate_end")

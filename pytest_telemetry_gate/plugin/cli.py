@@ -64,12 +64,22 @@ def _parser() -> argparse.ArgumentParser:
         prog="telemetry-gate", description="Work with recordings and schemas of telemetry gates."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    importing = commands.add_parser("import", help="import OpenMetrics text into a new recording")
+    importing = commands.add_parser(
+        "import",
+        help="import OpenMetrics text into a new recording",
+        usage="telemetry-gate import FILE --recording OUT [--environment NAME]",
+    )
     importing.add_argument(
         "file", metavar="FILE", type=_not_empty, help="OpenMetrics text, which may be compressed"
     )
     importing.add_argument(
         "--recording", metavar="OUT", type=_not_empty, required=True, help="the recording to write"
+    )
+    importing.add_argument(
+        "--environment",
+        metavar="NAME",
+        type=_not_empty,
+        help="whose samples these are, so that --telemetry-record may add those of the same environment",
     )
     importing.set_defaults(command=_import)
     schema = commands.add_parser(
@@ -89,7 +99,7 @@ def _not_empty(text: str) -> str:
 
 
 def _import(chosen: argparse.Namespace) -> None:
-    import_file(chosen.file, chosen.recording, folder=Path.cwd())
+    import_file(chosen.file, chosen.recording, folder=Path.cwd(), environment=chosen.environment or "")
 
 
 def _schema(chosen: argparse.Namespace) -> None:

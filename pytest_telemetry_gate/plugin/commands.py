@@ -27,12 +27,12 @@ def print_schema(which: str, kinds: Mapping[str, type[Criterion]]) -> None:
     sys.stdout.write("\n")
 
 
-def import_file(source: str, out: str, *, folder: Path) -> None:
+def import_file(source: str, out: str, *, folder: Path, environment: str = "") -> None:
     """Import OpenMetrics text into a new recording and print what it holds; raises RecordingError.
 
-    Both are paths as the user wrote them, relative to ``folder``.
+    Both are paths as the user wrote them, relative to ``folder``; ``environment`` is whose samples they are, if known.
     """
-    summary = import_openmetrics(folder / source, folder / out)
+    summary = import_openmetrics(folder / source, folder / out, environment=environment)
     span = f"{format_time(summary.start)} to {format_time(summary.end)}"
     length = format_short_duration(summary.end - summary.start)
     size = (folder / out).stat().st_size

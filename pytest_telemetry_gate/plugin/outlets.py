@@ -38,12 +38,22 @@ class Outlets:
     ) -> None:
         self._scrub = scrub
         self._is_ours = is_ours
-        self._restore: list[Callable[[], None]] = []
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            self._guard_terminal(config.get_terminal_writer(), ours=type(reporter).__module__)
-        log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
-        if log_file is not None:
+        self._config = config
+        self._restore: dict[str, Callable[[], None]] = {}
+        self._guard()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Guard what pytest had not made yet when an option of ours was read."""
+        self._guard()
+
+    def _guard(self) -> None:
+        manager = self._config.pluginmanager
+        reporter = manager.get_plugin("terminalreporter")
+        if reporter is not None and "terminal" not in self._restore:
+            self._guard_terminal(self._config.get_terminal_writer(), ours=type(reporter).__module__)
+        log_file = getattr(manager.get_plugin("logging-plugin"), "log_file_handler", None)
+        if log_file is not None and "log" not in self._restore:
             self._guard_log(log_file)
 
     def clean(self, content: str) -> str:
@@ -91,12 +101,14 @@ class Outlets:
 
     def pytest_unconfigure(self) -> None:
         """Give back what was wrapped."""
-        for restore in self._restore:
+        for restore in self._restore.values():
             restore()
 
     def _clean_report(self, report: Any, clean: Clean) -> None:
         if report.longrepr:
             report.longrepr = _clean_parts(report.longrepr, clean)
+        if hasattr(report, "wasxfail"):
+            report.wasxfail = clean(report.wasxfail)
         if report.sections:
             report.sections = [(name, clean(content)) for name, content in report.sections]
         properties = getattr(report, "user_properties", None)
@@ -111,12 +123,12 @@ class Outlets:
         keep = _COLOUR if ours.startswith("_pytest.") else _SEQUENCE
         guard = _TerminalGuard(writer.write, self._scrub, keep, coloured=writer.hasmarkup)
         writer.write = guard.write
-        self._restore.append(lambda: writer.__dict__.pop("write", None))
+        self._restore["terminal"] = lambda: writer.__dict__.pop("write", None)
 
     def _guard_log(self, handler: Any) -> None:
         form = handler.format
         handler.format = lambda record: self.clean(form(record))
-        self._restore.append(lambda: handler.__dict__.pop("format", None))
+        self._restore["log"] = lambda: handler.__dict__.pop("format", None)
 
 
 class _TerminalGuard:
