@@ -49,6 +49,7 @@ class TelemetryFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Yield what the file holds; an error in it becomes one line of a collection error."""
         exits = self.run.exits
+        self.run.role.check_folder()
         try:
             environment = self.run.environments.near(self.path.parent)
         except ConfigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
@@ -19,6 +20,11 @@ from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
 from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
+from pytest_telemetry_gate.support.durations import (
+    format_short_duration,
+    format_time,
+    parse_duration,
+)
 from pytest_telemetry_gate.support.places import walk
 from pytest_telemetry_gate.support.secrets import Secrets, scrub_texts
 
@@ -28,6 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Replays"]
 
+_WEEK = 7 * 86_400.0
+_VALIDATION = (
+    14 * 86_400.0
+)  # seconds that a validation takes at most where its checkpoints' names do not say it
 _MARGIN = 60.0  # seconds to wait for another process's capture beyond all timeouts
 
 
@@ -134,6 +144,9 @@ class Replays:
             raise RecordingError(message)
         known = {"region": question.region, "environment": named or self._environment.name}
         self._new_captures.append(redact_capture({**content, **known}, suite))
+        old = _why_old(content.get("at"), recording.recording.recorded_at, suite)
+        if old:
+            return Answer(None, extent=f"{path.name}: {old}", source=source)
         return Answer(Capture(content), source=source)
 
     def _drive(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
@@ -143,10 +156,18 @@ class Replays:
             for case in self._expected[batch] if self._shared else [question.case]:
                 asked = replace(question, case=case)
                 if self._answers.claim(asked):
-                    self._answers.put(asked, self._capture(asked, suite))
+                    self._answers.put(asked, self._capture_whole(asked, suite))
         answer = self._answers.get(question, _patience(suite, question.checkpoint))
         late = "the process that drives the suite has not captured it; did it end?"
         return Answer(None, error=late, source="replay") if answer is None else answer
+
+    def _capture_whole(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
+        """Return the capture; where a signal or a plugin's time limit interrupts it, nobody waits for it."""
+        try:
+            return self._capture(question, suite)
+        except BaseException:
+            self._answers.put(question, Answer(None, error="driving it was interrupted", source="replay"))
+            raise
 
     def _capture(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         self._environment.secrets.keep_environment()  # what starts the system may have set more of them since
@@ -245,6 +266,23 @@ def _absence(
     if question.checkpoint in checkpoints:
         rest = "only of other cases"
     return f"{name} holds no capture of it at {question.checkpoint}{region_text}; {rest}"
+
+
+def _why_old(at: object, recorded_at: float, suite: ReplaySuite) -> str:
+    """Return why a capture is of another rollout than the rest of its recording, or nothing.
+
+    It is where it is older than the latest in the recording by more than the whole validation takes, and a week.
+    """
+    if not isinstance(at, int | float) or not 0 < at < recorded_at:
+        return ""
+    named = []
+    for name in suite.checkpoints:
+        with contextlib.suppress(ValueError):  # a name need not be a duration
+            named.append(parse_duration(name))
+    if recorded_at - at <= max(named, default=_VALIDATION) + _WEEK:
+        return ""
+    age = format_short_duration(recorded_at - at)
+    return f"it was captured at {format_time(at)}, {age} before the latest in the recording: is it of this rollout?"
 
 
 def _patience(suite: ReplaySuite, checkpoint: str) -> float:

@@ -177,13 +177,19 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"parse_go_2h": capture("parse-go", "2h", at=gates.START - 365 * 86_400)},
         "qa[2h]",
         "inconclusive",
-        "2 of 3 cases passed; not: parse-go inconclusive; parse-go: it was captured at 2024-01-23T22:00:00Z, before the rollout began at 2025-01-22T22:00:00Z",
+        "2 of 3 cases passed; not: parse-go inconclusive; parse-go: small.telemetry.zip: it was captured at 2024-01-23T22:00:00Z, 365d 5h before the latest in the recording: is it of this rollout?",
     ),
-    "a payload of a month before": (
-        {"parse_go_1h": capture("parse-go", "1h", at=gates.START - 30 * 86_400)},
+    "a capture of the day before": (
+        {"parse_go_2h": capture("parse-go", "2h", at=gates.START - 86_400)},
+        "qa[2h]",
+        "inconclusive",
+        "2 of 3 cases passed; not: parse-go inconclusive; parse-go: it was captured at 2025-01-21T22:00:00Z, before the rollout began at 2025-01-22T22:00:00Z",
+    ),
+    "a payload of five days before": (
+        {"parse_go_1h": capture("parse-go", "1h", at=gates.START - 5 * 86_400)},
         "payload[1h]",
         "inconclusive",
-        "case parse-go: it was captured at 2024-12-23T22:00:00Z, before the rollout began at 2025-01-22T22:00:00Z",
+        "case parse-go: it was captured at 2025-01-17T22:00:00Z, before the rollout began at 2025-01-22T22:00:00Z",
     ),
     "a lag of the checkpoint before": (
         {"counted_2h": capture("counted", "2h", at=gates.START + 1800)},
@@ -309,3 +315,15 @@ def test_a_recording_of_replays_alone_says_that_it_holds_no_samples(replays: Pro
     result = replays.run("small.gate.yaml")
     result.stdout.fnmatch_lines(["*source recording small.telemetry.zip (the recording holds no samples)"])
     assert result.ret == 1
+
+
+@pytest.mark.parametrize("days", [5, 30, 365])
+def test_a_case_is_judged_by_no_capture_of_another_rollout(replays: Project, days: int) -> None:
+    """A replay suite does not know when the rollout began, but the rest of the recording is of another time."""
+    old = capture("parse-go", "1h", at=gates.START - days * 86_400)
+    store_captures(replays.path / "small.telemetry.zip", everything(parse_go_1h=old), recorded_at=0.0)
+    result = replays.run("qa.replay.yaml", "--telemetry-checkpoint=1h")
+    result.assert_outcomes(passed=1 + (days < 7), failed=int(days > 7))
+    if days > 7:
+        told = f"{days}d 5h before the latest in the recording: is it of this rollout?"
+        result.stdout.fnmatch_lines([f"INCONCLUSIVE*parse-go[[]1h[]]*{told}*"])
