@@ -42,8 +42,11 @@ class GateFile(TelemetryFile):
             self.run.role.refuse(self.run.exits.line(error))
             return
         self.run.denominator.count_file(self.path, len(chosen))
-        for name in suite.groups:
-            yield Group.make(self, name, [check for check in chosen if check.group == name], environment)
+        checks: dict[str, list[Check]] = {name: [] for name in suite.groups}
+        for check in chosen:
+            checks[check.group].append(check)
+        for name, of_group in checks.items():
+            yield Group.make(self, name, of_group, environment)
 
 
 def variables_of(check: Check) -> Sequence[str]:
