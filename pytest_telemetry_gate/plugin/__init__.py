@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, PACKED
+from pytest_telemetry_gate.plugin.wire_names import (
+    ATTRIBUTE,
+    COUNTS,
+    FOLDER,
+    LEFT_OUT,
+    PACKED,
+    REPLAY_SUFFIXES,
+    SUITE_SUFFIXES,
+)
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -24,8 +32,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
-_SUFFIXES = (".gate.yaml", ".gate.yml")
-_REPLAYS = (".replay.yaml", ".replay.yml")
 _EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
@@ -148,8 +154,28 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return int(pytest.ExitCode.OK)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_cmdline_main")
+def pytest_last_word(
+    config: pytest.Config,
+) -> Generator[None, int | pytest.ExitCode | None, int | pytest.ExitCode | None]:
+    """Give the exit code, after everything that could change it: plugins, ``pytest.exit``, ``sys.exit``."""
+    try:
+        code = yield
+    except SystemExit as stopped:
+        if not stopped.code and _corrected(config, 0):
+            raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from stopped
+        raise
+    return code if code is None else _corrected(config, code)
+
+
+def _corrected(config: pytest.Config, code: int | pytest.ExitCode) -> int | pytest.ExitCode:
+    hooks = config.stash.get(_HOOKS, None)
+    return code if hooks is None or hasattr(config, "workerinput") else hooks.last_word.correct(code)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
+    config.pluginmanager.register(_Collection(config), "telemetry_gate_collection")
     # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
@@ -164,11 +190,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.name.endswith(_REPLAYS):
+    if file_path.name.endswith(REPLAY_SUFFIXES):
         from pytest_telemetry_gate.plugin.replay_items import ReplayFile
 
         return ReplayFile.make(parent, file_path, _run(parent.config))
-    if not file_path.name.endswith(_SUFFIXES):
+    if not file_path.name.endswith(SUITE_SUFFIXES):
         return None
     from pytest_telemetry_gate.plugin.check_items import GateFile
 
@@ -182,12 +208,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrise(metafunc, _run(metafunc.config))
 
 
+class _Collection:
+    """Notes what was not collected, in case the session turns out to be a gate."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._left_out = config.stash[LEFT_OUT] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if not report.passed:
+            self._left_out.append(report)
+
+
 class _Listener:
     """Collects what reports carry, in the process that reports; a test without telemetry costs an attribute look-up."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder = ""
+        self._collected_suites = False
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
@@ -222,15 +260,33 @@ class _Listener:
         counts = getattr(node, "workeroutput", {}).get(COUNTS)
         if counts is not None:
             _hooks(self._config).take_counts(counts)
+        elif self._collected_suites and not hasattr(node, "workeroutput"):
+            problem = f"worker {node.gateway.id} ended before it could tell what it had counted"
+            _hooks(self._config).run.problems[problem] = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note whether there are checks, for a worker that dies before it can tell."""
+        suffixes = (*SUITE_SUFFIXES, *REPLAY_SUFFIXES)
+        self._collected_suites |= any(nodeid.partition("::")[0].endswith(suffixes) for nodeid in ids)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         hooks = self._config.stash.get(_HOOKS, None)
-        if hooks is not None and hooks.summary.must_fail(session):
-            # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
-            # summaries of other plugins saying that all is well.
-            session.testsfailed += 1
+        if hooks is not None:
+            # Now rather than when the session ends, so that the footer and the summaries of other plugins know it.
+            hooks.last_word.fail_session(session)
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None:
+            hooks.last_word.settle(session)
+        result = yield
+        if hooks is not None:
+            hooks.last_word.write(session)
         return result
 
 

@@ -38,15 +38,20 @@ class Carried:
     """The verdicts of a test with their evidence, and what replays made during it.
 
     ``concluded`` is set when the body of the test is over: subtests, which report earlier, carry nothing.
-    ``keywords`` are those of the reports so far. ``captures`` are what the process read or drove meanwhile, ``drove``
-    whether it drove anything, ``exercised`` the fields of contracts that a case had, None for a test that is no case.
+    ``keywords`` are those of the reports so far. ``asked`` is whether a test asked the gate anything,
+    ``failed_by_verdicts`` whether its verdicts failed it. ``captures`` are what
+    the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the fields of contracts that a
+    case had, None for a test that is no case. ``counts`` are those of the process, so that they arrive even if it dies.
     """
 
     path: str = ""
     dossiers: list[Dossier] = field(default_factory=list)
+    asked: bool = False
+    failed_by_verdicts: bool = False
     captures: list[Mapping[str, Any]] = field(default_factory=list)
     drove: bool = False
     exercised: list[str] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
     concluded: bool = False
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,9 +60,12 @@ class Carried:
         return {
             "path": self.path,
             "dossiers": [dossier.to_wire() for dossier in self.dossiers],
+            "asked": self.asked,
+            "failed_by_verdicts": self.failed_by_verdicts,
             "captures": self.captures,
             "drove": self.drove,
             "exercised": self.exercised,
+            "counts": self.counts,
         }
 
     @classmethod

@@ -28,16 +28,16 @@ class Role:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._problem = ""
+        self.problem = ""  # why the configuration cannot be used, empty where it can
 
     def refuse(self, message: str) -> None:
         """Take note that the configuration cannot be used; the session stops after collection."""
-        self._problem = self._problem or message
+        self.problem = self.problem or message
 
     def check_usable(self) -> None:
         """Raise UsageError where the configuration cannot be used."""
-        if self._problem:
-            raise pytest.UsageError(self._problem)
+        if self.problem:
+            raise pytest.UsageError(self.problem)
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Send to the process that reports what this one counted, as builtins."""

@@ -33,6 +33,7 @@ class GateRun:
         self.environments = Environments(config, self.options, lambda: self.registry.criteria)
         self.gates = Gates(self.options, self.role, self.environments, lambda: self.registry)
         self.denominator = Denominator()
+        self.problems: dict[str, None] = {}  # lines about what closes the gate beside the verdicts
         self.exits = Exits(self.environments.scrub)
 
     @cached_property

@@ -14,6 +14,8 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
+from pytest_telemetry_gate.plugin.folding import runs_in_ci
+from pytest_telemetry_gate.plugin.left_out import describe_left_out
 from pytest_telemetry_gate.reports import terminal
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
+        self._failed: dict[str, None] = {}  # tests that failed although their verdicts would let them through
         self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
     def take(self, report: pytest.TestReport) -> list[Dossier]:
@@ -54,14 +57,27 @@ class Summary:
         self._take_replays(carried)
         if report.outcome not in OUTCOMES:
             return []
-        if report.skipped and not carried.dossiers:
-            self._run.denominator.skip()
+        self._count(report, carried)
         for dossier in carried.dossiers:
             self._call_hook(dossier)
         # What the report carries is kept by pytest's terminal to the end.
         carried.dossiers[:] = map(self._without_needless_evidence, carried.dossiers)
         self.dossiers += carried.dossiers
         return carried.dossiers
+
+    def _count(self, report: pytest.TestReport, carried: Carried) -> None:
+        denominator = self._run.denominator
+        if carried.counts:
+            denominator.add(carried.counts)
+        if carried.dossiers or carried.asked or report.failed:
+            denominator.hear(report.nodeid)
+        elif report.skipped:
+            denominator.skip(report.nodeid)
+        strict = self._run.options.strict
+        if report.failed and all(
+            dossier.verdict.keeps_gate_open(strict=strict) for dossier in carried.dossiers
+        ):
+            self._failed[report.nodeid] = None
 
     def _without_needless_evidence(self, dossier: Dossier) -> Dossier:
         """Return what the end of the session needs: of a pass the verdict alone, unless it is to be explained."""
@@ -94,35 +110,49 @@ class Summary:
     def outcome(self) -> GateOutcome:
         """The outcome of the gate from the verdicts so far."""
         options = self._run.options
+        denominator = self._run.denominator
         return decide_gate(
             [dossier.verdict for dossier in self.dossiers],
-            selected=self._run.denominator.selected,
-            collected=self._run.denominator.collected,
+            selected=denominator.selected,
+            collected=denominator.collected,
+            unheard=denominator.unheard,
+            failed=list(self._failed),
+            problems=self._problems,
             strict=options.strict,
             partial=options.partial,
             asked=options.checkpoints,
         )
 
     @property
-    def is_gate(self) -> bool:
-        """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
-        selected = self._run.denominator.anything_selected
-        return selected or bool(self.dossiers) or self._run.options.names_a_gate
+    def _problems(self) -> list[str]:
+        hook = "pytest_telemetry_gate_verdict"
+        failures = [
+            f"the hook {hook} failed for {name}: {line}" for line, name in self._hook_failures.items()
+        ]
+        partial = self._run.options.partial
+        left_out = describe_left_out(self._config, skipped=not partial)
+        refused = [self._run.role.problem] if self._run.role.problem else []
+        return [*dict.fromkeys([*refused, *self._run.problems, *failures, *left_out])]
 
-    def must_fail(self, session: pytest.Session) -> bool:
-        """Return whether the session has to fail although no test of it did."""
-        if session.testsfailed or self._run.options.collect_only:
+    @property
+    def is_gate(self) -> bool:
+        """Whether this session is a gate: there is something telemetric, unless leaving it out is meant, or an option asks."""
+        options, denominator = self._run.options, self._run.denominator
+        if options.collect_only:
             return False
-        return bool(self._hook_failures) or (self.is_gate and not self.outcome.opens)
+        anything = denominator.anything_selected or bool(self.dossiers) or bool(self._problems)
+        return anything or options.names_a_gate or (denominator.collected > 0 and not options.partial)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session must not end with exit code 0."""
+        return self.is_gate and not self.outcome.opens
 
     def write(self, reporter: pytest.TerminalReporter) -> None:
-        """Write the lines about replays, explanations, the tables, and the line with the gate's outcome."""
+        """Write the lines about replays, explanations and the tables."""
         self.written = True
         self._write_replays(reporter)
-        for line, verdict in self._hook_failures.items():
-            hook = "pytest_telemetry_gate_verdict"
-            reporter.write_line(f"telemetry gate: the hook {hook} failed for {verdict}: {line}", red=True)
-        if not self.is_gate or self._run.options.collect_only:
+        if not self.is_gate:
             return
         for line in self._run.gates.clock_warnings:
             reporter.write_line(f"telemetry gate: {line}", yellow=True)
@@ -133,8 +163,19 @@ class Summary:
             self.dossiers,
             self.outcome,
             verbosity=self._config.get_verbosity(),
-            now=self._run.gates.clock,
+            once=runs_in_ci(),
         )
+
+    def write_outcome(self, reporter: pytest.TerminalReporter) -> None:
+        """Write the line with the gate's outcome."""
+        if self.is_gate:
+            terminal.write_outcome(
+                reporter,
+                self.dossiers,
+                self.outcome,
+                verbosity=self._config.get_verbosity(),
+                now=self._run.gates.clock,
+            )
 
     def _write_replays(self, reporter: pytest.TerminalReporter) -> None:
         lines = list(self._replay_lines())

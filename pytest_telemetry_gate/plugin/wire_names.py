@@ -1,8 +1,17 @@
-"""The names under which processes of a run find what others sent; it imports nothing, since idle sessions load it."""
+"""What several of the plugin's modules must agree on; idle sessions load it, so it imports pytest and nothing else."""
 
-__all__ = ["ATTRIBUTE", "COUNTS", "FOLDER", "PACKED"]
+from __future__ import annotations
+
+import pytest
+
+__all__ = ["ATTRIBUTE", "COUNTS", "FOLDER", "LEFT_OUT", "PACKED", "REPLAY_SUFFIXES", "SUITE_SUFFIXES"]
 
 ATTRIBUTE = "telemetry_gate"  # of a report: what its test brings
 PACKED = "telemetry_packed"  # in what xdist sends of a report
 COUNTS = "telemetry_counts"  # in xdist's workeroutput
 FOLDER = "telemetry_folder"  # in xdist's workerinput
+SUITE_SUFFIXES = (".gate.yaml", ".gate.yml")
+REPLAY_SUFFIXES = (".replay.yaml", ".replay.yml")
+LEFT_OUT: pytest.StashKey[list[pytest.CollectReport]] = (
+    pytest.StashKey()
+)  # what was not collected, in the config's stash

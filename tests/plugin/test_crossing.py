@@ -45,7 +45,8 @@ def test_what_was_asked() -> None:
 
 def test_what_was_counted() -> None:
     counted, again = Denominator(), Denominator()
-    counted.collect(tests=3)
-    counted.select(2)
+    for name in ("test_a", "test_b", "test_c"):
+        counted.count_test(name)
+    counted.select(["test_a", "test_b", "test_b"])
     again.add(with_newer_keys(counted.to_wire(), FREE))
     assert (again.collected, again.selected) == (3, 2)
