@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +225,7 @@ class _Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder = ""
-        self._collected_suites = False
+        self._counts: Mapping[str, int] = {}  # those of the workers so far
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
@@ -236,10 +236,18 @@ class _Listener:
             Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
         )
 
-    def pytest_unconfigure(self) -> None:
-        # Here and not in the workers, which may be interrupted or die.
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_unconfigure(self) -> Generator[None]:
+        try:
+            return (yield)
+        finally:
+            # Here and not in the workers, which may be interrupted or die.
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)
+            hooks = self._config.stash.get(_HOOKS, None)
+            if hooks is not None:
+                # Only now has pytest told what interrupted it.
+                hooks.last_word.write()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -254,21 +262,19 @@ class _Listener:
 
                 self._unpacker = Unpacker()
             self._unpacker.unpack(data)
+            counts = data.pop(COUNTS, self._counts)
+            if counts != self._counts:
+                self._counts = counts
+                _hooks(self._config).run.denominator.add(counts)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         counts = getattr(node, "workeroutput", {}).get(COUNTS)
         if counts is not None:
             _hooks(self._config).take_counts(counts)
-        elif self._collected_suites and not hasattr(node, "workeroutput"):
+        elif _HOOKS in self._config.stash:
             problem = f"worker {node.gateway.id} ended before it could tell what it had counted"
             _hooks(self._config).run.problems[problem] = None
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Note whether there are checks, for a worker that dies before it can tell."""
-        suffixes = (*SUITE_SUFFIXES, *REPLAY_SUFFIXES)
-        self._collected_suites |= any(nodeid.partition("::")[0].endswith(suffixes) for nodeid in ids)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -284,10 +290,7 @@ class _Listener:
         hooks = self._config.stash.get(_HOOKS, None)
         if hooks is not None:
             hooks.last_word.settle(session)
-        result = yield
-        if hooks is not None:
-            hooks.last_word.write(session)
-        return result
+        return (yield)
 
 
 def _hooks(config: pytest.Config) -> RunHooks:

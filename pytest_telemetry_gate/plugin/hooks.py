@@ -15,6 +15,7 @@ from pytest_telemetry_gate.plugin.carried import (
     Carried,
     carried_by,
     forget_attempt,
+    is_forked,
     pack_report,
     put_on_report,
     read_report,
@@ -96,6 +97,7 @@ class RunHooks:
         if self.run.options.collect_only or session.testsfailed:
             return
         checks: dict[Gate, list[Check]] = defaultdict(list)
+        ahead: dict[Gate, list[Check]] = defaultdict(list)
         captures: dict[Gate, list[CaptureQuestion]] = defaultdict(list)
         for item in session.items:
             if not isinstance(item, TelemetryItem):
@@ -103,6 +105,8 @@ class RunHooks:
             gate = self.run.gates.of(item.environment)
             if isinstance(item, CheckItem):
                 checks[gate].append(item.check)
+                if not is_forked(item):  # which threads that ask ahead do not survive
+                    ahead[gate].append(item.check)
             captures[gate] += [
                 question for question in item.questions() if isinstance(question, CaptureQuestion)
             ]
@@ -110,7 +114,7 @@ class RunHooks:
             if questions:
                 gate.replays.expect(questions)
         self._wait(checks)
-        for gate, gate_checks in checks.items():
+        for gate, gate_checks in ahead.items():
             gate.prefetch(gate_checks)
 
     def _wait(self, checks: Mapping[Gate, Sequence[Check]]) -> None:
@@ -149,7 +153,6 @@ class RunHooks:
         carried = carried_by(item)
         if not (carried.asked or is_telemetric(item)):
             return report
-        carried.counts = self.run.denominator.to_wire()
         # The three reports of a test share equal keywords: pytest's terminal keeps all reports to the end.
         if report.keywords == carried.keywords:
             report.keywords = carried.keywords
@@ -157,14 +160,14 @@ class RunHooks:
             carried.keywords = report.keywords
         if call.when == "call" and carried.concluded:
             self._take_captures(item)
-            put_on_report(report, carried)
+            put_on_report(report, carried, item)
             if report.skipped and carried.dossiers:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, carried.dossiers[-1].verdict.reason)
         elif not report.passed:
             # A test may have checked in a fixture before it was skipped there.
             told = carried.dossiers if call.when == "setup" else []
-            put_on_report(report, Carried(carried.path, told, counts=carried.counts))
+            put_on_report(report, Carried(carried.path, told), item)
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -179,7 +182,8 @@ class RunHooks:
     def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
         """Make a report ready for xdist's controller, or for plugins that write reports to files."""
         data = yield
-        return None if data is None else pack_report(data, sent=not self.run.role.reports)
+        counts = None if self.run.role.reports else self.run.denominator.to_wire()
+        return None if data is None else pack_report(data, counts=counts)
 
     def _take_captures(self, item: pytest.Item) -> None:
         """Let the item carry what replays captured meanwhile; each capture is carried once."""

@@ -20,6 +20,7 @@ class LastWord:
     def __init__(self, config: pytest.Config, summary: Summary) -> None:
         self._config = config
         self._summary = summary
+        self._usage_error = False
         self.reports: list[
             pytest.TestReport
         ] = []  # of the test case, empty where the tests themselves say why
@@ -46,13 +47,14 @@ class LastWord:
     def settle(self, session: pytest.Session) -> None:
         """Fail a session at its end, however it came to it."""
         self.fail_session(session)
+        self._usage_error = session.exitstatus == pytest.ExitCode.USAGE_ERROR
         if self._summary.is_closed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def write(self, session: pytest.Session) -> None:
+    def write(self) -> None:
         """Write the outcome of the gate below everything else; of a usage error pytest itself says why."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and session.exitstatus != pytest.ExitCode.USAGE_ERROR:
+        if reporter is not None and not self._usage_error:
             self._summary.write_outcome(reporter)
 
     def correct(self, code: int | pytest.ExitCode) -> int | pytest.ExitCode:

@@ -67,8 +67,6 @@ class Summary:
 
     def _count(self, report: pytest.TestReport, carried: Carried) -> None:
         denominator = self._run.denominator
-        if carried.counts:
-            denominator.add(carried.counts)
         if carried.dossiers or carried.asked or report.failed:
             denominator.hear(report.nodeid)
         elif report.skipped:

@@ -248,10 +248,10 @@ def say_outcome(
     unicode: bool = True,
     now: float | None = None,
 ) -> Iterator[TerminalLine]:
-    """Yield the gate's outcome, none of the lines wider than ``width`` columns (20 or more).
+    """Yield the gate's outcome, one line however long it is, since people and scripts look at the last one.
 
-    From verbosity 0 on it says where and when was judged, before it where one line is too short; ``now`` is the clock of
-    the gate, in seconds since the epoch.
+    From verbosity 0 on it says where and when was judged, in lines before it where ``width`` columns (20 or more) are too
+    few; ``now`` is the clock of the gate, in seconds since the epoch.
     """
     verdicts = [dossier.verdict for dossier in dossiers]
     setting = ", ".join(_setting(verdicts, now)) if verbosity >= 0 else ""
@@ -266,8 +266,7 @@ def say_outcome(
     elif setting_text:
         summary = one_line
     markup = _RED if not gate.opens else _YELLOW if gate.outcome is Outcome.WARN else _GREEN
-    for line in text.wrap(summary, width, indent="  "):
-        yield TerminalLine(line, {**markup, **_BOLD})
+    yield TerminalLine(summary, {**markup, **_BOLD})
 
 
 def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:
