@@ -123,7 +123,7 @@ def test_a_module_that_was_skipped_with_its_checks_closes_the_gate(project, text
 def test_a_suite_that_cannot_be_read_closes_the_gate_beside_others(project):
     project.suite(PASSING)
     project.suite("- {id: cpu, query: cpu, expct: '< 75'}\n", name="other.gate.yaml")
-    result, code, messages = run(project, "--continue-on-collection-errors")
+    result, code, _ = run(project, "--continue-on-collection-errors")
     assert code == 1
     assert "INCONCLUSIVE" in result.outlines[-1]
     assert "other.gate.yaml could not be collected" in result.outlines[-1]
