@@ -13,7 +13,7 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 
 __all__ = ["GateOutcome", "decide_gate"]
 
-_NAMED = 3  # tests that are named in one line
+_NAMED = 3  # tests or criteria that are named in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ def decide_gate(
     problems: Sequence[str] = (),
     strict: bool = False,
     partial: bool = False,
+    left_out: Sequence[str] = (),
     asked: Collection[str] = (),
 ) -> GateOutcome:
     """Decide for the gate: it opens if something was judged, nothing was left out, and every verdict lets it through.
@@ -43,7 +44,8 @@ def decide_gate(
     ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
     ``partial`` says that it is meant. Of ``unheard`` selected ones no verdict came; ``failed`` are the names of tests that
     failed although their verdicts let them through. Each of ``problems`` says what else closes the gate. A run that judged nothing is inconclusive, and so is one where a checkpoint that was ``asked`` for by name
-    is pending. Informational verdicts are counted and decide nothing. Where nothing but waivers lets it through, the
+    is pending. ``left_out`` are the criteria over all regions that the choice of regions left out, which is said.
+    Informational verdicts are counted and decide nothing. Where nothing but waivers lets it through, the
     outcome is ``waived``.
     """
     told = Counter(verdict.outcome for verdict in verdicts if verdict.informational)
@@ -54,7 +56,7 @@ def decide_gate(
     worst = worst_outcome(decisive) or Outcome.INCONCLUSIVE
     if failed:
         worst = max(worst, Outcome.FAIL, key=lambda outcome: outcome.rank)
-        tally = ", ".join(filter(None, (f"failed: {_name(failed)}", tally)))
+        tally = ", ".join(filter(None, (f"failed: {_name(failed, 'tests')}", tally)))
     undecided = max(worst, Outcome.INCONCLUSIVE, key=lambda outcome: outcome.rank)
 
     def stay_closed(outcome: Outcome, *reasons: str) -> GateOutcome:
@@ -83,6 +85,8 @@ def decide_gate(
             f"{selected} of {collected} selected; --telemetry-partial says that is meant",
         )
     part = f", {selected} of {collected} selected" if selected < collected else ""
+    if left_out:
+        part += f"; left out by --telemetry-region: {_name(left_out, 'criteria')}"
     if counts[Outcome.PASS] or counts[Outcome.WARN]:
         best = Outcome.WARN if counts[Outcome.WARN] else Outcome.PASS
         return GateOutcome(best, opens=True, strict=strict, reason=f"{tally}{part}")
@@ -98,6 +102,6 @@ def _count(counts: Counter[Outcome]) -> str:
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
 
 
-def _name(tests: Sequence[str]) -> str:
-    more = f" and {len(tests) - _NAMED} more tests" if len(tests) > _NAMED else ""
-    return ", ".join(tests[:_NAMED]) + more
+def _name(things: Sequence[str], noun: str) -> str:
+    more = f" and {len(things) - _NAMED} more {noun}" if len(things) > _NAMED else ""
+    return ", ".join(things[:_NAMED]) + more

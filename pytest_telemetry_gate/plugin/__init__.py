@@ -225,7 +225,7 @@ class _Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder = ""
-        self._counts: Mapping[str, int] = {}  # those of the workers so far
+        self._counts: Mapping[str, Any] = {}  # those of the workers so far
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)

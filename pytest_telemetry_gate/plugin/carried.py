@@ -108,7 +108,7 @@ def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | N
     return carried
 
 
-def pack_report(data: dict[str, Any], *, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
+def pack_report(data: dict[str, Any], *, counts: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the data of a report as builtins; as one string of bytes if it is sent to another process.
 
     Then ``counts`` are those of the process that sends it; they go with every report, since it may die before its end.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Denominator"]
 
@@ -23,6 +24,7 @@ class Denominator:
         self._selected = 0
         self._skipped: set[str] = set()
         self._heard: set[str] = set()
+        self.left_out: dict[str, None] = {}  # criteria over all regions that the choice of regions leaves out
 
     @property
     def collected(self) -> int:
@@ -56,9 +58,9 @@ class Denominator:
         """Take note of a hand-written test."""
         self._tests.add(nodeid)
 
-    def leave_out(self, nodeids: Iterable[str]) -> None:
-        """Take hand-written tests out again that belong to other checkpoints or regions."""
-        self._tests.difference_update(nodeids)
+    def leave_out_criteria(self, criteria: Iterable[str]) -> None:
+        """Take note of criteria over all regions that the choice of regions leaves out."""
+        self.left_out.update(dict.fromkeys(criteria))
 
     def select(self, nodeids: Iterable[str]) -> None:
         """Take note of what was left by deselection."""
@@ -72,11 +74,13 @@ class Denominator:
         """Take note of a test that was skipped without a verdict."""
         self._skipped.add(nodeid)
 
-    def to_wire(self) -> dict[str, int]:
+    def to_wire(self) -> dict[str, Any]:
         """Return the counts as builtins."""
-        return {"collected": self.collected, "selected": self._selected}
+        left_out = [*self.left_out]
+        return {"collected": self.collected, "selected": self._selected, "left_out": left_out}
 
-    def add(self, wire: Mapping[str, int]) -> None:
+    def add(self, wire: Mapping[str, Any]) -> None:
         """Take over what a worker counted; every worker counts the same."""
+        self.leave_out_criteria(wire["left_out"])
         self._collected = max(self._collected, wire["collected"])
         self._selected = max(self._selected, wire["selected"])

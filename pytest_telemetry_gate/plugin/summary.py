@@ -116,6 +116,7 @@ class Summary:
             unheard=denominator.unheard,
             failed=list(self._failed),
             problems=self._problems,
+            left_out=list(denominator.left_out),
             strict=options.strict,
             partial=options.partial,
             asked=options.checkpoints,
