@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 __all__ = [
+    "FOREIGN_ERRORS",
     "ConfigError",
     "CorpusError",
     "DriveError",
@@ -28,6 +29,9 @@ __all__ = [
     "UnreachableError",
     "describe",
 ]
+
+FOREIGN_ERRORS = (Exception, SystemExit)
+"""What code of third parties may raise: anything but an interrupt. ``sys.exit()`` in a source ends no session."""
 
 _LONGEST = 1000  # characters of a message that may repeat what it is about
 

@@ -47,7 +47,7 @@ def _before_data(check: Check, answers: Answers, due: Due) -> Dossier | None:
     rollout = check.suite.rollout
     for name, moment in (
         ("rollout.start", rollout.start),
-        ("rollout.end", rollout.end),
+        ("rollout.end", rollout.finish),
         ("checkpoint", check.time),
     ):
         if moment - answers.now > _YEAR:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_telemetry_gate.criteria.histograms import find_quantile_problem
 from pytest_telemetry_gate.criteria.query_units import find_unit_problem
 from pytest_telemetry_gate.promql import ast
 
@@ -17,6 +19,8 @@ Allowed: TypeAlias = frozenset[str]
 VALUES: Allowed = frozenset({"scalar", "vector"})
 SELECTOR: Allowed = frozenset({"selector"})
 _VALUED = frozenset({"query", "count", "baseline"})  # keys of what yields the value that the limit is about
+
+_CONTROLS = re.compile(r"[^\n\r\t -\x7e\xa0-\U0010ffff]|[\u2028\u2029]")
 
 
 def check_queries(check: Check) -> None:
@@ -39,7 +43,12 @@ def check_queries(check: Check) -> None:
 
 def _check(check: Check, key: str, query: Query, allowed: Allowed) -> None:
     promql, expression = query.text, query.expr
+    control = _CONTROLS.search(promql)
+    if control is not None:
+        hint = "'\\b' in double quotes is a backspace, for example: put the query in single quotes"
+        raise check.error(f"{key}: holds the control character {control[0]!r}; {hint}")
     problem = find_unit_problem(check.criterion, key, expression) if key in _VALUED else ""
+    problem = find_quantile_problem(expression) or problem
     if allowed == SELECTOR:
         if not isinstance(expression, ast.VectorSelector) or expression.offset or expression.at is not None:
             raise check.error(f"{key}: {promql!r} is not a plain selector such as 'metric{{job=\"x\"}}'")

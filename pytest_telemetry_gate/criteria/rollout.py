@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Question
+    from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["RolloutDuration"]
 
@@ -30,6 +31,12 @@ class RolloutDuration(Criterion):
 
     duration: Literal["rollout"] = Field(description="`rollout`: from rollout.start to rollout.end")
 
+    def problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield also that nobody told the end: the rollout would have no length, which every limit allows."""
+        yield from super().problems(suite)
+        if suite.rollout.end is None:
+            yield "duration", "needs rollout.end, or --telemetry-end"
+
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield nothing: the suite itself knows."""
         return ()
@@ -37,6 +44,6 @@ class RolloutDuration(Criterion):
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the length of the rollout."""
         rollout = check.suite.rollout
-        dossier = decide(check, (rollout.end - rollout.start,), Evidence(Provenance(source="suite")))
-        span = f"{format_time(rollout.start)} to {format_time(rollout.end)}, {len(rollout.steps)} steps"
+        dossier = decide(check, (rollout.finish - rollout.start,), Evidence(Provenance(source="suite")))
+        span = f"{format_time(rollout.start)} to {format_time(rollout.finish)}, {len(rollout.steps)} steps"
         return dossier.revise(reason=f"{dossier.verdict.reason}; {span}")

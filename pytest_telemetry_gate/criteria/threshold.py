@@ -13,8 +13,8 @@ from pytest_telemetry_gate.criteria.baseline import baseline_questions, find_ref
 from pytest_telemetry_gate.criteria.coverage import coverage_questions, measure_coverage
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
-from pytest_telemetry_gate.criteria.known import explain_missing
 from pytest_telemetry_gate.criteria.moments import find_older_half
+from pytest_telemetry_gate.criteria.no_data import explain_no_data
 from pytest_telemetry_gate.criteria.quantile import quantile_questions, read_quantiles
 from pytest_telemetry_gate.criteria.queries import VALUES, Allowed
 from pytest_telemetry_gate.model.check import Criterion
@@ -57,9 +57,8 @@ class Threshold(Criterion):
         coverage = measure_coverage(check, query, check.time, answers)
         doubt = doubt_query(check, query, answers) or find_older_half(check, query)
         evidence = collect_evidence(check, answer, query=query.text, coverage=coverage, doubt=doubt)
-        if evidence.problem is not None and evidence.problem.id in {"data.none", "coverage.low"}:
-            evidence = explain_missing(check, evidence, coverage, answers)
         labels, values = read_series(answer)
+        evidence = explain_no_data(check, query, evidence, coverage, answers, values=values)
         problem, readings = read_quantiles(check, query, check.time, answer, answers)
         evidence = dataclasses.replace(evidence, problem=evidence.problem or problem)
         reference = find_reference(check, self.query, answers)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import yaml
 
 from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.files.quoting import explain_cut, explain_error
 from pytest_telemetry_gate.support.places import Key, Place
 
 __all__ = ["Document"]
@@ -60,8 +61,10 @@ class Document:
     def __init__(self, path: Path, shown: str = "") -> None:
         self.path = path
         self.shown = shown or str(path)
+        self._text = ""
         self._root = self._compose()
-        reader = _Reader(self.shown)
+        reader = _Reader(self.shown, self._text)
+        self._text = ""
         self.value: dict[str, Any] = reader.mapping(self._root, 0)
 
     def lines(self, place: Place) -> dict[Place, int]:
@@ -94,18 +97,15 @@ class Document:
         except OSError as error:
             raise SuiteError(self.shown, 1, f"cannot be read: {error.strerror}") from None
         try:
-            text = content.decode("utf-8-sig")
+            text = self._text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             raise SuiteError(self.shown, line, f"not UTF-8: byte 0x{content[error.start]:02x}") from None
         try:
             root = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            problem = " ".join(part for part in (error.context, error.problem) if part)
-            if mark and "".join(text.split("\n")[mark.line : mark.line + 1])[mark.column :].startswith("\t"):
-                problem = "a tab, where YAML needs spaces"
-            raise SuiteError(self.shown, mark.line + 1 if mark else 1, f"not YAML: {problem}") from None
+            line, problem = explain_error(text, error)
+            raise SuiteError(self.shown, line, f"not YAML: {problem}") from None
         except yaml.YAMLError as error:
             line = text[: getattr(error, "position", 0) or 0].count("\n") + 1
             raise SuiteError(self.shown, line, f"not YAML: {' '.join(str(error).split())}") from None
@@ -123,8 +123,9 @@ class Document:
 class _Reader:
     """Turns nodes into values, and counts them, so that aliases cannot multiply."""
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, text: str) -> None:
         self._shown = shown
+        self._text = text
         self._written: set[int] = set()
         self._read = 0
 
@@ -142,7 +143,8 @@ class _Reader:
         if self._read > _MAX_NODES or self._read > 1000 + _MAX_EXPANSION * len(self._written):
             raise self._error(node, "aliases that multiply beyond reason")
         if node.tag not in _TAGS:
-            raise self._error(node, f"the tag {node.tag!r} means nothing here")
+            hint = "a text that begins with '!' needs quotes"
+            raise self._error(node, f"the tag {node.tag!r} means nothing here: {hint}")
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
@@ -155,7 +157,9 @@ class _Reader:
         lines: dict[str, int] = {}
         for key_node, child in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(key_node, "a key must be text")
+                raise self._error(
+                    key_node, "a key must be text, and a text that begins with '{' or '[' needs quotes"
+                )
             key = key_node.value
             if key == "<<" and not key_node.style:
                 for part in child.value if isinstance(child, yaml.SequenceNode) else [child]:
@@ -164,6 +168,8 @@ class _Reader:
             if key in lines:
                 raise self._error(key_node, f"duplicate key {key!r} (first at line {lines[key]})")
             lines[key] = key_node.start_mark.line + 1
+            if isinstance(child, yaml.ScalarNode) and (advice := explain_cut(self._text, key, child)):
+                raise self._error(child, advice)
             result[key] = self._value(child, depth + 1)
         return {**merged, **result}
 

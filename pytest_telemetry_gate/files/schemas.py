@@ -13,6 +13,9 @@ from pytest_telemetry_gate.support.places import Place, map_parts
 __all__ = ["environments_schema", "model_schema", "schema_of_file", "suite_schema"]
 
 
+_REFERENCE = {"type": "string", "pattern": r"\$\{"}
+
+
 def suite_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
     """Return a JSON Schema (draft 2020-12) of ``*.gate.yaml`` with these kinds of criteria."""
     definitions: dict[str, Any] = {}
@@ -30,7 +33,12 @@ def suite_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
         "minProperties": 1,
         "additionalProperties": {"type": "array", "items": {"oneOf": alternatives}},
     }
-    return schema_of_file("suite", "suite (*.gate.yaml)", top, definitions)
+    return schema_of_file(
+        "suite",
+        "suite (*.gate.yaml)",
+        {**top, "properties": map_parts(top["properties"], _or_reference)},
+        map_parts(definitions, _or_reference),
+    )
 
 
 def environments_schema() -> dict[str, Any]:
@@ -97,7 +105,12 @@ def _optional(definition: str) -> dict[str, Any]:
 
 
 def _or_reference(part: Any, place: Place) -> Any:
-    """Let a text with a pattern also be a reference such as ``${INTERVAL}``, which is expanded before it is read."""
-    if isinstance(part, dict) and isinstance(part.get("pattern"), str):
+    """Let what is more than a text also be a reference such as ``${INTERVAL}``, which is expanded before it is read."""
+    if not isinstance(part, dict):
+        return part
+    if isinstance(part.get("pattern"), str):
         return {**part, "pattern": rf"(?:{part['pattern']})|\$"}
-    return part
+    if isinstance(part.get("enum"), list) and part.get("type") == "string":
+        told = {key: value for key, value in part.items() if key not in {"enum", "type"}}
+        return {**told, "anyOf": [{"enum": part["enum"]}, _REFERENCE]}
+    return {**part, "type": ["number", "string"], "pattern": r"\$"} if part.get("type") == "number" else part

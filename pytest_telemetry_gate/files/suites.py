@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.files.checkpoints import CheckpointError, list_checkpoints
 from pytest_telemetry_gate.files.document import Document
+from pytest_telemetry_gate.files.rollouts import SuiteSettings, apply_settings, starts_now
 from pytest_telemetry_gate.files.validation import keys_of, validate_model
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.suite import Suite
@@ -23,25 +24,40 @@ __all__ = ["load_criterion", "load_suite"]
 _B = TypeVar("_B", Baseline, Baseline | None)
 
 
-def load_suite(path: Path, kinds: Mapping[str, type[Criterion]], display_path: str = "") -> Suite:
+def load_suite(
+    path: Path,
+    kinds: Mapping[str, type[Criterion]],
+    display_path: str = "",
+    settings: SuiteSettings | None = None,
+) -> Suite:
     """Read a ``*.gate.yaml`` file; ``kinds`` are the kinds of criteria by the key that tells them.
 
-    Raises SuiteError for anything in it, or in its baseline file, that cannot be used.
+    ``settings`` go before what the file says. Raises SuiteError for anything in it, or in its baseline file, that cannot
+    be used, and ConfigError for settings that cannot be used with it.
     """
     document = Document(path, display_path)
+    settings = settings or SuiteSettings()
+    from_now = starts_now(document.value, settings)
+    document.value = apply_settings(document, settings)
     suite = validate_model(Suite, document.value, document, ())
     try:
         points = list_checkpoints(suite)
     except CheckpointError as error:
         raise document.error(("checkpoints", error.index), str(error)) from None
-    if suite.rollout.end < suite.rollout.start:
+    if suite.rollout.finish < suite.rollout.start:
         raise document.error(("rollout", "end"), "rollout.end lies before rollout.start")
     groups = _groups(document, suite, kinds)
     baseline = _read_baseline_file(
         suite.baseline, document.path.parent, document.shown, ("baseline", "file"), document.error
     )
     suite = suite.model_copy(
-        update={"groups": groups, "points": points, "baseline": baseline, "path": document.shown}
+        update={
+            "groups": groups,
+            "points": points,
+            "baseline": baseline,
+            "path": document.shown,
+            "starts_now": from_now,
+        }
     )
     _cross_check(suite, document)
     return suite

@@ -24,6 +24,11 @@ _PROBLEMS = {
     "bool_type": "must be true or false",
 }
 
+_NO_TEXT: Mapping[type, str] = {
+    dict: ": one that begins with '{' needs single quotes",
+    list: ": one that begins with '[' needs single quotes",
+    type(None): ", and is empty",
+}
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -90,6 +95,8 @@ def _sentence(model: type[BaseModel], error: Mapping[str, Any], keys: Sequence[K
     if kind in {"literal_error", "enum"}:
         return f"{where}: {error['input']!r} is not {context['expected']}"
     problem = _PROBLEMS.get(kind, error["msg"][0].lower() + error["msg"][1:])
+    if kind == "string_type":
+        problem += _NO_TEXT.get(type(error["input"]), "")
     return f"{where}: {problem}" if where else problem
 
 

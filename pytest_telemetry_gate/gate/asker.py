@@ -1,6 +1,6 @@
 """Ask the regions of an environment: every question once, ahead where a source is live, and never with an exception.
 
-Answers are scrubbed once, by the store that they are put into.
+Answers are freed of credentials once, by the store that they are put into. Other secrets are taken out of what leaves.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.errors import UnreachableError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, UnreachableError, describe
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
@@ -65,8 +65,8 @@ class Asker:
             name: min(share, max(1, settings.concurrency // workers))
             for name, settings in environment.regions.items()
         }
-        self.shared = SharedAnswers(folder, environment.scrub)
-        self._local = LocalAnswers(self._ask, self._ask_at_times, environment.scrub)
+        self.shared = SharedAnswers(folder, environment.secrets.scrub_credentials)
+        self._local = LocalAnswers(self._ask, self._ask_at_times, environment.secrets.scrub_credentials)
         self.regions = Regions(environment, registry, self.shared, limits=limits, concurrency=share)
         self._fetcher = Fetcher(self._ask_together, self.shared, threads=share, limits=limits)
         # The method that answers each kind of question; a new kind is one more line.
@@ -144,7 +144,7 @@ class Asker:
             if ask is None:
                 raise TypeError(f"no source answers a {type(question).__name__}")
             return ask(question)
-        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             return self._failure(question, error)
 
     def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
@@ -162,7 +162,7 @@ class Asker:
             if vectors is None:
                 return None
             return [self._success(question, value) for question, value in zip(instants, vectors, strict=True)]
-        except Exception as error:  # noqa: BLE001 - as above
+        except FOREIGN_ERRORS as error:
             return [self._failure(question, error) for question in questions]
 
     def _ask_at_times(self, questions: Sequence[Instant]) -> Sequence[Answer] | None:
@@ -172,7 +172,7 @@ class Asker:
             return None
         try:
             vectors = source.instants(questions[0].promql, [question.time for question in questions])
-        except Exception:  # noqa: BLE001 - asking for each of them will report what is wrong
+        except FOREIGN_ERRORS:
             return None
         if vectors is None:
             return None
@@ -197,7 +197,7 @@ class Asker:
             values, warnings = region.arrivals.read(questions)
         except UnreachableError as error:
             return [self._failure(question, error) for question in questions]
-        except Exception:  # noqa: BLE001 - asking each of them will report what is wrong
+        except FOREIGN_ERRORS:
             return None
         if warnings:
             return None
@@ -231,7 +231,7 @@ class Asker:
             semantics=source.semantics,
         )
 
-    def _failure(self, question: Question, error: Exception) -> Answer:
+    def _failure(self, question: Question, error: BaseException) -> Answer:
         region = self.regions[question.region]
         region.note_failure(error)
         source = region.require()

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_telemetry_gate.errors import PromQLError
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, PromQLError
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant, Question
@@ -107,7 +107,7 @@ class Fetcher:
             return
         try:
             answers = self._ask(claimed)
-        except Exception as error:  # noqa: BLE001 - a thread that dies in silence would leave checks waiting
+        except FOREIGN_ERRORS as error:
             answers = [Answer(None, error=f"internal error: {error!r}")] * len(claimed)
         if answers is None:
             singles = [Batch(batch.region, (question,), claimed=True) for question in claimed]

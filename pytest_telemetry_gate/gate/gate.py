@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.criteria.due import earliest_due, find_due, latest_due
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.criteria.transcript import describe_questions
-from pytest_telemetry_gate.errors import describe, raised_at
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, describe, raised_at
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.gate.asker import Asker
+from pytest_telemetry_gate.gate.judged_suites import JudgedSuites
 from pytest_telemetry_gate.gate.local_answers import LazyAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
@@ -24,6 +25,7 @@ from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration
+from pytest_telemetry_gate.support.secrets import scrub_texts
 from pytest_telemetry_gate.support.text import name_region
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Gate:
     ) -> None:
         self.environment = environment
         self.asked = AskedQuestions()
+        self.judged = JudgedSuites()
         self._kinds = registry.criteria
         self._now = now
         self._started = time.time()
@@ -150,20 +153,29 @@ class Gate:
         """
         try:
             dossier = self._decide(check)
+            self.judged.note(check.suite)
             if self._record and dossier.outcome is not Outcome.PENDING:
                 # A criterion that raises has questions all the same, unless it raises when asked for them.
-                with suppress(Exception):
+                with suppress(*FOREIGN_ERRORS):
                     self.asked.note_check(check)
-            return dossier
+            return self._scrubbed(dossier)
         finally:
             self.release(check)
+
+    def _scrubbed(self, dossier: Dossier) -> Dossier:
+        """Return a dossier that may leave: without any secret, which labels and texts of answers may still repeat."""
+        if not self.environment.secrets.any:
+            return dossier
+        wire = dossier.to_wire()
+        scrubbed = scrub_texts(wire, self.environment.scrub)
+        return dossier if scrubbed == wire else Dossier.from_wire(scrubbed)
 
     def _decide(self, check: Check) -> Dossier:
         try:
             answers = self.answers(check)
             dossier = judge(check, answers)
             return replace(dossier, asked=describe_questions(check, answers)) if self._explain else dossier
-        except Exception as error:  # noqa: BLE001 - criteria of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             reason = self.environment.scrub(f"{describe(error)} ({raised_at(error)})")
             finding = Finding("criterion.failed", Outcome.ERROR, check.criterion.id, reason)
             step = Step("verdict", f"verdict {Outcome.ERROR.upper()}: {reason}")
@@ -229,6 +241,13 @@ class Gate:
             if region.clock_ahead
         ]
 
+    def past_warnings(self) -> list[str]:
+        """Return a line for each suite whose last checkpoint is long over by the clock of live servers."""
+        live = [self.now(name) for name in self._regions.opened if self._regions[name].live is not None]
+        if self._now is not None or not live:
+            return []
+        return [self.environment.scrub(line) for line in self.judged.long_over(min(live))]
+
     def clocks(self) -> set[float]:
         """Return the clocks of the regions that were opened."""
         return {self.now(region) for region in self._regions.opened}
@@ -259,5 +278,5 @@ def questions_of(check: Check) -> Sequence[Question]:
     """Return a check's questions; none if its criterion raises, since judging it will raise the same."""
     try:
         return check.questions()
-    except Exception:  # noqa: BLE001 - criteria of third parties may raise anything
+    except FOREIGN_ERRORS:
         return ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.errors import ConfigError, SourceError, UnreachableError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, SourceError, UnreachableError, describe
 from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, require_members
 from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
@@ -78,7 +78,7 @@ class Region:
         """Take note that the source answered."""
         self._unreachable = 0
 
-    def note_failure(self, error: Exception) -> None:
+    def note_failure(self, error: BaseException) -> None:
         """Take note of a failure; a region that was unreachable a few times in a row is not asked again."""
         if isinstance(error, UnreachableError):
             self._unreachable += 1
@@ -146,7 +146,7 @@ class Regions:
     def _open(self, name: str) -> Region:
         try:
             return self._make_region(name)
-        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             return Region(failure=self._environment.scrub(describe(error)))
 
     def _make_region(self, name: str) -> Region:
@@ -178,7 +178,7 @@ class Regions:
             try:
                 with self._probing:
                     return Answer(Probed(source.probe()))
-            except Exception as error:  # noqa: BLE001 - as above
+            except FOREIGN_ERRORS as error:
                 return Answer(None, error=describe(error))
 
         answer = self._answers.answer(Probe(settings.name), probe)

@@ -122,7 +122,7 @@ class Check:
     def start(self) -> float:
         """The moment from which ``$__range`` counts: the start of the rollout, or its end with ``since``."""
         rollout = self.suite.rollout
-        return rollout.end if self.criterion.since == "rollout_end" else rollout.start
+        return rollout.finish if self.criterion.since == "rollout_end" else rollout.start
 
     @property
     def range(self) -> float:
@@ -180,6 +180,11 @@ class Check:
             values["__range"] = format_duration(self.range)
         if window is not None:
             values["__window"] = format_duration(window)
+        elif "$__window" in text or "${__window}" in text:
+            at = f"at checkpoint {self.checkpoint.id!r}"
+            raise self.error(
+                f"$__window has no length {at}: set `window:`, such as 1h, here or of the checkpoint"
+            )
         try:
             return expand(text, values)
         except ValueError as error:

@@ -14,8 +14,10 @@ from pytest_telemetry_gate.support.places import Place
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = [
+    "BY_DEFAULT",
     "DEFAULT_CONCURRENCY",
     "DEFAULT_INTERVAL",
+    "RECORDING",
     "Deadline",
     "Environment",
     "Origin",
@@ -28,6 +30,8 @@ DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data sour
 
 
 DEFAULT_CONCURRENCY = 16
+BY_DEFAULT = "default"  # the key of telemetry.yaml
+RECORDING = "recording"  # the source that judges without a server
 
 
 class Deadline:
@@ -56,10 +60,12 @@ class Origin:
     """Where settings are written: the file as people call it, and the line of each setting by its keys.
 
     ``()`` are the keys of the settings as a whole. A setting without a line has the line of the one that holds it.
+    ``empty`` are the references that stand for nothing, by the keys of the setting that they are in.
     """
 
     file: str
     lines: Mapping[Place, int] = field(default_factory=lambda: {(): 1}, repr=False)
+    empty: Mapping[Place, str] = field(default_factory=dict, repr=False)
 
     def at(self, keys: Place = ()) -> str:
         """Return ``telemetry.yaml:12``: where a setting is written."""
@@ -67,28 +73,35 @@ class Origin:
             keys = keys[:-1]
         return f"{self.file}:{self.lines.get(keys, 1)}"
 
+    def remark(self, keys: Place) -> str:
+        """Return, for the end of a message, which reference of a setting stands for nothing, if one does."""
+        return f" ({self.empty[keys]} is empty)" if keys in self.empty else ""
+
     def below(self, keys: Place) -> Origin:
         """Return the origin of the settings that a setting holds."""
         count = len(keys)
         lines = {place[count:]: line for place, line in self.lines.items() if place[:count] == keys}
-        return Origin(self.file, {(): self.lines.get((), 1), **lines})
+        empty = {place[count:]: text for place, text in self.empty.items() if place[:count] == keys}
+        return Origin(self.file, {(): self.lines.get((), 1), **lines}, empty)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReplaySettings:
     """What telemetry.yaml says about the replays of a region: what goes before the keys of a replay suite.
 
-    ``recording`` holds the captures of checkpoints that are over, which nothing can drive again.
+    ``recording`` holds the captures of checkpoints that are over, which nothing can drive again. ``told`` are variables
+    of the command line, which go before all others; a suite that has no such variable leaves them alone.
     """
 
     variables: Mapping[str, str | bool | int | float] = field(default_factory=dict, repr=False)
     capture: Mapping[str, Any] | None = None
     recording: Path | None = None
+    told: Mapping[str, str] = field(default_factory=dict, repr=False)
     origin: Origin = field(default=Origin("telemetry.yaml"), repr=False)
 
     def error(self, keys: Place, message: str) -> ConfigError:
         """Return an error at the line of one of the settings."""
-        return ConfigError(f"{self.origin.at(keys)}: {message}")
+        return ConfigError(f"{self.origin.at(keys)}: {message}{self.origin.remark(keys)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +139,15 @@ class RegionSettings:
 
     def error(self, keys: Place, message: str) -> SourceError:
         """Return an error at the line of one of the options."""
-        return SourceError(f"{self.origin.at(keys)}: {message}")
+        return SourceError(f"{self.origin.at(keys)}: {message}{self.origin.remark(keys)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like."""
+    """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like.
+
+    ``chosen_by`` says how it was chosen: ``BY_DEFAULT`` or the name of the option, variable or marker that named it.
+    """
 
     name: str
     path: Path
@@ -139,6 +155,12 @@ class Environment:
     scrape_interval: float = DEFAULT_INTERVAL
     deadline: Deadline = field(default_factory=Deadline, compare=False)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+    chosen_by: str = field(default="", compare=False)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether all of its regions are recordings."""
+        return all(region.source == RECORDING for region in self.regions.values())
 
     def scrub(self, text: str) -> str:
         """Return a text for people without any secret of this environment, and without user names in addresses."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, Wit
 
 from pytest_telemetry_gate.support.durations import parse_duration, parse_time
 from pytest_telemetry_gate.support.units import Limit, parse_share, require_unit
+from pytest_telemetry_gate.support.variables import ReferencedText
 
 __all__ = [
     "CountField",
@@ -20,8 +21,10 @@ __all__ = [
     "IdField",
     "LimitField",
     "Model",
+    "MomentField",
     "NumberField",
     "PositiveDurationField",
+    "RolloutMomentField",
     "ScalarField",
     "ShareField",
     "TimeField",
@@ -30,6 +33,7 @@ __all__ = [
 
 _DURATION = r"^[+-]?([0-9]+(y|w|d|h|ms|m|s))+$"
 _DAY = 86400.0
+_MOMENT = r"^\d{4}-\d\d-\d\dT|^now([+-]([0-9]+(y|w|d|h|ms|m|s))+)?$"
 
 _T = TypeVar("_T")
 
@@ -86,6 +90,8 @@ def _end(value: object) -> float:
 
 
 def _number(value: object) -> float:
+    if isinstance(value, ReferencedText):
+        value = value.number()
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{value!r} is not a number"
         raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a located error, TypeError not
@@ -130,6 +136,20 @@ PositiveDurationField = Annotated[
 ]
 TimeField = Annotated[
     float, BeforeValidator(_read(_moment, float)), _text_schema("ISO 8601 with a zone", r"^\d{4}-\d\d-\d\dT")
+]
+# What counts from the clock or from the rollout's start is a number before it comes here: see files/rollouts.py.
+MomentField = Annotated[
+    float,
+    BeforeValidator(_read(_moment, float)),
+    _text_schema("ISO 8601 with a zone, now, or now-1h", _MOMENT),
+]
+RolloutMomentField = Annotated[
+    float,
+    BeforeValidator(_read(_moment, float)),
+    _text_schema(
+        "ISO 8601 with a zone, a duration after rollout.start (+90m), now, or now-1h",
+        rf"{_MOMENT}|{_DURATION}",
+    ),
 ]
 EndTimeField = Annotated[
     float,

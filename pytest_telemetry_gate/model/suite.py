@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from pytest_telemetry_gate.model.fields import EndTimeField, IdField, Model, PositiveDurationField, TimeField
+from pytest_telemetry_gate.model.fields import (
+    EndTimeField,
+    IdField,
+    Model,
+    MomentField,
+    PositiveDurationField,
+    RolloutMomentField,
+)
 from pytest_telemetry_gate.model.terms import Baseline, Levels, Terms
 
 __all__ = [
@@ -24,16 +31,23 @@ __all__ = [
 class RolloutStep(Model):
     """Something that was done during the rollout."""
 
-    at: TimeField = Field(description="when it was done")
+    at: RolloutMomentField = Field(description="when it was done")
     do: str = Field(description="what was done")
 
 
 class Rollout(Model):
     """When the rollout began and ended; checkpoints count from its start."""
 
-    start: TimeField = Field(description="when the rollout began")
-    end: TimeField = Field(description="when the rollout was finished")
+    start: MomentField = Field(description="when the rollout began")
+    end: RolloutMomentField | None = Field(
+        default=None, description="when the rollout was finished; at its start if not said"
+    )
     steps: tuple[RolloutStep, ...] = Field(default=(), description="what was done meanwhile")
+
+    @property
+    def finish(self) -> float:
+        """The end where it was told, else the start, in seconds since the epoch."""
+        return self.start if self.end is None else self.end
 
 
 class CheckpointEntry(Model):
@@ -104,6 +118,7 @@ class Suite(Model):
     approvals: tuple[str, ...] = Field(default=(), description="who must approve")
     waivers: tuple[Waiver, ...] = Field(default=(), description="criteria that need not pass for a while")
     points: SkipJsonSchema[tuple[Checkpoint, ...]] = Field(default=(), exclude=True, repr=False)
+    starts_now: SkipJsonSchema[bool] = Field(default=False, exclude=True, repr=False)
     path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
     def applies(self, criterion: Terms, checkpoint: Checkpoint) -> bool:

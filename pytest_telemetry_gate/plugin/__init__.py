@@ -6,8 +6,10 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,9 @@ from pytest_telemetry_gate.plugin.wire_names import (
     COUNTS,
     FOLDER,
     LEFT_OUT,
+    MOMENT,
     PACKED,
+    REFUSED,
     REPLAY_SUFFIXES,
     SUITE_SUFFIXES,
 )
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
-_EARLY = ("env", "now", "checkpoint", "region", "wait", "concurrency", "deadline", "import", "recording")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
 _MARKER = (
@@ -60,6 +63,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
+    )
+    group.addoption(
+        "--telemetry-start",
+        metavar="TIME",
+        help="when the rollout began, instead of the suite's rollout.start: a time, now, or now-1h",
+    )
+    group.addoption(
+        "--telemetry-end",
+        metavar="TIME",
+        help="when the rollout was finished, instead of the suite's rollout.end: a time, now, or +90m after the start",
+    )
+    group.addoption(
+        "--telemetry-set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="the value of a variable of suites and replay suites; repeatable",
     )
     group.addoption(
         "--telemetry-wait",
@@ -95,8 +115,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--telemetry-junit-properties",
         choices=("all", "none"),
-        default="all",
-        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2)",
+        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2; all unless told)",
     )
     group.addoption(
         "--telemetry-schema",
@@ -158,19 +177,32 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_last_word(
     config: pytest.Config,
 ) -> Generator[None, int | pytest.ExitCode | None, int | pytest.ExitCode | None]:
-    """Give the exit code, after everything that could change it: plugins, ``pytest.exit``, ``sys.exit``."""
+    """Give the exit code, after everything that could change it: plugins, ``pytest.exit``, ``sys.exit``.
+
+    Usage errors are cleaned here, since pytest writes them when the session and its terminal are gone.
+    """
+    hooks = None
     try:
         code = yield
+        hooks = _reporting_hooks(config)
+    except pytest.UsageError as error:
+        from pytest_telemetry_gate.support.text import one_line
+
+        hooks = config.stash.get(_HOOKS, None)
+        scrub = str if hooks is None else hooks.run.environments.scrub
+        error.args = tuple(one_line(scrub(str(argument))) for argument in error.args)
+        raise
     except SystemExit as stopped:
-        if not stopped.code and _corrected(config, 0):
+        hooks = _reporting_hooks(config)
+        if not stopped.code and hooks is not None and hooks.last_word.correct(0):
             raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from stopped
         raise
-    return code if code is None else _corrected(config, code)
+    return code if code is None or hooks is None else hooks.last_word.correct(code)
 
 
-def _corrected(config: pytest.Config, code: int | pytest.ExitCode) -> int | pytest.ExitCode:
-    hooks = config.stash.get(_HOOKS, None)
-    return code if hooks is None or hasattr(config, "workerinput") else hooks.last_word.correct(code)
+def _reporting_hooks(config: pytest.Config) -> RunHooks | None:
+    """Return the hooks of a session with telemetry items in the process that reports."""
+    return None if hasattr(config, "workerinput") else config.stash.get(_HOOKS, None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -179,8 +211,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
-    # A bad value of these is a usage error now, rather than an error of the first file that is collected.
-    if any(config.getoption(f"--telemetry-{name}") not in (None, []) for name in _EARLY):
+    # A bad value is a usage error now, rather than an error of the first file that is collected; and a session that is
+    # asked for a gate, but has none, has to notice that.
+    told = (value for name, value in vars(config.option).items() if name.startswith("telemetry_"))
+    if "TELEMETRY_ENV" in os.environ or any(value not in (None, [], False) for value in told):
         _run(config)
     shown = config.getoption("--telemetry-record")
     if shown is not None and _run(config).role.reports:
@@ -219,6 +253,10 @@ class _Collection:
             self._left_out.append(report)
 
 
+def _is_suite(name: str) -> bool:
+    return name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
+
+
 class _Listener:
     """Collects what reports carry, in the process that reports; a test without telemetry costs an attribute look-up."""
 
@@ -226,15 +264,29 @@ class _Listener:
         self._config = config
         self._folder = ""
         self._counts: Mapping[str, Any] = {}  # those of the workers so far
+        self._moment = float(int(time.time()))
+        self._heads_written = False
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers the folder in which all of them share their answers."""
+        """Tell each of xdist's workers the folder in which all of them share their answers, and what ``now`` means."""
         run_id = node.workerinput["testrunuid"]
+        node.workerinput[MOMENT] = self._moment
         self._folder = node.workerinput[FOLDER] = str(
             Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
         )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Say what is judged, once: under xdist nobody collects in the process that reports."""
+        if not self._heads_written:
+            self._heads_written = True
+            suites = dict.fromkeys(
+                path for path in (one.partition("::")[0] for one in ids) if _is_suite(path)
+            )
+            if suites:
+                _hooks(self._config).write_heads(suites)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_unconfigure(self) -> Generator[None]:
@@ -253,6 +305,12 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, ATTRIBUTE):
             _hooks(self._config).take(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """End the session where one of xdist's workers has found that no file of it can be judged."""
+        if hasattr(report, REFUSED):
+            raise pytest.UsageError(getattr(report, REFUSED))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
@@ -296,10 +354,16 @@ class _Listener:
 def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
         from pytest_telemetry_gate.plugin.hooks import RunHooks
+        from pytest_telemetry_gate.plugin.items import is_telemetric
+        from pytest_telemetry_gate.plugin.outlets import Outlets
+        from pytest_telemetry_gate.plugin.overlooked import OverlookedHooks
         from pytest_telemetry_gate.plugin.session import GateRun
 
         hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
         config.pluginmanager.register(hooks, "telemetry_gate_run")
+        config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
+        outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
+        config.pluginmanager.register(outlets, "telemetry_gate_outlets")
     return config.stash[_HOOKS]
 
 

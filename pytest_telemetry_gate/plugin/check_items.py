@@ -10,11 +10,13 @@ from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.gate.gate import questions_of
 from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.gate.told_apart import require_told_apart
+from pytest_telemetry_gate.gate.usable_settings import require_usable
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
+from pytest_telemetry_gate.support.text import harmless
 
 __all__ = ["CheckItem", "GateFile", "order_by_region"]
 
@@ -24,16 +26,21 @@ class GateFile(TelemetryFile):
 
     def items(self, environment: Environment) -> Iterable[Group]:
         """Yield the suite's groups."""
-        suite = self.run.environments.suite(self.path)
-        options = self.run.options
+        environments, options = self.run.environments, self.run.options
+        suite = environments.suite(self.path, environment)
         planned = plan_checks(suite, environment)
+        if options.variables:
+            for check in planned:
+                environments.know_variables(variables_of(check))
+        chosen = choose_checks(planned, checkpoints=options.checkpoints, regions=options.regions)
         try:
+            read = dict.fromkeys(name for check in chosen for name in check.regions)
+            require_usable([environment.regions[name] for name in read], self.run.registry)
             require_told_apart(planned, environment)
         except ConfigError as error:
             # What is wrong is the environment, in which no file of the session can be judged.
             self.run.role.refuse(self.run.exits.line(error))
             return
-        chosen = choose_checks(planned, checkpoints=options.checkpoints, regions=options.regions)
         self.run.denominator.count_file(self.path, len(chosen))
         self.run.denominator.leave_out_criteria(_left_out(planned, chosen))
         for name in suite.groups:
@@ -50,6 +57,13 @@ def _left_out(planned: Sequence[Check], chosen: Sequence[Check]) -> Iterable[str
     )
 
 
+def variables_of(check: Check) -> Sequence[str]:
+    """Return the variables of the replay suite that a check is about, if it is about one."""
+    from pytest_telemetry_gate.replay.criterion import Replay
+
+    return check.criterion.variables(check) if isinstance(check.criterion, Replay) else ()
+
+
 class Group(pytest.Collector):
     """A group of criteria in a suite."""
 
@@ -59,7 +73,7 @@ class Group(pytest.Collector):
     @classmethod
     def make(cls, parent: GateFile, name: str, checks: list[Check], environment: Environment) -> Group:
         """Return the collector of a group."""
-        group: Group = cls.from_parent(parent, name=name)
+        group: Group = cls.from_parent(parent, name=harmless(name))
         group.checks, group.environment = checks, environment
         return group
 

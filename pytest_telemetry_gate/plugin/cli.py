@@ -14,11 +14,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, TelemetryGateError, describe
 from pytest_telemetry_gate.gate.builtin import EVENT_SOURCES, SOURCES, builtin_criteria
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.plugin.commands import import_file, print_schema
+from pytest_telemetry_gate.support.text import one_line, strip_passwords
 
 __all__ = ["main"]
 
@@ -31,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with the exit code that pytest has for a mistake on the command line."""
         self.print_usage(sys.stderr)
-        self.exit(_USAGE_ERROR, f"ERROR: {message}\n")
+        self.exit(_USAGE_ERROR, f"ERROR: {_clean(message)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command(chosen)
         sys.stdout.flush()
     except TelemetryGateError as error:
-        sys.stderr.write(f"ERROR: {error}\n")
+        sys.stderr.write(f"ERROR: {_clean(str(error))}\n")
         return _USAGE_ERROR
     except OSError as error:
         # Otherwise Python would write the rest again when it ends, and fail again.
@@ -51,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"ERROR: the output cannot be written: {error.strerror}\n")
         return 1
     return 0
+
+
+def _clean(message: str) -> str:
+    """Return a message on one line, with nothing in it that a terminal or a CI system would obey, and without logins."""
+    return one_line(strip_passwords(message))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     importing.add_argument(
         "--recording", metavar="OUT", type=_not_empty, required=True, help="the recording to write"
+    )
+    importing.add_argument(
+        "--environment",
+        metavar="NAME",
+        type=_not_empty,
+        help="whose samples these are, so that --telemetry-record may add those of the same environment",
     )
     importing.set_defaults(command=_import)
     schema = commands.add_parser(
@@ -83,7 +95,7 @@ def _not_empty(text: str) -> str:
 
 
 def _import(chosen: argparse.Namespace) -> None:
-    import_file(chosen.file, chosen.recording, folder=Path.cwd())
+    import_file(chosen.file, chosen.recording, folder=Path.cwd(), environment=chosen.environment or "")
 
 
 def _schema(chosen: argparse.Namespace) -> None:
@@ -100,7 +112,7 @@ def _installed_criteria() -> Iterator[Sequence[type[Criterion]]]:
             hook = getattr(plugin.load(), _HOOK, None)
             if hook is not None:
                 yield tuple(hook())
-        except Exception as error:
+        except FOREIGN_ERRORS as error:
             message = f"plugin {plugin.name}: {_HOOK} failed: {describe(error)}"
             raise ConfigError(message) from error
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 
 from pytest_telemetry_gate.errors import describe
+from pytest_telemetry_gate.support.text import one_line
 
 __all__ = ["Exits"]
 
@@ -20,7 +21,7 @@ class Exits:
 
     def line(self, error: BaseException) -> str:
         """Return what people are shown of an exception."""
-        return self._scrub(describe(error))
+        return one_line(self._scrub(describe(error)))
 
     def usage_error(self, error: BaseException) -> pytest.UsageError:
         """Return the error that ends the session with pytest's exit code 4."""

@@ -231,7 +231,7 @@ def parametrise(metafunc: pytest.Metafunc, run: GateRun) -> None:
         return
     try:
         regions = _select_names("region", options.get("region"), list(environment.regions))
-        suite = _suite(metafunc.definition, run, options)
+        suite = _suite(metafunc.definition, run, options, environment)
         ids = [point.id for point in suite.points] if suite is not None else []
         checkpoints = _select_names("checkpoint", options.get("checkpoint"), ids, every=False)
     except TelemetryGateError as error:
@@ -264,7 +264,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         environment = run.environments.near(item.path.parent, options.get("env"))
         gate = run.gates.of(environment)
         region = point.region if point.region is not None else next(iter(environment.regions))
-        suite = _suite(item, run, options)
+        suite = _suite(item, run, options, environment)
         # Without a checkpoint a test looks at the newest moment that is due.
         now = gate.now(region) - 2 * max(gate.source(region).scrape_intervals.values(), default=0.0)
         path, line, _ = item.reportinfo()
@@ -350,19 +350,19 @@ def _select_names(
     return names
 
 
-def _suite(item: Any, run: GateRun, options: Mapping[str, Any]) -> Suite | None:
+def _suite(item: Any, run: GateRun, options: Mapping[str, Any], environment: Environment) -> Suite | None:
     """Return the suite whose rollout and checkpoints a test refers to: named, or the only one nearby.
 
     Raises ConfigError where several are as near, and SuiteError for one that cannot be used.
     """
     named = options.get("suite")
     if named is not None:
-        return run.environments.suite(item.path.parent / named)
+        return run.environments.suite(item.path.parent / named, environment)
     root = run.config.rootpath
     for folder in (item.path.parent, *item.path.parents):
         files = sorted([*folder.glob("*.gate.yaml"), *folder.glob("*.gate.yml")])
         if len(files) == 1:
-            return run.environments.suite(files[0])
+            return run.environments.suite(files[0], environment)
         if len(files) > 1:
             message = f"several suites beside {item.path.name}: name one with telemetry(suite=...)"
             raise ConfigError(message)

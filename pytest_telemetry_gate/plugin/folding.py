@@ -26,7 +26,7 @@ _CI = ("CI", "BUILD_NUMBER")  # by which pytest itself knows a CI system
 
 def runs_in_ci() -> bool:
     """Return whether the session runs in a CI system, whose log is read afterwards and from its end."""
-    return any(os.environ.get(name) for name in _CI)
+    return any(os.environ.get(name, "") not in {"", "false", "0"} for name in _CI)
 
 
 class FoldedFailures:

@@ -9,12 +9,17 @@ from typing import Any
 
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.registry import Registry
-from pytest_telemetry_gate.model.environment import Environment
+from pytest_telemetry_gate.model.environment import BY_DEFAULT, Environment
 from pytest_telemetry_gate.plugin.environments import Environments
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.plugin.roles import Role
 
 __all__ = ["Gates"]
+
+_ADVICE_LIVE = "--telemetry-wait waits until they are due"
+_ADVICE_RECORDED = (
+    "the rollout counts from the end of the recording: --telemetry-start=TIME says when it began"
+)
 
 
 class Gates:
@@ -29,7 +34,10 @@ class Gates:
         self._registry = registry
         self._gates: dict[tuple[Path, str], Gate] = {}
         self._clocks: set[float] = set()
-        self._clock_warnings: dict[str, None] = {}
+        self._warnings: dict[str, None] = {}
+        self._starts: set[float] = set()
+        self._advice: dict[str, None] = {}
+        self._default_recordings: dict[str, None] = {}
 
     def of(self, environment: Environment) -> Gate:
         """Return the gate in which an environment is judged: one for the whole process."""
@@ -69,10 +77,29 @@ class Gates:
         return clocks.pop() if len(clocks) == 1 else None
 
     @property
-    def clock_warnings(self) -> list[str]:
-        """A line for each region whose server's clock is behind this machine's."""
-        lines = (line for gate in self.all for line in gate.clock_warnings())
-        return list(dict.fromkeys([*self._clock_warnings, *lines]))
+    def warnings(self) -> list[str]:
+        """A line for each region whose server's clock is behind this machine's, and each suite that is long over."""
+        lines = (line for gate in self.all for line in [*gate.clock_warnings(), *gate.past_warnings()])
+        return list(dict.fromkeys([*self._warnings, *lines]))
+
+    @property
+    def starts(self) -> set[float]:
+        """The starts of judged rollouts that count from ``now``, in seconds since the epoch."""
+        return self._starts.union(*(gate.judged.starts for gate in self.all))
+
+    @property
+    def advice(self) -> list[str]:
+        """What to do where rollouts that count from ``now`` have no checkpoint that is due."""
+        counting = (gate.environment.recorded for gate in self.all if gate.judged.starts)
+        lines = (_ADVICE_RECORDED if recorded else _ADVICE_LIVE for recorded in counting)
+        return list(dict.fromkeys([*self._advice, *lines]))
+
+    @property
+    def default_recordings(self) -> list[str]:
+        """The names of environments that were judged because they are the default, and are recordings."""
+        environments = (gate.environment for gate in self.all)
+        names = (one.name for one in environments if one.recorded and one.chosen_by == BY_DEFAULT)
+        return list(dict.fromkeys([*self._default_recordings, *names]))
 
     def close(self) -> None:
         """Close whatever replays hold open."""
@@ -80,19 +107,25 @@ class Gates:
             gate.close()
 
     def to_wire(self) -> dict[str, Any]:
-        """Return, as builtins, the clocks with what is said about them and, where the run is recorded, what was asked in each environment."""
+        """Return, as builtins, the clocks, what is to be said and, where the run is recorded, what was asked in each environment."""
         asked = [
             [str(gate.environment.path), gate.environment.name, gate.asked.to_wire()] for gate in self.all
         ]
         return {
             "clocks": sorted(self.clocks),
-            "clock_warnings": self.clock_warnings,
+            "warnings": self.warnings,
+            "starts": sorted(self.starts),
+            "advice": self.advice,
+            "default_recordings": self.default_recordings,
             "asked": asked if self._options.record else [],
         }
 
     def add(self, wire: Mapping[str, Any]) -> None:
         """Take over what a worker sent."""
         self._clocks.update(wire["clocks"])
-        self._clock_warnings.update(dict.fromkeys(wire["clock_warnings"]))
+        self._warnings.update(dict.fromkeys(wire["warnings"]))
+        self._starts.update(wire["starts"])
+        self._advice.update(dict.fromkeys(wire["advice"]))
+        self._default_recordings.update(dict.fromkeys(wire["default_recordings"]))
         for path, name, asked in wire["asked"]:
             self.of(self._environments.load(Path(path), name)).asked.add(asked)

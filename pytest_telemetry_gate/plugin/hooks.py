@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -23,6 +25,7 @@ from pytest_telemetry_gate.plugin.carried import (
 from pytest_telemetry_gate.plugin.check_items import CheckItem, order_by_region
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.folding import FoldedFailures
+from pytest_telemetry_gate.plugin.heads import heads_of
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
 from pytest_telemetry_gate.plugin.last_word import LastWord
 from pytest_telemetry_gate.plugin.left_out import describe_left_out
@@ -79,7 +82,7 @@ class RunHooks:
             self.run.denominator.count_test(item.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Deselect the tests that belong to other checkpoints, and put checks in the order of their regions.
 
         That is done first, so that a plugin that orders items has the last word.
@@ -90,7 +93,33 @@ class RunHooks:
             items[:] = [item for item in items if not is_not_chosen(item)]
             self._config.hook.pytest_deselected(items=elsewhere)
         order_by_region(items)
+        if not session.testsfailed:
+            try:
+                self.run.environments.require_known_variables()
+            except ConfigError as error:
+                self.run.role.refuse(self.run.exits.line(error))
+                self.run.role.check_usable()
 
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Say which environments are judged, how they were chosen, and who answers."""
+        return self._heads() if any(map(is_telemetric, items)) else []
+
+    def _heads(self) -> list[str]:
+        environments = self.run.environments
+        quiet = self._config.get_verbosity() < 0
+        return [] if quiet else list(heads_of(environments.loaded, environments.display_path))
+
+    def write_heads(self, suites: Iterable[str]) -> None:
+        """Say the same where xdist's workers have collected; ``suites`` are paths of their files from the rootdir."""
+        for suite in suites:
+            # What cannot be read is an error of the workers.
+            with suppress(TelemetryGateError):
+                self.run.environments.near((self._config.rootpath / suite).parent)
+        reporter = self.run.role.terminal()
+        for line in self._heads() if reporter is not None else ():
+            reporter.write_line(line)
+
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what was left by deselection, and start asking live sources about it while pytest goes on."""
         self.run.denominator.select(item.nodeid for item in session.items if is_telemetric(item))

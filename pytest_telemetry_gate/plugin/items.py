@@ -10,12 +10,13 @@ from typing import Any, Self
 
 import pytest
 
-from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, TelemetryGateError
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
 from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.session import GateRun
+from pytest_telemetry_gate.support.text import harmless
 
 __all__ = ["TelemetryFile", "TelemetryItem", "is_telemetric", "run_item", "uses_telemetry"]
 
@@ -30,7 +31,12 @@ class TelemetryFile(pytest.File):
     @classmethod
     def make(cls, parent: pytest.Collector, path: Path, run: GateRun) -> Self:
         """Return the collector of a file."""
-        file = cls.from_parent(parent, path=path)
+        # A file may be called anything; pytest would make its node id of the name as it is.
+        root = parent.config.rootpath
+        named = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+        shown = harmless(named)
+        options: dict[str, Any] = {} if shown == named else {"nodeid": shown}
+        file = cls.from_parent(parent, path=path, **options)
         file.run = run
         return file
 
@@ -53,7 +59,7 @@ class TelemetryFile(pytest.File):
             yield from self.items(environment)
         except TelemetryGateError as error:
             raise exits.collect_error(error) from None
-        except Exception as error:
+        except FOREIGN_ERRORS as error:
             # A criterion of a third party may raise anything when it is read.
             raise exits.collect_error(error, self.run.environments.display_path(self.path)) from error
 
@@ -106,7 +112,7 @@ class TelemetryItem(pytest.Function):
         if self._location is None:
             paths = self.config.stash.setdefault(_RELATIVE_PATHS, {})
             if self.path not in paths:
-                paths[self.path] = super().location[0]
+                paths[self.path] = harmless(super().location[0])
             _, line, name = self.reportinfo()
             self._location = paths[self.path], line, name
         return self._location

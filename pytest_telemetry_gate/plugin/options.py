@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
-from pytest_telemetry_gate.support.durations import parse_duration, parse_time
+from pytest_telemetry_gate.support.durations import parse_duration, parse_moment, parse_time
 
 __all__ = ["Options"]
 
 _MAX_SEED = 2**32
+_VARIABLE = "TELEMETRY_ENV"
+_NAMING = ("env", "checkpoint", "region", "record")
+# What makes sense for a gate alone, though it says how to judge and not what.
+_JUDGING = (
+    "now",
+    "start",
+    "end",
+    "set",
+    "wait",
+    "concurrency",
+    "deadline",
+    "explain",
+    "replay-seed",
+    "strict",
+    "partial",
+    "junit-properties",
+)
 _WITH_VALUE = (
     "--telemetry-env",
     "--telemetry-now",
+    "--telemetry-start",
+    "--telemetry-end",
     "--telemetry-import",
     "--telemetry-recording",
     "--telemetry-record",
@@ -29,13 +51,17 @@ class Options:
     """What the command line asks for; times are in seconds since the epoch, durations in seconds.
 
     ``wait`` and ``deadline`` are None where they are not given, ``wait`` is infinite where it has no value. ``record``
-    is the path of a recording as the user wrote it. ``seed`` makes the ids of replays.
+    is the path of a recording as the user wrote it. ``seed`` makes the ids of replays. ``start`` and ``end`` are moments
+    of the rollout as the user wrote them. ``asked_by`` names what asks for a gate: a session that has none then fails.
     """
 
     environment: str | None
     checkpoints: tuple[str, ...]
     regions: tuple[str, ...]
     now: float | None
+    start: str | None
+    end: str | None
+    variables: Mapping[str, str]
     wait: float | None
     concurrency: int
     deadline: float | None
@@ -46,6 +72,7 @@ class Options:
     junit_properties: bool
     record: str | None
     collect_only: bool
+    asked_by: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, config: pytest.Config, run_id: str = "") -> Options:
@@ -56,6 +83,9 @@ class Options:
             checkpoints=tuple(config.getoption("--telemetry-checkpoint")),
             regions=tuple(config.getoption("--telemetry-region")),
             now=_moment(config, "--telemetry-now"),
+            start=_rollout_moment(config, "--telemetry-start"),
+            end=_rollout_moment(config, "--telemetry-end"),
+            variables=_variables(config),
             wait=_duration(config, "--telemetry-wait"),
             concurrency=_positive_integer(config, "--telemetry-concurrency") or DEFAULT_CONCURRENCY,
             deadline=_duration(config, "--telemetry-deadline"),
@@ -63,15 +93,28 @@ class Options:
             explain=config.getoption("--telemetry-explain"),
             strict=config.getoption("--telemetry-strict"),
             partial=config.getoption("--telemetry-partial"),
-            junit_properties=config.getoption("--telemetry-junit-properties") == "all",
+            junit_properties=config.getoption("--telemetry-junit-properties") != "none",
             record=config.getoption("--telemetry-record"),
             collect_only=config.getoption("--collect-only"),
+            asked_by=tuple(_asked_by(config)),
         )
 
-    @property
-    def names_a_gate(self) -> bool:
-        """Whether an option asks for an environment, a checkpoint or a region: such a session is a gate."""
-        return bool(self.environment or self.checkpoints or self.regions)
+
+def _asked_by(config: pytest.Config) -> Iterator[str]:
+    """Yield what asks for a gate: options of the command line, and the variable that names an environment.
+
+    Of the ini's ``addopts`` only what names an environment, a checkpoint, a region or a recording does; the others say how gates are
+    judged wherever there are any, beside sessions without.
+    """
+    ini = {argument.partition("=")[0] for argument in config.getini("addopts")}
+    called = {str(argument).partition("=")[0] for argument in config.invocation_params.args}
+    for name in (*_NAMING, *_JUDGING):
+        option = f"--telemetry-{name}"
+        standing = option in ini and option not in called and name not in _NAMING
+        if config.getoption(option) not in (None, [], False) and not standing:
+            yield option
+    if os.environ.get(_VARIABLE):
+        yield f"${_VARIABLE}"
 
 
 def _refuse_empty(config: pytest.Config) -> None:
@@ -80,6 +123,11 @@ def _refuse_empty(config: pytest.Config) -> None:
         if config.getoption(option) == "":
             message = f"{option} is empty"
             raise pytest.UsageError(message)
+    # What xdist's controller has accepted holds for its workers.
+    empty = not os.environ.get(_VARIABLE, "-").strip() and not hasattr(config, "workerinput")
+    if empty and config.getoption("--telemetry-env") is None:
+        message = f"${_VARIABLE} is empty: let it name an environment, or unset it"
+        raise pytest.UsageError(message)
 
 
 def _positive_integer(config: pytest.Config, option: str) -> int | None:
@@ -124,6 +172,38 @@ def _duration(config: pytest.Config, option: str) -> float | None:
         message = f"{option}: {text!r} must be positive"
         raise pytest.UsageError(message)
     return seconds
+
+
+def _variables(config: pytest.Config) -> dict[str, str]:
+    """Return the values of variables by name, of one that is given twice the last; raises UsageError."""
+    variables = {}
+    for text in config.getoption("--telemetry-set"):
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            message = f"--telemetry-set: {text!r} is not NAME=VALUE"
+            raise pytest.UsageError(message)
+        if not value:
+            message = f"--telemetry-set: the value of {name!r} is empty"
+            raise pytest.UsageError(message)
+        variables[name] = value
+    return variables
+
+
+def _rollout_moment(config: pytest.Config, option: str) -> str | None:
+    """Return a moment of the rollout as it is written; raises UsageError for what is none."""
+    text: str | None = config.getoption(option)
+    if text is None:
+        return None
+    try:
+        if option == "--telemetry-end":
+            with suppress(ValueError):
+                parse_duration(text)
+                return text
+        parse_moment(text, lambda: 0.0)
+    except ValueError as error:
+        message = f"{option}: {error}"
+        raise pytest.UsageError(message) from None
+    return text
 
 
 def _moment(config: pytest.Config, option: str) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -17,15 +18,17 @@ from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion
+from pytest_telemetry_gate.plugin.check_items import CheckItem
 from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.reports.progress import progress_text
 from pytest_telemetry_gate.reports.terminal import takes_unicode
+from pytest_telemetry_gate.sources.recording import RecordingSource
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.model.environment import Deadline
+    from pytest_telemetry_gate.model.environment import Deadline, Environment
     from pytest_telemetry_gate.plugin.hooks import RunHooks
 
 __all__ = ["RecordHooks"]
@@ -66,13 +69,19 @@ class RecordHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse the file of another environment before anything is asked; the controller of xdist has no items."""
-        names = {item.environment.name for item in session.items if isinstance(item, TelemetryItem)}
-        if self._run.options.collect_only or not names or not self._out.exists():
+        environments = {
+            item.environment.name: item.environment
+            for item in session.items
+            if isinstance(item, TelemetryItem)
+        }
+        if self._run.options.collect_only or not environments or not self._out.exists():
             return
+        # A session of replays alone adds no samples.
+        samples = any(isinstance(item, CheckItem) for item in session.items)
         try:
             with contextlib.closing(Recording.open(self._out)) as recording:
-                for name in sorted(names):
-                    recording.check_environment(name)
+                for _, environment in sorted(environments.items()):
+                    recording.check_environment(_measured_in(environment), samples=samples)
         except RecordingError as error:
             message = f"--telemetry-record: {error}"
             raise pytest.UsageError(message) from None
@@ -101,8 +110,7 @@ class RecordHooks:
     def _record(self) -> Iterator[_Line]:
         """Record, and yield the lines that say how it went."""
         judged = [gate for gate in self._run.gates.all if gate.asked.regions]
-        captures = self._summary.captures
-        stored = False
+        captures, stored = self._summary.captures, False
         if len(judged) > 1:
             names = ", ".join(sorted(gate.environment.name for gate in judged))
             yield _Line(f"not written: one recording is of one environment, judged were {names}", good=False)
@@ -127,15 +135,14 @@ class RecordHooks:
             )
             gate.environment.deadline.reset()
             clock = max(self._run.gates.clocks)
-            captures = self._summary.captures
             try:
                 recorded = record(
                     self._out,
                     requests,
                     recorded_at=clock,
-                    environment=gate.environment.name,
+                    environment=_measured_in(gate.environment),
                     progress=progress,
-                    captures=captures,
+                    captures=self._summary.captures,
                 )
             except TelemetryGateError as error:
                 yield _Line(f"not written: {scrub(str(error))}", good=False)
@@ -146,6 +153,9 @@ class RecordHooks:
         done = [region for region in requests if region not in recorded.failures]
         if done:
             yield _Line(_summary_of(recorded, done), good=True)
+            for region, origins in recorded.united.items():
+                place = _place(region) or "it"
+                yield _Line(scrub(f"{place} holds samples of {' and of '.join(origins)}"), good=True)
         for place, reason in problems.items():
             prefix = f"{place}: " if place else ""
             yield _Line(f"{prefix}not recorded: {scrub(reason.removeprefix(prefix))}", good=False)
@@ -154,14 +164,35 @@ class RecordHooks:
     def _store_captures(self) -> None:
         captures = self._summary.captures
         clock = max((capture["at"] for capture in captures if capture.get("at")), default=0.0)
-        names = {gate.environment.name for gate in self._run.gates.all}
-        environment = names.pop() if len(names) == 1 else ""
         try:
+            # Each says which environment it is of; of several none is stored.
+            environment = str(captures[0].get("environment", ""))
             store_captures(self._out, captures, recorded_at=clock, environment=environment)
         except TelemetryGateError as error:
             self._summary.not_stored = self._run.exits.line(error)
         else:
             self._summary.stored = self._run.environments.display_path(self._out)
+
+
+def _measured_in(environment: Environment) -> str:
+    """Return the name of the environment that was measured: that of its recordings where it is judged from some.
+
+    A recording that cannot be read says nothing here, and why where it is judged. Raises RecordingError where they are of
+    several environments.
+    """
+    named: dict[str, Path] = {}
+    for settings in environment.regions.values():
+        if settings.source == "recording":
+            with contextlib.suppress(TelemetryGateError):
+                path = RecordingSource.read_settings(settings)
+                with contextlib.closing(Recording.open(path)) as recording:
+                    named[recording.captures_of] = path
+    named.pop("", None)
+    if len(named) > 1:
+        both = ", ".join(f"{path.name} of {name!r}" for name, path in sorted(named.items()))
+        message = f"one recording is of one environment, these are of several: {both}"
+        raise RecordingError(message)
+    return next(iter(named), environment.name)
 
 
 def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str]]:

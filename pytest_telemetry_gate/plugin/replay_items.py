@@ -40,6 +40,7 @@ class ReplayFile(TelemetryFile):
             if options.regions and region not in options.regions:
                 continue
             suite = load_replay(self.path, shown, region=region, settings=settings.replay)
+            self.run.environments.know_variables(suite.own_variables)
             for checkpoint in suite.driven_checkpoints(options.checkpoints):
                 cases: list[ReplayCase | None] = [*suite.cases_at(checkpoint)]
                 if checkpoint in suite.ci_checkpoints:

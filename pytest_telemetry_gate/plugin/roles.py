@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER
+from pytest_telemetry_gate.plugin.wire_names import COUNTS, FOLDER, MOMENT, REFUSED
 
 __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 
@@ -16,6 +17,7 @@ __all__ = ["Alone", "Controller", "Role", "Worker", "role_of"]
 class Role:
     """What differs between the processes of a run.
 
+    ``moment`` is when the run began, in whole seconds since the epoch, the same in all of its processes.
     ``reports`` is whether it collects all verdicts, prints, records and fails the session; ``processes`` is how many
     processes judge the run, ``run_id`` xdist's id of it, ``folder`` where they share answers, which a process alone
     does not need.
@@ -29,6 +31,7 @@ class Role:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self.problem = ""  # why the configuration cannot be used, empty where it can
+        self.moment = float(int(time.time()))
 
     def refuse(self, message: str) -> None:
         """Take note that the configuration cannot be used; the session stops after collection."""
@@ -65,11 +68,19 @@ class Worker(Role):
         sent: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]
         self.run_id = sent["testrunuid"]
         self.processes = int(sent["workercount"])
+        self.moment = float(sent.get(MOMENT, self.moment))
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
 
     def refuse(self, message: str) -> None:
-        """Raise CollectError, since a usage error of a worker would look like a crash."""
-        raise pytest.Collector.CollectError(message)
+        """Report it to xdist's controller, which ends the session; a usage error of a worker would look like a crash."""
+        if not self.problem:
+            report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
+            setattr(report, REFUSED, message)
+            self._config.hook.pytest_collectreport(report=report)
+        super().refuse(message)
+
+    def check_usable(self) -> None:
+        """Leave it to the controller."""
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Put the counts where xdist carries them to the controller when this process ends."""

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pytest
 
-from pytest_telemetry_gate.errors import ConfigError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, describe
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.plugin.denominator import Denominator
@@ -30,7 +30,9 @@ class GateRun:
         self.config = config
         self.role = role_of(config)
         self.options = Options.from_config(config, self.role.run_id)
-        self.environments = Environments(config, self.options, lambda: self.registry.criteria)
+        self.environments = Environments(
+            config, self.options, lambda: self.registry.criteria, self.role.moment
+        )
         self.gates = Gates(self.options, self.role, self.environments, lambda: self.registry)
         self.denominator = Denominator()
         self.problems: dict[str, None] = {}  # lines about what closes the gate beside the verdicts
@@ -48,7 +50,7 @@ class GateRun:
             )
         except ConfigError:
             raise
-        except Exception as error:
+        except FOREIGN_ERRORS as error:
             # A plugin whose hook fails must not end the session with an internal error.
             message = f"a plugin's hook for pytest-telemetry-gate failed: {describe(error)}"
             raise ConfigError(message) from error

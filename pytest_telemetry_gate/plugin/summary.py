@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.errors import TelemetryGateError, raised_at
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -89,7 +89,7 @@ class Summary:
             self._config.hook.pytest_telemetry_gate_verdict(
                 verdict=dossier.verdict, dossier=dossier, config=self._config
             )
-        except Exception as error:  # noqa: BLE001 - hooks of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             # xdist's controller has read no telemetry.yaml yet, and would know no secret of it.
             with suppress(TelemetryGateError):
                 self._run.environments.near(
@@ -135,12 +135,18 @@ class Summary:
 
     @property
     def is_gate(self) -> bool:
-        """Whether this session is a gate: there is something telemetric, unless leaving it out is meant, or an option asks."""
+        """Whether this session is a gate: there is something telemetric, or an option asks for it.
+
+        Where everything telemetric was left out, --telemetry-partial says that just this is meant.
+        """
         options, denominator = self._run.options, self._run.denominator
         if options.collect_only:
             return False
-        anything = denominator.anything_selected or bool(self.dossiers) or bool(self._problems)
-        return anything or options.names_a_gate or (denominator.collected > 0 and not options.partial)
+        if denominator.anything_selected or self.dossiers or self._problems:
+            return True
+        if denominator.collected:
+            return not options.partial or options.asked_by != ("--telemetry-partial",)
+        return bool(options.asked_by)
 
     @property
     def is_closed(self) -> bool:
@@ -153,7 +159,7 @@ class Summary:
         self._write_replays(reporter)
         if not self.is_gate:
             return
-        for line in self._run.gates.clock_warnings:
+        for line in self._run.gates.warnings:
             reporter.write_line(f"telemetry gate: {line}", yellow=True)
         if self._run.options.explain:
             terminal.write_explained(reporter, self.dossiers)
@@ -174,7 +180,18 @@ class Summary:
                 self.outcome,
                 verbosity=self._config.get_verbosity(),
                 now=self._run.gates.clock,
+                starts=self._run.gates.starts,
+                remarks=list(self._remarks()),
             )
+
+    def _remarks(self) -> Iterable[str]:
+        """Yield what has to be said beside the outcome."""
+        gates = self._run.gates
+        if self.dossiers and all(dossier.outcome is Outcome.PENDING for dossier in self.dossiers):
+            yield from gates.advice
+        names = ", ".join(map(repr, gates.default_recordings))
+        if names and runs_in_ci():
+            yield f"judged the recording of the default environment {names}, --telemetry-env names another"
 
     def _write_replays(self, reporter: pytest.TerminalReporter) -> None:
         lines = list(self._replay_lines())

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-__all__ = ["ATTRIBUTE", "COUNTS", "FOLDER", "LEFT_OUT", "PACKED", "REPLAY_SUFFIXES", "SUITE_SUFFIXES"]
+__all__ = [
+    "ATTRIBUTE",
+    "COUNTS",
+    "FOLDER",
+    "LEFT_OUT",
+    "MOMENT",
+    "PACKED",
+    "REFUSED",
+    "REPLAY_SUFFIXES",
+    "SUITE_SUFFIXES",
+]
 
 ATTRIBUTE = "telemetry_gate"  # of a report: what its test brings
+REFUSED = "telemetry_refused"  # of a report of collection: why no file of the session can be judged
 PACKED = "telemetry_packed"  # in what xdist sends of a report
 COUNTS = "telemetry_counts"  # in xdist's workeroutput
+MOMENT = "telemetry_moment"  # in xdist's workerinput: what `now` means
 FOLDER = "telemetry_folder"  # in xdist's workerinput
 SUITE_SUFFIXES = (".gate.yaml", ".gate.yml")
 REPLAY_SUFFIXES = (".replay.yaml", ".replay.yml")

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_telemetry_gate.errors import RecordingError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, RecordingError, describe
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question
 from pytest_telemetry_gate.model.sources import Source, metadata_of
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
-from pytest_telemetry_gate.recording.captures import Captures
+from pytest_telemetry_gate.recording.captures import Captures, check_captures
 from pytest_telemetry_gate.recording.files import hold_lock
 from pytest_telemetry_gate.recording.merge import check_events, events_to_index
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.spill import Spill
 from pytest_telemetry_gate.recording.writer import RecordingWriter
+from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = ["RecordResult", "RegionRequest", "record"]
 
@@ -47,7 +48,8 @@ class RegionRequest:
 class RecordResult:
     """What was recorded: how many samples were read for how many series, and why some regions are missing.
 
-    ``unasked`` is the number of pauses for which the source was not asked whether the series was gone.
+    ``unasked`` is the number of pauses for which the source was not asked whether the series was gone; ``united`` are
+    the descriptions of all sources by region, where there are several.
     """
 
     series: int = 0
@@ -55,6 +57,7 @@ class RecordResult:
     unasked: int = 0
     size: int = 0
     failures: Mapping[str, str] = field(default_factory=dict)
+    united: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def record(
@@ -70,7 +73,8 @@ def record(
 
     What the file holds already stays: its other regions and checkpoints, and of the same region each sample that
     was not read again. ``recorded_at`` is the clock in seconds since the epoch; ``environment`` is the name of the one that
-    the regions are of, and a file has only one; ``progress`` gets the number of samples
+    the regions are of, and a file has only one. Without it, the samples of a region must come from the same source as those
+    that are there. ``progress`` gets the number of samples
     read, and the number to read, as far as sources can count. Memory does not grow with the number of samples.
 
     ``captures`` of replays go into the same write, in the place of the same cases at the same points.
@@ -78,6 +82,7 @@ def record(
     the file cannot be read or written, or is of another environment or profile of PromQL; it stays as it was.
     """
     _check(out, requests, environment)
+    check_captures(out, captures, environment)
     failures: dict[str, str] = {}
     try:
         with contextlib.ExitStack() as stack:
@@ -95,7 +100,7 @@ def record(
                     types[region] = metadata_of(requests[region].source)
                 except OSError:
                     raise
-                except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+                except FOREIGN_ERRORS as error:
                     failures[region] = describe(error)
                 else:
                     fetched[region] = spill
@@ -114,7 +119,8 @@ def record(
                     captures=captures,
                 )
                 writer.replace(out)
-            return RecordResult(series, tally.done, unasked, out.stat().st_size, failures)
+                united = {region: names for region in fetched if len(names := writer.origins(region)) > 1}
+            return RecordResult(series, tally.done, unasked, out.stat().st_size, failures, united)
     except OSError as error:
         message = f"{out}: cannot be written: {error.strerror or error}"
         raise RecordingError(message) from None
@@ -152,7 +158,7 @@ def _plan_regions(
                 plan.append((stretch, expected))
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - sources of third parties may raise anything
+        except FOREIGN_ERRORS as error:
             failures[region] = describe(error)
         else:
             yield region, plan
@@ -174,6 +180,8 @@ def _check(out: Path, requests: Mapping[str, RegionRequest], environment: str) -
     if out.exists():
         with contextlib.closing(Recording.open(out)) as old:
             old.check_environment(environment)
+            if not environment:
+                _check_sources(old, requests)
             if old.holds_samples:  # a file of replays alone was never asked anything
                 profiles.add(old.semantics)
             _check_events(old)
@@ -183,6 +191,16 @@ def _check(out: Path, requests: Mapping[str, RegionRequest], environment: str) -
             f"{out}: one recording cannot hold the semantics of Prometheus {named}; record into another file"
         )
         raise RecordingError(message)
+
+
+def _check_sources(old: Recording, requests: Mapping[str, RegionRequest]) -> None:
+    """Refuse the samples of another source where nobody says that both are of one environment."""
+    for region, request in requests.items():
+        described, known = request.scrub(request.source.description), old.origins(region)
+        if known and described not in known:
+            place = f"region {region!r}" if region else "it"
+            message = f"{place} holds samples of {', '.join(known)}, not of {described}: name their environment, or record into another file"
+            raise RecordingError(f"{old.path}: {message}")
 
 
 def _check_events(old: Recording) -> None:
@@ -218,7 +236,8 @@ def _merge(
                 sources | {requests[region].scrub(requests[region].source.description) for region in fetched}
             )
         ),
-        environment=environment or (old.environment if old else ""),
+        environment=environment,
+        captures_of=old.captures_of if old is not None and old.captures_of != environment else "",
         semantics=next(requests[region].source.semantics for region in fetched),
         suites=sorted(
             {
@@ -269,16 +288,19 @@ def _copy_region(writer: RecordingWriter, old: Recording, region: str) -> None:
             writer.checkpoint(suite, checkpoint, at, region=region)
     for family, known in old.metadata(region).items():
         writer.metadata(family, known, region=region)
+    for origin in old.origins(region):
+        writer.origin(origin, region=region)
 
 
 def _add_region(
     writer: RecordingWriter, new: RegionRequest, region: str, types: Mapping[str, str], recorded_at: float
 ) -> None:
+    writer.origin(new.scrub(new.source.description), region=region)
     for family, known in types.items():
-        writer.metadata(new.scrub(family), known, region=region)
+        writer.metadata(new.scrub(family), new.scrub(known), region=region)
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(new.scrub(job), seconds, region=region)
     for question, events in new.events.items():
-        writer.events(question.kind, events_to_index(events), region=region)
+        writer.events(question.kind, scrub_texts(events_to_index(events), new.scrub), region=region)
     for suite, checkpoint in new.checkpoints:
         writer.checkpoint(suite, checkpoint, recorded_at, region=region)

@@ -140,7 +140,10 @@ class RawSamples:
             raise SourceError(message)
         if not isinstance(answer, Vector | Matrix):
             return answer
-        labels = [{name: self._scrub(text) for name, text in series.items()} for series in answer.labels]
+        labels = [
+            {self._scrub(name): self._scrub(text) for name, text in series.items()}
+            for series in answer.labels
+        ]
         return replace(answer, labels=labels)
 
 

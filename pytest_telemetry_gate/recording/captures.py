@@ -18,7 +18,7 @@ from pytest_telemetry_gate.recording.files import hold_lock, replace_file
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.writer import Archive, CaptureNames, RecordingWriter, write_captures
 
-__all__ = ["Captures", "store_captures"]
+__all__ = ["Captures", "check_captures", "store_captures"]
 
 _KEY = "replay"
 _MAX_MEMBER = 512 * 2**20
@@ -93,10 +93,11 @@ def store_captures(
     """Add captures to a recording, new or existing, in the place of the same cases at the same points.
 
     The file is replaced as a whole or not at all; returns how many were stored. Raises RecordingError, also where the
-    file is of another environment.
+    file or a capture is of another environment.
     """
     point = ("suite", "checkpoint", "region", "case")
     new = {tuple(str(capture[key]) for key in point): capture for capture in captures}
+    check_captures(path, new.values(), environment)
     try:
         with hold_lock(path):
             if not path.exists():
@@ -108,9 +109,23 @@ def store_captures(
     return len(new)
 
 
+def check_captures(path: Path, captures: Iterable[Mapping[str, Any]], environment: str) -> None:
+    """Raise RecordingError where a capture says that it is of another environment than the one they are stored for."""
+    for capture in captures:
+        named = capture.get("environment", environment)
+        if named != environment:
+            message = (
+                f"a capture of case {capture['case']} is of environment {named!r}, not of {environment!r}"
+            )
+            raise RecordingError(f"{path}: {message}")
+
+
 def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float, environment: str) -> None:
     with contextlib.closing(Captures(path)) as stored:
-        stored.recording.check_environment(environment)
+        stored.recording.check_environment(environment, samples=False)
+        labelled = (
+            environment if not stored.recording.holds_samples else ""
+        )  # samples of no known environment stay so
         index = dict(stored.index)
         listed = stored.listed
     with replace_file(path) as file, zipfile.ZipFile(path) as old, zipfile.ZipFile(file, "w") as opened:
@@ -123,6 +138,8 @@ def _add(path: Path, captures: Sequence[Mapping[str, Any]], recorded_at: float, 
             if info.filename not in written:
                 archive.put(info.filename, old.read(info))
         if environment:
-            index["environment"] = environment
+            index["replay_environment"] = environment
+        if labelled:
+            index["environment"] = labelled
         index["recorded_at"] = max(float(index["recorded_at"]), recorded_at)
         archive.put("index.json", json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode())

@@ -51,8 +51,9 @@ def _check_index(index: Any) -> None:
     ):
         if not isinstance(index.get(key), kind) or isinstance(index.get(key), bool):
             raise _BadIndexError(f"{key!r} is missing or not of its kind")
-    if not isinstance(index.get("environment", ""), str):
-        raise _BadIndexError("'environment' is not of its kind")
+    for key in ("environment", "replay_environment"):
+        if not isinstance(index.get(key, ""), str):
+            raise _BadIndexError(f"{key!r} is not of its kind")
     if index["semantics"] not in _SEMANTICS:
         raise _BadIndexError(f"unknown semantics {index['semantics']!r}")
     if not math.isfinite(index["recorded_at"]):
@@ -81,6 +82,8 @@ def _check_region(region: Mapping[str, Any]) -> None:
         raise ValueError(region["time_range"])
     region["events"].items()
     region.get("metadata", {}).items()
+    if not all(isinstance(origin, str) for origin in region.get("origins", ())):
+        raise ValueError(region["origins"])
     for moments in region.get("checkpoints", {}).values():
         for moment in moments.values():
             float(moment)

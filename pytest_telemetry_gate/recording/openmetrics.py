@@ -68,10 +68,12 @@ def import_openmetrics(
     recorded_at: float | None = None,
     events: Mapping[str, Mapping[str, Any]] | None = None,
     overwrite: bool = False,
+    environment: str = "",
 ) -> ImportSummary:
     """Write a recording from a text file, plain or gzipped; the recording's clock is its last sample's time.
 
-    ``events`` are those of the recording by kind, since the format has none. Where ``prometheus_build_info`` names a
+    ``events`` are those of the recording by kind, since the format has none; ``environment`` is the name of the one whose
+    samples these are, without which no environment's can be recorded beside them. Where ``prometheus_build_info`` names a
     Prometheus 2, the recording has the semantics of that version, otherwise those of 3. The scrape interval of a job is the
     median spacing of its ``up``, which tells of lost scrapes too; else of its other series, best of those that no recording
     rule made. Raises RecordingError with file and line for text that promtool would refuse, and where the recording cannot be
@@ -105,6 +107,7 @@ def import_openmetrics(
         recorded_at=end if recorded_at is None else recorded_at,
         source=f"OpenMetrics {path.name}",
         semantics=semantics,
+        environment=environment,
     )
     for members in groups.values():
         values = np.column_stack([values for _, _, values in members])

@@ -33,6 +33,7 @@ class Recording:
         self.semantics = str(index["semantics"])
         self.source = str(index.get("source", ""))
         self.environment = str(index.get("environment", ""))  # empty where nobody said it
+        self.captures_of = str(index.get("replay_environment", "")) or self.environment
         self.suites: tuple[str, ...] = tuple(index.get("suites", ()))
         self.regions: tuple[str, ...] = tuple(index["regions"])
 
@@ -52,10 +53,27 @@ class Recording:
         """Close the file."""
         self._members.close()
 
-    def check_environment(self, name: str) -> None:
-        """Raise RecordingError where samples of the environment may not be added, since those of another are here."""
-        if name and self.environment not in {"", name}:
-            message = f"it is of environment {self.environment!r}, not of {name!r}: record into another file"
+    def check_environment(self, name: str, *, samples: bool = True) -> None:
+        """Raise RecordingError where what an environment measured may not be added, since that of another is or may be here.
+
+        ``name`` is empty where nobody says which environment it is; without ``samples`` captures alone are to be added,
+        which cannot fill a hole between samples.
+        """
+        message = ""
+        if self.environment and name != self.environment:
+            other = f"not of {name!r}" if name else "and what is to be added names none"
+            message = f"it is of environment {self.environment!r}, {other}: record into another file"
+        elif name and not self.environment and samples and self.holds_samples:
+            message = (
+                f"it holds samples and does not say that they are of environment {name!r}: record into another file, "
+                f"or import them with --environment={name}"
+            )
+        elif not samples and self.captures_of not in {"", name}:
+            other = f"not of {name!r}" if name else "and those to be added name none"
+            message = (
+                f"its captures are of environment {self.captures_of!r}, {other}: record into another file"
+            )
+        if message:
             raise RecordingError(f"{self.path}: {message}")
 
     def storage(self, region: str = "") -> RegionStorage:
@@ -63,6 +81,12 @@ class Recording:
         if region not in self._storages:
             self._storages[region] = RegionStorage(self._members, self._region(region)["groups"])
         return self._storages[region]
+
+    def origins(self, region: str = "") -> tuple[str, ...]:
+        """Return where the samples of a region came from, as sources describe themselves for people; none without samples."""
+        if region not in self.regions or not self._region(region)["time_range"]:
+            return ()
+        return tuple(self._region(region).get("origins", ())) or tuple(self.source.split("; "))
 
     def scrape_intervals(self, region: str = "") -> Mapping[str, float]:
         """Return seconds by job."""

@@ -38,7 +38,8 @@ class RecordingWriter:
 
     ``recorded_at`` is the recording's clock in seconds since the epoch; ``source`` says for people where the samples
     came from and must hold no secret; ``semantics`` is the profile of PromQL that the source had (``"2"``, ``"3"``);
-    ``environment`` is the name of the environment whose samples these are, where it is known.
+    ``environment`` is the name of the environment whose samples these are, where it is known; ``captures_of`` that of the
+    captures, if it is not the same.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class RecordingWriter:
         semantics: str = "3",
         suites: Sequence[str] = (),
         environment: str = "",
+        captures_of: str = "",
     ) -> None:
         self._head = {
             **({"environment": environment} if environment else {}),
+            **({"replay_environment": captures_of} if captures_of else {}),
             "recorded_at": recorded_at,
             "source": source,
             "semantics": semantics,
@@ -62,6 +65,7 @@ class RecordingWriter:
         self._events: dict[str, dict[str, Any]] = defaultdict(dict)
         self._checkpoints: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         self._metadata: dict[str, dict[str, str]] = defaultdict(dict)
+        self._origins: dict[str, dict[str, None]] = defaultdict(dict)
         self._captures: list[Mapping[str, Any]] = []
 
     def add(self, group: SeriesGroup | SpilledGroup, *, region: str = "") -> None:
@@ -88,6 +92,14 @@ class RecordingWriter:
     def checkpoint(self, suite: str, checkpoint: str, at: float, *, region: str = "") -> None:
         """State that the data for a suite at a checkpoint was recorded, and when (seconds since the epoch)."""
         self._checkpoints[region].setdefault(suite, {})[checkpoint] = at
+
+    def origin(self, description: str, *, region: str = "") -> None:
+        """State where samples of a region came from, for people and without secrets."""
+        self._origins[region][description] = None
+
+    def origins(self, region: str = "") -> tuple[str, ...]:
+        """Return where the samples of a region came from."""
+        return tuple(sorted(self._origins.get(region, ())))
 
     def metadata(self, family: str, kind: str, *, region: str = "") -> None:
         """State that a family of metrics is known, with samples or without, and its type (``counter``, ``gauge``, ...)."""
@@ -160,6 +172,7 @@ class RecordingWriter:
                     metrics.append({"name": metric, "member": member, "labels": rest})
             groups.append({"times": times_member, "metrics": metrics})
         checkpoints, types = self._checkpoints.get(name), self._metadata.get(name)
+        origins = list(self.origins(name))
         return {
             "groups": groups,
             "scrape_intervals": self._intervals[name],
@@ -167,6 +180,7 @@ class RecordingWriter:
             "time_range": self._time_range(name),
             **({"checkpoints": checkpoints} if checkpoints else {}),
             **({"metadata": types} if types else {}),
+            **({"origins": origins} if origins else {}),
         }
 
     def _time_range(self, region: str) -> list[float]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.errors import TelemetryGateError
+from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.model.answers import Answer, AnswerStore, Capture
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci_logs
+from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
 from pytest_telemetry_gate.replay.redaction import redact_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
-from pytest_telemetry_gate.support.secrets import scrub_texts
+from pytest_telemetry_gate.support.durations import (
+    format_short_duration,
+    format_time,
+    parse_duration,
+)
+from pytest_telemetry_gate.support.places import walk
+from pytest_telemetry_gate.support.secrets import Secrets, scrub_texts
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment, RegionSettings
@@ -25,6 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Replays"]
 
+_WEEK = 7 * 86_400.0
+_VALIDATION = (
+    14 * 86_400.0
+)  # seconds that a validation takes at most where its checkpoints' names do not say it
 _MARGIN = 60.0  # seconds to wait for another process's capture beyond all timeouts
 
 
@@ -93,7 +106,7 @@ class Replays:
                 return self._drive(question, suite)
             path = path or settings.replay.recording
             if path is not None:
-                return self._read_recorded(question, suite, path)
+                return self._read_recorded(question, suite, path, is_live=settings.source != "recording")
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         driven = ", ".join(suite.driven_checkpoints(self._checkpoints)) or "none"
@@ -105,9 +118,13 @@ class Replays:
 
     def _suite(self, question: CaptureQuestion) -> ReplaySuite:
         settings = self._environment.regions[question.region].replay
-        return load_replay(Path(question.suite), region=question.region, settings=settings)
+        suite = load_replay(Path(question.suite), region=question.region, settings=settings)
+        _keep_secrets(suite, self._environment.secrets)
+        return suite
 
-    def _read_recorded(self, question: CaptureQuestion, suite: ReplaySuite, path: Path) -> Answer:
+    def _read_recorded(
+        self, question: CaptureQuestion, suite: ReplaySuite, path: Path, *, is_live: bool
+    ) -> Answer:
         if path not in self._recordings:
             self._recordings[path] = Captures(path)
         recording = self._recordings[path]
@@ -119,7 +136,17 @@ class Replays:
         if content is None:
             reason = _absence(recording, path.name, question, suite, region)
             return Answer(None, extent=reason, source=source)
-        self._new_captures.append(redact_capture({**content, "region": question.region}, suite))
+        named = str(content.get("environment", "")) or recording.recording.captures_of
+        if is_live and named not in {"", self._environment.name}:
+            message = (
+                f"{path.name}: its captures are of environment {named!r}, not of {self._environment.name!r}"
+            )
+            raise RecordingError(message)
+        known = {"region": question.region, "environment": named or self._environment.name}
+        self._new_captures.append(redact_capture({**content, **known}, suite))
+        old = _why_old(content.get("at"), recording.recording.recorded_at, suite)
+        if old:
+            return Answer(None, extent=f"{path.name}: {old}", source=source)
         return Answer(Capture(content), source=source)
 
     def _drive(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
@@ -144,7 +171,7 @@ class Replays:
             return Answer(None, error=str(error), source="replay")
         # Before anybody judges it, so that a recording gives the same verdicts.
         content = redact_capture(scrub_texts(content, self._environment.scrub), suite)
-        self._new_captures.append(content)
+        self._new_captures.append({**content, "environment": self._environment.name})
         return Answer(Capture(content), source="replay")
 
     def _case(self, question: CaptureQuestion, suite: ReplaySuite) -> dict[str, Any]:
@@ -167,6 +194,7 @@ class Replays:
             "case": CI_LOGS,
             "checkpoint": question.checkpoint,
             "region": question.region,
+            "at": time.time(),
             **comparison.to_wire(),
         }
 
@@ -194,6 +222,17 @@ class Replays:
         return live
 
 
+def _keep_secrets(suite: ReplaySuite, secrets: Secrets) -> None:
+    """Remember what is secret of a suite's settings, and that what its contracts and cases expect is not."""
+    keep_settings(secrets, suite.variables)
+    expected: list[Any] = [suite.name, suite.title]
+    for case in suite.cases:
+        keep_settings(secrets, getattr(case.drive, case.drive.kind).model_dump())
+        expected += [case.id, case.title, case.expect.model_dump()]
+    expected += [contract.model_dump() for contract in suite.contracts.values()]
+    secrets.publish({part for _, part in walk(expected) if isinstance(part, str)})
+
+
 def _recording_path(settings: RegionSettings) -> Path | None:
     """Return the recording that a region is judged from, or None where it is live; raises SourceError."""
     if settings.source != "recording":
@@ -219,6 +258,23 @@ def _absence(
     if question.checkpoint in checkpoints:
         rest = "only of other cases"
     return f"{name} holds no capture of it at {question.checkpoint}{region_text}; {rest}"
+
+
+def _why_old(at: object, recorded_at: float, suite: ReplaySuite) -> str:
+    """Return why a capture is of another rollout than the rest of its recording, or nothing.
+
+    It is where it is older than the latest in the recording by more than the whole validation takes, and a week.
+    """
+    if not isinstance(at, int | float) or not 0 < at < recorded_at:
+        return ""
+    named = []
+    for name in suite.checkpoints:
+        with contextlib.suppress(ValueError):  # a name need not be a duration
+            named.append(parse_duration(name))
+    if recorded_at - at <= max(named, default=_VALIDATION) + _WEEK:
+        return ""
+    age = format_short_duration(recorded_at - at)
+    return f"it was captured at {format_time(at)}, {age} before the latest in the recording: is it of this rollout?"
 
 
 def _patience(suite: ReplaySuite, checkpoint: str) -> float:

@@ -90,7 +90,7 @@ class LiveReplay:
         """Drive a case, or take its share of a batch that was driven together; never raises for what goes wrong."""
         key = case.id, case.checkpoint
         try:
-            if not _is_batched(case):
+            if not case.expect.is_batched:
                 return self._drive_together([case])[0]
             if key not in self._batched:
                 batch = [other for other in self.cases if self._belongs_to_batch(other, case)]
@@ -103,7 +103,7 @@ class LiveReplay:
 
     def _belongs_to_batch(self, other: ReplayCase, case: ReplayCase) -> bool:
         fresh = (other.id, other.checkpoint) not in self._batched
-        return other.checkpoint == case.checkpoint and _is_batched(other) and fresh
+        return other.checkpoint == case.checkpoint and other.expect.is_batched and fresh
 
     def _drive_together(self, cases: Sequence[ReplayCase]) -> list[CapturedCase]:
         """Drive cases at once, and return what each captured."""
@@ -154,7 +154,10 @@ class LiveReplay:
             case.id,
             case.checkpoint,
             driven,
-            lags=[replace(watches[counter.selector].lag) for counter in case.expect.counters],
+            lags=[
+                replace(watches[counter.selector].lag, delta=counter.delta)
+                for counter in case.expect.counters
+            ],
             at=drive_.started,
         )
         if driven.error or not case.expect.captures:
@@ -193,7 +196,7 @@ class LiveReplay:
                     rise = (
                         expectation.delta
                         if expectation.isolation == "label"
-                        else sum(_share(other, expectation) for other in cases)
+                        else sum(other.expect.share_of(expectation) for other in cases)
                     )
                     expected[expectation.selector] = expectation, float(rise)
         if not expected:
@@ -206,25 +209,6 @@ class LiveReplay:
         with ThreadPoolExecutor(min(_MAX_PARALLEL, len(watches))) as pool:
             list(pool.map(CounterWatch.begin, watches.values()))
         return watches
-
-
-def _is_batched(case: ReplayCase) -> bool:
-    """Tell whether a case is driven together with others: if all its counters are counted in a batch or by a label."""
-    counters = case.expect.counters
-    return bool(counters) and all(counter.isolation != "serial" for counter in counters)
-
-
-def _share(case: ReplayCase, expectation: CounterExpectation) -> int:
-    """Return by how much a case raises the counter of an expectation, which may select by fewer labels."""
-    labels = expectation.match.items()
-    return max(
-        (
-            counter.delta
-            for counter in case.expect.counters
-            if counter.counter == expectation.counter and labels <= counter.match.items()
-        ),
-        default=0,
-    )
 
 
 def _own_request(

@@ -76,8 +76,8 @@ class DriveResult:
 class CounterLag:
     """How long a counter's rise took: more than ``low`` and at most ``high`` seconds after the drive ended.
 
-    ``wanted`` is the rise that is expected of everything driven since ``baseline`` was read, ``seen`` the one that
-    came. ``interval`` is the scrape interval in seconds; ``problem`` says why nothing can be concluded. ``baseline_at``
+    ``wanted`` is the rise that is expected of everything driven since ``baseline`` was read, ``delta`` the case's own share
+    of it, and ``seen`` the one that came. ``interval`` is the scrape interval in seconds; ``problem`` says why nothing can be concluded. ``baseline_at``
     and ``seen_at`` are the times (epoch) of the newest samples of both, by the server's clock.
     """
 
@@ -92,6 +92,7 @@ class CounterLag:
     seen_at: float | None = None
     problem: str = ""
     error: str = ""
+    delta: int | None = None
 
 
 def own_telemetry(telemetry: TelemetryData, driven: DriveResult) -> TelemetryData:
@@ -153,7 +154,12 @@ class CapturedCase:
             if missing := [name for name in _PARTS if name not in wire]:
                 message = f"not a capture: {missing[0]!r} is missing"
                 raise CorpusError(message)
-            return from_wire(cls, wire)
+            capture = from_wire(cls, wire)
+            negative = any(min(request.body, request.wire) < 0 for request in capture.requests)
         except (AttributeError, TypeError) as error:
             message = f"not a capture: {error}"
             raise CorpusError(message) from None
+        if negative:
+            message = "not a capture: an export request has less than 0 bytes"
+            raise CorpusError(message)
+        return capture

@@ -12,17 +12,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from pytest_telemetry_gate.errors import CorpusError, TelemetryGateError
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
+from pytest_telemetry_gate.replay.ci_words import KNOWN_WORDS, StageState, read_state
 from pytest_telemetry_gate.replay.drive.client import ask
+from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
 from pytest_telemetry_gate.replay.drive.drivers import resolve
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
 from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci_logs", "undecided_ci"]
@@ -32,16 +35,29 @@ _TIMEOUT = 30.0
 _EPSILON = 1e-9
 _SOMETHING = re.compile(r"\S")
 _KEYS = ("run", "stage", "result", "attempt")
+_ENDED_SHARE = 0.9  # of the runs that are listed: like the coverage that metrics need
+_Entry: TypeAlias = tuple[str, str, int, StageState]  # run, stage, attempt
 
 
 @dataclass(frozen=True, slots=True)
 class CiRates:
-    """What the logs of some runs hold: a stage that was run again counts once as executed, and its further attempts as retries."""
+    """What the logs of some runs hold: a stage that was run again counts once as executed, and its further attempts as retries.
+
+    ``runs`` are those that have ended; of the ``unfinished`` ones nothing is counted.
+    """
 
     runs: int
     executed: int
     skipped: int
     retries: int
+    unfinished: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise TypeError for what is no number of anything, which an edited recording may hold."""
+        for name, number in asdict(self).items():
+            if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+                message = f"{name} is {str(number)[:80]}, not a number of 0 or more"
+                raise TypeError(message)
 
     def rate(self, kind: str) -> float:
         """Return skipped stages or retries in percent of executed stages."""
@@ -99,8 +115,12 @@ def judge_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> tuple[
 def undecided_ci(settings: CiLogSettings, before: CiRates, after: CiRates) -> str:
     """Return why the logs decide nothing, or an empty string."""
     for name, rates in (("before", before), ("after", after)):
+        listed = rates.runs + rates.unfinished
         if rates.runs < settings.min_runs:
-            return f"{name}: {rates.runs} runs, {settings.min_runs} are needed"
+            rest = f" ({rates.unfinished} more have not ended)" if rates.unfinished else ""
+            return f"{name}: {rates.runs} runs, {settings.min_runs} are needed{rest}"
+        if rates.runs < _ENDED_SHARE * listed:
+            return f"{name}: {rates.unfinished} of {listed} runs have not ended; fetch the logs again when they have"
         if not rates.executed:
             return f"{name}: no stage was executed"
     return ""
@@ -112,7 +132,7 @@ def read_ci_logs(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> C
     An address may have several pages, as its ``Link`` header says. ``secrets`` remember what its headers hold. Raises
     CorpusError with the place of what cannot be read, and for a list that is not whole.
     """
-    secrets.mask_logs()
+    mask_logs(secrets)
     try:
         return _rates(_entries(*_texts(origin, folder, secrets)))
     except TelemetryGateError as error:
@@ -124,45 +144,58 @@ def _texts(origin: HttpAddress | str, folder: Path, secrets: Secrets) -> tuple[I
     headers = (
         {} if isinstance(origin, str) else {key: resolve(value) for key, value in origin.headers.items()}
     )
-    secrets.keep_named(headers)
+    keep_settings(secrets, {"url": origin} if isinstance(origin, str) else origin.model_dump())
     place = resolve(origin if isinstance(origin, str) else origin.url)
     if not place.startswith(("http://", "https://")):
         return [_read(folder / place, place)], place
     return _pages(place, headers), shown_url(place)
 
 
-def _rates(entries: Iterable[tuple[str, str, int, bool]]) -> CiRates:
-    stages: dict[tuple[str, str], list[tuple[int, bool]]] = {}
-    runs: set[str] = set()
-    for run, stage, attempt, skipped in entries:
-        runs.add(run)
-        stages.setdefault((run, stage), []).append((attempt, skipped))
+def _rates(entries: Iterable[_Entry]) -> CiRates:
+    stages: dict[tuple[str, str], dict[int, StageState]] = {}
+    for run, stage, attempt, state in entries:
+        attempts = stages.setdefault((run, stage), {})
+        # Of a log that notes a beginning and an end, the end counts; of several ends, that the stage ran.
+        attempts[attempt] = max(state, attempts.get(attempt, state))
+    runs = {run for run, _ in stages}
+    unfinished = {run for (run, _), attempts in stages.items() if StageState.OPEN in attempts.values()}
     executed = skips = retries = 0
-    for attempts in stages.values():
-        ran = {attempt for attempt, skipped in attempts if not skipped}
+    for (run, _), attempts in stages.items():
+        if run in unfinished:
+            continue
+        ran = {attempt for attempt, state in attempts.items() if state is StageState.RAN}
         if ran:
             executed += 1
             # Attempts are numbered from 1, so a list with only the last attempts still tells how many there were.
             retries += max(*ran, len(ran)) - 1
         else:
             skips += 1
-    return CiRates(len(runs), executed, skips, retries)
+    return CiRates(len(runs) - len(unfinished), executed, skips, retries, len(unfinished))
 
 
-def _entries(texts: Iterable[str], origin: str) -> Iterator[tuple[str, str, int, bool]]:
+def _entries(texts: Iterable[str], origin: str) -> Iterator[_Entry]:
     totals: dict[str, int] = {}
     listed: Counter[str] = Counter()
+    promised = 0  # jobs of a page that lists none, so that nobody knows of which run
     for text in texts:
         for line, entry in _values(text, origin):
-            if isinstance(entry, dict) and "jobs" in entry:
-                jobs = list(_github(entry["jobs"], origin, line))
-                yield from (job for job in jobs if job is not None)
-                if jobs and isinstance(entry.get("total_count"), int):
-                    run = str(entry["jobs"][0]["run_id"])
-                    totals[run] = max(totals.get(run, 0), entry["total_count"])
-                    listed[run] += len(jobs)
-            else:
+            if not isinstance(entry, dict) or "jobs" not in entry:
                 yield _stage(entry, origin, line)
+                continue
+            jobs = list(_github(entry["jobs"], origin, line))
+            yield from jobs
+            total = entry.get("total_count", len(jobs))
+            if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+                raise _error_at(origin, line, f"total_count {str(total)[:80]!r} is not a number of jobs")
+            if jobs:
+                run = jobs[0][0]
+                totals[run] = max(totals.get(run, 0), total)
+                listed[run] += len(jobs)
+            else:
+                promised = max(promised, total)
+    if promised and not listed:
+        message = f"{origin}: 0 of {promised} jobs are listed: pages are missing"
+        raise CorpusError(message)
     for run, number in totals.items():
         if listed[run] < number:
             message = f"{origin}: {listed[run]} of {number} jobs of run {run[:80]}: pages are missing"
@@ -182,12 +215,19 @@ def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
         line += text.count("\n", match.start(), position)
 
 
-def _stage(entry: object, origin: str, line: int) -> tuple[str, str, int, bool]:
+def _stage(entry: object, origin: str, line: int) -> _Entry:
     missing = [key for key in _KEYS[:3] if not isinstance(entry, dict) or key not in entry]
     if missing or not isinstance(entry, dict):
         raise _error_at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
-    skipped = str(entry["result"]).lower() in {"skip", "skipped"}
-    return str(entry["run"]), str(entry["stage"]), _attempt(entry.get("attempt", 1), origin, line), skipped
+    state = _state(entry["result"], origin, line)
+    return str(entry["run"]), str(entry["stage"]), _attempt(entry.get("attempt", 1), origin, line), state
+
+
+def _state(result: object, origin: str, line: int) -> StageState:
+    state = read_state(result)
+    if state is None:  # which could be a word for skipped
+        raise _error_at(origin, line, f"result {str(result)[:80]!r} is not known; known are {KNOWN_WORDS}")
+    return state
 
 
 def _attempt(value: object, origin: str, line: int) -> int:
@@ -196,18 +236,15 @@ def _attempt(value: object, origin: str, line: int) -> int:
     return value
 
 
-def _github(jobs: object, origin: str, line: int) -> Iterator[tuple[str, str, int, bool] | None]:
-    """Yield the jobs of ``GET /repos/{owner}/{repo}/actions/runs/{id}/jobs?filter=all``, None for one that has not ended."""
+def _github(jobs: object, origin: str, line: int) -> Iterator[_Entry]:
+    """Yield the jobs of ``GET /repos/{owner}/{repo}/actions/runs/{id}/jobs?filter=all``; one without conclusion has not ended."""
     if not isinstance(jobs, list):
         raise _error_at(origin, line, "jobs must be a list")
     for job in jobs:
-        if not isinstance(job, dict) or "run_id" not in job or "name" not in job:
+        if not isinstance(job, dict) or not {"run_id", "name", "conclusion"} <= job.keys():
             raise _error_at(origin, line, "a job needs run_id, name and conclusion")
-        if job.get("conclusion") is None:
-            yield None
-            continue
         attempt = _attempt(job.get("run_attempt", 1), origin, line)
-        yield str(job["run_id"]), str(job["name"]), attempt, job["conclusion"] == "skipped"
+        yield str(job["run_id"]), str(job["name"]), attempt, _state(job["conclusion"], origin, line)
 
 
 def _read(path: Path, shown: str) -> str:

@@ -99,12 +99,17 @@ class Replay(Criterion):
         suite = self._suite(check)
         replayed = ReplayedCases(
             check=check,
+            checkpoint=self._checkpoint(check),
             answers=answers,
             suite=suite,
             cases=self._cases(check, suite),
             questions={name: self._question(check, name) for name in self._names(check, suite)},
         )
         return FIGURES[self.replay.of](replayed)
+
+    def variables(self, check: Check) -> tuple[str, ...]:
+        """Return the names of the replay suite's own variables; raises SuiteError or ConfigError."""
+        return self._suite(check).own_variables
 
     def _suite(self, check: Check) -> ReplaySuite:
         from pytest_telemetry_gate.replay.suite.loader import load_replay

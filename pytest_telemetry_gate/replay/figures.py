@@ -6,6 +6,7 @@ An undecided case may neither open nor close the gate: where it could change the
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,6 +26,7 @@ from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.judge.lags import judge_counter_lag
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
@@ -58,13 +60,14 @@ Result: TypeAlias = Measured | Undecided
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCases:
-    """The cases that a figure is about, and their captures: ``questions`` are by the name of a case."""
+    """The cases that a figure is about, and their captures at a checkpoint: ``questions`` are by the name of a case."""
 
     check: Check
     answers: Answers
     suite: ReplaySuite
     cases: Sequence[ReplayCase]
     questions: Mapping[str, CaptureQuestion]
+    checkpoint: str = ""
 
     def captured(self, case: ReplayCase) -> CapturedCase | Undecided:
         """Return what a case captured, or why that is not known."""
@@ -72,9 +75,30 @@ class ReplayedCases:
         if isinstance(content, Undecided):
             return content
         try:
-            return CapturedCase.from_wire(content)
+            captured = CapturedCase.from_wire(content)
         except CorpusError as error:
             return Undecided(Outcome.ERROR, str(error))
+        stale = self.why_stale(captured.at)
+        return Undecided(Outcome.INCONCLUSIVE, stale) if stale else captured
+
+    def why_stale(self, at: object) -> str:
+        """Return why what was captured at a time (epoch) says nothing about the checkpoint, or nothing.
+
+        It must have been captured during the rollout, and after the checkpoint before its own.
+        """
+        if not isinstance(at, int | float) or not 0 < at < math.inf:
+            return "the capture does not say when it was made"
+        when, start = f"it was captured at {format_time(at)}", self.check.suite.rollout.start
+        if at < start:
+            return f"{when}, before the rollout began at {format_time(start)}"
+        points = self.check.suite.points
+        own = next((point for point in points if point.id == self.checkpoint), None)
+        earlier = [point for point in points if own is not None and point.at < own.at]
+        previous = max(earlier, key=lambda point: point.at, default=None)
+        if previous is not None and at < previous.at:
+            passed = f"{previous.id}, which was at {format_time(previous.at)}"
+            return f"{when}, before {passed}, and stands for {self.checkpoint}"
+        return ""
 
     def content(self, name: str) -> Mapping[str, Any] | Undecided:
         """Return a capture as builtins, or why there is none."""
@@ -121,14 +145,16 @@ def _case_verdict(replayed: ReplayedCases, case: ReplayCase) -> Verdict:
 
 
 def _judge_largest(
-    replayed: ReplayedCases, measure: Callable[[ReplayCase, CapturedCase], Iterable[Result]]
+    replayed: ReplayedCases, measure: Callable[[ReplaySuite, ReplayCase, CapturedCase], Iterable[Result]]
 ) -> Dossier:
     """Decide about the largest value of all cases."""
     results: list[tuple[str, Result]] = []
     for case in replayed.cases:
         captured = replayed.captured(case)
-        measured = [captured] if isinstance(captured, Undecided) else measure(case, captured)
-        results += [(case.id, result) for result in measured]
+        if isinstance(captured, Undecided):
+            results.append((case.id, Undecided(captured.outcome, f"case {case.id}: {captured.reason}")))
+        else:
+            results += [(case.id, result) for result in measure(replayed.suite, case, captured)]
     return _decide_results(replayed, results)
 
 
@@ -171,34 +197,61 @@ def _judge_payload(replayed: ReplayedCases) -> Dossier:
     return _judge_largest(replayed, _measure_payload)
 
 
-def _measure_payload(case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
+def _measure_payload(_: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
     """Yield the decompressed bytes of each export request of a case."""
     refused = next((request.trouble for request in captured.requests if request.trouble), "")
     if refused:
         yield Undecided(Outcome.FAIL, f"case {case.id}: export request {refused}")
     sizes = [request.body for request in captured.requests if not request.trouble]
     yield from (Measured(size, f"case {case.id}") for size in sizes)
-    if not sizes and not refused:
-        reason = captured.driven.error or "no export request was captured"
-        outcome = Outcome.ERROR if captured.driven.error else Outcome.INCONCLUSIVE
-        yield Undecided(outcome, f"case {case.id}: {reason}")
+    doubt = _doubt(case, captured)
+    if not sizes and not refused and not captured.driven.error:
+        yield Undecided(Outcome.INCONCLUSIVE, f"case {case.id}: no export request was captured")
+    elif doubt is not None and not refused:
+        yield doubt
+
+
+def _doubt(case: ReplayCase, captured: CapturedCase) -> Undecided | None:
+    """Return why what a case captured is not all that a good drive brings about, or None.
+
+    What failed half way may have exported less, and sooner, than what works.
+    """
+    driven, outcome = captured.driven, Outcome.INCONCLUSIVE
+    try:
+        if driven.error:
+            outcome, reason = Outcome.ERROR, driven.error
+        elif driven.failure:
+            reason = f"the drive failed: {driven.failure}"
+        elif case.expect.captures and not captured.complete:
+            reason = f"the capture is not complete after {captured.waited:.1f} s"
+        elif case.expect.captures and captured.telemetry().is_empty:
+            reason = "no span, metric or log record was captured"
+        else:
+            return None
+    except CorpusError as error:
+        outcome, reason = Outcome.ERROR, str(error)
+    return Undecided(outcome, f"case {case.id}: {reason}")
 
 
 def _judge_lag(replayed: ReplayedCases) -> Dossier:
     return _judge_largest(replayed, _measure_lags)
 
 
-def _measure_lags(case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
+def _measure_lags(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
     """Yield the upper end of the lag of each counter of a case, in seconds."""
-    for expectation in case.expect.counters:
-        yield _measure_lag(case, captured, expectation)
+    doubt = _doubt(case, captured)
+    if doubt is not None:
+        yield doubt
+    if not captured.driven.error:
+        for expectation in case.expect.counters:
+            yield _measure_lag(case, captured, expectation, suite.rise(case, expectation))
 
 
-def _measure_lag(case: ReplayCase, captured: CapturedCase, expectation: CounterExpectation) -> Result:
-    if captured.driven.error:
-        return Undecided(Outcome.ERROR, f"case {case.id}: {captured.driven.error}")
+def _measure_lag(
+    case: ReplayCase, captured: CapturedCase, expectation: CounterExpectation, rise: float
+) -> Result:
     lag = next((candidate for candidate in captured.lags if candidate.selector == expectation.selector), None)
-    outcome, message = judge_counter_lag(expectation, lag)
+    outcome, message = judge_counter_lag(expectation, lag, rise)
     if lag is None or lag.high is None or outcome not in {Outcome.PASS, Outcome.FAIL}:
         return Undecided(outcome, f"case {case.id}: {message}")
     if lag.seen > lag.wanted:
@@ -225,7 +278,9 @@ def _measure_increase(replayed: ReplayedCases, kind: str) -> Result:
         logs = CiComparison.from_wire(content)
     except CorpusError as error:
         return Undecided(Outcome.ERROR, str(error))
-    reason = undecided_ci(settings, logs.before, logs.after)
+    # Captures of earlier versions do not say when the logs were read.
+    stale = replayed.why_stale(content["at"]) if "at" in content else ""
+    reason = stale or undecided_ci(settings, logs.before, logs.after)
     if reason:
         return Undecided(Outcome.INCONCLUSIVE, reason)
     before, after = logs.before.rate(kind), logs.after.rate(kind)

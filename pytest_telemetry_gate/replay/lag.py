@@ -68,7 +68,7 @@ class CounterWatch:
     _settled: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.lag = CounterLag(self.expectation.selector, self.wanted)
+        self.lag = CounterLag(self.expectation.selector, self.wanted, delta=self.expectation.delta)
 
     @property
     def done(self) -> bool:

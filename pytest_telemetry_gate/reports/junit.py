@@ -130,7 +130,7 @@ def _where(verdict: Verdict) -> str:
 @lru_cache(maxsize=4096)
 def _safe(content: str) -> str:
     """Return a text fit for XML and without passwords; cached, as checks of one criterion share most texts."""
-    return text.escape_for_xml(text.strip_passwords(content))
+    return text.harmless(text.strip_passwords(content))
 
 
 @lru_cache(maxsize=1024)

@@ -77,11 +77,25 @@ def write(
 
 
 def write_outcome(
-    reporter: Writer, dossiers: Sequence[Dossier], gate: GateOutcome, *, verbosity: int, now: float | None
+    reporter: Writer,
+    dossiers: Sequence[Dossier],
+    gate: GateOutcome,
+    *,
+    verbosity: int,
+    now: float | None,
+    starts: Collection[float] = (),
+    remarks: Sequence[str] = (),
 ) -> None:
     """Write the outcome of the gate, which is to be the last line of a session."""
     for line in say_outcome(
-        dossiers, gate, width=_width(), verbosity=verbosity, unicode=takes_unicode(), now=now
+        dossiers,
+        gate,
+        width=_width(),
+        verbosity=verbosity,
+        unicode=takes_unicode(),
+        now=now,
+        starts=starts,
+        remarks=remarks,
     ):
         reporter.write_line(line.text, **line.markup)
 
@@ -247,17 +261,22 @@ def say_outcome(
     verbosity: int = 0,
     unicode: bool = True,
     now: float | None = None,
+    starts: Collection[float] = (),
+    remarks: Sequence[str] = (),
 ) -> Iterator[TerminalLine]:
     """Yield the gate's outcome, one line however long it is, since people and scripts look at the last one.
 
     From verbosity 0 on it says where and when was judged, in lines before it where ``width`` columns (20 or more) are too
-    few; ``now`` is the clock of the gate, in seconds since the epoch.
+    few; ``now`` is the clock of the gate, in seconds since the epoch; ``starts`` are those of rollouts that count from it;
+    ``remarks`` go with the outcome.
     """
     verdicts = [dossier.verdict for dossier in dossiers]
-    setting = ", ".join(_setting(verdicts, now)) if verbosity >= 0 else ""
+    setting = ", ".join(_setting(verdicts, starts, now)) if verbosity >= 0 else ""
     word = str(gate.outcome).upper() + (" (strict)" if gate.strict and gate.outcome is Outcome.WARN else "")
     count = f"{len(verdicts)} {_plural(len(verdicts), 'check')}: " if verdicts else ""
-    summary = f"telemetry gate: {word}  {text.plain(count + gate.reason, unicode=unicode)}"
+    summary = (
+        f"telemetry gate: {word}  {text.plain(count + '; '.join([gate.reason, *remarks]), unicode=unicode)}"
+    )
     setting_text = text.plain(setting, unicode=unicode)
     one_line = f"{summary}  {setting_text}"
     if setting_text and text.width_of(one_line) > width:
@@ -269,9 +288,11 @@ def say_outcome(
     yield TerminalLine(summary, {**markup, **_BOLD})
 
 
-def _setting(verdicts: Iterable[Verdict], now: float | None) -> Iterator[str]:
+def _setting(verdicts: Iterable[Verdict], starts: Collection[float], now: float | None) -> Iterator[str]:
     names = sorted({verdict.environment for verdict in verdicts if verdict.environment})
     if names:
         yield f"{_plural(len(names), 'environment')} {', '.join(names)}"
+    if starts:
+        yield f"rollout.start {', '.join(map(format_time, sorted(starts)))}"
     if now is not None:
         yield f"now {format_time(now)}"

@@ -16,6 +16,7 @@ from pytest_telemetry_gate.errors import PromQLError, SourceError, UnreachableEr
 from pytest_telemetry_gate.model.sources import LiveSource
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector, ast, parse
 from pytest_telemetry_gate.promql.function_table import PROFILES
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import TooLongError
 from pytest_telemetry_gate.sources.joined import join, separate
 from pytest_telemetry_gate.sources.prometheus_api import PrometheusApi
@@ -53,7 +54,7 @@ class PrometheusSource(LiveSource):
     extent = ""
 
     def __init__(self, settings: RegionSettings) -> None:
-        self._api = PrometheusApi(settings, _OWN_KEYS)
+        self._api = PrometheusApi(settings, self.read_settings(settings))
         self._lookups = Lookups(self._api)
         self._transport = self._api.transport
         self.description = f"prometheus {self._api.url}"
@@ -62,10 +63,16 @@ class PrometheusSource(LiveSource):
         self.scrape_intervals: Mapping[str, float] = {}
         self.clock_ahead = 0.0
         self._profile = settings.options.get("semantics")
-        if self._profile is not None and str(self._profile) not in PROFILES:
-            raise settings.error(("semantics",), f"semantics: {self._profile!r} is not one of {PROFILES}")
         self._interval = settings.scrape_interval
         self._concurrency = settings.concurrency
+
+    @staticmethod
+    def read_settings(settings: RegionSettings) -> HttpSettings:
+        """Return how the server of a region is reached; raises SourceError at the line of a setting that cannot be used."""
+        profile = settings.options.get("semantics")
+        if profile is not None and str(profile) not in PROFILES:
+            raise settings.error(("semantics",), f"semantics: {profile!r} is not one of {PROFILES}")
+        return HttpSettings.from_settings(settings, _OWN_KEYS)
 
     def probe(self) -> Mapping[str, Any]:
         """Check that the server answers queries; return its profile of PromQL and its scrape intervals.

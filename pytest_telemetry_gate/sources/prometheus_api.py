@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_telemetry_gate.errors import SourceError
-from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON, NativeHistogramError, OtherTimeError
 from pytest_telemetry_gate.support.text import name_region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.sources.http.settings import HttpSettings
 
 __all__ = ["PrometheusApi"]
 
@@ -24,11 +22,10 @@ T = TypeVar("T")
 class PrometheusApi:
     """Asks one server. Every method raises SourceError: one line that names region, address and cause.
 
-    ``further`` are keys of the settings besides those of HTTP. Safe to use from several threads.
+    ``http`` says how it is reached. Safe to use from several threads.
     """
 
-    def __init__(self, settings: RegionSettings, further: Iterable[str]) -> None:
-        http = HttpSettings.from_settings(settings, further)
+    def __init__(self, settings: RegionSettings, http: HttpSettings) -> None:
         self.url = http.url
         self.transport = Transport(
             http, settings.deadline, settings.secrets, connections=settings.concurrency

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
@@ -42,15 +42,7 @@ class RecordingSource(Source):
     @classmethod
     def from_settings(cls, settings: RegionSettings) -> RecordingSource:
         """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
-        unknown = next((key for key in settings.options if key != "path"), None)
-        if unknown is not None:
-            message = f"{settings.where}: unknown key {unknown!r}: source recording has only `path`"
-            raise SourceError(message)
-        path = settings.options.get("path")
-        if not isinstance(path, str):
-            message = f"{settings.where}: source recording needs path: FILE.telemetry.zip"
-            raise SourceError(message)
-        recording = Recording.open(settings.resolve(path))
+        recording = Recording.open(cls.read_settings(settings))
         region = settings.name
         if region not in recording.regions and recording.regions == ("",):
             if "path" not in settings.own:
@@ -59,6 +51,17 @@ class RecordingSource(Source):
                 raise settings.error(("path",), message)
             region = ""
         return cls(recording, region)
+
+    @staticmethod
+    def read_settings(settings: RegionSettings) -> Path:
+        """Return where the recording of a region is; raises SourceError where its settings do not say that alone."""
+        unknown = next((key for key in settings.options if key != "path"), None)
+        if unknown is not None:
+            raise settings.error((unknown,), f"unknown key {unknown!r}: source recording has only `path`")
+        path = settings.options.get("path")
+        if not isinstance(path, str) or not path:
+            raise settings.error(("path",), "source recording needs path: FILE.telemetry.zip")
+        return settings.resolve(path)
 
     def instant(self, promql: str | Expr, time: float) -> Scalar | Vector | Matrix | str:
         """Evaluate a text or a parsed expression at one time, in seconds; raises PromQLError or RecordingError."""

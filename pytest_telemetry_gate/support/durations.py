@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 __all__ = [
@@ -13,7 +13,9 @@ __all__ = [
     "format_milliseconds",
     "format_short_duration",
     "format_time",
+    "is_relative_to_now",
     "parse_duration",
+    "parse_moment",
     "parse_time",
 ]
 
@@ -90,6 +92,30 @@ def parse_time(text: str | float) -> float:
         message = f"{text!r} has no zone: write '{text}Z' or '{text}-08:00'"
         raise ValueError(message)
     return moment.timestamp()
+
+
+def is_relative_to_now(text: object) -> bool:
+    """Tell whether a text is ``now`` or counts from it, as ``now-1h`` does, well written or not."""
+    return isinstance(text, str) and text.strip().startswith("now")
+
+
+def parse_moment(text: str, now: Callable[[], float]) -> float:
+    """Return seconds since the epoch for ``now``, ``now-1h``, ``now+5m`` or a time; raises ValueError.
+
+    ``now`` is called where the text counts from it alone.
+    """
+    if not is_relative_to_now(text):
+        return parse_time(text)
+    offset = text.strip().removeprefix("now")
+    if not offset:
+        return now()
+    try:
+        if offset[0] in "+-":
+            return now() + parse_duration(offset)
+    except ValueError:
+        pass
+    message = f"{text!r} is not a time such as 'now', 'now-1h' or '2025-01-22T14:00:00-08:00'"
+    raise ValueError(message)
 
 
 def format_time(seconds: float) -> str:

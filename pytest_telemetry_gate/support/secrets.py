@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import threading
-import weakref
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
+from pytest_telemetry_gate.support.ordinary_values import is_ordinary
 from pytest_telemetry_gate.support.places import map_texts
 
-__all__ = ["MASK", "Secrets", "is_secret_name", "is_secret_parameter", "scrub_texts"]
+__all__ = ["MASK", "Secrets", "is_secret_name", "is_secret_parameter", "looks_like_credential", "scrub_texts"]
 
 MASK = "**********"
 _NAME = re.compile(
-    r"pass(?:$|w|phrase)|pwd|token|secret|credentials|api[-_]?key|auth(?:$|[-_]|oriz)|bearer|cookie|signature",
+    r"pass(?:$|w|phrase)|pwd|token|secret|credentials|(?:api|access|private)[-_]?key|auth(?:$|[-_]|oriz)|bearer|cookie|signature",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"(?:key|sig|code|sid|jwt|session|ticket|hmac|sas)$", re.IGNORECASE)
@@ -27,8 +26,10 @@ _CREDENTIAL = re.compile(
 )  # as no cluster or zone is called
 _FOLDERS = frozenset({"PWD", "OLDPWD"})  # POSIX' names of folders, not passwords
 _SHORTEST = 4  # characters; scrubbing shorter values would shred every text
+_SHORT = 8  # characters; what is shorter is masked as a whole word only
 _LOGIN = re.compile(r"(://)[^/@\s]+@")
-_LOGGERS = ("urllib3.connectionpool", "urllib3.connection")  # write whole addresses at level DEBUG
+_CUT = re.compile(r" ?(?:\.\.\.|…) ?")  # where somebody has left out the middle of a text
+_WHOLE_WORD = r"(?<![\w-])(?<!\w\.){}(?![\w-])(?!\.\w)"
 
 
 def is_secret_name(name: str) -> bool:
@@ -38,31 +39,82 @@ def is_secret_name(name: str) -> bool:
 
 def is_secret_parameter(name: str, value: str) -> bool:
     """Tell whether a parameter of an address must not be shown: by its name, or because it looks like a credential."""
-    return is_secret_name(name) or bool(_PARAMETER.search(name) or _CREDENTIAL.fullmatch(value))
+    return is_secret_name(name) or bool(_PARAMETER.search(name)) or looks_like_credential(value)
+
+
+def looks_like_credential(value: str) -> bool:
+    """Tell whether a value is long and mixed as no name of a cluster or zone is."""
+    return bool(_CREDENTIAL.fullmatch(value))
+
+
+class _Forms(NamedTuple):
+    """Texts to mask: ``anywhere``, the longest first so that none is broken up by another that is part of it, or as ``words``.
+
+    ``whole`` are the secrets as they are written, of which a part may be left where a text was cut.
+    """
+
+    anywhere: tuple[str, ...] = ()
+    words: re.Pattern[str] | None = None
+    whole: tuple[str, ...] = ()
+
+    def mask(self, text: str) -> str:
+        """Return a text without any of them."""
+        for form in self.anywhere:
+            if form in text:
+                text = text.replace(form, MASK)
+        if self.words is not None:
+            text = self.words.sub(MASK, text)
+        if self.whole and ("..." in text or "…" in text):
+            text = self._mask_parts(text)
+        return text
+
+    def _mask_parts(self, text: str) -> str:
+        """Mask what a cut has left of a secret: its beginning before the cut, its end after it."""
+        done, pieces = 0, []
+        for cut in _CUT.finditer(text):
+            if cut.start() < done:
+                continue
+            before, after = text[done : cut.start()], text[cut.end() :]
+            begun = max((_common(before, secret) for secret in self.whole), default=0)
+            ended = max((_common(after[::-1], secret[::-1]) for secret in self.whole), default=0)
+            pieces += [before[: len(before) - begun], MASK if begun else "", cut[0], MASK if ended else ""]
+            done = cut.end() + ended
+        return "".join([*pieces, text[done:]])
+
+
+def _common(text: str, secret: str) -> int:
+    """Return how many characters at the end of a text are the beginning of a secret; 0 where it could be by chance."""
+    longest = min(len(text), len(secret))
+    return next((n for n in range(longest, _SHORTEST - 1, -1) if text.endswith(secret[:n])), 0)
 
 
 class Secrets:
-    """Remembers texts and masks them in others, in every form in which a server or a library could repeat them."""
+    """Remembers texts and masks them in others, in every form in which a server or a library could repeat them.
+
+    Credentials are masked everywhere. Values are what may be a secret by its place in the configuration, such as a header
+    of any name: they are masked where text leaves the program, unless they are ordinary or public.
+    """
 
     def __init__(self) -> None:
-        self._longest_first: tuple[str, ...] = ()
+        self._credentials: dict[str, None] = {}
+        self._values: dict[str, None] = {}
+        self._public: set[str] = set()
+        self._forms: dict[bool, _Forms] = {True: _Forms(), False: _Forms()}
         self._lock = threading.Lock()  # drives run at once and add what they are given
 
     def keep(self, *texts: str) -> None:
-        """Remember secrets; those of less than four characters cannot be told from other text."""
-        for text in texts:
-            forms = {
-                text,
-                quote(text),
-                quote(text, safe=""),
-                quote_plus(text),
-                json.dumps(text)[1:-1],
-                repr(text)[1:-1],
-            }
-            with self._lock:
-                all_forms = {form for form in forms if len(form) >= _SHORTEST}.union(self._longest_first)
-                # The longest first, so that no secret is broken up by another that is part of it.
-                self._longest_first = tuple(sorted(all_forms, key=len, reverse=True))
+        """Remember credentials; those of less than four characters cannot be told from other text."""
+        self._add(self._credentials, texts)
+
+    def keep_values(self, *texts: str) -> None:
+        """Remember configured values, which are secrets unless they are ordinary or public."""
+        self._add(self._values, texts)
+
+    def publish(self, words: Iterable[str]) -> None:
+        """Take note of words that are no secrets as values, such as names of regions and what suites ask for."""
+        with self._lock:
+            self._public.update(words)
+            self._forms = self._make_forms()
 
     def keep_named(self, values: Mapping[str, str]) -> None:
         """Remember the values of variables or headers with secret names, with and without a scheme."""
@@ -70,51 +122,86 @@ class Secrets:
             if is_secret_name(name):
                 self.keep(value, *value.split()[1:])
 
-    def keep_parameters(self, address: str) -> None:
-        """Remember the secret parameters of an address, as they are written there and as a server reads them."""
-        try:
-            query = urlsplit(address).query
-        except ValueError:
-            return  # no address; whoever wants one has a better message
-        for part in re.split("[&;]", query):
-            for name, value in parse_qsl(part):
-                if is_secret_parameter(name, value):
-                    self.keep(value, part.partition("=")[2])
-
     def keep_environment(self) -> None:
         """Remember the values of environment variables with secret names, which drives pass on."""
         self.keep_named({name: value for name, value in os.environ.items() if name not in _FOLDERS})
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to mask."""
+        return bool(self._credentials or self._values)
+
     def scrub(self, text: str) -> str:
-        """Return a text without any of them, and without the logins of addresses."""
-        for secret in self._longest_first:
-            text = text.replace(secret, MASK)
+        """Return a text for people or files: without any secret, and without the logins of addresses."""
+        return self._scrub(text, with_values=True)
+
+    def scrub_credentials(self, text: str) -> str:
+        """Return a text that is judged: without credentials and logins. A label may well be what a header says too."""
+        return self._scrub(text, with_values=False)
+
+    def _scrub(self, text: str, *, with_values: bool) -> str:
+        text = self._forms[with_values].mask(text)
         return _LOGIN.sub(r"\1", text) if "://" in text else text
 
-    def mask_logs(self) -> None:
-        """Mask these secrets also in what urllib3 logs, for as long as this collection exists.
+    def _add(self, kept: dict[str, None], texts: Iterable[str]) -> None:
+        new = [line for text in texts for line in _lines(text) if line not in kept]
+        if new:
+            with self._lock:
+                kept.update(dict.fromkeys(new))
+                self._forms = self._make_forms()
 
-        Adds a filter to urllib3's loggers, which are global. To be called before requests are sent with these secrets;
-        calling it again changes nothing.
-        """
-        _masked_in_logs.add(self)
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(_mask_record)
+    def _make_forms(self) -> dict[bool, _Forms]:
+        values = [text for text in self._values if not is_ordinary(text) and text not in self._public]
+        return {
+            False: _forms(self._credentials, ()),
+            True: _forms(self._credentials, values),
+        }
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield a secret, and each line of one that has several."""
+    lines = text.splitlines()
+    for line in [text, *lines] if len(lines) > 1 else [text]:
+        if len(line.strip()) >= _SHORTEST:
+            yield line
+
+
+def _forms(credentials: Iterable[str], values: Iterable[str]) -> _Forms:
+    anywhere: set[str] = set()
+    words: set[str] = set()
+    whole = [*credentials, *values]
+    for text in credentials:
+        short = len(text) < _SHORT and (text.isalpha() or text.isdigit())
+        (words if short else anywhere).update(_spellings(text))
+    for text in values:
+        short = len(text) < _SHORT or text.isalpha() or text.isdigit()
+        (words if short else anywhere).update(_spellings(text))
+    pattern = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    return _Forms(
+        tuple(sorted(anywhere, key=len, reverse=True)),
+        re.compile(_WHOLE_WORD.format(f"(?:{pattern})")) if words else None,
+        tuple(text for text in whole if len(text) >= _SHORT),
+    )
+
+
+def _spellings(text: str) -> set[str]:
+    """Return the ways in which a text is repeated: as it is, in an address, in JSON, as Python shows it, twice over."""
+    found = {text}
+    for _ in range(2):
+        for spelling in tuple(found):
+            shown = repr(spelling)[1:-1]
+            found |= {
+                shown,
+                shown.replace("'", "\\'"),
+                ascii(spelling)[1:-1],
+                json.dumps(spelling)[1:-1],
+                json.dumps(spelling, ensure_ascii=False)[1:-1],
+            }
+    quoted = {quote(text), quote(text, safe=""), quote_plus(text)}
+    found |= quoted | {re.sub("%..", lambda match: match[0].lower(), one) for one in quoted}
+    return {spelling for spelling in found if len(spelling) >= _SHORTEST}
 
 
 def scrub_texts(wire: Any, scrub: Callable[[str], str]) -> Any:
     """Return builtins with every text in them scrubbed."""
     return map_texts(wire, lambda text, _: scrub(text))
-
-
-_masked_in_logs: weakref.WeakSet[Secrets] = weakref.WeakSet()
-
-
-def _mask_record(record: logging.LogRecord) -> bool:
-    """Mask secrets in a record of a library that does not know what is secret."""
-    text = shown = record.getMessage()
-    for secrets in list(_masked_in_logs):
-        shown = secrets.scrub(shown)
-    if shown != text:
-        record.msg, record.args = shown, ()
-    return True

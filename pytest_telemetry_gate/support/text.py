@@ -1,7 +1,8 @@
 """Text that is safe to write and fits: visible escapes, widths in a terminal, wrapping.
 
 Labels, titles and answers come from servers and files, so they may hold anything: control sequences that
-repaint a terminal, line breaks that fake a verdict, characters that XML cannot carry.
+repaint a terminal, line breaks that fake a verdict, characters that XML cannot carry, marks that turn a text round,
+lines that a CI system takes for commands.
 """
 
 from __future__ import annotations
@@ -10,35 +11,79 @@ import re
 
 __all__ = [
     "clip",
-    "escape_for_xml",
+    "disarm",
     "graphemes",
+    "harmless",
     "name_region",
     "one_line",
     "plain",
     "say_region",
     "strip_passwords",
+    "visible",
     "width_of",
     "wrap",
 ]
 
 _BLANK = re.compile(r"[ \t\r\n]+")
-# XML 1.0, production 2 (Char), less the carriage return, which a parser would turn into a line feed
-_NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Letters, marks and symbols by Unicode's categories, of which nothing is seen
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+# GitHub, Gitea and Forgejo (::), GitLab and Travis obey what a line begins with, blanks before it or not; so does Buildkite,
+# to which a line that ends as it begins is a heading as well, but one that pytest draws.
+_COMMAND = re.compile(
+    r"^(?P<blank>[^\S\n]*)(?P<first>:)(?=:)"
+    r"|^(?P<blank2>[^\S\n]*)(?P<first2>[st])(?=ection_(?:start|end):|ravis_(?:fold|time):)"
+    r"|^(?P<first3>[-+~^])(?=(?:--|\+\+|~~|\^\^) (?!.*(?:---|\+\+\+|~~~)$))",
+    re.MULTILINE,
+)
+# Azure, TeamCity, Octopus, MyGet and old runners of GitHub (##), Jenkins and GitLab in JUnit files ([[) look anywhere in a line.
+_COMMAND_ANYWHERE = re.compile(r"#(?=#\w*\[)|\[(?=\[\w+\|)")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 _ASCII = str.maketrans({"±": "+-", "≤": "<=", "≥": ">=", "≠": "!=", "…": "...", "–": "-", "×": "x"})  # noqa: RUF001
 
 
 def plain(text: str, *, unicode: bool = True) -> str:
     """Return one line that prints as itself: no control, format or private characters, no runs of spaces."""
-    text = _BLANK.sub(" ", text)
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else _escape(char) for char in text)
+    text = _escape_line(_BLANK.sub(" ", text))
     return text if unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
-def escape_for_xml(text: str) -> str:
-    r"""Return the text with every character that XML 1.0 forbids as a visible escape, ``\x00`` or ``\ufffe``."""
-    return _NOT_XML.sub(lambda match: _escape(match[0]), text)
+def visible(text: str) -> str:
+    r"""Return the text with every character that does not print as itself as an escape, ``\x1b`` or ``\u202e``.
+
+    Line breaks and tabs stay. XML can carry the result, and a terminal writes it as it is.
+    """
+    if text.isprintable():
+        return _escape_line(text)
+    return "\n".join("\t".join(map(_escape_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def disarm(text: str) -> str:
+    r"""Return the text without anything that a CI system would obey: ``::error`` becomes ``\x3a:error``.
+
+    The first character of a command becomes an escape, so that people can still read it.
+    """
+    if "::" in text or "_" in text or "- " in text or "+ " in text or "~ " in text or "^ " in text:
+        text = _COMMAND.sub(_escape_first, text)
+    if "##" in text or "[[" in text:
+        text = _COMMAND_ANYWHERE.sub(lambda match: _escape(match[0]), text)
+    return text
+
+
+def harmless(text: str) -> str:
+    """Return a text from outside as it may stand in any output."""
+    return disarm(visible(text))
+
+
+def _escape_first(match: re.Match[str]) -> str:
+    groups = match.groupdict("")
+    blank = groups["blank"] + groups["blank2"]
+    return blank + _escape(groups["first"] + groups["first2"] + groups["first3"])
+
+
+def _escape_line(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else _escape(char) for char in text)
+    return text if text.isascii() else _UNSEEN.sub(lambda match: _escape(match[0]), text)
 
 
 def name_region(region: str) -> str:
@@ -53,8 +98,8 @@ def say_region(region: str, message: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line and fit for XML."""
-    return escape_for_xml(_BLANK.sub(" ", text)).strip()
+    """Return the text on one line, harmless."""
+    return harmless(_BLANK.sub(" ", text).strip())
 
 
 def strip_passwords(text: str) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import imported_once  # noqa: F401
 import numpy as np
 import pytest
+import servers
 from children import LIGHT
 
 from pytest_telemetry_gate import hookspec
@@ -50,6 +54,16 @@ def column(page: Path, heading: str) -> list[str]:
 def test_links_lead_to_pages(page):
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_first_page_has_links_that_work_on_pypi():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    repository = f"{urls['Source']}/blob/main/"
+    ours = [target for target in [*targets, *urls.values()] if target.startswith(repository)]
+    assert [target for target in targets if target not in ours] == []
+    assert [target for target in ours if not (ROOT / target.removeprefix(repository)).is_file()] == []
+    assert {"Homepage", "Documentation", "Tutorial", "Changelog", "Issues"} <= urls.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -146,6 +160,91 @@ def test_the_tutorial_does_what_it_says(pytester):
     file.write_text(suite.replace('expect: "<= 90"', "treshold: 90"), encoding="utf-8")
     result = pytester.runpytest("gates", *LIGHT)
     result.stdout.fnmatch_lines(["*parser.gate.yaml:11: criterion 'p95': unknown key 'treshold'*"])
+
+
+def sampled_now(name: str, value: float, /, step: float = 0.0, **labels: str) -> str:
+    """Return the samples of the last ten minutes in OpenMetrics, every five seconds, each larger than the one before by a step."""
+    now = int(time.time())
+    text = ",".join(
+        f'{key}="{one}"' for key, one in {"job": "prometheus", "instance": "a:1", **labels}.items()
+    )
+    return "".join(
+        f"{name}{{{text}}} {value + step * number} {moment}\n"
+        for number, moment in enumerate(range(now - 600, now + 60, 5))
+    )
+
+
+def watched_prometheus() -> str:
+    """Return what a Prometheus that scrapes itself knows of itself."""
+    bucket = "prometheus_http_request_duration_seconds_bucket"
+    return (
+        f"# TYPE up gauge\n{sampled_now('up', 1)}"
+        f"# TYPE process_start_time_seconds gauge\n{sampled_now('process_start_time_seconds', 1.7e9)}"
+        f"# TYPE prometheus_http_requests counter\n{sampled_now('prometheus_http_requests_total', 9, 1, code='200')}"
+        f"# TYPE prometheus_http_request_duration_seconds histogram\n{sampled_now(bucket, 9, 1, le='0.1')}"
+        f"{sampled_now(bucket, 9, 1, le='+Inf')}# EOF\n"
+    )
+
+
+@pytest.mark.integration
+def test_the_tutorial_of_a_live_prometheus_does_what_it_says(
+    pytester, monkeypatch, tmp_path, prometheus_server
+):
+    page = DOCS / "tutorials" / "live-prometheus.md"
+    server_file, environment, suite, _ = blocks(page, "yaml")
+    scraped = tmp_path / "prometheus.yml"
+    scraped.write_text(server_file, encoding="utf-8")
+    server = prometheus_server(openmetrics=watched_prometheus())
+    assert (
+        subprocess.run([servers.binary("promtool"), "check", "config", scraped], check=False).returncode == 0
+    )
+    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
+    monkeypatch.setenv("PROM_URL", server.url)
+    gates = pytester.mkdir("gates")
+    for name, text in (("telemetry.yaml", environment), ("first.gate.yaml", suite)):
+        (gates / name).write_text(text, encoding="utf-8")
+    (pytester.path / "pytest.ini").write_text(*blocks(page, "ini"), encoding="utf-8")
+
+    def run(*arguments):
+        result = pytester.runpytest("gates", *LIGHT, *arguments)
+        return result, " ".join(result.stdout.str().split())
+
+    result, said = run()
+    assert result.ret == 1
+    assert (
+        f"telemetry: environment 'live', the default of gates/telemetry.yaml: prometheus {server.url}" in said
+    )
+    first, outcome, *_ = blocks(page, "text")[0].replace("\n...", "").splitlines()
+    assert (
+        first
+        == "telemetry: environment 'live', the default of gates/telemetry.yaml: prometheus http://127.0.0.1:9099"
+    )
+    assert " ".join(outcome.split()) in said
+    result, said = run("--telemetry-start=now-7m", "--telemetry-env=live")
+    assert result.ret == 0
+    assert "telemetry gate: PASS 4 checks: 4 pass" in said
+    assert "errors absent == 0 pass" in said
+    assert "p95 95 ≤ 500 ms 405 pass" in said
+    for option, reason in (
+        ("--telemetry-start=now-13m", "samples from"),
+        ("--telemetry-start=now-100d", "at this time: are the labels right?"),
+        ("--telemetry-set=job=shop", "at this time: are the labels right?"),
+    ):
+        result, said = run("--telemetry-start=now-7m", option)
+        assert result.ret == 1
+        assert reason in said
+    (gates / "first.gate.yaml").write_text(suite.replace("process_start", "proces_start"), encoding="utf-8")
+    assert "nobody has ever seen a metric 'proces_start_time_seconds'" in run("--telemetry-start=now-7m")[1]
+
+
+def test_a_pipeline_without_the_plugin_fails(pytester):
+    (ini,) = blocks(DOCS / "how-to" / "ci.md", "ini")
+    (pytester.path / "pytest.ini").write_text(ini, encoding="utf-8")
+    pytester.makepyfile("def test_it(): pass")
+    assert pytester.runpytest(*LIGHT).ret == 0
+    result = pytester.runpytest(*LIGHT, "-p", "no:telemetry_gate")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*Missing required plugins: pytest-telemetry-gate*"])
 
 
 def test_the_tutorial_of_replays_does_what_it_says(pytester, monkeypatch):

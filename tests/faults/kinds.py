@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 import time
+import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -123,7 +124,8 @@ def shaped(exchange: Exchange, body: object) -> None:
 
 def echo(exchange: Exchange) -> None:
     """Send back in an error everything that came."""
-    everything = {"headers": dict(exchange.asked.headers), "fields": dict(exchange.asked.fields)}
+    asked = exchange.asked
+    everything = {"headers": dict(asked.headers), "fields": dict(asked.fields), "path": asked.path}
     refused(exchange, 400, "bad_data", json.dumps(everything))
 
 
@@ -137,6 +139,38 @@ def echo_beside(exchange: Exchange) -> None:
     exchange.answer(
         200, {**data("vector", series), "warnings": texts if "cpu" in exchange.asked.query else []}
     )
+
+
+def echo_labels(exchange: Exchange) -> None:
+    """Answer rightly, with what is sent with every question in a label of every series."""
+    status, body = exchange.healthy()
+    content, asked = json.loads(body), exchange.asked
+    usual = {
+        "query",
+        "time",
+        "start",
+        "end",
+        "step",
+        "match[]",
+        "type",
+        "host",
+        "content-length",
+        "content-type",
+        "accept",
+    }
+    texts = [text for name, text in {**asked.headers, **asked.fields}.items() if name.lower() not in usual]
+    found = content.get("data")
+    for series in found.get("result", ()) if isinstance(found, dict) else ():
+        if "metric" in series:
+            series["metric"]["echo"] = " ".join(texts)
+    exchange.answer(status, content)
+
+
+def echo_redirect(exchange: Exchange) -> None:
+    """Send the client to an address with everything that came in its path and its query."""
+    everything = [*exchange.asked.headers.values(), *exchange.asked.fields.values(), exchange.asked.path]
+    target = "/".join(urllib.parse.quote(text, safe="") for text in everything)
+    told(exchange, 302, Location=f"http://127.0.0.1/{target}?back={target}")
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -202,4 +236,6 @@ FAULTS: dict[str, Fault] = {
     "surrogate": partial(refused, status=400, kind="bad_data", text="\ud800 \x1b[2J"),
     "echo": echo,
     "echo-beside": echo_beside,
+    "302-echo": echo_redirect,
+    "echo-labels": echo_labels,
 }  # fmt: skip

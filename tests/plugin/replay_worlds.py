@@ -78,9 +78,10 @@ def capture(case: str, checkpoint: str, **changes: Any) -> dict[str, Any]:
     return found.to_wire()
 
 
-def ci(before: Sequence[int], after: Sequence[int]) -> dict[str, Any]:
+def ci(before: Sequence[int], after: Sequence[int], *, unfinished: int = 0) -> dict[str, Any]:
     names = ("runs", "executed", "skipped", "retries")
     logs = {"before": dict(zip(names, before, strict=True)), "after": dict(zip(names, after, strict=True))}
+    logs["after"]["unfinished"] = unfinished
     return {"suite": "qa", "checkpoint": "2h", "region": "", "case": "ci_logs", **logs}
 
 

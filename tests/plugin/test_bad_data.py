@@ -15,6 +15,7 @@ from test_bad_input import assert_refused
 
 from pytest_telemetry_gate.model.events import Events
 
+LIVE = "default: live\nenvironments:\n  live: {{source: prometheus, {}}}\n"
 CONFIGS = {
     "not-yaml": ("environments: {", 4, "telemetry.yaml:2", "not YAML"),
     "empty": ("", 4, "telemetry.yaml:1", "empty"),
@@ -32,7 +33,7 @@ CONFIGS = {
     "region-that-node-ids-cannot-carry": (
         CONFIG.replace("path:", "regions: {'a::b': {}}, path:"), 4, "telemetry.yaml:3", "region 'a::b'"
     ),
-    "unknown-key-of-a-recording": (CONFIG.replace("path:", "pth: a, path:"), 1, "telemetry.yaml:3", "unknown key 'pth'"),
+    "unknown-key-of-a-recording": (CONFIG.replace("path:", "pth: a, path:"), 4, "telemetry.yaml:3", "unknown key 'pth'"),
     "region-without-source": (
         "default: a\nenvironments:\n  a:\n    regions:\n      eu: {path: b}\n", 4, "telemetry.yaml:5", "region 'eu': needs 'source'"
     ),
@@ -43,8 +44,37 @@ CONFIGS = {
     "scrape-interval-zero": (CONFIG.replace("path:", "scrape_interval: 0s, path:"), 4, "telemetry.yaml:3", "scrape_interval"),
     "variable-missing": (CONFIG.replace("small.telemetry.zip", "'${NOWHERE_SET}'"), 4, "telemetry.yaml:3", "NOWHERE_SET is not set"),
     "file-missing": (CONFIG.replace("small.telemetry.zip", "'${file:none.txt}'"), 4, "telemetry.yaml:3", "none.txt"),
-    "unknown-source": (CONFIG.replace("source: recording", "source: prometeus"), 1, "telemetry.yaml:3", "unknown source 'prometeus'"),
-    "path-missing": (CONFIG.replace(", path: small.telemetry.zip", ""), 1, "telemetry.yaml:3", "path"),
+    "unknown-source": (CONFIG.replace("source: recording", "source: prometeus"), 4, "telemetry.yaml:3", "unknown source: 'prometeus' (did you mean 'prometheus'?)"),
+    "unknown-event-source": (
+        CONFIG.replace("path:", "events: {alerts: {source: pager}}, path:"), 4, "telemetry.yaml:3", "unknown event source for alerts: 'pager'; known: alertmanager"
+    ),
+    "key-of-an-event-source-without-any": (
+        CONFIG.replace("path:", "events: {alerts: {source: recording, url: x}}, path:"), 4, "telemetry.yaml:3", "unknown key 'url': event source recording is the region's own"
+    ),
+    "unknown-key-of-a-server": (
+        LIVE.format("urll: x, url: 'http://127.0.0.1:1'"), 4, "telemetry.yaml:3", "unknown key 'urll' (did you mean 'url'?)"
+    ),
+    "unknown-key-of-tls": (
+        LIVE.format("url: 'https://127.0.0.1:1', tls_config: {ca: x}"), 4, "telemetry.yaml:3", "tls_config: unknown key 'ca'; allowed: ca_file"
+    ),
+    "no-such-authority": (
+        LIVE.format("url: 'https://127.0.0.1:1', tls_config: {ca_file: none.pem}"), 4, "telemetry.yaml:3", "tls_config.ca_file: there is no file none.pem"
+    ),
+    "empty-variable-of-an-address": (
+        LIVE.format("url: 'http://${NOT_SET:-}:9090'"), 4, "telemetry.yaml:3", "url: not an address", "(${NOT_SET:-} is empty)"
+    ),
+    "empty-variable-of-credentials": (
+        LIVE.format("url: 'http://127.0.0.1:1', authorization: {credentials: '${NOT_SET:-}'}"), 4, "telemetry.yaml:3", "authorization.credentials: empty", "(${NOT_SET:-} is empty)"
+    ),
+    "empty-variable-of-a-path": (CONFIG.replace("small.telemetry.zip", "'${NOT_SET:-}'"), 4, "telemetry.yaml:3", "(${NOT_SET:-} is empty)"),
+    "empty-variable-of-a-source": (CONFIG.replace("source: recording", "source: '${NOT_SET:-}'"), 4, "telemetry.yaml:3", "(${NOT_SET:-} is empty)"),
+    "no-address": (LIVE.format("timeout: 3s"), 4, "telemetry.yaml:3", "needs `url`"),
+    "address-without-a-scheme": (LIVE.format("url: '127.0.0.1:9090'"), 4, "telemetry.yaml:3", "url: not an address such as https://prometheus.example.net, with its http:// or https://"),
+    "semantics": (LIVE.format("url: 'http://127.0.0.1:1', semantics: 4"), 4, "telemetry.yaml:3", "semantics: 4 is not one of"),
+    "alertmanager-without-an-address": (
+        LIVE.format("url: 'http://127.0.0.1:1', events: {alerts: {source: alertmanager}}"), 4, "telemetry.yaml:3", "needs `url`"
+    ),
+    "path-missing": (CONFIG.replace(", path: small.telemetry.zip", ""), 4, "telemetry.yaml:3", "path"),
     "recording-missing": (CONFIG.replace("small.", "none."), 1, "none.telemetry.zip", "there is no such recording"),
     "recording-is-a-folder": (CONFIG.replace("small.telemetry.zip", "."), 1, "there is no such recording"),
     "unknown-region": (
@@ -60,6 +90,47 @@ def test_a_configuration_that_cannot_be_used(project, case):
     project.suite(PASSING)
     assert_refused(project.run(), code, *words)
     assert path.read_text() == content
+
+
+def test_a_region_names_the_variable_that_its_environment_shares(project):
+    project.file(
+        "telemetry.yaml",
+        "default: a\nenvironments:\n  a:\n    source: prometheus\n    url: '${NOT_SET:-}'\n    regions:\n      eu: {}\n",
+    )
+    project.suite(PASSING)
+    assert_refused(project.run(), 4, "telemetry.yaml:5: needs `url`", "(${NOT_SET:-} is empty)")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_a_configuration_under_the_other_ending_is_told(bare, workers):
+    bare.file("telemetry.yml", CONFIG)
+    bare.suite(PASSING, name="gates/small.gate.yaml")
+    assert_refused(
+        bare.run(*workers),
+        4,
+        "there is no telemetry.yaml in gates",
+        "telemetry.yml is there: call it telemetry.yaml",
+    )
+
+
+def test_a_suite_outside_of_the_rootdir_is_told(bare):
+    bare.file("elsewhere/telemetry.yaml", CONFIG)
+    path = bare.suite(PASSING, name="elsewhere/gates/small.gate.yaml")
+    root = bare.path / "root"
+    bare.file("root/pytest.ini", "[pytest]\n")
+    result = bare.run(f"--rootdir={root}", "-c", root / "pytest.ini", path)
+    assert_refused(
+        result,
+        4,
+        "the suite is outside of the rootdir",
+        "`telemetry_config = ../elsewhere/telemetry.yaml` in pytest.ini",
+    )
+
+
+def test_the_file_that_the_ini_names_is_not_there(project):
+    project.pytester.makeini("[pytest]\ntelemetry_config = conf/telemetry.yaml\n")
+    project.suite(PASSING)
+    assert_refused(project.run(), 4, "telemetry_config of tox.ini: there is no file conf/telemetry.yaml")
 
 
 def test_no_configuration_at_all(bare):

@@ -16,6 +16,7 @@ from children import LIGHT, PYTEST
 from projects import EVENTS, HEAD, SERIES, Project
 
 from pytest_telemetry_gate.model.events import Episode, Events
+from pytest_telemetry_gate.plugin import cli
 from pytest_telemetry_gate.recording import Recording
 
 OUT = "out.telemetry.zip"
@@ -371,9 +372,28 @@ def test_one_environment_does_not_fill_the_holes_of_another(two_environments: Pr
     assert two_environments.run(OPTION, "--telemetry-env=staging", "--telemetry-region=us").ret == 0
 
 
-def test_a_file_that_states_no_environment_takes_the_first_one(two_environments: Project) -> None:
-    two_environments.recording({"us": SERIES[:1]}, OUT)
-    assert Recording.open(two_environments.path / OUT).environment == ""
-    assert two_environments.run(OPTION, "--telemetry-env=staging").ret == 0
-    assert Recording.open(two_environments.path / OUT).environment == "staging"
+def test_an_import_takes_samples_of_the_environment_that_it_names_alone(two_environments: Project) -> None:
+    path = two_environments.recording({"us": SERIES[:1]}, OUT)
+    result = two_environments.run(OPTION, "--telemetry-env=prod")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = "it holds samples and does not say that they are of environment 'prod': record into another file, or import them"
+    assert f"ERROR: --telemetry-record: {path}: {said} with --environment=prod" in result.stderr.str()
+    two_environments.file("cpu.om", "# TYPE other gauge\nother 1 1737583200\n# EOF\n")
+    path.unlink()
+    assert cli.main(["import", "cpu.om", "--recording", OUT, "--environment=staging"]) == 0
     assert two_environments.run(OPTION, "--telemetry-env=prod").ret == pytest.ExitCode.USAGE_ERROR
+    assert two_environments.run(OPTION, "--telemetry-env=staging").ret == 0
+
+
+def test_a_recording_that_is_recorded_again_stays_its_environment_s(two_environments: Project) -> None:
+    """Both recorded environments have one name, as where a variable says which file is judged."""
+    two_environments.run(OPTION, "--telemetry-env=staging")
+    two_environments.run("--telemetry-record=prod.telemetry.zip", "--telemetry-env=prod")
+    one = "default: again\nenvironments: {again: {source: recording, regions: {us: {}}, path: %s}}\n"
+    two_environments.file("telemetry.yaml", one % OUT)
+    assert two_environments.run("--telemetry-record=both.telemetry.zip").ret == 0
+    assert Recording.open(two_environments.path / "both.telemetry.zip").environment == "staging"
+    two_environments.file("telemetry.yaml", one % "prod.telemetry.zip")
+    result = two_environments.run("--telemetry-record=both.telemetry.zip")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*both.telemetry.zip: it is of environment 'staging', not of 'prod'*"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gates
@@ -30,6 +31,8 @@ SPANLESS = ExportRequest("traces", 10, 10, document={"resourceSpans": []})
 LOST = CounterLag("runs_total", 1.0, seen=0.0, low=15.0, interval=1.0)
 RESTARTED = CounterLag("runs_total", 1.0, interval=1.0, problem="the counter restarted meanwhile")
 LATE = CounterLag("runs_total", 1.0, seen=1.0, low=11.0, high=11.25, interval=1.0)
+OTHER = CounterLag("runs_total", 3.0, seen=3.0, low=0.5, high=0.75, interval=1.0)
+FAILED = DriveResult("cli", "parse", failure="exit 1, expected 0", code=1)
 UNREACHABLE = DriveResult("cli", error="cannot run 'parse': No such file or directory")
 SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "a case fails": (
@@ -97,6 +100,126 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "lag[2h]",
         "inconclusive",
         "case counted: metric runs_total: its rise was not measured",
+    ),
+    "a drive that failed exported little": (
+        {"parse_go_1h": capture("parse-go", "1h", driven=FAILED)},
+        "payload[1h]",
+        "inconclusive",
+        "case parse-go: the drive failed: exit 1, expected 0",
+    ),
+    "a drive that failed and was quick": (
+        {"counted_2h": capture("counted", "2h", driven=FAILED)},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: the drive failed: exit 1, expected 0",
+    ),
+    "a payload of nothing that was driven": (
+        {"parse_go_1h": capture("parse-go", "1h", driven=UNREACHABLE)},
+        "payload[1h]",
+        "error",
+        "case parse-go: cannot run 'parse': No such file or directory",
+    ),
+    "a payload of which the rest did not come": (
+        {"parse_go_1h": capture("parse-go", "1h", complete=False, waited=5.0)},
+        "payload[1h]",
+        "inconclusive",
+        "case parse-go: the capture is not complete after 5.0 s",
+    ),
+    "a lag of what is not whole": (
+        {"counted_2h": capture("counted", "2h", complete=False, waited=5.0)},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: the capture is not complete after 5.0 s",
+    ),
+    "a payload without spans": (
+        {"parse_go_1h": capture("parse-go", "1h", requests=[SPANLESS])},
+        "payload[1h]",
+        "inconclusive",
+        "case parse-go: no span, metric or log record was captured",
+    ),
+    "a lag without spans": (
+        {"counted_2h": capture("counted", "2h", requests=[SPANLESS])},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: no span, metric or log record was captured",
+    ),
+    "a payload that cannot be read": (
+        {"parse_go_1h": capture("parse-go", "1h", requests=[ExportRequest("traces", 9, 9, document={"spans": []})])},
+        "payload[1h]",
+        "error",
+        "case parse-go: neither resourceSpans, resourceMetrics nor resourceLogs",
+    ),
+    "a payload of less than nothing": (
+        {"parse_go_1h": capture("parse-go", "1h", requests=[ExportRequest("traces", 9, -9)])},
+        "payload[1h]",
+        "error",
+        "case parse-go: not a capture: an export request has less than 0 bytes",
+    ),
+    "a lag of another delta": (
+        {"counted_2h": capture("counted", "2h", lags=[OTHER])},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: metric runs_total: its lag was measured on a rise of 3, the suite expects 1; drive it again",
+    ),
+    "a lag of another delta in a batch": (
+        {"counted_2h": capture("counted", "2h", lags=[replace(OTHER, delta=2)])},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: metric runs_total: its lag was measured on a rise of 2, the suite expects 1; drive it again",
+    ),
+    "a lag that is none": (
+        {"counted_2h": capture("counted", "2h", lags=[replace(LATE, low=-3.0, high=-2.0)])},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: metric runs_total: what was recorded of its lag is no measurement; drive it again",
+    ),
+    "a capture of a year before": (
+        {"parse_go_2h": capture("parse-go", "2h", at=gates.START - 365 * 86_400)},
+        "qa[2h]",
+        "inconclusive",
+        "2 of 3 cases passed; not: parse-go inconclusive; parse-go: small.telemetry.zip: it was captured at 2024-01-23T22:00:00Z, 365d 5h before the latest in the recording: is it of this rollout?",
+    ),
+    "a capture of the day before": (
+        {"parse_go_2h": capture("parse-go", "2h", at=gates.START - 86_400)},
+        "qa[2h]",
+        "inconclusive",
+        "2 of 3 cases passed; not: parse-go inconclusive; parse-go: it was captured at 2025-01-21T22:00:00Z, before the rollout began at 2025-01-22T22:00:00Z",
+    ),
+    "a payload of five days before": (
+        {"parse_go_1h": capture("parse-go", "1h", at=gates.START - 5 * 86_400)},
+        "payload[1h]",
+        "inconclusive",
+        "case parse-go: it was captured at 2025-01-17T22:00:00Z, before the rollout began at 2025-01-22T22:00:00Z",
+    ),
+    "a lag of the checkpoint before": (
+        {"counted_2h": capture("counted", "2h", at=gates.START + 1800)},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: it was captured at 2025-01-22T22:30:00Z, before 1h, which was at 2025-01-22T23:00:00Z, and stands for 2h",
+    ),
+    "a capture of no time": (
+        {"counted_2h": capture("counted", "2h", at=0.0)},
+        "lag[2h]",
+        "inconclusive",
+        "case counted: the capture does not say when it was made",
+    ),
+    "logs that were read before the rollout": (
+        {"ci": {**ci((10, 40, 2, 1), (10, 40, 2, 1)), "at": gates.START - 60}},
+        "retries[2h]",
+        "inconclusive",
+        "it was captured at 2025-01-22T21:59:00Z, before the rollout began at 2025-01-22T22:00:00Z",
+    ),
+    "logs of which half has not ended": (
+        {"ci": ci((10, 40, 2, 1), (5, 40, 2, 1), unfinished=5)},
+        "skipped[2h]",
+        "inconclusive",
+        "after: 5 of 10 runs have not ended; fetch the logs again when they have",
+    ),
+    "numbers below zero": (
+        {"ci": ci((10, 40, 2, 1), (10, 40, -2, 1))},
+        "skipped[2h]",
+        "error",
+        "not the figures of CI logs: skipped is -2, not a number of 0 or more",
     ),
     "more retries": (
         {"ci": ci((10, 40, 2, 1), (10, 40, 2, 2))},
@@ -192,3 +315,15 @@ def test_a_recording_of_replays_alone_says_that_it_holds_no_samples(replays: Pro
     result = replays.run("small.gate.yaml")
     result.stdout.fnmatch_lines(["*source recording small.telemetry.zip (the recording holds no samples)"])
     assert result.ret == 1
+
+
+@pytest.mark.parametrize("days", [5, 30, 365])
+def test_a_case_is_judged_by_no_capture_of_another_rollout(replays: Project, days: int) -> None:
+    """A replay suite does not know when the rollout began, but the rest of the recording is of another time."""
+    old = capture("parse-go", "1h", at=gates.START - days * 86_400)
+    store_captures(replays.path / "small.telemetry.zip", everything(parse_go_1h=old), recorded_at=0.0)
+    result = replays.run("qa.replay.yaml", "--telemetry-checkpoint=1h")
+    result.assert_outcomes(passed=1 + (days < 7), failed=int(days > 7))
+    if days > 7:
+        told = f"{days}d 5h before the latest in the recording: is it of this rollout?"
+        result.stdout.fnmatch_lines([f"INCONCLUSIVE*parse-go[[]1h[]]*{told}*"])

@@ -100,6 +100,20 @@ def test_a_checkpoint_that_is_over_is_judged_from_the_recording_that_is_named(li
     result.assert_outcomes(passed=1, failed=1)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["the file", "each capture"])
+def test_captures_of_another_environment_stand_for_none_of_this(live: Project, *, whole: bool) -> None:
+    path, captures = live.path / "small.telemetry.zip", everything()
+    if whole:
+        path.unlink()
+    else:
+        captures = [{**capture, "environment": "staging"} for capture in captures]
+    store_captures(path, captures, recorded_at=0.0, environment="staging")
+    result = live.run("small.gate.yaml")
+    told = "small.telemetry.zip: its captures are of environment 'staging', not of 'live'"
+    result.stdout.fnmatch_lines([f"ERROR*qa[[]1h[]]*{told}*"])
+    assert result.ret == 1
+
+
 def test_nothing_is_driven_before_its_time(live: Project) -> None:
     result = live.run("small.gate.yaml", f"--telemetry-now={gates.START + 5400}", "--telemetry-checkpoint=2h")
     result.assert_outcomes(skipped=1)

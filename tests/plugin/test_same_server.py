@@ -115,10 +115,17 @@ def test_of_many_regions_a_few_are_named(world: Project):
     assert "regions 'r0', 'r1', 'r2', 'r3' and 3 more ask" in world.run().stderr.str()
 
 
-def test_one_region_alone_and_settings_that_cannot_be_used_are_no_twins(world: Project):
+def test_settings_that_cannot_be_used_are_refused_as_such(world: Project):
     world.suite(PLAIN)
     regions(world, "", "url: 'not an address'")
-    assert collected(world).ret == 0
+    result = collected(world)
+    assert result.ret == 4
+    assert SAME not in result.stderr.str()
+    assert "url: not an address" in result.stderr.str()
+
+
+def test_one_region_alone_is_no_twin(world: Project):
+    world.suite(PLAIN)
     world.file("telemetry.yaml", f"default: a\nenvironments:\n  a: {{source: prometheus, url: '{SHARED}'}}\n")
     assert collected(world).ret == 0
 
@@ -126,9 +133,11 @@ def test_one_region_alone_and_settings_that_cannot_be_used_are_no_twins(world: P
 def test_workers_say_it_too(world: Project):
     world.suite(PLAIN)
     regions(world, "", "")
+    world.file("test_beside.py", "def test_it(): pass\n")
     result = world.run("-n2")
-    assert result.ret in {1, 2, 4}
-    assert SAME in result.stdout.str() + result.stderr.str()
+    assert result.ret == 4
+    assert SAME in result.stderr.str()
+    assert result.parseoutcomes() == {}
 
 
 def test_a_source_of_a_plugin_may_go_by_the_name_of_a_region(world: Project):

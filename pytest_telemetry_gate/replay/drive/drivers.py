@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_telemetry_gate.errors import CorpusError, DriveError
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import DriveResult
 from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.command import run_command
+from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
 from pytest_telemetry_gate.replay.suite.drives import (
@@ -26,7 +27,8 @@ from pytest_telemetry_gate.replay.suite.drives import (
     PythonDrive,
 )
 from pytest_telemetry_gate.replay.suite.model import ReplayCase
-from pytest_telemetry_gate.sources.http.addresses import login_of, shown_url
+from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.places import map_texts
 from pytest_telemetry_gate.support.secrets import Secrets
 from pytest_telemetry_gate.support.variables import expand_references
@@ -97,10 +99,10 @@ def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveRes
     }
     result = DriveResult(kind, seed=context.seed, trace_ids=[context.trace_id], span_id=context.span_id)
     settings = getattr(case.drive, kind)
-    secrets.mask_logs()
+    mask_logs(secrets)
     started = time.monotonic()
     try:
-        _keep_secrets(settings, secrets)
+        keep_settings(secrets, settings.model_dump())
         drivers[kind](settings, context, result)
     except (DriveError, CorpusError) as error:
         result.error = str(error)
@@ -109,14 +111,6 @@ def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveRes
         # Cut only after scrubbing: half a secret would not be found.
         setattr(result, name, _short(secrets.scrub(getattr(result, name))))
     return result
-
-
-def _keep_secrets(settings: Any, secrets: Secrets) -> None:
-    """Register the drive's secrets for scrubbing: headers and variables with secret names, the password of an address."""
-    for name in ("headers", "env"):
-        secrets.keep_named({key: resolve(value) for key, value in getattr(settings, name, {}).items()})
-    login = login_of(resolve(getattr(settings, "url", "")))
-    secrets.keep(*login.split(":", 1)[1:])
 
 
 def _short(text: str) -> str:
@@ -219,5 +213,5 @@ def _python(settings: PythonDrive, context: DriveContext, result: DriveResult) -
     arguments = map_texts(settings.arguments, lambda text, _: resolve(text))
     try:
         function(context, **arguments)
-    except Exception as error:  # noqa: BLE001 - whatever the user's function raises is the case's failure
+    except FOREIGN_ERRORS as error:
         result.failure = f"{type(error).__name__}: {error}"

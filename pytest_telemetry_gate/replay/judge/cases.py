@@ -166,26 +166,36 @@ def _judge_expectations(evidence: CaseEvidence) -> Iterator[Finding]:
         yield find("capture.unreadable", "capture", message, level=Outcome.ERROR)
     lags = {lag.selector: lag for lag in reversed(captured.lags)}
     for expectation in expect.counters:
-        yield from judge_counter(expectation, lags.get(expectation.selector))
+        yield from judge_counter(
+            expectation, lags.get(expectation.selector), evidence.suite.rise(evidence.case, expectation)
+        )
 
 
 def _judge_transport(evidence: CaseEvidence) -> Iterator[Finding]:
     """Yield what was captured, and the requests that had to be refused."""
     captured = evidence.captured
     yield find("capture", "capture", _captured_summary(evidence), level=Outcome.PASS)
-    level = Outcome.FAIL if captured.driven.kind in OWN_RECEIVER else Outcome.WARN
+    own = captured.driven.kind in OWN_RECEIVER
+    # What must be absent may be in what was refused.
+    level = Outcome.FAIL if own else Outcome.INCONCLUSIVE if evidence.expects_absence else Outcome.WARN
     for request in captured.requests:
         if request.trouble:
             yield find("capture.refused", "export", f"export request {request.trouble}", level=level)
 
 
 def _judge_absence(evidence: CaseEvidence) -> Iterator[Finding]:
-    """Yield a failure where nothing came though something had to."""
+    """Yield a failure where nothing came though something had to; where nothing had to, nothing came proves nothing."""
     expect, captured, suite = evidence.case.expect, evidence.captured, evidence.suite
-    required = expect.lag or any(suite.required_count(expected).max != 0 for expected in expect.contracts)
-    if evidence.is_empty and required:
-        hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
-        yield find("capture.empty", "capture", f"captured no telemetry in {captured.waited:.1f} s{hint}")
+    if not evidence.is_empty:
+        return
+    required = any(suite.required_count(expected).max != 0 for expected in expect.contracts)
+    hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
+    message = f"captured no telemetry in {captured.waited:.1f} s{hint}"
+    if required or expect.lag or expect.payload or expect.tree:
+        yield find("capture.empty", "capture", message)
+    else:
+        message += "; what must be absent is proven beside other telemetry of the case alone"
+        yield find("capture.empty", "capture", message, level=Outcome.INCONCLUSIVE)
 
 
 def _judge_contracts(evidence: CaseEvidence) -> Iterator[Finding]:

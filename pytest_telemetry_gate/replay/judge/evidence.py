@@ -56,7 +56,13 @@ class CaseEvidence:
     @property
     def is_empty(self) -> bool:
         """Whether no span, metric or log record was captured."""
-        return not (self.telemetry.spans or self.telemetry.metrics or self.telemetry.logs)
+        return self.telemetry.is_empty
+
+    @property
+    def expects_absence(self) -> bool:
+        """Whether some contract is kept by nothing."""
+        counts = map(self.suite.required_count, self.case.expect.contracts)
+        return any(bounds.max == 0 for bounds in counts)
 
     @cached_property
     def recorded(self) -> tuple[Sequence[SpanRecord], str]:

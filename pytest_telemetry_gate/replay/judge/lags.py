@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -40,9 +41,9 @@ def judge_export_lag(limit: Limit, requests: Sequence[ExportRequest], missing: S
     return find("lag.export", "lag", message, level=outcome, seconds=last, limit=limit.shown())
 
 
-def judge_counter(expectation: CounterExpectation, lag: CounterLag | None) -> Iterator[Finding]:
-    """Yield the decision about one counter, and the samples that it was made from."""
-    outcome, message = judge_counter_lag(expectation, lag)
+def judge_counter(expectation: CounterExpectation, lag: CounterLag | None, rise: float) -> Iterator[Finding]:
+    """Yield the decision about one counter, and the samples that it was made from; ``rise`` as below."""
+    outcome, message = judge_counter_lag(expectation, lag, rise)
     where = f"metric {expectation.selector}"
     budget = expectation.budget
     if lag is None:
@@ -53,8 +54,13 @@ def judge_counter(expectation: CounterExpectation, lag: CounterLag | None) -> It
         yield find("lag.samples", where, _format_samples(expectation, lag), level=Outcome.PASS)
 
 
-def judge_counter_lag(expectation: CounterExpectation, lag: CounterLag | None) -> tuple[Outcome, str]:
-    """Decide about one counter; a rise between two polls on either side of the budget is undecided."""
+def judge_counter_lag(
+    expectation: CounterExpectation, lag: CounterLag | None, rise: float
+) -> tuple[Outcome, str]:
+    """Decide about one counter; a rise between two polls on either side of the budget is undecided.
+
+    ``rise`` is the one that everything driven together brings about, which a capture of an earlier version is held to.
+    """
     name, budget = f"metric {expectation.selector}", expectation.budget
     if lag is None:
         return Outcome.INCONCLUSIVE, f"{name}: its rise was not measured"
@@ -62,6 +68,8 @@ def judge_counter_lag(expectation: CounterExpectation, lag: CounterLag | None) -
         return Outcome.ERROR, f"{name}: {lag.error}"
     if lag.problem:
         return Outcome.INCONCLUSIVE, f"{name}: {lag.problem}"
+    if why := _why_of_another(expectation, lag, rise):
+        return Outcome.INCONCLUSIVE, f"{name}: {why}; drive it again"
     share = "" if lag.wanted == expectation.delta else f" (all cases driven together: +{lag.wanted:g})"
     if lag.seen > lag.wanted:
         return Outcome.FAIL, (
@@ -80,6 +88,20 @@ def judge_counter_lag(expectation: CounterExpectation, lag: CounterLag | None) -
     if lag.low > budget:
         return Outcome.FAIL, measured
     return Outcome.INCONCLUSIVE, f"{measured}: the polls were too far apart to tell"
+
+
+def _why_of_another(expectation: CounterExpectation, lag: CounterLag, rise: float) -> str:
+    """Return why a lag was not measured on what is expected now, or nothing: a recorded one may be of another suite.
+
+    Captures of earlier versions do not say the share that a case had in a batch, so all of it must be as expected.
+    """
+    then, now = (lag.wanted, rise) if lag.delta is None else (float(lag.delta), float(expectation.delta))
+    if then != now or lag.wanted < expectation.delta:
+        return f"its lag was measured on a rise of {then:g}, the suite expects {now:g}"
+    numbers = [number for number in (lag.wanted, lag.seen, lag.low, lag.high) if number is not None]
+    if not all(map(math.isfinite, numbers)) or min(numbers[2:], default=0.0) < 0:
+        return "what was recorded of its lag is no measurement"
+    return ""
 
 
 def _format_samples(expectation: CounterExpectation, lag: CounterLag) -> str:

@@ -138,6 +138,11 @@ class TelemetryData:
     metrics: list[MetricRecord] = field(default_factory=list)
     logs: list[LogRecord] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no span, metric or log record."""
+        return not (self.spans or self.metrics or self.logs)
+
     def add(self, document: Mapping[str, Any]) -> None:
         """Add what a document holds; raises CorpusError."""
         read_document(document, self)

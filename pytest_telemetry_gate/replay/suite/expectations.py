@@ -129,6 +129,23 @@ class CaseExpectation(Model):
         return tuple(metric for metric in self.metrics if isinstance(metric, CounterExpectation))
 
     @property
+    def is_batched(self) -> bool:
+        """Whether the case is driven together with others: if all its counters are counted in a batch or by a label."""
+        return bool(self.counters) and all(counter.isolation != "serial" for counter in self.counters)
+
+    def share_of(self, expectation: CounterExpectation) -> int:
+        """Return by how much the case raises the counter of an expectation, which may select by fewer labels."""
+        labels = expectation.match.items()
+        return max(
+            (
+                counter.delta
+                for counter in self.counters
+                if counter.counter == expectation.counter and labels <= counter.match.items()
+            ),
+            default=0,
+        )
+
+    @property
     def contracts(self) -> tuple[ContractExpectation, ...]:
         """The expectations by contract, of every signal."""
         return (

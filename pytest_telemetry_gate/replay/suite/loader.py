@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.errors import ConfigError, SuiteError
 from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.files.validation import validate_model
 from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract
@@ -22,7 +22,7 @@ from pytest_telemetry_gate.replay.suite.model import (
 )
 from pytest_telemetry_gate.support.places import Key, Place, map_texts
 from pytest_telemetry_gate.support.suggestions import suggest
-from pytest_telemetry_gate.support.variables import expand
+from pytest_telemetry_gate.support.variables import ReferencedText, expand
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import ReplaySettings
@@ -60,6 +60,7 @@ def _load(
     variables = {**_variables(document), "region": region}
     if settings is not None:
         variables |= _override(variables, settings)
+        variables |= _told(document, variables, settings)
     contracts = _contracts(document, variables)
     entries = raw.get("cases")
     # Cases are expanded before they are read, so the file itself is read without them and contracts.
@@ -94,6 +95,10 @@ def _load(
         tuple(cases),
         {name: document.line(("contracts", name)) for name in contracts},
         document.line(("ci_logs",)),
+        {
+            name: value.replace(_PRIVATE, "$") if isinstance(value, str) else value
+            for name, value in variables.items()
+        },
     )
     _check_denominators(document, suite)
     return suite
@@ -122,6 +127,33 @@ def _override(variables: Mapping[str, Any], settings: ReplaySettings) -> Mapping
             message = f"replay.variables: the suite has no variable {name!r}{suggest(name, variables)}"
             raise settings.error(("variables", name), message)
     return settings.variables
+
+
+def _told(
+    document: Document, variables: Mapping[str, Any], settings: ReplaySettings
+) -> dict[str, str | int | float | bool]:
+    """Return the variables of the command line that the suite has, each of the type that it has in the file."""
+    own = document.value.get("variables") or {}
+    return {
+        name: _like(variables[name], text.replace("$", _PRIVATE), f"--telemetry-set {name}={text}")
+        for name, text in settings.told.items()
+        if name in own
+    }
+
+
+def _like(written: object, text: str, option: str) -> str | int | float | bool:
+    if isinstance(written, bool):
+        if text in {"true", "false"}:
+            return text == "true"
+        message = f"{option}: the variable is true or false"
+        raise ConfigError(message)
+    if isinstance(written, int | float):
+        number = ReferencedText(text).number()
+        if isinstance(number, str):
+            message = f"{option}: the variable is a number"
+            raise ConfigError(message)
+        return number
+    return text
 
 
 def _contracts(document: Document, variables: Mapping[str, Any]) -> dict[str, Contract]:
@@ -258,6 +290,9 @@ def _check_denominators(document: Document, suite: ReplaySuite) -> None:
             message = f"checkpoint {name!r} has {checkpoint.cases} cases, but {number} are written for it"
             raise document.error(("checkpoints", name), message)
     if suite.file.ci_logs is not None:
+        if suite.file.ci_logs.before == suite.file.ci_logs.after:
+            message = "ci_logs: before and after are the same logs, which never show an increase"
+            raise document.error(("ci_logs", "after"), message)
         for name in suite.file.ci_logs.checkpoints:
             if name not in suite.file.checkpoints:
                 message = f"ci_logs: unknown checkpoint {name!r}{suggest(name, suite.file.checkpoints)}"

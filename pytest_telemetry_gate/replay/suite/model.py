@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from pytest_telemetry_gate.model.fields import IdField, Model, PositiveDurationField
 from pytest_telemetry_gate.replay.suite.contracts import Contract, CountBounds, ScalarValue
 from pytest_telemetry_gate.replay.suite.drives import DriveSettings
-from pytest_telemetry_gate.replay.suite.expectations import CaseExpectation, ContractExpectation
+from pytest_telemetry_gate.replay.suite.expectations import (
+    CaseExpectation,
+    ContractExpectation,
+    CounterExpectation,
+)
 from pytest_telemetry_gate.replay.suite.fields import SizeField
 
 __all__ = [
@@ -146,7 +150,10 @@ class ReplayCase:
 
 @dataclass(frozen=True)
 class ReplaySuite:
-    """A replay suite ready to be driven and judged; ``path`` is shown, ``folder`` is what paths count from."""
+    """A replay suite ready to be driven and judged; ``path`` is shown, ``folder`` is what paths count from.
+
+    ``variables`` are those of the file and of telemetry.yaml, references to the environment in them not expanded.
+    """
 
     name: str
     title: str
@@ -157,6 +164,12 @@ class ReplaySuite:
     cases: tuple[ReplayCase, ...] = ()
     contract_lines: dict[str, int] = field(default_factory=dict)
     ci_line: int = 0
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def own_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the file has."""
+        return tuple(name for name in self.variables if name != "region")
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
@@ -176,6 +189,14 @@ class ReplaySuite:
     def cases_at(self, checkpoint: str) -> tuple[ReplayCase, ...]:
         """Return the cases at a checkpoint."""
         return tuple(case for case in self.cases if case.checkpoint == checkpoint)
+
+    def rise(self, case: ReplayCase, expectation: CounterExpectation) -> int:
+        """Return by how much the counter of a case rises where all cases are driven that are driven together with it."""
+        if expectation.isolation == "label":
+            return expectation.delta
+        batch = [other for other in self.cases_at(case.checkpoint) if other.expect.is_batched]
+        together = batch if case.expect.is_batched else [case]
+        return sum(other.expect.share_of(expectation) for other in together)
 
     def required_count(self, expected: ContractExpectation) -> CountBounds:
         """Return how many a case expects to be selected: its own number, or the contract's."""

@@ -93,10 +93,12 @@ class _Response(http.client.HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+    debuglevel = 0  # above it http.client prints every header, whoever has switched it on for all connections
 
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+    debuglevel = 0
 
     def connect(self) -> None:
         """Connect without a warning for an unchecked certificate, which telemetry.yaml has asked for."""

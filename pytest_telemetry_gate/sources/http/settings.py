@@ -7,15 +7,16 @@ https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_c
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies
 
 from pytest_telemetry_gate.sources.http.addresses import parameters_of, server_of, without
+from pytest_telemetry_gate.sources.http.key_hints import EXAMPLES, KEYS_ELSEWHERE
+from pytest_telemetry_gate.support.configured import keep_address, keep_configured
 from pytest_telemetry_gate.support.durations import parse_duration
-from pytest_telemetry_gate.support.secrets import is_secret_name, is_secret_parameter
 from pytest_telemetry_gate.support.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ _BARE_HEADERS = (
     "accept", "accept-encoding", "accept-language", "cache-control", "connection", "from", "referer", "user-agent",
     "x-request-id", "traceparent",
 )  # fmt: skip
-_MIN_TOKEN = 8  # characters, more than the name of any scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +108,28 @@ class _Reader:
         self._options = settings.options
 
     def read(self, allowed: list[str]) -> HttpSettings:
+        # telemetry.yaml's are remembered already; settings may come from elsewhere.
+        keep_configured(self._settings.secrets, self._options)
         for key in self._options:
             if key not in allowed:
-                raise self._settings.error((key,), f"unknown key {key!r}{suggest(key, allowed)}")
+                hint = f": write {KEYS_ELSEWHERE[key]}" if key in KEYS_ELSEWHERE else suggest(key, allowed)
+                raise self._settings.error((key,), f"unknown key {key!r}{hint}")
         url, query, login = self._url()
         basic = self._basic_auth() or login
         authorization = self._authorization()
         if basic and authorization:
             raise self._settings.error(("authorization",), "at most one of basic_auth and authorization")
+        headers = self._texts("headers")
+        both = next((name for name in headers if name.lower() == "authorization"), None)
+        if both is not None and (basic or authorization):
+            other = "basic_auth" if basic else "authorization"
+            raise self._settings.error(("headers", both), f"headers.{both}: at most one of it and {other}")
         proxy = self._text(("proxy_url",), self._options.get("proxy_url", ""))
+        from_environment = self._flag(
+            ("proxy_from_environment",), self._options.get("proxy_from_environment")
+        )
+        for address in getproxies().values() if from_environment else ():
+            keep_address(self._settings.secrets, address)
         for pair in (basic, _login(proxy)):
             if pair is not None:
                 self._settings.secrets.keep(pair[1], base64.b64encode(":".join(pair).encode()).decode())
@@ -130,14 +143,12 @@ class _Reader:
             url=url,
             query=query,
             timeout=self._timeout(),
-            headers=self._texts("headers"),
+            headers=headers,
             authorization=authorization,
             basic_auth=basic,
             params=self._params(query),
             proxy_url=proxy,
-            proxy_from_environment=self._flag(
-                ("proxy_from_environment",), self._options.get("proxy_from_environment")
-            ),
+            proxy_from_environment=from_environment,
             ca_file=self._file(("tls_config", "ca_file"), tls),
             cert_file=self._file(("tls_config", "cert_file"), tls),
             key_file=self._file(("tls_config", "key_file"), tls),
@@ -157,7 +168,10 @@ class _Reader:
         except ValueError:
             usable = False
         if not usable:
-            raise self._settings.error(("url",), "url: not an address such as https://prometheus.example.net")
+            raise self._settings.error(
+                ("url",),
+                "url: not an address such as https://prometheus.example.net, with its http:// or https://",
+            )
         if "#" in text:
             raise self._settings.error(
                 ("url",),
@@ -168,7 +182,6 @@ class _Reader:
                 raise self._settings.error(
                     ("url",), f"url: {name!r} in it would take the place of each question's own: leave it out"
                 )
-        self._settings.secrets.keep_parameters(text)
         host = parts.netloc.rpartition("@")[2]
         url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         return url, parts.query, _login(text)
@@ -177,13 +190,11 @@ class _Reader:
         """Return the further parameters; none may be in the address' query as well."""
         params = self._texts("params")
         in_url = {name for name, _ in parameters_of(query)}
-        for name, value in params.items():
+        for name in params:
             if name in in_url:
                 raise self._settings.error(
                     ("params", name), f"params: {name!r} is in the query of `url` too: leave one of them out"
                 )
-            if is_secret_parameter(name, value):
-                self._settings.secrets.keep(value)
         return params
 
     def _basic_auth(self) -> tuple[str, str] | None:
@@ -198,8 +209,15 @@ class _Reader:
         options = self._mapping("authorization", ("type", "credentials", "credentials_file"))
         if not options:
             return ""
-        kind = self._text(("authorization", "type"), options.get("type", "Bearer"))
-        return f"{kind} {self._secret('authorization', options, 'credentials')}"
+        kind = self._text(("authorization", "type"), options.get("type", "Bearer")).strip()
+        credentials = self._secret("authorization", options, "credentials")
+        if credentials.lower().startswith(f"{kind.lower()} "):
+            key = "credentials_file" if "credentials_file" in options else "credentials"
+            raise self._settings.error(
+                ("authorization", key),
+                f"authorization.{key}: begins with {kind!r}, which `type` puts there already: leave it out",
+            )
+        return f"{kind} {credentials}"
 
     def _secret(self, group: str, options: Mapping[str, Any], key: str) -> str:
         """Return the value of ``key``, or the content of the file that ``key_file`` names."""
@@ -207,10 +225,7 @@ class _Reader:
         if (file is None) == (options.get(key) is None):
             raise self._settings.error((group,), f"{group}: needs one of {key} and {key}_file")
         if file is None:
-            text = self._text((group, key), options[key])
-            if key != "username":
-                self._settings.secrets.keep(text)
-            return self._line((group, key), text)
+            return self._line((group, key), self._text((group, key), options[key]))
         place = (group, f"{key}_file")
         path = self._settings.resolve(self._text(place, file))
         try:
@@ -218,7 +233,7 @@ class _Reader:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise self._settings.error(place, f"{'.'.join(place)}: {file} cannot be read: {reason}") from None
-        self._settings.secrets.keep(text)
+        keep_configured(self._settings.secrets, text, (group, key))
         return self._line(place, text)
 
     def _line(self, place: tuple[str, ...], text: str) -> str:
@@ -244,7 +259,8 @@ class _Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise self._settings.error((key,), f"{key}: must be a mapping of keys to values")
+            example = f", such as {EXAMPLES[key]}" if key in EXAMPLES else ""
+            raise self._settings.error((key,), f"{key}: must be a mapping of keys to values{example}")
         for name in value:
             if allowed is not None and name not in allowed:
                 message = f"{key}: unknown key {name!r}{suggest(name, allowed)}"
@@ -256,10 +272,10 @@ class _Reader:
         if key == "headers":
             for name, text in texts.items():
                 self._line((key, name), text)
-                if is_secret_name(name):
-                    # Servers repeat a token without its scheme, and a cookie without its name.
-                    parts = re.split(r"[\s;,=]+", text)
-                    self._settings.secrets.keep(text, *(part for part in parts if len(part) >= _MIN_TOKEN))
+                words = text.lower().split()
+                if name.lower() == "authorization" and len(words) > 1 and words[0] == words[1]:
+                    message = f"headers.{name}: begins with its scheme twice: leave one out"
+                    raise self._settings.error((key, name), message)
         return texts
 
     def _text(self, place: tuple[str, ...], value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import html
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_telemetry_gate.model.environment import Deadline
 from pytest_telemetry_gate.sources.http.addresses import shown_url
 from pytest_telemetry_gate.sources.http.causes import cut
 from pytest_telemetry_gate.sources.http.clocks import ClockDifference
+from pytest_telemetry_gate.sources.http.hints import explain_page, explain_redirect, explain_refusal
 from pytest_telemetry_gate.sources.http.session import (
     ConnectionFailedError,
     HttpError,
@@ -22,6 +24,7 @@ from pytest_telemetry_gate.sources.http.session import (
 )
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.support.durations import format_short_duration
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["TooLongError", "Transport"]
@@ -30,16 +33,11 @@ _MAX_ATTEMPTS = 3
 _BACKOFF = 0.2  # seconds before the second attempt, doubled for each further one
 _MAX_PAUSE = 30.0  # seconds that a Retry-After is obeyed
 _RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
-_MAX_WORDS = 2**14  # bytes of a page that are searched for the server's words
+_MAX_WORDS = 2**16  # bytes of a page that are searched for the server's words
 # Said by what stands before a server and lets people read only; 404 by routers that know ways by method.
 _POST_REFUSED = frozenset({403, 404, 405, 501})
 _TOO_LONG = frozenset({413, 414, 431})
 _LONGEST_ADDRESS = 8_000  # characters that any server takes: RFC 9110, 4.1
-_HINTS = {
-    401: "unauthorized: see basic_auth and authorization",
-    403: "forbidden: the credentials do not allow it",
-    404: "not found: is url the address that the API is below?",
-}
 
 
 class TooLongError(SourceError):
@@ -62,7 +60,7 @@ class Transport:
         self._secrets = secrets
         self._clock = ClockDifference()
         self.only_get = False
-        secrets.mask_logs()
+        mask_logs(secrets)
 
     def scrub(self, text: str) -> str:
         """Return a text without any credential."""
@@ -118,7 +116,7 @@ class Transport:
             raise type(error)(self.scrub(f"{shown_url(url)}: {error}")) from None
         if reply.redirect:
             target = shown_url(reply.redirect)
-            message = f"redirects to {target}, which is not followed so that credentials stay here: set `url` to the right address"
+            message = f"redirects to {target}{explain_redirect(reply.redirect)}, which is not followed so that credentials stay here: set `url` to the right address"
             raise SourceError(self.scrub(f"{shown_url(url)}: {message}"))
         return reply
 
@@ -141,7 +139,7 @@ class Transport:
         elif not reply.ok:
             message = f"HTTP {reply.status_code}: {self._hint(reply)}"
         else:
-            message = _instead_of_json(reply)
+            message = self._instead_of_json(reply)
         # Prometheus says 503 of one query that took too long; a proxy before it says 503 of all of them.
         busy = reply.status_code in _RETRY_STATUS and (not refused or reply.status_code == 429)
         error = UnreachableError if busy else SourceError
@@ -157,12 +155,27 @@ class Transport:
 
     def _hint(self, reply: Reply) -> str:
         """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
-        text = reply.content[:_MAX_WORDS].decode("utf-8", "replace")
+        text = self._page(reply)
         words = "" if text.lstrip().startswith("<") else self._excerpt(text)
         wait = _retry_after(reply) if reply.status_code in _RETRY_STATUS else None
         retry_hint = "" if wait is None else f"retry after {format_short_duration(wait)}"
-        hints = (_HINTS.get(reply.status_code, ""), words, retry_hint)
+        hints = (explain_refusal(reply, text, self._settings), words, retry_hint)
         return "; ".join(part for part in hints if part) or "no reason given"
+
+    def _instead_of_json(self, reply: Reply) -> str:
+        """Return the message for a success whose body is not JSON."""
+        kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if not reply.content:
+            return "response is empty"
+        page = explain_page(reply, self._page(reply))
+        if not page and (not kind or "json" in kind):
+            return "response is not JSON"
+        page = page or ("a login page?" if kind == "text/html" else "")
+        return f"response is {kind or 'a page'}, not JSON{f': {page}' if page else ''}"
+
+    def _page(self, reply: Reply) -> str:
+        """Return the beginning of a page or text as people would read it, scrubbed whatever way it was written."""
+        return self.scrub(html.unescape(reply.content[:_MAX_WORDS].decode("utf-8", "replace")))
 
     def _excerpt(self, text: str) -> str:
         """Return the beginning of a server's words; scrubbed before it is cut, so that no secret is cut in two."""
@@ -214,13 +227,3 @@ def _retry_after(reply: Reply) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
-
-
-def _instead_of_json(reply: Reply) -> str:
-    """Return the message for a success whose body is not JSON."""
-    kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not reply.content:
-        return "response is empty"
-    if not kind or "json" in kind:
-        return "response is not JSON"
-    return f"response is {kind}, not JSON{': a login page?' if kind == 'text/html' else ''}"

@@ -41,20 +41,70 @@ def test_an_environment_s_samples_are_its_own(tmp_path):
     request = wanted(MemorySource([gauge("cpu")]), ("cpu", 900))
     record(path, {"": request}, recorded_at=1.0, environment="staging")
     before = path.read_bytes()
-    message = f"{path}: it is of environment 'staging', not of 'prod': record into another file"
-    for add in (
-        lambda: record(path, {"": request}, recorded_at=1.0, environment="prod"),
-        lambda: store_captures(path, [CAPTURE], recorded_at=1.0, environment="prod"),
-    ):
-        with pytest.raises(RecordingError) as caught:
-            add()
-        assert str(caught.value) == message
-        assert path.read_bytes() == before
-    record(path, {"": request}, recorded_at=1.0)
+    for environment, other in (("prod", "not of 'prod'"), ("", "and what is to be added names none")):
+        message = f"{path}: it is of environment 'staging', {other}: record into another file"
+        for add in (
+            lambda name: record(path, {"": request}, recorded_at=1.0, environment=name),
+            lambda name: store_captures(path, [CAPTURE], recorded_at=1.0, environment=name),
+        ):
+            with pytest.raises(RecordingError) as caught:
+                add(environment)
+            assert str(caught.value) == message
+            assert path.read_bytes() == before
     store_captures(path, [CAPTURE], recorded_at=1.0, environment="staging")
     assert Recording.open(path).environment == "staging"
     assert store_captures(tmp_path / "b.telemetry.zip", [CAPTURE], recorded_at=1.0, environment="prod") == 1
     assert Recording.open(tmp_path / "b.telemetry.zip").environment == "prod"
+
+
+def test_samples_of_no_named_environment_are_of_one_source(tmp_path):
+    path = tmp_path / "a.telemetry.zip"
+    staging, prod = MemorySource([gauge("cpu")]), MemorySource([gauge("cpu")])
+    staging.description, prod.description = "prometheus http://staging", "prometheus http://prod"
+    record(path, {"": wanted(staging, ("cpu", 900)), "us": wanted(prod, ("cpu", 900))}, recorded_at=1.0)
+    before = path.read_bytes()
+    for region, place in (("", "it"), ("us", "region 'us'")):
+        known, other = (staging, prod) if region == "" else (prod, staging)
+        with pytest.raises(RecordingError) as caught:
+            record(path, {region: wanted(other, ("cpu", 1800))}, recorded_at=1.0)
+        told = f"{place} holds samples of {known.description}, not of {other.description}: name their environment"
+        assert str(caught.value) == f"{path}: {told}, or record into another file"
+    with pytest.raises(
+        RecordingError, match=r": it holds samples and does not say that they are of environment 'prod': "
+    ):
+        record(path, {"": wanted(prod, ("cpu", 1800))}, recorded_at=1.0, environment="prod")
+    assert path.read_bytes() == before
+    assert not record(path, {"": wanted(staging, ("cpu", 1800))}, recorded_at=1.0).united
+
+
+def test_a_named_environment_may_move_and_that_is_said(tmp_path):
+    path = tmp_path / "a.telemetry.zip"
+    source = MemorySource([gauge("cpu")])
+    for at, address in ((900, "http://a"), (1800, "http://b"), (1800, "http://b")):
+        source.description = address
+        found = record(path, {"": wanted(source, ("cpu", at))}, recorded_at=1.0, environment="prod")
+    assert found.united == {"": ("http://a", "http://b")}
+
+
+def test_captures_beside_samples_of_nobody_knows_whom_name_their_environment(tmp_path):
+    path = tmp_path / "a.telemetry.zip"
+    record(path, {"": wanted(MemorySource([gauge("cpu")]), ("cpu", 900))}, recorded_at=1.0)
+    store_captures(path, [CAPTURE], recorded_at=1.0, environment="prod")
+    assert (Recording.open(path).environment, Recording.open(path).captures_of) == ("", "prod")
+    # Recording more of the same samples leaves that as it is.
+    record(path, {"": wanted(MemorySource([gauge("cpu")]), ("cpu", 1800))}, recorded_at=1.0)
+    assert (Recording.open(path).environment, Recording.open(path).captures_of) == ("", "prod")
+    with pytest.raises(RecordingError, match=r": its captures are of environment 'prod', not of 'staging': "):
+        store_captures(path, [CAPTURE], recorded_at=1.0, environment="staging")
+    with pytest.raises(
+        RecordingError, match=r": a capture of case x is of environment 'prod', not of 'staging'$"
+    ):
+        store_captures(
+            tmp_path / "b.telemetry.zip",
+            [{**CAPTURE, "environment": "prod"}],
+            recorded_at=1.0,
+            environment="staging",
+        )
 
 
 CAPTURE = {"suite": "s", "checkpoint": "c", "region": "", "case": "x"}

@@ -179,6 +179,7 @@ def test_a_file_keeps_its_other_regions_and_checkpoints(tmp_path):
         SeriesGroup(({"__name__": "cpu", "job": "a"},), np.array([0, 999_999]), np.ones((2, 1))), region="us"
     )
     writer.interval("b", 30.0, region="us")
+    writer.origin("memory", region="us")
     writer.write(path)
     source = MemorySource([gauge("cpu")])
     first = wanted(source, ("cpu", 900), checkpoints=[("s", "12h")])
@@ -189,6 +190,11 @@ def test_a_file_keeps_its_other_regions_and_checkpoints(tmp_path):
     assert recording.regions == ("ap", "eu", "us")
     assert recording.recorded_at == 200.0
     assert recording.source == "a test; memory"
+    assert [recording.origins(region) for region in ("ap", "eu", "us")] == [
+        ("memory",),
+        ("a test",),
+        ("memory",),
+    ]
     assert recording.suites == ("old", "s")
     assert recording.checkpoints("us") == {"s": {"12h": 50.0, "48h": 200.0}}
     assert recording.scrape_intervals("us") == {"": 15.0, "b": 30.0}

@@ -153,7 +153,7 @@ def test_nobody_there_is_one_line(tmp_path: Path) -> None:
         (jobs(1, 0, 2, 3) + jobs(1, 2, 3, 3), CiRates(1, 3, 0, 0)),
         (f"[{jobs(1, 0, 2, 2)}, {jobs(2, 0, 1, 1, conclusion='skipped')}]", CiRates(2, 2, 1, 0)),
         (jobs(1, 0, 2, 2, run_attempt=3), CiRates(1, 2, 0, 4)),
-        (jobs(1, 0, 2, 2, conclusion=None), CiRates(0, 0, 0, 0)),
+        (jobs(1, 0, 2, 2, conclusion=None), CiRates(0, 0, 0, 0, unfinished=1)),
     ],
     ids=["a document per line", "one after the other", "an array", "run again", "still running"],
 )

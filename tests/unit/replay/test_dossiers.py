@@ -110,6 +110,7 @@ def criterion(folder: Path, of: str, expect: str) -> Dossier:
         assert isinstance(question, CaptureQuestion)
         number = int(question.case.removeprefix("case-"))
         case = captured(number)
+        case.at = check.time
         if number < 2:
             attributes = [{"key": key, "value": {"stringValue": "go"}} for key in ("parser.language", "word")]
             case.requests[0].document = document(parentSpanId="", status={"code": 1}, attributes=attributes)

@@ -71,7 +71,7 @@ def judged(server: Server, clock: Clock, wanted: float = 1.0) -> tuple[str, str]
     watch = CounterWatch(server, EXPECTATION, wanted)
     watch.begin()
     poll_until_risen([watch], clock.monotonic(), clock.sleep)
-    outcome, told = judge_counter_lag(EXPECTATION, watch.lag)
+    outcome, told = judge_counter_lag(EXPECTATION, watch.lag, 1.0)
     return str(outcome), told
 
 
@@ -85,7 +85,7 @@ def test_a_rise_is_bracketed(start: float | None) -> None:
     assert watch.lag.high is not None
     assert 0.2 < watch.lag.low < watch.lag.high < 1.5
     assert watch.lag.seen == 1.0
-    assert str(judge_counter_lag(EXPECTATION, watch.lag)[0]) == "pass"
+    assert str(judge_counter_lag(EXPECTATION, watch.lag, 1.0)[0]) == "pass"
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_what_cannot_be_proven_is_an_error_before_anything_is_driven() -> None:
     server.scrape_intervals = {"": 15.0}
     watch = CounterWatch(server, EXPECTATION, 1.0)
     watch.begin()
-    assert str(judge_counter_lag(EXPECTATION, watch.lag)[0]) == "error"
+    assert str(judge_counter_lag(EXPECTATION, watch.lag, 1.0)[0]) == "error"

@@ -36,6 +36,7 @@ ci_logs: {before: %s, after: b}
             "7: ci_logs.before: unknown key 'headerz' (did you mean 'headers'?)",
         ),
         ("count: 1", "{headers: {}}", "7: ci_logs.before: needs 'url'"),
+        ("count: 1", "b", "7: ci_logs: before and after are the same logs, which never show an increase"),
     ],
 )
 def test_a_part_of_several_forms(tmp_path: Path, contract: str, before: str, message: str) -> None:

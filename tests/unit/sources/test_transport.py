@@ -150,7 +150,7 @@ def test_a_redirect_is_refused_without_what_its_address_may_hold():
     with pytest.raises(SourceError) as error:
         asked.request("GET", URL)
     assert str(error.value) == (
-        f"{SHOWN}: redirects to https://elsewhere.example.net/login, which is not followed so that credentials stay here: "
+        f"{SHOWN}: redirects to https://elsewhere.example.net/login, a login page, which is not followed so that credentials stay here: "
         "set `url` to the right address"
     )
 
@@ -164,7 +164,7 @@ def test_a_redirect_is_refused_without_what_its_address_may_hold():
         (reply(body=b"{}", headers={"Content-Type": "text/plain"}), "response is text/plain, not JSON", SourceError),
         (reply(body=b"x", headers={"Content-Type": "text/html; charset=x"}), "response is text/html, not JSON: a login page?", SourceError),
         (reply(404, b"gone"), "HTTP 404: not found: is url the address that the API is below?; gone", SourceError),
-        (reply(401, b"<html>"), "HTTP 401: unauthorized: see basic_auth and authorization", SourceError),
+        (reply(401, b"<html>"), "HTTP 401: unauthorized: set basic_auth or authorization", SourceError),
         (reply(418, b""), "HTTP 418: no reason given", SourceError),
         (reply(503, b"busy  \n now"), "HTTP 503: busy now", UnreachableError),
         (reply(429, b"no", {"Retry-After": "90"}), "HTTP 429: no; retry after 1m 30s", UnreachableError),

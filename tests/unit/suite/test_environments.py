@@ -85,6 +85,14 @@ def test_regions_override_what_they_share(load):
             "environments: {a: {source: s, x: '${file:nothing}'}}\n",
             "${file:nothing} cannot be read: No such file",
         ),
+        (
+            "environments:\n  a:\n    source: s\n    scrape_interval: '${NOT_SET:-}'\n",
+            "telemetry.yaml:4: environment 'a': scrape_interval: '' is not a duration",
+        ),
+        (
+            "environments:\n  a:\n    source: s\n    scrape_interval: '${NOT_SET:-}'\n",
+            " (${NOT_SET:-} is empty)",
+        ),
         ("environments: {a: {source: s}, a: {source: t}}\n", "duplicate key 'a' (first at line 1)"),
         ("a: [\n", "not YAML"),
         ("version: 2\nenvironments: {a: {source: s}}\n", "telemetry.yaml:1: version: 2 is not 1"),
@@ -156,17 +164,20 @@ def test_an_unknown_environment_lists_the_known_ones(load, monkeypatch):
 def test_secrets_are_scrubbed_and_not_in_any_repr(load, tmp_path, monkeypatch):
     monkeypatch.setenv("PROM_TOKEN", "canary-one")
     monkeypatch.setenv("PLAIN", "nothing-secret")
+    monkeypatch.setenv("HOST_NAME", "open-host")
     (tmp_path / "key").write_text("canary-two\n")
     environment = load(
         "environments:\n  a:\n    source: s\n    url: 'https://user:canary-three@host/'\n"
         "    authorization: {credentials: '${PROM_TOKEN}'}\n    basic_auth: {password: canary-four}\n"
-        "    headers: {X: '${file:key}', Y: '${PLAIN}'}\n",
+        "    headers: {X: '${file:key}', Y: '${PLAIN}'}\n    proxy_url: 'https://${HOST_NAME}:9090'\n",
         "a",
     )
     text = "canary-one canary-two canary-three canary-four nothing-secret https://user:canary-three@host/"
     scrubbed = environment.scrub(text)
     assert "canary" not in scrubbed
-    assert "nothing-secret" in scrubbed
+    # A header's value is a secret whatever its name; the host of an address is none, where it comes from a variable too.
+    assert "nothing-secret" not in scrubbed
+    assert environment.scrub("https://open-host:9090/ at open-host") == "https://open-host:9090/ at open-host"
     assert "https://host/" in scrubbed
     assert "canary" not in repr(environment)
 

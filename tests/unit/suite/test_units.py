@@ -153,5 +153,7 @@ def test_variables_are_names_and_not_numbers():
         expand('label_replace(x, "a", "$1", "b", "${1}")', values)
         == 'label_replace(x, "a", "$1", "b", "${1}")'
     )
-    with pytest.raises(ValueError, match=r"unknown variable \$jobs; known: \$__window, \$job"):
+    with pytest.raises(
+        ValueError, match=r"unknown variable \$jobs \(did you mean '\$job'\?\); known: \$__window, \$job"
+    ):
         expand("$jobs", values)

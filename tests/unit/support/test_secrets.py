@@ -2,6 +2,8 @@ import logging
 
 import pytest
 
+from pytest_telemetry_gate.support.configured import keep_variable
+from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import MASK, Secrets
 from pytest_telemetry_gate.support.variables import expand_references
 
@@ -19,8 +21,8 @@ def test_a_collection_changes_no_logger_before_it_is_told_to(urllib3_logs):
     secrets.keep("canary-in-logs")
     assert logger.filters == filters
     logger.debug("before: %s", "canary-in-logs")
-    secrets.mask_logs()
-    secrets.mask_logs()
+    mask_logs(secrets)
+    mask_logs(secrets)
     logger.debug("after: %s", "canary-in-logs")
     assert urllib3_logs.messages == ["before: canary-in-logs", f"after: {MASK}"]
 
@@ -56,7 +58,9 @@ def test_secrets_remember_what_is_expanded(tmp_path):
     (tmp_path / "file").write_text("canary-file")
     secrets = Secrets()
     environ = {"TOKEN": "canary-token", "PLAIN": "plain-text"}
-    text = expand_references(
-        "${TOKEN} ${PLAIN} ${file:file}", environ=environ, folder=tmp_path, secrets=secrets
-    )
+
+    def keep(name, value, before):
+        keep_variable(secrets, name, value, before, ("path",))
+
+    text = expand_references("${TOKEN} ${PLAIN} ${file:file}", environ=environ, folder=tmp_path, keep=keep)
     assert secrets.scrub(text) == f"{MASK} plain-text {MASK}"

@@ -1,0 +1,161 @@
+"""Every place where a secret can be configured, each with a canary of its own: a new place is a row of the table below.
+
+A canary is ``kanari-`` and the name of its place. None has a name that says what it is, unless the row is about that.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import yaml
+
+CANARY = "kanari"
+
+
+def canary(place: str) -> str:
+    return f"{CANARY}-{place}"
+
+
+def headers(**named: str) -> dict[str, object]:
+    return {"headers": {name.replace("_", "-"): text for name, text in named.items()}}
+
+
+# What stands in a region's settings; HOST is the server's address without its scheme.
+REGIONS: dict[str, dict[str, object]] = {
+    "header-any": headers(X_Flavour=canary("header-any")),
+    "header-org": headers(X_Scope_OrgID=canary("header-org")),
+    "header-agent": headers(User_Agent="kanari agent/5.0 (header-agent)"),
+    "header-word": headers(X_Word="kanariword"),
+    "header-short": headers(X_Short="kanari"),
+    "header-number": headers(X_Account="kanari0123456789"),
+    "header-list": headers(X_List="a=kanari-list-1, b=kanari-list-2"),
+    "header-cookie": headers(Cookie="session=kanari-cookie; theme=dark"),
+    "header-basic": headers(Authorization="Basic a2FuYXJpLXVzZXI6a2FuYXJpLWJhc2lj"),
+    "header-variable": headers(X_Of="${COLOUR}"),
+    "header-file": headers(X_File="${file:secret}"),
+    "header-quotes": headers(X_Json='kanari "quoted" \\ back'),
+    "param-any": {"params": {"flavour": canary("param-any")}},
+    "param-name": {"params": {"key": canary("param-key"), "sid": canary("param-sid")}},
+    "param-variable": {"params": {"of": "${COLOUR}"}},
+    "param-odd": {"params": {"odd": "kanari key&=+%"}},
+    "query-any": {"url": "http://HOST?flavour=kanari-query-any"},
+    "query-name": {
+        "url": "http://HOST?sig=kanari%2Fsig%2Bn&access_key=kanari-access&code=kanari-code&jwt=kanari-jwt"
+    },
+    "query-variable": {"url": "http://HOST?colour=${COLOUR}"},
+    "path-variable": {"url": "http://HOST/${HOOK}"},
+    "path-token": {"url": f"http://HOST/{CANARY}0123456789abcdefghij"},
+    "login": {"url": "http://kanari-name:kanari-login@HOST"},
+    "login-token": {"url": "http://kanari-token-as-name@HOST"},
+    "login-encoded": {"url": f"http://us%20er:{quote('kanari/with:odd@signs', safe='')}@HOST"},
+    "basic": {"basic_auth": {"username": canary("basic-name"), "password": canary("basic-password")}},
+    "basic-files": {"basic_auth": {"username_file": "secret", "password_file": "other"}},
+    "bearer": {"authorization": {"credentials": canary("bearer")}},
+    "bearer-file": {"authorization": {"type": "Token", "credentials_file": "secret"}},
+    "bearer-variable": {"authorization": {"credentials": "${COLOUR}"}},
+    "proxy": {"proxy_url": "http://kanari-proxy-name:kanari-proxy@HOSTPORT"},
+    "alertmanager": {
+        "events": {
+            "alerts": {
+                "source": "alertmanager",
+                "url": "http://HOST?flavour=kanari-events-query",
+                **headers(X_Flavour=canary("events-header")),
+            }
+        }
+    },
+    "third-party": {
+        "source": "theirs",
+        "token": canary("their-token"),
+        "service": "${COLOUR}",
+        "params": {"a": canary("their-param")},
+        "headers": {"b": canary("their-header")},
+    },
+}
+VARIABLES = {
+    "COLOUR": canary("colour"),
+    "HOOK": canary("hook"),
+    "ARGUMENT": canary("argument"),
+    "BODY": canary("body"),
+    "CALL": canary("call"),
+    "OF_ENVIRONMENT": canary("of-environment"),
+    "UNNAMED_TOKEN": canary("inherited-token"),
+    "PYTHON": sys.executable,
+}
+FILES = {"secret": canary("file") + "\n", "other": canary("other-file") + "\n"}
+REPLAY = """\
+version: 1
+suite: told
+checkpoints: {1h: {cases: 5}}
+capture: {otlp: {http: "127.0.0.1:0"}, complete: {timeout: 1s, quiet: 100ms}}
+variables:
+  {target: "http://HOST", hook: "${HOOK}", password: kanari-suite-password, by_us: "", argument: "${ARGUMENT}", body: "${BODY}",
+   call: "${CALL}", flavour: "${OF_ENVIRONMENT}", python: "${PYTHON}"}
+contracts: {any: {select: {name: tool}}}
+cases:
+  - id: http
+    drive:
+      http:
+        url: "$target/$hook/$password?flavour=kanari-drive-query"
+        headers: {X-Flavour: kanari-drive-header, X-Of: "$by_us"}
+        body: '{"password": "kanari-drive-body", "of": "$body"}'
+    expect: {spans: [{contract: any}]}
+  - id: command
+    drive:
+      cli:
+        argv: ["$python", tool.py, "$argument", "--token=kanari-option", "--password", kanari-next, "X-Api-Key: kanari-api-key"]
+        env: {FLAVOUR: "$flavour", DB_PASSWORD: kanari-database}
+    expect: {spans: [{contract: any}]}
+  - id: missing
+    drive: {cli: {argv: ["$argument"]}}
+    expect: {spans: [{contract: any}]}
+  - id: call
+    drive: {python: {call: "calls:fail", arguments: {deep: ["$call"], token: kanari-call-token}}}
+    expect: {spans: [{contract: any}]}
+  - id: sent
+    drive: {otlp: {url: "http://kanari-otlp-name:kanari-otlp@HOST", from: old.jsonl, headers: {X-Flavour: kanari-otlp-header}}}
+    expect: {spans: [{contract: any}]}
+ci_logs: {before: {url: "http://HOST/$hook?flavour=kanari-ci-query", headers: {X-Flavour: kanari-ci-header}}, after: before.jsonl}
+"""
+TOOL = """
+    import json, os, sys, urllib.request
+
+    said = " ".join([*sys.argv, *(os.environ[name] for name in ("FLAVOUR", "DB_PASSWORD", "UNNAMED_TOKEN"))])
+    attribute = {"key": "said", "value": {"stringValue": said}}
+    span = {"traceId": os.environ["TRACEPARENT"].split("-")[1], "spanId": "1" * 16, "name": "tool", "startTimeUnixNano": "1",
+            "endTimeUnixNano": "2", "attributes": [attribute]}
+    body = {"resourceSpans": [{"resource": {"attributes": [attribute]}, "scopeSpans": [{"spans": [span]}]}]}
+    urllib.request.urlopen(urllib.request.Request(
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/v1/traces", json.dumps(body).encode(), {"Content-Type": "application/json"}))
+    sys.exit("said " + said)
+"""
+CALLS = """
+    def fail(context, deep, token):
+        raise ValueError(deep[0], token)
+"""
+
+
+def settings_of(place: str, url: str) -> dict[str, object]:
+    """Return a region's settings with the server's address in them."""
+    host = url.removeprefix("http://")
+    text = yaml.safe_dump(REGIONS[place]).replace("HOSTPORT", host.split("/")[0]).replace("HOST", host)
+    return {"url": url, **yaml.safe_load(text)}
+
+
+def config(url: str) -> str:
+    """Return a telemetry.yaml with a region for each place, and one whose replay has variables of its own."""
+    regions: dict[str, object] = {place: settings_of(place, url) for place in REGIONS}
+    regions["replayed"] = {
+        "url": url,
+        "headers": {"X-Region": "replayed"},
+        "replay": {"variables": {"by_us": "${COLOUR}", "password": canary("by-us-password")}},
+    }
+    environment = {"source": "prometheus", "timeout": "2s", "accept_warnings": True, "regions": regions}
+    return yaml.safe_dump({"default": "live", "environments": {"live": environment}})
+
+
+def write_files(folder: Path) -> None:
+    """Write the files that settings name."""
+    for name, content in FILES.items():
+        (folder / name).write_text(content)
