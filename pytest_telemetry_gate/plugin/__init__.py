@@ -243,11 +243,11 @@ class _Listener:
         """Say what is judged, once: under xdist nobody collects in the process that reports."""
         if not self._heads_written:
             self._heads_written = True
-            suites = dict.fromkeys(
-                path for path in (one.partition("::")[0] for one in ids) if _is_suite(path)
-            )
-            if suites:
-                _hooks(self._config).write_heads(suites)
+            checks = [one for one in ids if _is_suite(one.partition("::")[0])]
+            if checks:
+                hooks = _hooks(self._config)
+                hooks.write_heads(dict.fromkeys(one.partition("::")[0] for one in checks))
+                hooks.run.progress.watch(checks)
 
     def pytest_unconfigure(self) -> None:
         # Here and not in the workers, which may be interrupted or die.

@@ -129,8 +129,10 @@ class RunHooks:
             if questions:
                 gate.replays.expect(questions)
         self._wait(checks)
+        self.run.progress.total = sum(map(len, checks.values()))
         for gate, gate_checks in checks.items():
-            gate.prefetch(gate_checks)
+            with self.run.progress.waiting(gate.environment):
+                gate.prefetch(gate_checks)
 
     def _wait(self, checks: Mapping[Gate, Sequence[Check]]) -> None:
         at_most = self.run.options.wait
@@ -225,6 +227,7 @@ class RunHooks:
 
     def pytest_sessionfinish(self) -> None:
         """Stop whatever listens, and send the denominator to xdist's controller."""
+        self.run.progress.end()
         self.run.gates.close()
         self.run.role.send({**self.run.denominator.to_wire(), **self.run.gates.to_wire()})
 
