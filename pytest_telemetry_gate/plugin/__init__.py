@@ -6,8 +6,10 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping
@@ -20,6 +22,8 @@ from pytest_telemetry_gate.plugin.wire_names import (
     ATTRIBUTE,
     COUNTS,
     FOLDER,
+    FOLDER_PREFIX,
+    FOLDER_SUFFIX,
     LEFT_OUT,
     MOMENT,
     PACKED,
@@ -262,7 +266,7 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._folder = ""
+        self._folder: tuple[str, int] | None = None
         self._counts: Mapping[str, Any] = {}  # those of the workers so far
         self._moment = float(int(time.time()))
         self._heads_written = False
@@ -270,36 +274,34 @@ class _Listener:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers the folder in which all of them share their answers, and what ``now`` means."""
-        run_id = node.workerinput["testrunuid"]
+        """Tell each of xdist's workers what ``now`` means, and those of this machine where they share their answers."""
         node.workerinput[MOMENT] = self._moment
-        self._folder = node.workerinput[FOLDER] = str(
-            Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
-        )
+        if node.gateway.spec.popen:
+            self._folder = self._folder or _make_folder()
+            node.workerinput[FOLDER] = self._folder[0]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Say what is judged, once: under xdist nobody collects in the process that reports."""
         if not self._heads_written:
             self._heads_written = True
-            suites = dict.fromkeys(
-                path for path in (one.partition("::")[0] for one in ids) if _is_suite(path)
-            )
-            if suites:
-                _hooks(self._config).write_heads(suites)
+            checks = [one for one in ids if _is_suite(one.partition("::")[0])]
+            if checks:
+                hooks = _hooks(self._config)
+                hooks.write_heads(dict.fromkeys(one.partition("::")[0] for one in checks))
+                hooks.run.progress.watch(checks)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_unconfigure(self) -> Generator[None]:
-        try:
-            return (yield)
-        finally:
-            # Here and not in the workers, which may be interrupted or die.
-            if self._folder:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            hooks = self._config.stash.get(_HOOKS, None)
-            if hooks is not None:
-                # Only now has pytest told what interrupted it.
-                hooks.last_word.write()
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Write the last line, when pytest has told what interrupted it."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.close(self._folder[1])
+            self._folder = None
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None:
+            hooks.last_word.write()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -345,14 +347,44 @@ class _Listener:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Decide before anybody writes reports, and remove the folder.
+
+        Workers that still judge, since the session was interrupted, end when it is gone.
+        """
         hooks = self._config.stash.get(_HOOKS, None)
         if hooks is not None:
             hooks.last_word.settle(session)
+        # Here and not in the workers, which may be interrupted or die.
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
         return (yield)
+
+
+def _make_folder() -> tuple[str, int]:
+    """Make a folder that nobody else can enter, and hold it locked while this process lives; return it and the lock.
+
+    Whoever can lock it later knows that this process has ended without removing it.
+    """
+    while True:
+        folder = tempfile.mkdtemp(FOLDER_SUFFIX, FOLDER_PREFIX)
+        if sys.platform == "win32":
+            return folder, -1
+        import fcntl
+
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # taken for a dead run's before it could be locked
+        with contextlib.suppress(OSError):  # some network's folders cannot be locked
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(folder):  # noqa: PTH110 - nothing is imported for it
+            return folder, descriptor
+        os.close(descriptor)
 
 
 def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
+        from pytest_telemetry_gate.plugin.ending import EndHooks
         from pytest_telemetry_gate.plugin.hooks import RunHooks
         from pytest_telemetry_gate.plugin.items import is_telemetric
         from pytest_telemetry_gate.plugin.outlets import Outlets
@@ -364,6 +396,7 @@ def _hooks(config: pytest.Config) -> RunHooks:
         config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
         outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
         config.pluginmanager.register(outlets, "telemetry_gate_outlets")
+        config.pluginmanager.register(EndHooks(hooks.run.role), "telemetry_gate_end")
     return config.stash[_HOOKS]
 
 

@@ -123,7 +123,8 @@ class CheckItem(TelemetryItem):
 
     def judge(self) -> Dossier:
         """Judge the check."""
-        return self.run.gates.of(self.environment).judge(self.check)
+        with self.run.progress.waiting(self.environment, self.nodeid):
+            return self.run.gates.of(self.environment).judge(self.check)
 
 
 def order_by_region(items: list[pytest.Item]) -> None:

@@ -143,8 +143,10 @@ class RunHooks:
             if questions:
                 gate.replays.expect(questions)
         self._wait(checks)
+        self.run.progress.total = sum(map(len, checks.values()))
         for gate, gate_checks in ahead.items():
-            gate.prefetch(gate_checks)
+            with self.run.progress.waiting(gate.environment):
+                gate.prefetch(gate_checks)
 
     def _wait(self, checks: Mapping[Gate, Sequence[Check]]) -> None:
         at_most = self.run.options.wait
@@ -244,6 +246,7 @@ class RunHooks:
 
     def pytest_sessionfinish(self) -> None:
         """Stop whatever listens, and send to xdist's controller what this process counted and noticed."""
+        self.run.progress.end()
         self.run.gates.close()
         problems = [*self.run.problems, *describe_left_out(self._config)]
         self.run.role.send(
