@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,12 @@ from pytest_telemetry_gate.plugin.wire_names import (
     FOLDER,
     FOLDER_PREFIX,
     FOLDER_SUFFIX,
+    LEFT_OUT,
     MOMENT,
     PACKED,
     REFUSED,
+    REPLAY_SUFFIXES,
+    SUITE_SUFFIXES,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
-_SUFFIXES = (".gate.yaml", ".gate.yml")
-_REPLAYS = (".replay.yaml", ".replay.yml")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
 _MARKER = (
@@ -176,11 +177,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return int(pytest.ExitCode.OK)
 
 
-@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
-def pytest_cmdline_main_cleaned(config: pytest.Config) -> Generator[None, object, object]:
-    """Clean usage errors, which pytest writes when the session and its terminal are gone."""
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_cmdline_main")
+def pytest_last_word(
+    config: pytest.Config,
+) -> Generator[None, int | pytest.ExitCode | None, int | pytest.ExitCode | None]:
+    """Give the exit code, after everything that could change it: plugins, ``pytest.exit``, ``sys.exit``.
+
+    Usage errors are cleaned here, since pytest writes them when the session and its terminal are gone.
+    """
+    hooks = None
     try:
-        return (yield)
+        code = yield
+        hooks = _reporting_hooks(config)
     except pytest.UsageError as error:
         from pytest_telemetry_gate.support.text import one_line
 
@@ -188,10 +196,22 @@ def pytest_cmdline_main_cleaned(config: pytest.Config) -> Generator[None, object
         scrub = str if hooks is None else hooks.run.environments.scrub
         error.args = tuple(one_line(scrub(str(argument))) for argument in error.args)
         raise
+    except SystemExit as stopped:
+        hooks = _reporting_hooks(config)
+        if not stopped.code and hooks is not None and hooks.last_word.correct(0):
+            raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from stopped
+        raise
+    return code if code is None or hooks is None else hooks.last_word.correct(code)
+
+
+def _reporting_hooks(config: pytest.Config) -> RunHooks | None:
+    """Return the hooks of a session with telemetry items in the process that reports."""
+    return None if hasattr(config, "workerinput") else config.stash.get(_HOOKS, None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
+    config.pluginmanager.register(_Collection(config), "telemetry_gate_collection")
     # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
@@ -208,11 +228,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.name.endswith(_REPLAYS):
+    if file_path.name.endswith(REPLAY_SUFFIXES):
         from pytest_telemetry_gate.plugin.replay_items import ReplayFile
 
         return ReplayFile.make(parent, file_path, _run(parent.config))
-    if not file_path.name.endswith(_SUFFIXES):
+    if not file_path.name.endswith(SUITE_SUFFIXES):
         return None
     from pytest_telemetry_gate.plugin.check_items import GateFile
 
@@ -226,8 +246,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrise(metafunc, _run(metafunc.config))
 
 
+class _Collection:
+    """Notes what was not collected, in case the session turns out to be a gate."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._left_out = config.stash[LEFT_OUT] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if not report.passed:
+            self._left_out.append(report)
+
+
 def _is_suite(name: str) -> bool:
-    return name.endswith((*_SUFFIXES, *_REPLAYS))
+    return name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
 
 
 class _Listener:
@@ -236,6 +267,7 @@ class _Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._folder: tuple[str, int] | None = None
+        self._counts: Mapping[str, Any] = {}  # those of the workers so far
         self._moment = float(int(time.time()))
         self._heads_written = False
         self._unpacker: Unpacker | None = None
@@ -248,13 +280,6 @@ class _Listener:
             self._folder = self._folder or _make_folder()
             node.workerinput[FOLDER] = self._folder[0]
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Remove the folder: workers that still judge, since the session was interrupted, end when it is gone."""
-        # Here and not in the workers, which may be interrupted or die.
-        if self._folder is not None:
-            shutil.rmtree(self._folder[0], ignore_errors=True)
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Say what is judged, once: under xdist nobody collects in the process that reports."""
@@ -266,12 +291,17 @@ class _Listener:
                 hooks.write_heads(dict.fromkeys(one.partition("::")[0] for one in checks))
                 hooks.run.progress.watch(checks)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
+        """Write the last line, when pytest has told what interrupted it."""
         if self._folder is not None:
             shutil.rmtree(self._folder[0], ignore_errors=True)
             with contextlib.suppress(OSError):
                 os.close(self._folder[1])
             self._folder = None
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None:
+            hooks.last_word.write()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -292,22 +322,42 @@ class _Listener:
 
                 self._unpacker = Unpacker()
             self._unpacker.unpack(data)
+            counts = data.pop(COUNTS, self._counts)
+            if counts != self._counts:
+                self._counts = counts
+                _hooks(self._config).run.denominator.add(counts)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         counts = getattr(node, "workeroutput", {}).get(COUNTS)
         if counts is not None:
             _hooks(self._config).take_counts(counts)
+        elif _HOOKS in self._config.stash:
+            problem = f"worker {node.gateway.id} ended before it could tell what it had counted"
+            _hooks(self._config).run.problems[problem] = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         hooks = self._config.stash.get(_HOOKS, None)
-        if hooks is not None and hooks.summary.must_fail(session):
-            # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
-            # summaries of other plugins saying that all is well.
-            session.testsfailed += 1
+        if hooks is not None:
+            # Now rather than when the session ends, so that the footer and the summaries of other plugins know it.
+            hooks.last_word.fail_session(session)
         return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Decide before anybody writes reports, and remove the folder.
+
+        Workers that still judge, since the session was interrupted, end when it is gone.
+        """
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None:
+            hooks.last_word.settle(session)
+        # Here and not in the workers, which may be interrupted or die.
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
+        return (yield)
 
 
 def _make_folder() -> tuple[str, int]:

@@ -36,6 +36,7 @@ class GateRun:
         )
         self.gates = Gates(self.options, self.role, self.environments, lambda: self.registry)
         self.denominator = Denominator()
+        self.problems: dict[str, None] = {}  # lines about what closes the gate beside the verdicts
         self.exits = Exits(self.environments.scrub)
         self.progress = Progress(config, self.role.terminal, lambda: self.environments.loaded)
 
