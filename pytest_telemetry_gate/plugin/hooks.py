@@ -129,6 +129,8 @@ class RunHooks:
             if questions:
                 gate.replays.expect(questions)
         self._wait(checks)
+        if _are_forked(session):
+            return  # no thread of this process answers in another
         for gate, gate_checks in checks.items():
             gate.prefetch(gate_checks)
 
@@ -227,6 +229,15 @@ class RunHooks:
         """Stop whatever listens, and send the denominator to xdist's controller."""
         self.run.gates.close()
         self.run.role.send({**self.run.denominator.to_wire(), **self.run.gates.to_wire()})
+
+
+def _are_forked(session: pytest.Session) -> bool:
+    """Return whether a plugin runs tests in processes of their own, forked from this one."""
+    if not session.config.pluginmanager.hasplugin("pytest_forked"):
+        return False
+    return bool(session.config.getoption("forked", False)) or any(
+        item.get_closest_marker("forked") for item in session.items
+    )
 
 
 def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
