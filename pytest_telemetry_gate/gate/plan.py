@@ -5,7 +5,7 @@ Pure: files only, no network and no clock, so that every process of a run plans 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.queries import check_queries
@@ -73,7 +73,7 @@ def choose_checks(
 ) -> list[Check]:
     """Return the checks at the named checkpoints and regions, all of them where none is named.
 
-    Raises ConfigError with the known names for a name that the suite and environment do not have.
+    What is judged over all regions is chosen by its own name, ``all``, or by those of all regions. Raises ConfigError with the known names for a name that the suite and environment do not have.
     """
     chosen_checkpoints, chosen_regions = set(checkpoints), set(regions)
     known_checkpoints = dict.fromkeys(point.id for check in planned for point in check.suite.points)
@@ -83,8 +83,12 @@ def choose_checks(
         check
         for check in planned
         if (not chosen_checkpoints or check.checkpoint.id in chosen_checkpoints)
-        and (not chosen_regions or check.region in chosen_regions)
+        and (not chosen_regions or check.region in chosen_regions or _names_all(check, chosen_regions))
     ]
+
+
+def _names_all(check: Check, regions: Container[str]) -> bool:
+    return check.region == ALL_REGIONS and all(region in regions for region in check.everywhere)
 
 
 def require_known(option: str, chosen: Iterable[str], known: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""However a session ends: signals that end it in order, workers that outlive it, and what killed runs have left."""
+"""However a session ends: signals end it in order, and no worker outlives it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import contextlib
 import mmap
 import os
 import queue
-import shutil
 import signal
-import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Generator
 
 import pytest
 
 from pytest_telemetry_gate.plugin.roles import Role
+from pytest_telemetry_gate.plugin.shared_folder import remove_leftovers
 from pytest_telemetry_gate.plugin.signal_handlers import SignalHandlers
-from pytest_telemetry_gate.plugin.wire_names import FOLDER_PREFIX, FOLDER_SUFFIX
 
-__all__ = ["EndHooks", "remove_leftovers"]
+__all__ = ["EndHooks"]
 
 _POLL = 0.1  # seconds between two looks whether the run is over
 
@@ -105,27 +102,3 @@ def _watch(is_over: Callable[[], bool], ended: threading.Event) -> None:
                 return
 
     threading.Thread(target=watch, name="telemetry-gate-watch", daemon=True).start()
-
-
-def remove_leftovers() -> None:
-    """Remove the folders of answers that this user's killed runs have left: those that no process holds locked."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
-        names = [
-            entry.path
-            for entry in entries
-            if entry.name.startswith(FOLDER_PREFIX) and entry.name.endswith(FOLDER_SUFFIX)
-        ]
-        for path in names:
-            with contextlib.suppress(OSError):
-                folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                try:
-                    found = os.fstat(folder)
-                    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == stat.S_IRWXU:
-                        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        shutil.rmtree(path, ignore_errors=True)
-                finally:
-                    os.close(folder)

@@ -33,6 +33,7 @@ CONFTEST = (
     SOURCE
     + f"""
 import os
+import pytest
 STAGE = os.environ["STAGE"]
 
 def stay():
@@ -56,8 +57,10 @@ class Slow(Live):
 def pytest_telemetry_gate_sources():
     return {{"live": Slow}}
 
-def pytest_telemetry_gate_verdict(verdict):
-    Path("told").touch()
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    if report.when == "teardown" and "cpu" in report.nodeid:
+        Path("told").touch()
 
 def drive(context):
     import subprocess

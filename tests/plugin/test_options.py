@@ -132,12 +132,16 @@ def test_a_selection_leaves_the_gate_inconclusive_unless_it_is_meant(project, se
     assert project.run(*selection, "--telemetry-partial").ret == 0
 
 
-def test_other_tests_alone_are_no_gate(project):
+def test_other_tests_alone_are_no_gate_where_that_is_meant(project):
     project.suite()
     project.file("test_other.py", "def test_it():\n    pass\n")
-    result = project.run("-k", "test_it")
+    result = project.run("-k", "test_it", "--telemetry-partial")
     assert result.ret == 0
     assert "telemetry gate:" not in result.stdout.str()
+    assert project.run("test_other.py").ret == 0
+    closed = project.run("-k", "test_it")
+    assert closed.ret == 1
+    assert "nothing was judged: 0 of 1 selected" in closed.stdout.str()
     assert project.run("-k", "test_it", "--telemetry-env=recorded").ret == 1
 
 

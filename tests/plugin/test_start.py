@@ -202,7 +202,9 @@ def test_the_address_of_the_environment_is_shown_without_secrets(project):
 def test_other_tests_alone_name_no_environment(project):
     project.suite()
     project.file("test_other.py", "def test_it():\n    pass\n")
-    assert "telemetry" not in said(project.run("-k", "test_it")).replace("telemetry-gate", "")
+    assert "telemetry" not in said(project.run("-k", "test_it", "--telemetry-partial")).replace(
+        "telemetry-gate", ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,7 +279,8 @@ def test_a_session_that_is_asked_for_a_gate_and_has_none_fails(bare, monkeypatch
     result = bare.run(*([] if option == "variable" else [option]))
     assert result.ret == 1
     name = "$TELEMETRY_ENV" if option == "variable" else option.partition("=")[0]
-    assert f"telemetry gate: INCONCLUSIVE nothing was judged; {name} asks for a gate" in last(result)
+    assert last(result).startswith("telemetry gate: INCONCLUSIVE ")
+    assert f"nothing was judged; {name} asks for a gate" in last(result)
 
 
 @pytest.mark.parametrize("option", OTHER)
@@ -314,6 +317,7 @@ def test_hand_written_tests_follow_the_start_too(project):
     write_test(
         project,
         "assert telemetry.time == 1737583200 + 3600 + 7200",
+        "telemetry.check('requests', '> 90')",
         marker="@pytest.mark.telemetry(checkpoint='2h', suite='small.gate.yaml')",
     )
     project.run("--telemetry-start=2025-01-22T23:00:00Z", "test_it.py").assert_outcomes(passed=1)
