@@ -314,8 +314,9 @@ def test_the_outcome_of_the_gate(row):
         [
             make_verdict(word.split(" ")[0], informational="(informational)" in word)
             for word in row["verdicts"].split(", ")
-            if word
+            if word not in {"", "no verdict"}
         ],
+        unheard=row["verdicts"].count("no verdict"),
         selected=selected,
         collected=collected,
         strict="--telemetry-strict" in row["options"],
