@@ -43,8 +43,11 @@ class GateFile(TelemetryFile):
             return
         self.run.denominator.count_file(self.path, len(chosen))
         self.run.denominator.leave_out_criteria(_left_out(planned, chosen))
-        for name in suite.groups:
-            yield Group.make(self, name, [check for check in chosen if check.group == name], environment)
+        checks: dict[str, list[Check]] = {name: [] for name in suite.groups}
+        for check in chosen:
+            checks[check.group].append(check)
+        for name, of_group in checks.items():
+            yield Group.make(self, name, of_group, environment)
 
 
 def _left_out(planned: Sequence[Check], chosen: Sequence[Check]) -> Iterable[str]:

@@ -41,7 +41,7 @@ class Progress:
         self._config = config
         self._find_reporter = reporter
         self._environments = environments
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reports may be written while one is being written
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._since: float | None = None  # when the waiting began, by the monotonic clock

@@ -165,8 +165,15 @@ def test_a_secret_of_a_suite_is_shown_nowhere(project, monkeypatch):
     project.suite(
         "- {id: cpu, query: 'cpu{a!=\"${CPU_TOKEN}\", b!=\"${file:zone.txt}\"}', unit: '%', expect: '< 5'}\n"
         "- {id: none, title: of canary-token, query: 'none{a!=\"${CPU_TOKEN}\"}', expect: '< 5'}\n"
+        "- {id: told, query: 'cpu{a!=\"$api_token\"}', unit: '%', expect: '< 5'}\n",
+        head=HEAD + "variables: {api_token: none}\n",
     )
-    result = project.run("--telemetry-explain", "-vv", f"--junitxml={project.path}/gate.xml")
+    result = project.run(
+        "--telemetry-set=api_token=canary-told",
+        "--telemetry-explain",
+        "-vv",
+        f"--junitxml={project.path}/gate.xml",
+    )
     assert result.ret == 1
     assert "canary" not in said(result)
     assert "canary" not in (project.path / "gate.xml").read_text()
