@@ -235,6 +235,8 @@ class RunHooks:
         carried = read_report(report)
         if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
+        if report.failed and not carried.failed_by_verdicts:
+            return None  # something else failed the test, which must not read as a pass
         # After the summary comes pytest's own short one, where the figures would only repeat the table's.
         return report_status(carried.dossiers, strict=self.run.options.strict, brief=self.summary.written)
 

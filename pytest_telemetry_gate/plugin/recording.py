@@ -96,7 +96,9 @@ class RecordHooks:
         result = yield
         self._run.gates.close()  # they may be reading the file that is about to be written
         self._lines = list(self._record())
-        bad = [line.text for line in self._lines if not line.good]
+        # That nothing was judged is said of the gate itself.
+        judged = self._run.denominator.anything_selected
+        bad = [line.text for line in self._lines if judged and not line.good]
         if self._summary.not_stored:
             bad.append(f"captures not stored: {self._summary.not_stored}")
         self._run.problems.update(dict.fromkeys(f"recording {self._shown}: {text}" for text in bad))
