@@ -130,7 +130,7 @@ class _Placing:
         told, written = self._settings.start, self._rollout.get("start")
         if told is not None:
             return self._told("--telemetry-start", told)
-        return self._read(written, _START) if is_relative_to_now(written) else self._written
+        return self._read(written, _START) if isinstance(written, str) else self._written
 
     def _end(self, start: float) -> Any:
         """Return the end in seconds, or as it is written where that is no moment; None where nobody told one."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_telemetry_gate.criteria.alert_proof import alerts_query
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, UnreachableError, describe
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.local_answers import LocalAnswers
@@ -35,6 +36,7 @@ from pytest_telemetry_gate.support.durations import format_short_duration
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
     from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.model.sources import Source
 
 __all__ = ["Asker"]
 
@@ -211,13 +213,19 @@ class Asker:
 
     def _ask_events(self, question: EventsQuestion) -> Answer:
         origin = self.regions.event_source(question)
-        semantics = self.regions[question.region].require().semantics
-        return Answer(question.ask(origin), source=origin.description, semantics=semantics)
+        source = self.regions[question.region].require()
+        events = question.ask(origin)
+        link = _link_alerts(source, question) if question.kind == "alerts" else ""
+        return Answer(events, source=origin.description, semantics=source.semantics, link=link)
 
     def _success(self, question: MetricQuestion, value: Value) -> Answer:
         answer = self._answered(question.region, value, tuple(getattr(value, "warnings", ())))
         source = self.regions[question.region].require()
-        return replace(answer, extent=source.extent, link=source.link(question.promql, question.bounds[1]))
+        start, end = question.bounds
+        link = source.link(question.promql, end) if start == end else ""
+        return replace(
+            answer, extent=source.extent, link=link or _link_over(source, question.promql, start, end)
+        )
 
     def _answered(self, name: str, value: Value, warnings: Sequence[str] = ()) -> Answer:
         region = self.regions[name]
@@ -236,3 +244,15 @@ class Asker:
         region.note_failure(error)
         source = region.require()
         return Answer(None, error=describe(error), source=source.description, semantics=source.semantics)
+
+
+def _link_alerts(source: Source, question: EventsQuestion) -> str:
+    """Return the address of the server's graph of the alerts of a question."""
+    promql = " or ".join(map(alerts_query, question.matches)) or "ALERTS"
+    return _link_over(source, promql, question.start, question.end)
+
+
+def _link_over(source: Source, promql: str, start: float, end: float) -> str:
+    """Return the address of the server's graph of a query; a source that does not derive from ``Source`` may have none."""
+    link_over = getattr(source, "link_over", None)
+    return str(link_over(promql, start, end)) if callable(link_over) else ""

@@ -17,24 +17,26 @@ from pytest_telemetry_gate.model.questions import Question
 __all__ = ["SharedAnswers"]
 
 _POLL = 0.005  # seconds between two looks for another process's answer
-_PATIENCE = 120.0  # seconds after which the process of a claim without an answer is taken for dead
+_PATIENCE = 120.0  # seconds after which the process of a claim without an answer is taken for stuck
+_LOOK = 0.5  # seconds between two looks whether that process still lives
 
 
 class SharedAnswers:
     """Keeps answers in memory and, where a folder is given, shares them with the other processes of the run.
 
-    Whoever claims a question first asks it and puts the answer; everybody else waits for that. In the folder a
-    question has one file, named by its digest, and the claim is a file beside it that is created exclusively. The
-    folder belongs to one run and is removed with it. Safe to use from several threads.
+    Whoever claims a question first asks it and puts the answer; everybody else waits for that, as long as the process
+    that claimed it lives. In the folder a question has one file, named by its digest, and the claim is a file beside
+    it that is created exclusively and holds the process' id. The folder is one of the run's own: its parent must be
+    there, and is removed with the run. Safe to use from several threads.
 
     ``scrub`` takes secrets out of every answer as it comes in.
     """
 
     def __init__(self, folder: Path | None = None, scrub: Callable[[str], str] = str) -> None:
         if folder is not None:
-            # One by one, since parents=True would leave the mode of the parent to the umask.
-            for path in (folder.parent, folder):
-                path.mkdir(mode=0o700, exist_ok=True)
+            # Where its parent is gone the run is over, and nothing is shared any more.
+            with contextlib.suppress(FileNotFoundError):
+                folder.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._scrub = scrub
         self._answers: dict[Question, Answer] = {}
@@ -48,9 +50,12 @@ class SharedAnswers:
                 return False
             if self._folder is not None:
                 try:
-                    self._file(question, "claim").touch(exist_ok=False)
+                    with self._file(question, "claim").open("x", encoding="ascii") as claim:
+                        claim.write(str(os.getpid()))
                 except FileExistsError:
                     return False
+                except FileNotFoundError:
+                    pass  # the run is over
             self._claimed.add(question)
             return True
 
@@ -73,9 +78,17 @@ class SharedAnswers:
             self._changed.notify_all()
 
     def get(self, question: Question, patience: float = _PATIENCE) -> Answer | None:
-        """Return the answer as soon as it is there, or None if it is not after ``patience`` seconds."""
+        """Return the answer as soon as it is there.
+
+        None if it is not after ``patience`` seconds, or if the process that claimed it has ended without it.
+        """
         give_up = time.monotonic() + min(patience, threading.TIMEOUT_MAX / 2)
+        look_at = time.monotonic() + _LOOK
         while True:
+            if time.monotonic() > look_at and self._is_abandoned(question):
+                give_up = 0.0  # after one more look, since it may have put the answer and ended then
+            elif time.monotonic() > look_at:
+                look_at = time.monotonic() + _LOOK
             with self._changed:
                 remaining = give_up - time.monotonic()
                 answer = self._answers.get(question)
@@ -96,6 +109,19 @@ class SharedAnswers:
             self.put(question, ask(question))
         answer = self.get(question)
         return ask(question).scrubbed(self._scrub) if answer is None else answer
+
+    def _is_abandoned(self, question: Question) -> bool:
+        """Return whether another process has claimed a question and does not live any more."""
+        if self._folder is None or os.name == "nt":
+            return False
+        try:
+            process = int(self._file(question, "claim").read_text(encoding="ascii"))
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, ValueError):
+            pass  # the claim is being written, or the run is over
+        return False
 
     def _file(self, question: Question, kind: str) -> Path:
         digest = hashlib.sha256(repr(question).encode()).hexdigest()

@@ -63,8 +63,12 @@ class Source(ABC):
         return None
 
     def link(self, promql: str, time: float) -> str:
-        """Return the address of the server's own graph page, or an empty string."""
+        """Return the address of the server's own graph page of what is read up to a time, or an empty string."""
         return ""
+
+    def link_over(self, promql: str, start: float, end: float) -> str:
+        """Return the address of the server's own graph page from start to end, in seconds; as ``link`` does by default."""
+        return self.link(promql, end)
 
     def metadata(self) -> Mapping[str, str]:
         """Return the types (``counter``, ``gauge``, ...) of the families of metrics that it knows, by the family's name.

@@ -6,8 +6,10 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -16,7 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, FOLDER, MOMENT, PACKED, REFUSED
+from pytest_telemetry_gate.plugin.wire_names import (
+    ATTRIBUTE,
+    COUNTS,
+    FOLDER,
+    FOLDER_PREFIX,
+    FOLDER_SUFFIX,
+    MOMENT,
+    PACKED,
+    REFUSED,
+)
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
@@ -224,19 +235,25 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._folder = ""
+        self._folder: tuple[str, int] | None = None
         self._moment = float(int(time.time()))
         self._heads_written = False
         self._unpacker: Unpacker | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell each of xdist's workers the folder in which all of them share their answers, and what ``now`` means."""
-        run_id = node.workerinput["testrunuid"]
+        """Tell each of xdist's workers what ``now`` means, and those of this machine where they share their answers."""
         node.workerinput[MOMENT] = self._moment
-        self._folder = node.workerinput[FOLDER] = str(
-            Path(tempfile.gettempdir()) / f"pytest-telemetry-{run_id}"
-        )
+        if node.gateway.spec.popen:
+            self._folder = self._folder or _make_folder()
+            node.workerinput[FOLDER] = self._folder[0]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Remove the folder: workers that still judge, since the session was interrupted, end when it is gone."""
+        # Here and not in the workers, which may be interrupted or die.
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -250,9 +267,11 @@ class _Listener:
                 _hooks(self._config).write_heads(suites)
 
     def pytest_unconfigure(self) -> None:
-        # Here and not in the workers, which may be interrupted or die.
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder[0], ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.close(self._folder[1])
+            self._folder = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -291,8 +310,31 @@ class _Listener:
         return result
 
 
+def _make_folder() -> tuple[str, int]:
+    """Make a folder that nobody else can enter, and hold it locked while this process lives; return it and the lock.
+
+    Whoever can lock it later knows that this process has ended without removing it.
+    """
+    while True:
+        folder = tempfile.mkdtemp(FOLDER_SUFFIX, FOLDER_PREFIX)
+        if sys.platform == "win32":
+            return folder, -1
+        import fcntl
+
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # taken for a dead run's before it could be locked
+        with contextlib.suppress(OSError):  # some network's folders cannot be locked
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(folder):  # noqa: PTH110 - nothing is imported for it
+            return folder, descriptor
+        os.close(descriptor)
+
+
 def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
+        from pytest_telemetry_gate.plugin.ending import EndHooks
         from pytest_telemetry_gate.plugin.hooks import RunHooks
         from pytest_telemetry_gate.plugin.items import is_telemetric
         from pytest_telemetry_gate.plugin.outlets import Outlets
@@ -304,6 +346,7 @@ def _hooks(config: pytest.Config) -> RunHooks:
         config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
         outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
         config.pluginmanager.register(outlets, "telemetry_gate_outlets")
+        config.pluginmanager.register(EndHooks(hooks.run.role), "telemetry_gate_end")
     return config.stash[_HOOKS]
 
 

@@ -64,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="telemetry-gate", description="Work with recordings and schemas of telemetry gates."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    importing = commands.add_parser("import", help="import OpenMetrics text into a new recording")
+    importing = commands.add_parser(
+        "import",
+        help="import OpenMetrics text into a new recording",
+        usage="telemetry-gate import FILE --recording OUT [--environment NAME]",
+    )
     importing.add_argument(
         "file", metavar="FILE", type=_not_empty, help="OpenMetrics text, which may be compressed"
     )

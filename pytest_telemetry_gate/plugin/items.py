@@ -34,7 +34,7 @@ class TelemetryFile(pytest.File):
         # A file may be called anything; pytest would make its node id of the name as it is.
         root = parent.config.rootpath
         named = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-        shown = harmless(named)
+        shown = harmless(named.replace("\n", "\\n"))
         options: dict[str, Any] = {} if shown == named else {"nodeid": shown}
         file = cls.from_parent(parent, path=path, **options)
         file.run = run
@@ -49,6 +49,7 @@ class TelemetryFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Yield what the file holds; an error in it becomes one line of a collection error."""
         exits = self.run.exits
+        self.run.role.check_folder()
         try:
             environment = self.run.environments.near(self.path.parent)
         except ConfigError as error:

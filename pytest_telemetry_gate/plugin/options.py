@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import secrets
@@ -75,8 +76,8 @@ class Options:
     asked_by: tuple[str, ...] = ()
 
     @classmethod
-    def from_config(cls, config: pytest.Config, run_id: str = "") -> Options:
-        """Read the options; ``run_id`` is xdist's id of the run. Raises UsageError."""
+    def from_config(cls, config: pytest.Config, run_id: str | None = None) -> Options:
+        """Read the options; ``run_id`` is xdist's id of the run, any text. Raises UsageError."""
         _refuse_empty(config)
         return cls(
             environment=config.getoption("--telemetry-env"),
@@ -141,14 +142,18 @@ def _positive_integer(config: pytest.Config, option: str) -> int | None:
     return int(text)
 
 
-def _seed(config: pytest.Config, run_id: str) -> int:
+def _seed(config: pytest.Config, run_id: str | None) -> int:
     """Return the seed of the ids of replays: the option's, else one for the whole run, drawn or made from its id.
 
     All workers of a run have one seed, since one of them may have to be reproduced. Raises UsageError.
     """
     text = config.getoption("--telemetry-replay-seed")
     if text is None:
-        return int(run_id, 16) % _MAX_SEED if run_id else secrets.randbelow(_MAX_SEED)
+        if run_id is None:
+            return secrets.randbelow(_MAX_SEED)
+        # A user's own --testrunuid may be any text.
+        digest = hashlib.sha256(run_id.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest, "big") % _MAX_SEED
     if not text.isascii() or not text.isdigit():
         message = f"--telemetry-replay-seed: {text!r} is not an integer from 0 on"
         raise pytest.UsageError(message)

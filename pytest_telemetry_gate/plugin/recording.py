@@ -23,6 +23,7 @@ from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import store_captures
+from pytest_telemetry_gate.recording.files import remove_leftovers
 from pytest_telemetry_gate.reports.progress import progress_text
 from pytest_telemetry_gate.reports.terminal import takes_unicode
 from pytest_telemetry_gate.sources.recording import RecordingSource
@@ -59,6 +60,7 @@ class RecordHooks:
         if self._out.is_dir():
             message = f"--telemetry-record: {self._shown} is a folder, not a file"
             raise pytest.UsageError(message)
+        remove_leftovers(self._out)
         if self._out.exists():
             try:
                 Recording.open(self._out).close()

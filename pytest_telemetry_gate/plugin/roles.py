@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +23,13 @@ class Role:
 
     ``moment`` is when the run began, in whole seconds since the epoch, the same in all of its processes.
     ``reports`` is whether it collects all verdicts, prints, records and fails the session; ``processes`` is how many
-    processes judge the run, ``run_id`` xdist's id of it, ``folder`` where they share answers, which a process alone
-    does not need.
+    processes judge the run, ``run_id`` xdist's id of it, ``folder`` where those of one machine share answers, which a
+    process alone does not need.
     """
 
     reports = True
     processes = 1
-    run_id = ""
+    run_id: str | None = None
     folder: Path | None = None
 
     def __init__(self, config: pytest.Config) -> None:
@@ -37,10 +41,17 @@ class Role:
         """Take note that the configuration cannot be used; the session stops after collection."""
         self._problem = self._problem or message
 
+    def check_folder(self) -> None:
+        """Refuse a folder of shared answers that cannot be trusted."""
+
     def check_usable(self) -> None:
         """Raise UsageError where the configuration cannot be used."""
         if self._problem:
             raise pytest.UsageError(self._problem)
+
+    def is_over(self) -> bool:
+        """Return whether the run has ended, so that this process has nobody to judge for."""
+        return False
 
     def send(self, counts: Mapping[str, Any]) -> None:
         """Send to the process that reports what this one counted, as builtins."""
@@ -70,6 +81,29 @@ class Worker(Role):
         self.processes = int(sent["workercount"])
         self.moment = float(sent.get(MOMENT, self.moment))
         self.folder = Path(sent[FOLDER]) if FOLDER in sent else None
+        self._controller = os.getppid()
+
+    def check_folder(self) -> None:
+        """Refuse a shared folder that is another user's, open to others, a link, or none at all."""
+        if self.folder is None or sys.platform == "win32":
+            return
+        problem = ""
+        try:
+            found = self.folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                problem = "is not this user's alone"
+        except OSError as error:
+            problem = f"cannot be used: {error.strerror}"
+        if problem:
+            self.refuse(f"{self.folder}: the folder of the answers that workers share {problem}")
+            self.folder = None
+
+    def is_over(self) -> bool:
+        """Return whether the controller has died, or has removed the shared folder as it does at the end."""
+        died = os.getppid() != self._controller
+        if died and self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return died or not (self.folder is None or self.folder.is_dir())
 
     def refuse(self, message: str) -> None:
         """Report it to xdist's controller, which ends the session; a usage error of a worker would look like a crash."""

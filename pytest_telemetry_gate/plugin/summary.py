@@ -146,7 +146,9 @@ class Summary:
 
     def _remarks(self) -> Iterable[str]:
         """Yield what has to be said beside the outcome."""
-        gates = self._run.gates
+        gates, asked_by = self._run.gates, self._run.options.asked_by
+        if asked_by and not self.dossiers:
+            yield f"{' and '.join(asked_by)} {'ask' if len(asked_by) > 1 else 'asks'} for a gate"
         if self.dossiers and all(dossier.outcome is Outcome.PENDING for dossier in self.dossiers):
             yield from gates.advice
         names = ", ".join(map(repr, gates.default_recordings))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from pytest_telemetry_gate.errors import RecordingError
 
-__all__ = ["hold_lock", "replace_file"]
+__all__ = ["hold_lock", "remove_leftovers", "replace_file"]
 
 _PATIENCE = 300.0  # seconds that one writer waits for another: writing a large recording takes a minute
 _POLL = 0.05  # seconds between two tries
+_DESCRIPTORS = Path("/proc/self/fd")  # where an open file without a name can be named from
 
 
 @contextlib.contextmanager
@@ -48,21 +51,62 @@ def hold_lock(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 def replace_file(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file to write, which replaces ``path`` if the context ends well and is removed otherwise.
 
-    To be called under ``hold_lock``, so that it can remove unfinished files that dead processes have left.
+    To be called under ``hold_lock``, so that it can remove unfinished files that dead processes have left. Where the
+    system has files without a name, it has none until it is whole: a killed process leaves nothing.
     """
-    for leftover in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    _remove_unfinished(path)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    unnamed = _open_unnamed(path.parent)
     try:
-        with unfinished.open("xb") as file:
+        with unfinished.open("xb") if unnamed is None else unnamed as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+            if unnamed is not None:
+                _give_name(file, unfinished)
         unfinished.replace(path)
         _sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes have left beside a file that they were writing; never raises."""
+    if any(path.parent.glob(f".{_literal(path.name)}.*")):
+        with contextlib.suppress(OSError, RecordingError), hold_lock(path, patience=0):
+            _remove_unfinished(path)
+
+
+def _remove_unfinished(path: Path) -> None:
+    for leftover in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def _open_unnamed(folder: Path) -> IO[bytes] | None:
+    """Open a file without a name for writing; None where the system or the folder has none."""
+    if sys.platform != "linux" or not _DESCRIPTORS.is_dir():
+        return None
+    try:
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+    except OSError:
+        return None  # the reason comes from opening one with a name
+
+
+def _give_name(file: IO[bytes], path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        # With a folder's descriptor the system call is the one that can follow the link, to the file itself.
+        os.link(_DESCRIPTORS / str(file.fileno()), path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError:
+        # Some systems give such files and no name to them.
+        file.seek(0)
+        with path.open("xb") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+    finally:
+        os.close(folder)
 
 
 def _literal(name: str) -> str:

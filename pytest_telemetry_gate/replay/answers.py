@@ -156,10 +156,18 @@ class Replays:
             for case in self._expected[batch] if self._shared else [question.case]:
                 asked = replace(question, case=case)
                 if self._answers.claim(asked):
-                    self._answers.put(asked, self._capture(asked, suite))
+                    self._answers.put(asked, self._capture_whole(asked, suite))
         answer = self._answers.get(question, _patience(suite, question.checkpoint))
         late = "the process that drives the suite has not captured it; did it end?"
         return Answer(None, error=late, source="replay") if answer is None else answer
+
+    def _capture_whole(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
+        """Return the capture; where a signal or a plugin's time limit interrupts it, nobody waits for it."""
+        try:
+            return self._capture(question, suite)
+        except BaseException:
+            self._answers.put(question, Answer(None, error="driving it was interrupted", source="replay"))
+            raise
 
     def _capture(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         self._environment.secrets.keep_environment()  # what starts the system may have set more of them since

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pytest_telemetry_gate.errors import DriveError, TelemetryGateError
 from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase, DriveResult, ExportRequest
 from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
+from pytest_telemetry_gate.replay.drive.guarded import kill_started
 from pytest_telemetry_gate.replay.lag import CounterWatch, poll_until_risen
 from pytest_telemetry_gate.replay.receive.completeness import Completeness, concerns
 from pytest_telemetry_gate.replay.receive.listeners import Listeners
@@ -20,11 +23,13 @@ from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 from pytest_telemetry_gate.support.places import Place, map_parts
 from pytest_telemetry_gate.support.secrets import Secrets
+from pytest_telemetry_gate.support.threads import start_all_in_background
 
 __all__ = ["LiveReplay"]
 
 _MAX_PARALLEL = 16
 _POLL = 0.1  # seconds between looks at a collector's file while cases are driven
+_END = 1.0  # seconds that commands have to be gone where the session ends
 
 
 @dataclass(slots=True)
@@ -43,10 +48,10 @@ class Drive:
     result: DriveResult
     ended: float = 0.0
 
-    def run(self) -> None:
-        """Drive the case."""
+    def run(self, stopped: threading.Event) -> None:
+        """Drive the case; a command ends when ``stopped`` is set."""
         began = time.monotonic()
-        self.result = drive(self.case, self.context, self.secrets)
+        self.result = drive(self.case, self.context, self.secrets, stopped)
         self.ended = began + self.result.seconds
 
 
@@ -139,10 +144,20 @@ class LiveReplay:
         return Drive(case, box, len(box), context, self._secrets, time.time(), result)
 
     def _run(self, drives: Sequence[Drive]) -> None:
-        with ThreadPoolExecutor(min(_MAX_PARALLEL, len(drives))) as pool:
-            running = [pool.submit(prepared.run) for prepared in drives]
+        stopped = threading.Event()
+        running = start_all_in_background(
+            [partial(prepared.run, stopped) for prepared in drives], _MAX_PARALLEL
+        )
+        try:
             while wait(running, _POLL).not_done:
                 self._listeners.poll()
+        except BaseException:
+            # An interrupt, or a plugin's limit for the time of a test: whatever was started ends now. Requests that
+            # are under way are left to their threads.
+            stopped.set()
+            kill_started()
+            wait(running, _END)
+            raise
         for future in running:
             future.result()
 
@@ -206,8 +221,9 @@ class LiveReplay:
             selector: CounterWatch(source, expectation, rise, self._last_rise.get(selector, 0.0))
             for selector, (expectation, rise) in expected.items()
         }
-        with ThreadPoolExecutor(min(_MAX_PARALLEL, len(watches))) as pool:
-            list(pool.map(CounterWatch.begin, watches.values()))
+        beginning = [partial(CounterWatch.begin, watch) for watch in watches.values()]
+        for begun in start_all_in_background(beginning, _MAX_PARALLEL):
+            begun.result()
         return watches
 
 

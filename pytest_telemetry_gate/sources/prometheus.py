@@ -9,6 +9,7 @@ import math
 import time as clock
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from pytest_telemetry_gate.errors import PromQLError, SourceError, UnreachableEr
 from pytest_telemetry_gate.model.sources import LiveSource
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector, ast, parse
 from pytest_telemetry_gate.promql.function_table import PROFILES
+from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import TooLongError
 from pytest_telemetry_gate.sources.joined import join, separate
@@ -39,6 +41,8 @@ _OWN_KEYS = ("semantics",)
 _PROBE_REQUESTS = 3  # requests at once that a probe sends, where the region's concurrency allows it
 _LEAST_JOINED = 4  # queries that are worth a joined request of their own when all of them are too long
 _QUERY = "/api/v1/query"
+_LEAST_GRAPH = 300.0  # seconds: as far as a selector without a range looks back
+_GRAPH_UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 _LONG_AGO = 3600.0  # seconds: shows a proxy or a cache that answers for the present whatever it is asked
 # Without it VictoriaMetrics moves times to where it has answers: a range's steps, and the present by half a minute.
 _UNTOUCHED = {"nocache": "1"}
@@ -148,10 +152,16 @@ class PrometheusSource(LiveSource):
         return join_matrices(parts, grid(start, count, step))
 
     def link(self, promql: str, time: float) -> str:
-        """Return the address of the server's graph page at that time, without credentials."""
-        moment = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        fields = {"g0.expr": promql, "g0.tab": "0", "g0.range_input": "6h", "g0.end_input": moment}
-        return f"{self._api.url}/graph?{urlencode({**fields, 'g0.moment_input': moment})}"
+        """Return the address of the server's graph of what a query reads up to a time, without credentials."""
+        expression, window = _graphed(promql)
+        return self.link_over(expression, time - window, time)
+
+    def link_over(self, promql: str, start: float, end: float) -> str:
+        """Return the address of the server's graph of a query from start to end (seconds), without credentials."""
+        moment = datetime.fromtimestamp(end, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        fields = {"g0.expr": promql, "g0.tab": "0", "g0.range_input": _one_unit(end - start)}
+        times = {"g0.end_input": moment, "g0.moment_input": moment}
+        return f"{self._api.url}/graph?{urlencode({**fields, **times})}"
 
     def metadata(self) -> Mapping[str, str]:
         """Return the first type of each family of metrics, in one request; {} where the server does not offer it."""
@@ -185,6 +195,24 @@ class PrometheusSource(LiveSource):
         The library's own check asks for ``/``, which Prometheus redirects and Mimir and others do not have.
         """
         self.instant("vector(1)", math.floor(clock.time() - _LONG_AGO))
+
+
+@lru_cache(maxsize=4096)
+def _graphed(promql: str) -> tuple[str, float]:
+    """Return what a graph can show of a query, and how many seconds up to its evaluation it reads, five minutes at least."""
+    expression = _parsed(promql)
+    if expression is None:
+        return promql, _LEAST_GRAPH
+    shown = expression.selector if isinstance(expression, ast.MatrixSelector) else None
+    longest = max((span.length / 1000 for span in spans(expression, 0, 0)), default=0.0)
+    return promql if shown is None else str(shown), max(longest, _LEAST_GRAPH)
+
+
+def _one_unit(seconds: float) -> str:
+    """Write a length of time in one unit, as every version of the graph page reads it: ``90m``."""
+    whole = max(1, round(seconds))
+    unit, size = next((unit, size) for unit, size in _GRAPH_UNITS if whole % size == 0)
+    return f"{whole // size}{unit}"
 
 
 def _parsed(promql: str) -> ast.Expr | None:

@@ -32,6 +32,8 @@ MILLISECONDS: Mapping[str, int] = {
 _WRITTEN = tuple(MILLISECONDS.items())[2:]  # weeks and years are read, but not written
 _SHORT = _WRITTEN[:-1]  # whole seconds
 # model.ParseDuration again: each unit at most once, no blanks
+_DATE = re.compile(r"\s*\d{4}-?\d\d-?\d\d")
+_TIME = re.compile(r"\d[T ]\d")
 _DURATION = re.compile(r"([+-]?)" + "".join(rf"(?:(\d+){unit})?" for unit in MILLISECONDS))
 
 
@@ -89,7 +91,8 @@ def parse_time(text: str | float) -> float:
         message = f"{text!r} is not a time such as '2025-01-22T14:00:00-08:00'"
         raise ValueError(message) from None
     if moment.tzinfo is None:
-        message = f"{text!r} has no zone: write '{text}Z' or '{text}-08:00'"
+        whole = text if _TIME.search(str(text)) else f"{text}T00:00:00"
+        message = f"{text!r} has no zone: write '{whole}Z' or '{whole}-08:00'"
         raise ValueError(message)
     return moment.timestamp()
 
@@ -104,16 +107,15 @@ def parse_moment(text: str, now: Callable[[], float]) -> float:
 
     ``now`` is called where the text counts from it alone.
     """
-    if not is_relative_to_now(text):
-        return parse_time(text)
-    offset = text.strip().removeprefix("now")
-    if not offset:
-        return now()
+    offset = text.strip().removeprefix("now") if is_relative_to_now(text) else None
     try:
-        if offset[0] in "+-":
-            return now() + parse_duration(offset)
+        if offset is None:
+            return parse_time(text)
+        if not offset or offset[0] in "+-":
+            return now() + (parse_duration(offset) if offset else 0.0)
     except ValueError:
-        pass
+        if offset is None and _DATE.match(text):
+            raise  # it says what is missing
     message = f"{text!r} is not a time such as 'now', 'now-1h' or '2025-01-22T14:00:00-08:00'"
     raise ValueError(message)
 

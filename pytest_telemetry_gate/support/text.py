@@ -32,7 +32,7 @@ _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
 _COMMAND = re.compile(
     r"^(?P<blank>[^\S\n]*)(?P<first>:)(?=:)"
     r"|^(?P<blank2>[^\S\n]*)(?P<first2>[st])(?=ection_(?:start|end):|ravis_(?:fold|time):)"
-    r"|^(?P<first3>[-+~^])(?=(?:--|\+\+|~~|\^\^) (?!.*(?:---|\+\+\+|~~~)$))",
+    r"|^(?P<first3>[-+~^])(?=-- (?!.*---$)|\+\+ |~~ |\^\^ )",
     re.MULTILINE,
 )
 # Azure, TeamCity, Octopus, MyGet and old runners of GitHub (##), Jenkins and GitLab in JUnit files ([[) look anywhere in a line.

@@ -13,6 +13,8 @@ __all__ = ["ReferencedText", "empty_references", "expand", "expand_references"]
 
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_MANY_DIGITS = 300  # of which Python makes no integer
 _ENVIRONMENT = r"\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}"
 _REFERENCE = re.compile(rf"\${_ENVIRONMENT}", re.ASCII)
 _REFERENCE_OR_FILE = re.compile(rf"\$(?:(?P<dollar>\$)|{_ENVIRONMENT}|\{{file:(?P<file>[^}}]+)\}})", re.ASCII)
@@ -25,13 +27,10 @@ class ReferencedText(str):
     __slots__ = ()
 
     def number(self) -> int | float | str:
-        """Return the number that the text writes, else the text."""
-        for read in (int, float):
-            try:
-                return read(self)
-            except ValueError:
-                continue
-        return str(self)
+        """Return the number that the text writes as YAML does, else the text."""
+        if not _NUMBER.fullmatch(self):
+            return str(self)
+        return int(self) if self.lstrip("+-").isdigit() and len(self) < _MANY_DIGITS else float(self)
 
 
 def expand(text: str, values: dict[str, str]) -> str:

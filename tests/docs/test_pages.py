@@ -222,9 +222,8 @@ def test_the_tutorial_of_a_live_prometheus_does_what_it_says(
     assert " ".join(outcome.split()) in said
     result, said = run("--telemetry-start=now-7m", "--telemetry-env=live")
     assert result.ret == 0
-    assert "telemetry gate: PASS 4 checks: 4 pass" in said
-    assert "errors absent == 0 pass" in said
-    assert "p95 95 ≤ 500 ms 405 pass" in said
+    shown = blocks(page, "text")[1].splitlines()
+    assert [line for line in shown if line != "..." and " ".join(line.split()) not in said] == []
     for option, reason in (
         ("--telemetry-start=now-13m", "samples from"),
         ("--telemetry-start=now-100d", "at this time: are the labels right?"),

@@ -144,6 +144,9 @@ def echo_beside(exchange: Exchange) -> None:
 def echo_labels(exchange: Exchange) -> None:
     """Answer rightly, with what is sent with every question in a label of every series."""
     status, body = exchange.healthy()
+    if status != 200:
+        exchange.answer(status, body)
+        return
     content, asked = json.loads(body), exchange.asked
     usual = {
         "query",

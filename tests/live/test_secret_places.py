@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import zipfile
 
@@ -154,10 +155,16 @@ SUITE = """\
 """
 
 
+_BASE64 = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?![A-Za-z0-9+/=])"
+)
+
+
 def leaks(text: str) -> set[str]:
     """Return what is around each canary that can be read, whatever it was cut to."""
     found = re.finditer(r"(?i)kanar", text)
-    return {text[max(one.start() - 60, 0) : one.end() + 30] for one in found}
+    encoded = {one for one in set(_BASE64.findall(text)) if b"kanari" in base64.b64decode(one)}
+    return encoded | {text[max(one.start() - 60, 0) : one.end() + 30] for one in found}
 
 
 @pytest.fixture

@@ -276,7 +276,8 @@ def test_a_session_that_is_asked_for_a_gate_and_has_none_fails(bare, monkeypatch
         monkeypatch.setenv("TELEMETRY_ENV", "recorded")
     result = bare.run(*([] if option == "variable" else [option]))
     assert result.ret == 1
-    assert "telemetry gate: INCONCLUSIVE  nothing was judged" in said(result)
+    name = "$TELEMETRY_ENV" if option == "variable" else option.partition("=")[0]
+    assert f"telemetry gate: INCONCLUSIVE nothing was judged; {name} asks for a gate" in last(result)
 
 
 @pytest.mark.parametrize("option", OTHER)
@@ -316,3 +317,12 @@ def test_hand_written_tests_follow_the_start_too(project):
         marker="@pytest.mark.telemetry(checkpoint='2h', suite='small.gate.yaml')",
     )
     project.run("--telemetry-start=2025-01-22T23:00:00Z", "test_it.py").assert_outcomes(passed=1)
+
+
+def test_variables_of_a_replay_suite_that_a_criterion_names_are_known(replays):
+    assert replays.run("--telemetry-set=language=go", "--telemetry-env=recorded", "small.gate.yaml").ret != 4
+    result = replays.run("--telemetry-set=langage=go", "small.gate.yaml")
+    assert result.ret == 4
+    assert "--telemetry-set: unknown name 'langage' (did you mean 'language'?); known: language" in said(
+        result
+    )

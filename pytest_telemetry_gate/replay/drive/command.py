@@ -10,20 +10,22 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from pytest_telemetry_gate.errors import DriveError
+from pytest_telemetry_gate.replay.drive.guard import MARK, kill_processes
+from pytest_telemetry_gate.replay.drive.guarded import guarding
 
 __all__ = ["Done", "run_command"]
 
 _GRACE = 1.0  # seconds between asking a process group to end and killing it
-_HUNT = 10.0  # seconds to look for children that fork as fast as they are killed
-_LOOKS = 3  # in a row that must find none: a single one may miss a child that forks meanwhile
+_SHORT_GRACE = 0.3  # the same where the session ends, which waits for it
+_LOOK = 0.05  # seconds between two looks whether the session ends
 _BLOCK = 64 * 1024
-_MARK = "PYTEST_TELEMETRY_COMMAND"  # marks children, to find those that have left the process group
+_NEVER = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +46,55 @@ def run_command(
     stdin: bytes,
     timeout: float,
     max_output: int,
+    stopped: threading.Event = _NEVER,
 ) -> Done:
     """Run a program without a shell in a process group of its own, which is gone when this returns.
 
-    Of its output the last ``max_output`` bytes are kept. Raises DriveError where it cannot be started.
+    Of its output the last ``max_output`` bytes are kept. It ends with this process, however that ends, and soon after
+    ``stopped`` is set. Raises DriveError where it cannot be started, or was stopped.
     """
     mark = uuid.uuid4().hex
-    started = time.monotonic()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - running the suite's command is what this is for
-            list(argv),
-            cwd=cwd,
-            env={**environ, _MARK: mark},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        message = f"cannot run {argv[0]!r}: {getattr(error, 'strerror', None) or error}"
-        raise DriveError(message) from None
-    output = _Output(process.stdout, max_output)  # type: ignore[arg-type]
-    feeder = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
-    feeder.start()
-    timed_out = False
-    try:
-        process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-    finally:
-        seconds = time.monotonic() - started
-        _end(process, mark, gently=timed_out)
+    with guarding(mark) as guard_process:
+        started = time.monotonic()
+        try:
+            process = subprocess.Popen(  # noqa: S603 - running the suite's command is what this is for
+                list(argv),
+                cwd=cwd,
+                env={**environ, MARK: mark},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            message = f"cannot run {argv[0]!r}: {getattr(error, 'strerror', None) or error}"
+            raise DriveError(message) from None
+        grace = 0.0
+        try:
+            guard_process(process.pid)
+            output = _Output(process.stdout, max_output)  # type: ignore[arg-type]
+            feeder = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
+            feeder.start()
+            timed_out = not _wait(process, timeout, stopped)
+            seconds = time.monotonic() - started
+            if timed_out:
+                grace = _SHORT_GRACE if stopped.is_set() else _GRACE
+        finally:
+            _end(process, mark, grace)
+    if timed_out and stopped.is_set():
+        message = f"{argv[0]!r} was ended with the session"
+        raise DriveError(message)
     return Done(process.returncode, output.text(), seconds, timed_out)
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float, stopped: threading.Event) -> bool:
+    """Wait until a process ends or is to be ended; return whether it did so in time."""
+    give_up = time.monotonic() + timeout
+    while not stopped.is_set() and (left := give_up - time.monotonic()) > 0:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(_LOOK, left))
+            return True
+    return False
 
 
 class _Output:
@@ -109,39 +128,16 @@ def _feed(pipe: IO[bytes], content: bytes) -> None:
         pipe.close()
 
 
-def _end(process: subprocess.Popen[bytes], mark: str, *, gently: bool) -> None:
-    """Kill the process group, and whatever has left it."""
+def _end(process: subprocess.Popen[bytes], mark: str, grace: float) -> None:
+    """Kill the process group and whatever has left it; asked to end first, it has ``grace`` seconds for that."""
     if sys.platform == "win32":
         process.kill()
         process.wait()
         return
-    if gently:
+    if grace:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    give_up = time.monotonic() + _HUNT
-    empty = 0
-    while empty < _LOOKS and time.monotonic() < give_up:
-        empty += 1
-        for stray in _strays(mark):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(stray, signal.SIGKILL)
-            empty = 0
+            process.wait(grace)
+    kill_processes({mark: process.pid})
     process.wait()
-
-
-def _strays(mark: str) -> Iterator[int]:
-    """Yield processes that have the command's mark in their environment, where there is a /proc.
-
-    The youngest come first: a process that forks all the time would be gone before the rest of /proc is read.
-    """
-    marked = f"{_MARK}={mark}".encode()
-    with contextlib.suppress(FileNotFoundError):
-        numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        for number in sorted(numbers, reverse=True):
-            with contextlib.suppress(OSError):
-                if marked in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
-                    yield number

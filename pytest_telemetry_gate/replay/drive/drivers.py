@@ -6,9 +6,11 @@ import importlib
 import json
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from pytest_telemetry_gate.replay.captured import DriveResult
 from pytest_telemetry_gate.replay.drive.client import ask
 from pytest_telemetry_gate.replay.drive.command import run_command
 from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
+from pytest_telemetry_gate.replay.drive.guarded import marked_environment
 from pytest_telemetry_gate.replay.otlp.corpus import read_corpus, telemetry_of
 from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
 from pytest_telemetry_gate.replay.suite.drives import (
@@ -85,15 +88,17 @@ def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
         raise DriveError(str(error)) from None
 
 
-def drive(case: ReplayCase, context: DriveContext, secrets: Secrets) -> DriveResult:
+def drive(
+    case: ReplayCase, context: DriveContext, secrets: Secrets, stopped: threading.Event | None = None
+) -> DriveResult:
     """Drive a case and tell how it went; never raises for faults of the system or of the user's settings.
 
-    ``secrets`` remember the secrets of the drive; no message about it holds them.
+    ``secrets`` remember the secrets of the drive; no message about it holds them. A command ends when ``stopped`` is set.
     """
     kind = case.drive.kind
     drivers: dict[str, Callable[[Any, DriveContext, DriveResult], None]] = {
         "http": _http,
-        "cli": _cli,
+        "cli": partial(_cli, stopped=stopped or threading.Event()),
         "otlp": _otlp,
         "python": _python,
     }
@@ -148,7 +153,7 @@ def _content(path: Path) -> bytes:
         raise DriveError(message) from None
 
 
-def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None:
+def _cli(settings: CliDrive, context: DriveContext, result: DriveResult, *, stopped: threading.Event) -> None:
     argv = [resolve(part) for part in settings.argv]
     result.summary = " ".join(argv)
     environ = {**os.environ, **{key: resolve(value) for key, value in settings.env.items()}}
@@ -167,6 +172,7 @@ def _cli(settings: CliDrive, context: DriveContext, result: DriveResult) -> None
         stdin=stdin,
         timeout=settings.timeout,
         max_output=settings.max_output,
+        stopped=stopped,
     )
     result.code, result.seconds = done.exit, done.seconds
     if done.timed_out:
@@ -211,7 +217,8 @@ def _python(settings: PythonDrive, context: DriveContext, result: DriveResult) -
         message = f"drive.python: {settings.call}: {error}"
         raise DriveError(message) from None
     arguments = map_texts(settings.arguments, lambda text, _: resolve(text))
-    try:
-        function(context, **arguments)
-    except FOREIGN_ERRORS as error:
-        result.failure = f"{type(error).__name__}: {error}"
+    with marked_environment():
+        try:
+            function(context, **arguments)
+        except FOREIGN_ERRORS as error:
+            result.failure = f"{type(error).__name__}: {error}"

@@ -107,3 +107,43 @@ def test_the_digest_does_not_depend_on_the_order_of_series():
     other = Vector([{"a": "2"}, {"a": "1"}], np.array([2.0, 1.0]), 1.0)
     different = Vector([{"a": "2"}, {"a": "1"}], np.array([1.0, 2.0]), 1.0)
     assert Answer(one).digest == Answer(other).digest != Answer(different).digest
+
+
+def die_with_a_claim(folder):
+    assert SharedAnswers(folder).claim(QUESTION)
+
+
+def test_nobody_waits_for_a_process_that_has_died(tmp_path):
+    worker = multiprocessing.get_context("fork").Process(target=die_with_a_claim, args=(tmp_path,))
+    worker.start()
+    worker.join()
+    began = time.monotonic()
+    assert SharedAnswers(tmp_path).get(QUESTION, patience=30) is None
+    assert time.monotonic() - began < 10
+    answer = SharedAnswers(tmp_path).answer(QUESTION, lambda _: Answer(Scalar(42.0, 1.0)))
+    assert answer.value.value == 42.0
+
+
+def test_what_it_has_put_before_counts(tmp_path):
+    def put():
+        SharedAnswers(tmp_path).answer(QUESTION, lambda _: Answer(Scalar(42.0, 1.0)))
+
+    worker = multiprocessing.get_context("fork").Process(target=put)
+    worker.start()
+    worker.join()
+    assert SharedAnswers(tmp_path).answer(QUESTION, pytest.fail).value.value == 42.0
+
+
+def test_a_process_that_lives_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("pytest_telemetry_gate.gate.shared_answers._LOOK", 0.01)
+    assert SharedAnswers(tmp_path).claim(QUESTION)
+    other, began = SharedAnswers(tmp_path), time.monotonic()
+    assert other.get(QUESTION, patience=0.2) is None
+    assert time.monotonic() - began >= 0.2
+
+
+def test_answers_are_not_shared_any_more_where_the_run_is_over(tmp_path):
+    answers = SharedAnswers(tmp_path / "gone" / "answers")
+    answer = answers.answer(QUESTION, lambda _: Answer(Scalar(42.0, 1.0)))
+    assert answer.value.value == 42.0
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,7 @@ from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.plugin import builtin_hooks
 from pytest_telemetry_gate.support.durations import parse_moment
 from pytest_telemetry_gate.support.secrets import Secrets
+from pytest_telemetry_gate.support.variables import ReferencedText
 
 KINDS = {kind.key: kind for kind in builtin_hooks.pytest_telemetry_gate_criteria()}
 NOW = START + 5000.0
@@ -98,12 +99,22 @@ def test_checkpoints_follow_the_start_and_moments_that_are_written_stay(tmp_path
         (
             "{start: nwo}",
             {},
-            "shop.gate.yaml:3: rollout.start: 'nwo' is not a time such as '2025-01-22T14:00:00-08:00'",
+            "shop.gate.yaml:3: rollout.start: 'nwo' is not a time such as 'now', 'now-1h' or '2025-01-22T14:00:00-08:00'",
         ),
         (
             "{start: now-1x}",
             {},
             "shop.gate.yaml:3: rollout.start: 'now-1x' is not a time such as 'now', 'now-1h' or '2025-01-22T14:00:00-08:00'",
+        ),
+        (
+            "{start: 2025-01-22}",
+            {},
+            "shop.gate.yaml:3: rollout.start: '2025-01-22' has no zone: write '2025-01-22T00:00:00Z' or '2025-01-22T00:00:00-08:00'",
+        ),
+        (
+            "{start: 1737583200}",
+            {},
+            "shop.gate.yaml:3: rollout.start: 1737583200 is not a time such as '2025-01-22T14:00:00-08:00'",
         ),
         ("{end: now}", {}, "shop.gate.yaml:3: rollout: needs 'start'"),
         (
@@ -246,6 +257,27 @@ def test_now_is_read_only_where_something_counts_from_it():
     for text in ("nowhere", "now-", "now 1h", "now-1h-2h"):
         with pytest.raises(ValueError, match="is not a time such as 'now'"):
             parse_moment(text, lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("5", 5),
+        ("-0.5", -0.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("+7", 7),
+        ("9" * 400, float("inf")),
+    ],
+)
+def test_a_text_from_outside_writes_numbers_as_yaml_does(text, number):
+    assert ReferencedText(text).number() == number
+
+
+@pytest.mark.parametrize("text", ["1_000", "nan", "inf", "0x10", " 5", "5 ms", "", "٣"])
+def test_other_texts_are_no_numbers(text):
+    assert ReferencedText(text).number() == text
 
 
 @pytest.mark.parametrize(
