@@ -45,9 +45,10 @@ class ConfigError(TelemetryGateError):
 
 
 class SuiteError(TelemetryGateError):
-    """A suite file cannot be used; carries the file, the 1-based line and the message."""
+    """A suite file cannot be used; carries the file, the 1-based line and the message, shortened where it is long."""
 
     def __init__(self, path: Path | str, line: int, message: str) -> None:
+        message = _shortened(message)
         super().__init__(path, line, message)
         self.path = path
         self.line = line

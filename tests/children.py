@@ -20,7 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-LIGHT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--assert=plain")
+OTHERS = (
+    "forked",
+    "html",
+    "metadata",
+    "randomly",
+    "rerunfailures",
+    "timeout",
+)  # plugins that few tests are about
+LIGHT = (
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+    "--assert=plain",
+    *(argument for name in OTHERS for argument in ("-p", f"no:{name}")),
+)
 PYTEST = (sys.executable, "-m", "pytest", *LIGHT)
 PATIENCE = 60.0  # seconds until something is said never to happen, however busy the machine is
 

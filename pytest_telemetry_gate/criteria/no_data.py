@@ -28,6 +28,7 @@ __all__ = ["explain_no_data"]
 _MISSING = frozenset({"data.none", "coverage.low"})
 # Functions that need two samples, and have no value where there is one
 _OF_TWO = frozenset({"rate", "increase", "irate", "idelta", "delta", "deriv", "predict_linear", "holt_winters", "double_exponential_smoothing"})  # fmt: skip
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _LEAST = 2  # scrapes in a window
 _BETTER = 4  # as in Grafana's $__rate_interval: one may be lost
 
@@ -58,12 +59,23 @@ def explain_no_data(
         return evidence
     evidence = explain_missing(check, evidence, coverage, answers)
     problem = evidence.problem
-    reason = short or (
-        explain_quantile(query.expr) if problem is not None and problem.id == "data.none" else ""
-    )
+    reason = short
+    if problem is not None and problem.id == "data.none":
+        reason = short or explain_quantile(query.expr) or _explain_filter(query.expr)
     if problem is None or not reason:
         return evidence
     return replace(evidence, problem=replace(problem, reason=f"{problem.reason}; {reason}"))
+
+
+def _explain_filter(expression: ast.Expr) -> str:
+    """Return that a comparison leaves out what it does not hold for, if a query is one or aggregates one."""
+    while isinstance(expression, ast.Paren | ast.Unary | ast.Aggregate):
+        expression = expression.expr
+    if not isinstance(expression, ast.Binary) or expression.op not in _COMPARISONS or expression.returns_bool:
+        return ""
+    return (
+        f"a comparison ({expression.op}) leaves out what it does not hold for: the limit goes into `expect`"
+    )
 
 
 def _describe_short_window(check: Check, query: Query, evidence: Evidence, answers: Answers) -> str:

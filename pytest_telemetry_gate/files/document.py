@@ -25,13 +25,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
     _depth = 0
+    _nodes = 0
 
     def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:
         """Refuse what is nested so deeply that composing it would overflow the C stack."""
         self._depth += 1
+        self._nodes += 1
+        mark = None if parent is None else parent.start_mark
         if self._depth > _MAX_DEPTH:
-            mark = None if parent is None else parent.start_mark
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+        if self._nodes > _MAX_NODES:
+            raise yaml.MarkedYAMLError(
+                problem=f"more than {_MAX_NODES:,} keys and values: split the file", problem_mark=mark
+            )
 
     def ascend_resolver(self) -> None:
         """Count one level less when a node ends."""
@@ -50,7 +56,7 @@ _WORDS: dict[str, Any] = {
 }
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}  # of nodes without a tag in the file
 _MAX_BYTES = 16 * 2**20
-_MAX_NODES = 1_000_000
+_MAX_NODES = 100_000  # a suite of five thousand criteria; more are read for too long
 _MAX_EXPANSION = 100  # times the nodes that are written out
 _MAX_DEPTH = 100
 
@@ -62,6 +68,7 @@ class Document:
         self.path = path
         self.shown = shown or str(path)
         self._text = ""
+        self._children: dict[int, dict[str, tuple[int, yaml.Node]]] = {}
         self._root = self._compose()
         reader = _Reader(self.shown, self._text)
         self._text = ""
@@ -83,11 +90,24 @@ class Document:
     def _node(self, where: Sequence[Key]) -> tuple[yaml.Node, int]:
         node, line = self._root, 1
         for key in where:
-            child = _child(node, key)
+            child = self._child(node, key)
             if child is None:
                 break
             line, node = child
         return node, line
+
+    def _child(self, node: yaml.Node, key: Key) -> tuple[int, yaml.Node] | None:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            child = node.value[key]
+            return child.start_mark.line + 1, child
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        if id(node) not in self._children:
+            pairs = (
+                (key_node.value, (key_node.start_mark.line + 1, child)) for key_node, child in node.value
+            )
+            self._children[id(node)] = {name: child for name, child in pairs if isinstance(name, str)}
+        return self._children[id(node)].get(str(key))
 
     def _compose(self) -> yaml.Node:
         try:
@@ -140,7 +160,7 @@ class _Reader:
         self._read += 1
         if depth > _MAX_DEPTH:
             raise self._error(node, "nested too deeply, or an alias inside itself")
-        if self._read > _MAX_NODES or self._read > 1000 + _MAX_EXPANSION * len(self._written):
+        if self._read > 2 * _MAX_NODES or self._read > 1000 + _MAX_EXPANSION * len(self._written):
             raise self._error(node, "aliases that multiply beyond reason")
         if node.tag not in _TAGS:
             hint = "a text that begins with '!' needs quotes"
@@ -196,14 +216,3 @@ def _lines(node: yaml.Node, line: int, place: Place) -> Iterator[tuple[Place, in
     elif isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
             yield from _lines(child, child.start_mark.line + 1, (*place, index))
-
-
-def _child(node: yaml.Node, key: Key) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-        child = node.value[key]
-        return child.start_mark.line + 1, child
-    if isinstance(node, yaml.MappingNode):
-        for key_node, child in node.value:
-            if key_node.value == key:
-                return key_node.start_mark.line + 1, child
-    return None

@@ -16,6 +16,7 @@ _NO_TEXT = "*&%@`!|>?"  # which begin something else than a text
 _CONTAINERS = "{["
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _LINES_ABOVE = 20  # that are searched for the key of a text over several lines
+_LONGEST_LINE = 10_000  # characters; nobody has written a longer one by hand
 _INDENTATION = frozenset(
     {
         "did not find expected key",
@@ -56,6 +57,8 @@ def _search(
 ) -> tuple[int, str]:
     """Return the line of the key whose text a place is in, from 0, and what to write there; nothing if its text is right."""
     for number in range(min(line, len(lines) - 1), max(-1, line - _LINES_ABOVE), -1):
+        if len(lines[number]) > _LONGEST_LINE:
+            return line, ""
         entries = list(_KEY.finditer(lines[number]))
         until = column if column is not None and number == line else len(lines[number])
         before = [entry for entry in entries if entry.end() <= until]

@@ -166,8 +166,8 @@ def _read_baseline_file(baseline: _B, folder: Path, suite_path: str, where: Sequ
 
 
 def _cross_check(suite: Suite, document: Document) -> None:
-    ids = [criterion.id for criteria in suite.groups.values() for criterion in criteria]
-    points = [point.id for point in suite.points]
+    ids = {criterion.id for criteria in suite.groups.values() for criterion in criteria}
+    points = {point.id for point in suite.points}
     for group, criteria in suite.groups.items():
         for index, criterion in enumerate(criteria):
             where = ("groups", group, index)

@@ -5,19 +5,21 @@ Pure: files only, no network and no clock, so that every process of a run plans 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.queries import check_queries
-from pytest_telemetry_gate.errors import ConfigError
+from pytest_telemetry_gate.errors import ConfigError, SuiteError
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
-from pytest_telemetry_gate.support.suggestions import suggest_nearest
+from pytest_telemetry_gate.support.suggestions import list_names, suggest_nearest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["choose_checks", "plan_checks", "require_known"]
+
+_MAX_CHECKS = 100_000  # each is a test of pytest's: a typing error must not keep it busy for hours
 
 
 def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
@@ -51,6 +53,9 @@ def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
                 for sequence, checkpoint in enumerate(suite.points)
                 if suite.applies(criterion, checkpoint)
             ]
+            if len(planned) + len(checks) > _MAX_CHECKS:
+                message = f"the suite has more than {_MAX_CHECKS:,} checks (criteria x regions x checkpoints): split it"
+                raise SuiteError(suite.path, criterion.line, message)
             if criterion.over_regions and ALL_REGIONS in everywhere and checks:
                 raise checks[0].error(
                     f"a region is called {ALL_REGIONS!r}, as is what is judged over all regions"
@@ -73,18 +78,23 @@ def choose_checks(
 ) -> list[Check]:
     """Return the checks at the named checkpoints and regions, all of them where none is named.
 
-    Raises ConfigError with the known names for a name that the suite and environment do not have.
+    What is judged over all regions is chosen by its own name, ``all``, or by those of all regions. Raises ConfigError with the known names for a name that the suite and environment do not have.
     """
     chosen_checkpoints, chosen_regions = set(checkpoints), set(regions)
-    known_checkpoints = dict.fromkeys(point.id for check in planned for point in check.suite.points)
+    suites = {id(check.suite): check.suite for check in planned}.values()
+    known_checkpoints = dict.fromkeys(point.id for suite in suites for point in suite.points)
     require_known("--telemetry-checkpoint", chosen_checkpoints, known_checkpoints)
     require_known("--telemetry-region", chosen_regions, dict.fromkeys(check.region for check in planned))
     return [
         check
         for check in planned
         if (not chosen_checkpoints or check.checkpoint.id in chosen_checkpoints)
-        and (not chosen_regions or check.region in chosen_regions)
+        and (not chosen_regions or check.region in chosen_regions or _names_all(check, chosen_regions))
     ]
+
+
+def _names_all(check: Check, regions: Container[str]) -> bool:
+    return check.region == ALL_REGIONS and all(region in regions for region in check.everywhere)
 
 
 def require_known(option: str, chosen: Iterable[str], known: Iterable[str]) -> None:
@@ -92,5 +102,5 @@ def require_known(option: str, chosen: Iterable[str], known: Iterable[str]) -> N
     names = [name for name in known if name]
     for name in sorted(set(chosen) - set(names)):
         hint = suggest_nearest(name, names)
-        message = f"{option}: unknown name {name!r}{hint}; known: {', '.join(names) or 'none'}"
+        message = f"{option}: unknown name {name!r}{hint}; known: {list_names(names) or 'none'}"
         raise ConfigError(message)

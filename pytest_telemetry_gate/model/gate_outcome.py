@@ -13,6 +13,8 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 
 __all__ = ["GateOutcome", "decide_gate"]
 
+_NAMED = 3  # tests or criteria that are named in one line
+
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
@@ -29,42 +31,77 @@ def decide_gate(
     *,
     selected: int,
     collected: int,
+    unheard: int = 0,
+    failed: Sequence[str] = (),
+    problems: Sequence[str] = (),
     strict: bool = False,
     partial: bool = False,
+    left_out: Sequence[str] = (),
     asked: Collection[str] = (),
 ) -> GateOutcome:
     """Decide for the gate: it opens if something was judged, nothing was left out, and every verdict lets it through.
 
     ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
-    ``partial`` says that it is meant. A run that judged nothing is inconclusive, and so is one where a checkpoint
-    that was ``asked`` for by name is pending. Informational verdicts are counted and decide nothing.
+    ``partial`` says that it is meant. Of ``unheard`` selected ones no verdict came; ``failed`` are the names of tests that
+    failed although their verdicts let them through. Each of ``problems`` says what else closes the gate. A run that judged nothing is inconclusive, and so is one where a checkpoint that was ``asked`` for by name
+    is pending. ``left_out`` are the criteria over all regions that the choice of regions left out, which is said.
+    Informational verdicts are counted and decide nothing. Where nothing but waivers lets it through, the
+    outcome is ``waived``.
     """
     told = Counter(verdict.outcome for verdict in verdicts if verdict.informational)
-    everything, verdicts = verdicts, [verdict for verdict in verdicts if not verdict.informational]
-    worst = worst_outcome(verdicts) or Outcome.INCONCLUSIVE
-    counts = Counter(verdict.outcome for verdict in verdicts)
+    decisive = [verdict for verdict in verdicts if not verdict.informational]
+    counts = Counter(verdict.outcome for verdict in decisive)
     tally = ", ".join(filter(None, (_count(counts), f"informational: {_count(told)}" if told else "")))
-    if not any(verdict.outcome.judged for verdict in verdicts):
-        why = f"nothing was judged ({tally})" if everything else "nothing was judged"
-        worst = max(worst, Outcome.INCONCLUSIVE, key=lambda outcome: outcome.rank)
-        return GateOutcome(worst, opens=False, reason=why, strict=strict)
-    closed = [outcome for outcome in counts if not outcome.keeps_gate_open(strict=strict)]
-    if closed:
-        return GateOutcome(worst, opens=False, reason=tally, strict=strict)
-    early = {verdict.checkpoint for verdict in verdicts if verdict.outcome is Outcome.PENDING}.intersection(
+    missing = f"no verdict came from {unheard} of {selected} selected" if unheard else ""
+    worst = worst_outcome(decisive) or Outcome.INCONCLUSIVE
+    if failed:
+        worst = max(worst, Outcome.FAIL, key=lambda outcome: outcome.rank)
+        tally = ", ".join(filter(None, (f"failed: {_name(failed, 'tests')}", tally)))
+    undecided = max(worst, Outcome.INCONCLUSIVE, key=lambda outcome: outcome.rank)
+
+    def stay_closed(outcome: Outcome, *reasons: str) -> GateOutcome:
+        said = "; ".join(reasons)
+        return GateOutcome(outcome, opens=False, strict=strict, reason=f"{said} ({tally})" if tally else said)
+
+    if failed or any(not outcome.keeps_gate_open(strict=strict) for outcome in counts):
+        return GateOutcome(
+            worst, opens=False, strict=strict, reason="; ".join(filter(None, (tally, *problems, missing)))
+        )
+    if problems:
+        return stay_closed(undecided, *filter(None, (*problems, missing)))
+    if not any(verdict.outcome.judged for verdict in decisive):
+        left = f"0 of {collected} selected" if collected and not selected else missing
+        return stay_closed(undecided, ": ".join(filter(None, ("nothing was judged", left))))
+    if unheard:
+        return stay_closed(undecided, missing)
+    early = {verdict.checkpoint for verdict in decisive if verdict.outcome is Outcome.PENDING}.intersection(
         asked
     )
     if early:
-        why = f"pending though asked for: {', '.join(sorted(early))} ({tally})"
-        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=why, strict=strict)
+        return stay_closed(Outcome.INCONCLUSIVE, f"pending though asked for: {', '.join(sorted(early))}")
     if selected < collected and not partial:
-        why = f"{selected} of {collected} selected; --telemetry-partial says that is meant"
-        return GateOutcome(Outcome.INCONCLUSIVE, opens=False, reason=f"{why} ({tally})", strict=strict)
-    if worst is Outcome.PENDING or worst is Outcome.WAIVED:
-        worst = Outcome.WARN if counts[Outcome.WARN] else Outcome.PASS
+        return stay_closed(
+            Outcome.INCONCLUSIVE,
+            f"{selected} of {collected} selected; --telemetry-partial says that is meant",
+        )
     part = f", {selected} of {collected} selected" if selected < collected else ""
-    return GateOutcome(worst, opens=True, reason=f"{tally}{part}", strict=strict)
+    if left_out:
+        part += f"; left out by --telemetry-region: {_name(left_out, 'criteria')}"
+    if counts[Outcome.PASS] or counts[Outcome.WARN]:
+        best = Outcome.WARN if counts[Outcome.WARN] else Outcome.PASS
+        return GateOutcome(best, opens=True, strict=strict, reason=f"{tally}{part}")
+    return GateOutcome(
+        Outcome.WAIVED,
+        opens=True,
+        strict=strict,
+        reason=f"nothing passed, waivers let it through: {tally}{part}",
+    )
 
 
 def _count(counts: Counter[Outcome]) -> str:
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in reversed(Outcome) if counts[outcome])
+
+
+def _name(things: Sequence[str], noun: str) -> str:
+    more = f" and {len(things) - _NAMED} more {noun}" if len(things) > _NAMED else ""
+    return ", ".join(things[:_NAMED]) + more

@@ -6,13 +6,9 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import sys
-import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +18,12 @@ from pytest_telemetry_gate.plugin.wire_names import (
     ATTRIBUTE,
     COUNTS,
     FOLDER,
-    FOLDER_PREFIX,
-    FOLDER_SUFFIX,
+    LEFT_OUT,
     MOMENT,
     PACKED,
     REFUSED,
+    REPLAY_SUFFIXES,
+    SUITE_SUFFIXES,
 )
 
 if TYPE_CHECKING:
@@ -35,10 +32,9 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.fixtures import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.session import GateRun
+    from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
     from pytest_telemetry_gate.recording import Recording
 
-_SUFFIXES = (".gate.yaml", ".gate.yml")
-_REPLAYS = (".replay.yaml", ".replay.yml")
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
 _MARKER = (
@@ -176,11 +172,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return int(pytest.ExitCode.OK)
 
 
-@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
-def pytest_cmdline_main_cleaned(config: pytest.Config) -> Generator[None, object, object]:
-    """Clean usage errors, which pytest writes when the session and its terminal are gone."""
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_cmdline_main")
+def pytest_last_word(
+    config: pytest.Config,
+) -> Generator[None, int | pytest.ExitCode | None, int | pytest.ExitCode | None]:
+    """Give the exit code, after everything that could change it: plugins, ``pytest.exit``, ``sys.exit``.
+
+    Usage errors are cleaned here, since pytest writes them when the session and its terminal are gone.
+    """
+    hooks = None
     try:
-        return (yield)
+        code = yield
+        hooks = _reporting_hooks(config)
     except pytest.UsageError as error:
         from pytest_telemetry_gate.support.text import one_line
 
@@ -188,10 +191,22 @@ def pytest_cmdline_main_cleaned(config: pytest.Config) -> Generator[None, object
         scrub = str if hooks is None else hooks.run.environments.scrub
         error.args = tuple(one_line(scrub(str(argument))) for argument in error.args)
         raise
+    except SystemExit as stopped:
+        hooks = _reporting_hooks(config)
+        if not stopped.code and hooks is not None and hooks.last_word.correct(0):
+            raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from stopped
+        raise
+    return code if code is None or hooks is None else hooks.last_word.correct(code)
+
+
+def _reporting_hooks(config: pytest.Config) -> RunHooks | None:
+    """Return the hooks of a session with telemetry items in the process that reports."""
+    return None if hasattr(config, "workerinput") else config.stash.get(_HOOKS, None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
+    config.pluginmanager.register(_Collection(config), "telemetry_gate_collection")
     # Only the controller collects what its workers judge.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Listener(config), "telemetry_gate_listener")
@@ -208,11 +223,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.name.endswith(_REPLAYS):
+    if file_path.name.endswith(REPLAY_SUFFIXES):
         from pytest_telemetry_gate.plugin.replay_items import ReplayFile
 
         return ReplayFile.make(parent, file_path, _run(parent.config))
-    if not file_path.name.endswith(_SUFFIXES):
+    if not file_path.name.endswith(SUITE_SUFFIXES):
         return None
     from pytest_telemetry_gate.plugin.check_items import GateFile
 
@@ -226,8 +241,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrise(metafunc, _run(metafunc.config))
 
 
+class _Collection:
+    """Notes what was not collected, in case the session turns out to be a gate."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._left_out = config.stash[LEFT_OUT] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if not report.passed:
+            self._left_out.append(report)
+
+
 def _is_suite(name: str) -> bool:
-    return name.endswith((*_SUFFIXES, *_REPLAYS))
+    return name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
 
 
 class _Listener:
@@ -235,7 +261,8 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._folder: tuple[str, int] | None = None
+        self._folder: SharedFolder | None = None
+        self._counts: Mapping[str, Any] = {}  # those of the workers so far
         self._moment = float(int(time.time()))
         self._heads_written = False
         self._unpacker: Unpacker | None = None
@@ -245,33 +272,30 @@ class _Listener:
         """Tell each of xdist's workers what ``now`` means, and those of this machine where they share their answers."""
         node.workerinput[MOMENT] = self._moment
         if node.gateway.spec.popen:
-            self._folder = self._folder or _make_folder()
-            node.workerinput[FOLDER] = self._folder[0]
+            if self._folder is None:
+                from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Remove the folder: workers that still judge, since the session was interrupted, end when it is gone."""
-        # Here and not in the workers, which may be interrupted or die.
-        if self._folder is not None:
-            shutil.rmtree(self._folder[0], ignore_errors=True)
+                self._folder = SharedFolder()
+                self._config.pluginmanager.register(self._folder, "telemetry_gate_folder")
+            node.workerinput[FOLDER] = self._folder.path
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Say what is judged, once: under xdist nobody collects in the process that reports."""
         if not self._heads_written:
             self._heads_written = True
-            suites = dict.fromkeys(
-                path for path in (one.partition("::")[0] for one in ids) if _is_suite(path)
-            )
-            if suites:
-                _hooks(self._config).write_heads(suites)
+            checks = [one for one in ids if _is_suite(one.partition("::")[0])]
+            if checks:
+                hooks = _hooks(self._config)
+                hooks.write_heads(dict.fromkeys(one.partition("::")[0] for one in checks))
+                hooks.run.progress.watch(checks)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder[0], ignore_errors=True)
-            with contextlib.suppress(OSError):
-                os.close(self._folder[1])
-            self._folder = None
+        """Write the last line, when pytest has told what interrupted it."""
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None:
+            hooks.last_word.write()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -292,44 +316,36 @@ class _Listener:
 
                 self._unpacker = Unpacker()
             self._unpacker.unpack(data)
+            counts = data.pop(COUNTS, self._counts)
+            if counts != self._counts:
+                self._counts = counts
+                _hooks(self._config).run.denominator.add(counts)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         counts = getattr(node, "workeroutput", {}).get(COUNTS)
         if counts is not None:
             _hooks(self._config).take_counts(counts)
+        elif _HOOKS in self._config.stash:
+            problem = f"worker {node.gateway.id} ended before it could tell what it had counted"
+            _hooks(self._config).run.problems[problem] = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         hooks = self._config.stash.get(_HOOKS, None)
-        if hooks is not None and hooks.summary.must_fail(session):
-            # The exit code follows testsfailed; setting it later, in sessionfinish, would leave the footer and the
-            # summaries of other plugins saying that all is well.
-            session.testsfailed += 1
+        if hooks is not None:
+            # Now rather than when the session ends, so that the footer and the summaries of other plugins know it.
+            hooks.last_word.fail_session(session)
         return result
 
-
-def _make_folder() -> tuple[str, int]:
-    """Make a folder that nobody else can enter, and hold it locked while this process lives; return it and the lock.
-
-    Whoever can lock it later knows that this process has ended without removing it.
-    """
-    while True:
-        folder = tempfile.mkdtemp(FOLDER_SUFFIX, FOLDER_PREFIX)
-        if sys.platform == "win32":
-            return folder, -1
-        import fcntl
-
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue  # taken for a dead run's before it could be locked
-        with contextlib.suppress(OSError):  # some network's folders cannot be locked
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.path.exists(folder):  # noqa: PTH110 - nothing is imported for it
-            return folder, descriptor
-        os.close(descriptor)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Decide before anybody writes reports."""
+        hooks = self._config.stash.get(_HOOKS, None)
+        if hooks is not None:
+            hooks.last_word.settle(session)
+        return (yield)
 
 
 def _hooks(config: pytest.Config) -> RunHooks:

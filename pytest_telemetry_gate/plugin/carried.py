@@ -16,13 +16,14 @@ import pytest
 
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.wire import from_wire
-from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, PACKED
+from pytest_telemetry_gate.plugin.wire_names import ATTRIBUTE, COUNTS, PACKED
 
 __all__ = [
     "Carried",
     "Unpacker",
     "carried_by",
     "forget_attempt",
+    "is_forked",
     "pack_report",
     "put_on_report",
     "read_report",
@@ -38,12 +39,16 @@ class Carried:
     """The verdicts of a test with their evidence, and what replays made during it.
 
     ``concluded`` is set when the body of the test is over: subtests, which report earlier, carry nothing.
-    ``keywords`` are those of the reports so far. ``captures`` are what the process read or drove meanwhile, ``drove``
-    whether it drove anything, ``exercised`` the fields of contracts that a case had, None for a test that is no case.
+    ``keywords`` are those of the reports so far. ``asked`` is whether a test asked the gate anything,
+    ``failed_by_verdicts`` whether its verdicts failed it. ``captures`` are what
+    the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the fields of contracts that a
+    case had, None for a test that is no case.
     """
 
     path: str = ""
     dossiers: list[Dossier] = field(default_factory=list)
+    asked: bool = False
+    failed_by_verdicts: bool = False
     captures: list[Mapping[str, Any]] = field(default_factory=list)
     drove: bool = False
     exercised: list[str] | None = None
@@ -55,6 +60,8 @@ class Carried:
         return {
             "path": self.path,
             "dossiers": [dossier.to_wire() for dossier in self.dossiers],
+            "asked": self.asked,
+            "failed_by_verdicts": self.failed_by_verdicts,
             "captures": self.captures,
             "drove": self.drove,
             "exercised": self.exercised,
@@ -79,9 +86,16 @@ def forget_attempt(item: pytest.Item) -> None:
     item.stash[_CARRIED] = Carried(path=str(item.path))
 
 
-def put_on_report(report: pytest.TestReport, carried: Carried) -> None:
-    """Put on a report what its item carries."""
-    setattr(report, ATTRIBUTE, carried)
+def put_on_report(report: pytest.TestReport, carried: Carried, item: pytest.Item) -> None:
+    """Put on a report what its item carries: as builtins in a process of pytest-forked, which can send nothing else."""
+    setattr(report, ATTRIBUTE, carried.to_wire() if is_forked(item) else carried)
+
+
+def is_forked(item: pytest.Item) -> bool:
+    """Return whether pytest-forked runs an item in a process of its own."""
+    if not item.config.pluginmanager.hasplugin("pytest_forked"):
+        return False
+    return bool(item.config.getoption("forked")) or item.get_closest_marker("forked") is not None
 
 
 def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | None:
@@ -94,13 +108,17 @@ def read_report(report: pytest.CollectReport | pytest.TestReport) -> Carried | N
     return carried
 
 
-def pack_report(data: dict[str, Any], *, sent: bool) -> dict[str, Any]:
-    """Return the data of a report as builtins; as one string of bytes if it is ``sent`` to another process."""
+def pack_report(data: dict[str, Any], *, counts: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the data of a report as builtins; as one string of bytes if it is sent to another process.
+
+    Then ``counts`` are those of the process that sends it; they go with every report, since it may die before its end.
+    """
     carried = data.get(ATTRIBUTE)
     if isinstance(carried, Carried):
         data = {**data, ATTRIBUTE: carried.to_wire()}
-    if not sent:
+    if counts is None:
         return data
+    data = {**data, COUNTS: counts}
     unpacked = {key: value for key, value in data.items() if key in _UNPACKED}
     rest = {key: value for key, value in data.items() if key not in _UNPACKED}
     try:

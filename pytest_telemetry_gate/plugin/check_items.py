@@ -11,7 +11,7 @@ from pytest_telemetry_gate.gate.gate import questions_of
 from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.gate.told_apart import require_told_apart
 from pytest_telemetry_gate.gate.usable_settings import require_usable
-from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.questions import Question
@@ -42,8 +42,22 @@ class GateFile(TelemetryFile):
             self.run.role.refuse(self.run.exits.line(error))
             return
         self.run.denominator.count_file(self.path, len(chosen))
-        for name in suite.groups:
-            yield Group.make(self, name, [check for check in chosen if check.group == name], environment)
+        self.run.denominator.leave_out_criteria(_left_out(planned, chosen))
+        checks: dict[str, list[Check]] = {name: [] for name in suite.groups}
+        for check in chosen:
+            checks[check.group].append(check)
+        for name, of_group in checks.items():
+            yield Group.make(self, name, of_group, environment)
+
+
+def _left_out(planned: Sequence[Check], chosen: Sequence[Check]) -> Iterable[str]:
+    """Return the criteria over all regions of which the choice of regions left nothing."""
+    judged = {check.criterion.id for check in chosen}
+    return (
+        check.criterion.id
+        for check in planned
+        if check.region == ALL_REGIONS and check.criterion.id not in judged
+    )
 
 
 def variables_of(check: Check) -> Sequence[str]:
@@ -112,7 +126,8 @@ class CheckItem(TelemetryItem):
 
     def judge(self) -> Dossier:
         """Judge the check."""
-        return self.run.gates.of(self.environment).judge(self.check)
+        with self.run.progress.waiting(self.environment, self.nodeid):
+            return self.run.gates.of(self.environment).judge(self.check)
 
 
 def order_by_region(items: list[pytest.Item]) -> None:

@@ -1,8 +1,8 @@
-"""The denominator of the gate's outcome: how many checks and tests there are, and how many of them were to run."""
+"""The denominator of the gate's outcome: what there is to judge, what of it was to run, and what was heard of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,36 @@ __all__ = ["Denominator"]
 
 
 class Denominator:
-    """Counts what selection must not shrink.
+    """Counts what selection must not shrink, and notes from which tests a verdict came.
 
     ``collected`` are the checks and tests that the chosen checkpoints and regions have; ``selected`` are those that
-    ``-k`` and the like left, less those that were skipped without a verdict.
+    ``-k`` and the like left, less those that were skipped without a verdict. Tests are known by their node ids, so that one
+    that is collected or reported twice counts once.
     """
 
     def __init__(self) -> None:
-        self.collected = 0
         self._files: dict[Path, int] = {}
+        self._tests: set[str] = set()
+        self._collected = 0
         self._selected = 0
-        self._skipped = 0
+        self._skipped: set[str] = set()
+        self._heard: set[str] = set()
+        self.left_out: dict[str, None] = {}  # criteria over all regions that the choice of regions leaves out
+
+    @property
+    def collected(self) -> int:
+        """How many checks and tests there are."""
+        return max(self._collected, sum(self._files.values()) + len(self._tests))
 
     @property
     def selected(self) -> int:
         """How many of the collected ones were to run."""
-        return self._selected - self._skipped
+        return self._selected - len(self._skipped - self._heard)
+
+    @property
+    def unheard(self) -> int:
+        """How many of the selected ones have given no verdict."""
+        return max(self._selected - len(self._heard | self._skipped), 0)
 
     @property
     def anything_selected(self) -> bool:
@@ -40,23 +54,33 @@ class Denominator:
         """Return whether the checks of a file were counted."""
         return path in self._files
 
-    def collect(self, tests: int) -> None:
-        """Conclude the collection, before anything is deselected; ``tests`` are hand-written tests."""
-        self.collected = sum(self._files.values()) + tests
+    def count_test(self, nodeid: str) -> None:
+        """Take note of a hand-written test."""
+        self._tests.add(nodeid)
 
-    def select(self, items: int) -> None:
-        """Take note of how many items were left by deselection."""
-        self._selected = items
+    def leave_out_criteria(self, criteria: Iterable[str]) -> None:
+        """Take note of criteria over all regions that the choice of regions leaves out."""
+        self.left_out.update(dict.fromkeys(criteria))
 
-    def skip(self) -> None:
-        """Take note of an item that was skipped without a verdict."""
-        self._skipped += 1
+    def select(self, nodeids: Iterable[str]) -> None:
+        """Take note of what was left by deselection."""
+        self._selected = len(set(nodeids))
 
-    def to_wire(self) -> dict[str, int]:
+    def hear(self, nodeid: str) -> None:
+        """Take note that a test has told what came of it."""
+        self._heard.add(nodeid)
+
+    def skip(self, nodeid: str) -> None:
+        """Take note of a test that was skipped without a verdict."""
+        self._skipped.add(nodeid)
+
+    def to_wire(self) -> dict[str, Any]:
         """Return the counts as builtins."""
-        return {"collected": self.collected, "selected": self._selected}
+        left_out = [*self.left_out]
+        return {"collected": self.collected, "selected": self._selected, "left_out": left_out}
 
     def add(self, wire: Mapping[str, Any]) -> None:
         """Take over what a worker counted; every worker counts the same."""
-        self.collected = max(self.collected, wire["collected"])
+        self.leave_out_criteria(wire["left_out"])
+        self._collected = max(self._collected, wire["collected"])
         self._selected = max(self._selected, wire["selected"])

@@ -28,7 +28,7 @@ from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.support.log_records import mask_logs
-from pytest_telemetry_gate.support.secrets import Secrets
+from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name, looks_like_credential
 
 __all__ = ["Environments"]
 
@@ -78,6 +78,9 @@ class Environments:
                 deadline=self._options.deadline,
                 variables=self._options.variables,
             )
+            for variable, value in self._options.variables.items():
+                if is_secret_name(variable) or looks_like_credential(value):
+                    environment.secrets.keep(value)
             mask_logs(environment.secrets)
             environment.secrets.publish(self._said_by_suites)
             self._environments[key] = environment

@@ -15,13 +15,15 @@ import pytest
 from pytest_telemetry_gate.criteria.episodes import find_holes
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.criteria.queries import check_queries
-from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGateError
+from pytest_telemetry_gate.errors import ConfigError, SourceError, SuiteError, TelemetryGateError, describe
 from pytest_telemetry_gate.files.suites import load_criterion
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.check import Check, Criterion
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Question, Range
 from pytest_telemetry_gate.model.suite import Checkpoint, Rollout, Suite
+from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
@@ -69,11 +71,12 @@ class Telemetry:
     an error, never an empty result.
     """
 
-    def __init__(self, item: pytest.Item, gate: Gate, check: Check, level: str | None) -> None:
+    def __init__(self, item: pytest.Item, run: GateRun, gate: Gate, check: Check, level: str | None) -> None:
         self.region = check.region
         self.checkpoint = check.checkpoint.id
         self.time = check.time
         self._item = item
+        self._run = run
         self._gate = gate
         self._check = check
         self._level = level
@@ -89,8 +92,32 @@ class Telemetry:
 
         ``keys`` are those of a criterion in a suite file, ``id`` and the kinds other than ``query`` included. The
         test goes on, and fails at its end if any verdict does not let the gate through. Raises SuiteError for keys
-        that a suite file could not have.
+        that a suite file could not have, which is an error in the table as well, in case nobody sees what is raised; and
+        for a check that is made when the body of the test is over, which closes the gate.
         """
+        carried = carried_by(self._item)
+        carried.asked = True
+        if carried.concluded:
+            raise self._refuse_late()
+        try:
+            dossier = self._judge(query, expect, keys)
+        except Exception as error:
+            reason = self._gate.environment.scrub(describe(error))
+            carried.dossiers.append(self._check.dossier(Outcome.ERROR, reason))
+            raise
+        carried.dossiers.append(dossier)
+        if carried.concluded:  # meanwhile, as in a thread that the test did not wait for
+            raise self._refuse_late()
+        return dossier.verdict
+
+    def _refuse_late(self) -> SuiteError:
+        """Return the error of a check that no verdict of its test can follow from, and have it close the gate."""
+        message = f"test {self._item.name!r}: a check after its body cannot fail it; check in the body"
+        error = SuiteError(self._check.path, self._check.criterion.line, message)
+        self._run.problems[str(error)] = None
+        return error
+
+    def _judge(self, query: str | None, expect: str | float | None, keys: Mapping[str, Any]) -> Dossier:
         number = next(self._numbers)
         _, line, _ = self._item.reportinfo()
         criterion = {"id": f"check-{number}", **keys}
@@ -116,9 +143,7 @@ class Telemetry:
             raise check.error(message)
         check_queries(check)
         model.verify(check)
-        dossier = self._gate.judge(check)
-        carried_by(self._item).dossiers.append(dossier)
-        return dossier.verdict
+        return self._gate.judge(check)
 
     def value(self, query: str) -> float:
         """Return the one value of a query; raises SourceError where it has none or several, or is not a number."""
@@ -184,6 +209,7 @@ class Telemetry:
 
     def _answer(self, question: Question, query: str) -> Answer:
         """Return an answer; raises SourceError where the same answer would leave a check undecided."""
+        carried_by(self._item).asked = True
         answer = self._gate.ask(question)
         problem = collect_evidence(self._check, answer, query=query).problem
         if problem is not None:
@@ -262,7 +288,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         )
     except TelemetryGateError as error:
         run.exits.fail_test(error)
-    return Telemetry(item, gate, check, options.get("level"))
+    return Telemetry(item, run, gate, check, options.get("level"))
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:

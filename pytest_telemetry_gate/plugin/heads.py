@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_telemetry_gate.model.environment import BY_DEFAULT, Environment, RegionSettings
 from pytest_telemetry_gate.sources.http.addresses import shown_url
 
-__all__ = ["heads_of"]
+__all__ = ["heads_of", "sources_of"]
 
 _MAX_SOURCES = 3
 
@@ -20,10 +20,12 @@ def heads_of(environments: Iterable[Environment], shown: Callable[[Path], str]) 
         how = f", the default of {file}"
         if environment.chosen_by != BY_DEFAULT:
             how = f" of {file}, named by {environment.chosen_by}"
-        yield environment.scrub(f"telemetry: environment {environment.name!r}{how}: {_sources(environment)}")
+        yield environment.scrub(
+            f"telemetry: environment {environment.name!r}{how}: {sources_of(environment)}"
+        )
 
 
-def _sources(environment: Environment) -> str:
+def sources_of(environment: Environment) -> str:
     """Return who answers; regions with one and the same source are named after it."""
     regions: dict[str, list[str]] = {}
     for name, region in environment.regions.items():

@@ -11,21 +11,24 @@ import pytest
 
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
-from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import (
     Carried,
     carried_by,
     forget_attempt,
+    is_forked,
     pack_report,
     put_on_report,
     read_report,
 )
 from pytest_telemetry_gate.plugin.check_items import CheckItem, order_by_region
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
+from pytest_telemetry_gate.plugin.folding import FoldedFailures
 from pytest_telemetry_gate.plugin.heads import heads_of
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
+from pytest_telemetry_gate.plugin.last_word import LastWord
+from pytest_telemetry_gate.plugin.left_out import describe_left_out
 from pytest_telemetry_gate.plugin.report_properties import ReportProperties
 from pytest_telemetry_gate.plugin.summary import OUTCOMES, Summary
 from pytest_telemetry_gate.plugin.waiting import wait_for_checkpoint
@@ -45,7 +48,10 @@ class RunHooks:
     def __init__(self, run: GateRun) -> None:
         self.run = run
         self.summary = Summary(run)
+        self.last_word = LastWord(run.config, self.summary)
         self._config = run.config
+        self._folded = FoldedFailures(run.config, lambda: self.summary.dossiers)
+        run.config.pluginmanager.register(self._folded, "telemetry_gate_folded")
         self._properties = ReportProperties(run.config)
 
     def take(self, report: pytest.TestReport) -> None:
@@ -58,6 +64,7 @@ class RunHooks:
         """Take over what a worker counted."""
         self.run.denominator.add(counts)
         self.run.gates.add(counts)
+        self.run.problems.update(dict.fromkeys(counts.get("problems", ())))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -69,11 +76,16 @@ class RunHooks:
             collector.count_once()
         return report
 
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Count a hand-written test, unless it belongs to other checkpoints, before anybody can deselect it."""
+        if uses_telemetry(item) and not is_not_chosen(item):
+            self.run.denominator.count_test(item.nodeid)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Take the denominator before anybody deselects, but without tests that belong to other checkpoints.
+        """Deselect the tests that belong to other checkpoints, and put checks in the order of their regions.
 
-        Checks are put in the order of their regions first, so that a plugin that orders items has the last word.
+        That is done first, so that a plugin that orders items has the last word.
         """
         self.run.role.check_usable()
         elsewhere = [item for item in items if is_not_chosen(item)]
@@ -81,7 +93,6 @@ class RunHooks:
             items[:] = [item for item in items if not is_not_chosen(item)]
             self._config.hook.pytest_deselected(items=elsewhere)
         order_by_region(items)
-        self.run.denominator.collect(tests=sum(map(uses_telemetry, items)))
         if not session.testsfailed:
             try:
                 self.run.environments.require_known_variables()
@@ -111,10 +122,11 @@ class RunHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what was left by deselection, and start asking live sources about it while pytest goes on."""
-        self.run.denominator.select(sum(map(is_telemetric, session.items)))
+        self.run.denominator.select(item.nodeid for item in session.items if is_telemetric(item))
         if self.run.options.collect_only or session.testsfailed:
             return
         checks: dict[Gate, list[Check]] = defaultdict(list)
+        ahead: dict[Gate, list[Check]] = defaultdict(list)
         captures: dict[Gate, list[CaptureQuestion]] = defaultdict(list)
         for item in session.items:
             if not isinstance(item, TelemetryItem):
@@ -122,6 +134,8 @@ class RunHooks:
             gate = self.run.gates.of(item.environment)
             if isinstance(item, CheckItem):
                 checks[gate].append(item.check)
+                if not is_forked(item):  # which threads that ask ahead do not survive
+                    ahead[gate].append(item.check)
             captures[gate] += [
                 question for question in item.questions() if isinstance(question, CaptureQuestion)
             ]
@@ -129,8 +143,10 @@ class RunHooks:
             if questions:
                 gate.replays.expect(questions)
         self._wait(checks)
-        for gate, gate_checks in checks.items():
-            gate.prefetch(gate_checks)
+        self.run.progress.total = sum(map(len, checks.values()))
+        for gate, gate_checks in ahead.items():
+            with self.run.progress.waiting(gate.environment):
+                gate.prefetch(gate_checks)
 
     def _wait(self, checks: Mapping[Gate, Sequence[Check]]) -> None:
         at_most = self.run.options.wait
@@ -157,7 +173,7 @@ class RunHooks:
             yield
         finally:
             carried.concluded = True
-        conclude(carried.dossiers, strict=self.run.options.strict)
+        conclude(carried, strict=self.run.options.strict)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -165,9 +181,9 @@ class RunHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put a telemetry test's verdicts on its report; reports of subtests, which come earlier, carry nothing."""
         report = yield
-        if not is_telemetric(item):
-            return report
         carried = carried_by(item)
+        if not (carried.asked or is_telemetric(item)):
+            return report
         # The three reports of a test share equal keywords: pytest's terminal keeps all reports to the end.
         if report.keywords == carried.keywords:
             report.keywords = carried.keywords
@@ -175,12 +191,14 @@ class RunHooks:
             carried.keywords = report.keywords
         if call.when == "call" and carried.concluded:
             self._take_captures(item)
-            put_on_report(report, carried)
+            put_on_report(report, carried, item)
             if report.skipped and carried.dossiers:
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), (line or 0) + 1, carried.dossiers[-1].verdict.reason)
-        elif report.skipped:
-            put_on_report(report, Carried(carried.path))
+        elif not report.passed:
+            # A test may have checked in a fixture before it was skipped there.
+            told = carried.dossiers if call.when == "setup" else []
+            put_on_report(report, Carried(carried.path, told), item)
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -195,7 +213,8 @@ class RunHooks:
     def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
         """Make a report ready for xdist's controller, or for plugins that write reports to files."""
         data = yield
-        return None if data is None else pack_report(data, sent=not self.run.role.reports)
+        counts = None if self.run.role.reports else self.run.denominator.to_wire()
+        return None if data is None else pack_report(data, counts=counts)
 
     def _take_captures(self, item: pytest.Item) -> None:
         """Let the item carry what replays captured meanwhile; each capture is carried once."""
@@ -216,24 +235,34 @@ class RunHooks:
         carried = read_report(report)
         if carried is None or not carried.dossiers or report.outcome not in OUTCOMES:
             return None
+        if report.failed and not carried.failed_by_verdicts:
+            return None  # something else failed the test, which must not read as a pass
         # After the summary comes pytest's own short one, where the figures would only repeat the table's.
         return report_status(carried.dossiers, strict=self.run.options.strict, brief=self.summary.written)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write the tables and the line with the gate's outcome."""
+        """Write the tables, between pytest's own sections."""
         self.summary.write(terminalreporter)
+        self._folded.own = [report for report in self.last_word.reports if report.failed]
+        self._folded.shorten(terminalreporter)
 
     def pytest_sessionfinish(self) -> None:
-        """Stop whatever listens, and send the denominator to xdist's controller."""
+        """Stop whatever listens, and send to xdist's controller what this process counted and noticed."""
+        self.run.progress.end()
         self.run.gates.close()
-        self.run.role.send({**self.run.denominator.to_wire(), **self.run.gates.to_wire()})
+        problems = [*self.run.problems, *describe_left_out(self._config)]
+        self.run.role.send(
+            {**self.run.denominator.to_wire(), **self.run.gates.to_wire(), "problems": problems}
+        )
 
 
-def conclude(dossiers: Sequence[Dossier], *, strict: bool) -> None:
+def conclude(carried: Carried, *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
+    dossiers = carried.dossiers
     closed = [dossier for dossier in dossiers if not dossier.verdict.keeps_gate_open(strict=strict)]
     if closed:
+        carried.failed_by_verdicts = True
         pytest.fail(describe_failure(closed), pytrace=False)
     if dossiers and all(dossier.outcome in {Outcome.PENDING, Outcome.WAIVED} for dossier in dossiers):
         pytest.skip("; ".join(dict.fromkeys(dossier.verdict.reason for dossier in dossiers)))

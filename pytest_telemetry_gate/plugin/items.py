@@ -128,7 +128,9 @@ class TelemetryItem(pytest.Function):
 def run_item(request: pytest.FixtureRequest) -> None:
     """Judge an item: this is the function that every item of a suite file calls."""
     item = request.node
-    carried_by(item).dossiers.append(item.judge())
+    carried = carried_by(item)
+    carried.asked = True
+    carried.dossiers.append(item.judge())
 
 
 def uses_telemetry(item: pytest.Item) -> bool:

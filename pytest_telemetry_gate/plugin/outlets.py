@@ -99,10 +99,13 @@ class Outlets:
         """Clean the traceback of an internal error."""
         _clean_parts(excrepr, self.clean)
 
-    def pytest_unconfigure(self) -> None:
-        """Give back what was wrapped."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_unconfigure(self) -> Generator[None, object, object]:
+        """Give back what was wrapped, when everybody has written."""
+        result = yield
         for restore in self._restore.values():
             restore()
+        return result
 
     def _clean_report(self, report: Any, clean: Clean) -> None:
         if report.longrepr:

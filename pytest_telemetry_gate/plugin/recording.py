@@ -89,16 +89,19 @@ class RecordHooks:
             raise pytest.UsageError(message) from None
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
         if self._run.options.collect_only:
             return (yield)
         self._lines = [_Line("not written: the session was stopped", good=False)]
         result = yield
         self._run.gates.close()  # they may be reading the file that is about to be written
         self._lines = list(self._record())
-        if not all(line.good for line in self._lines) or self._summary.not_stored:
-            # As for the gate itself: the exit code follows testsfailed.
-            session.testsfailed += 1
+        # That nothing was judged is said of the gate itself.
+        judged = self._run.denominator.anything_selected
+        bad = [line.text for line in self._lines if judged and not line.good]
+        if self._summary.not_stored:
+            bad.append(f"captures not stored: {self._summary.not_stored}")
+        self._run.problems.update(dict.fromkeys(f"recording {self._shown}: {text}" for text in bad))
         return result
 
     @pytest.hookimpl(trylast=True)

@@ -34,20 +34,20 @@ class Role:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._problem = ""
+        self.problem = ""  # why the configuration cannot be used, empty where it can
         self.moment = float(int(time.time()))
 
     def refuse(self, message: str) -> None:
         """Take note that the configuration cannot be used; the session stops after collection."""
-        self._problem = self._problem or message
+        self.problem = self.problem or message
 
     def check_folder(self) -> None:
         """Refuse a folder of shared answers that cannot be trusted."""
 
     def check_usable(self) -> None:
         """Raise UsageError where the configuration cannot be used."""
-        if self._problem:
-            raise pytest.UsageError(self._problem)
+        if self.problem:
+            raise pytest.UsageError(self.problem)
 
     def is_over(self) -> bool:
         """Return whether the run has ended, so that this process has nobody to judge for."""
@@ -107,7 +107,7 @@ class Worker(Role):
 
     def refuse(self, message: str) -> None:
         """Report it to xdist's controller, which ends the session; a usage error of a worker would look like a crash."""
-        if not self._problem:
+        if not self.problem:
             report = pytest.CollectReport(nodeid="", outcome="failed", longrepr=message, result=[])
             setattr(report, REFUSED, message)
             self._config.hook.pytest_collectreport(report=report)

@@ -14,6 +14,7 @@ from pytest_telemetry_gate.plugin.environments import Environments
 from pytest_telemetry_gate.plugin.exits import Exits
 from pytest_telemetry_gate.plugin.gates import Gates
 from pytest_telemetry_gate.plugin.options import Options
+from pytest_telemetry_gate.plugin.progress import Progress
 from pytest_telemetry_gate.plugin.roles import role_of
 
 __all__ = ["GateRun"]
@@ -35,7 +36,9 @@ class GateRun:
         )
         self.gates = Gates(self.options, self.role, self.environments, lambda: self.registry)
         self.denominator = Denominator()
+        self.problems: dict[str, None] = {}  # lines about what closes the gate beside the verdicts
         self.exits = Exits(self.environments.scrub)
+        self.progress = Progress(config, self.role.terminal, lambda: self.environments.loaded)
 
     @cached_property
     def registry(self) -> Registry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,8 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
+from pytest_telemetry_gate.plugin.folding import runs_in_ci
+from pytest_telemetry_gate.plugin.left_out import describe_left_out
 from pytest_telemetry_gate.reports import terminal
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["OUTCOMES", "Summary"]
 
 OUTCOMES = frozenset({"passed", "failed", "skipped"})  # pytest's own; plugins that rerun tests add theirs
-
-
-def _is_ci() -> bool:
-    """Tell whether a pipeline runs this, as pytest does."""
-    return any(os.environ.get(name, "") not in {"", "false", "0"} for name in ("CI", "BUILD_NUMBER"))
 
 
 class Summary:
@@ -46,6 +42,7 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
+        self._failed: dict[str, None] = {}  # tests that failed although their verdicts would let them through
         self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
     def take(self, report: pytest.TestReport) -> list[Dossier]:
@@ -60,14 +57,25 @@ class Summary:
         self._take_replays(carried)
         if report.outcome not in OUTCOMES:
             return []
-        if report.skipped and not carried.dossiers:
-            self._run.denominator.skip()
+        self._count(report, carried)
         for dossier in carried.dossiers:
             self._call_hook(dossier)
         # What the report carries is kept by pytest's terminal to the end.
         carried.dossiers[:] = map(self._without_needless_evidence, carried.dossiers)
         self.dossiers += carried.dossiers
         return carried.dossiers
+
+    def _count(self, report: pytest.TestReport, carried: Carried) -> None:
+        denominator = self._run.denominator
+        if carried.dossiers or carried.asked or report.failed:
+            denominator.hear(report.nodeid)
+        elif report.skipped:
+            denominator.skip(report.nodeid)
+        strict = self._run.options.strict
+        if report.failed and all(
+            dossier.verdict.keeps_gate_open(strict=strict) for dossier in carried.dossiers
+        ):
+            self._failed[report.nodeid] = None
 
     def _without_needless_evidence(self, dossier: Dossier) -> Dossier:
         """Return what the end of the session needs: of a pass the verdict alone, unless it is to be explained."""
@@ -100,35 +108,56 @@ class Summary:
     def outcome(self) -> GateOutcome:
         """The outcome of the gate from the verdicts so far."""
         options = self._run.options
+        denominator = self._run.denominator
         return decide_gate(
             [dossier.verdict for dossier in self.dossiers],
-            selected=self._run.denominator.selected,
-            collected=self._run.denominator.collected,
+            selected=denominator.selected,
+            collected=denominator.collected,
+            unheard=denominator.unheard,
+            failed=list(self._failed),
+            problems=self._problems,
+            left_out=list(denominator.left_out),
             strict=options.strict,
             partial=options.partial,
             asked=options.checkpoints,
         )
 
     @property
-    def is_gate(self) -> bool:
-        """Whether this session is a gate: something telemetric was selected, or asked for by an option."""
-        selected = self._run.denominator.anything_selected
-        return selected or bool(self.dossiers) or bool(self._run.options.asked_by)
+    def _problems(self) -> list[str]:
+        hook = "pytest_telemetry_gate_verdict"
+        failures = [
+            f"the hook {hook} failed for {name}: {line}" for line, name in self._hook_failures.items()
+        ]
+        partial = self._run.options.partial
+        left_out = describe_left_out(self._config, skipped=not partial)
+        refused = [self._run.role.problem] if self._run.role.problem else []
+        return [*dict.fromkeys([*refused, *self._run.problems, *failures, *left_out])]
 
-    def must_fail(self, session: pytest.Session) -> bool:
-        """Return whether the session has to fail although no test of it did."""
-        if session.testsfailed or self._run.options.collect_only:
+    @property
+    def is_gate(self) -> bool:
+        """Whether this session is a gate: there is something telemetric, or an option asks for it.
+
+        Where everything telemetric was left out, --telemetry-partial says that just this is meant.
+        """
+        options, denominator = self._run.options, self._run.denominator
+        if options.collect_only:
             return False
-        return bool(self._hook_failures) or (self.is_gate and not self.outcome.opens)
+        if denominator.anything_selected or self.dossiers or self._problems:
+            return True
+        if denominator.collected:
+            return not options.partial or options.asked_by != ("--telemetry-partial",)
+        return bool(options.asked_by)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session must not end with exit code 0."""
+        return self.is_gate and not self.outcome.opens
 
     def write(self, reporter: pytest.TerminalReporter) -> None:
-        """Write the lines about replays, explanations, the tables, and the line with the gate's outcome."""
+        """Write the lines about replays, explanations and the tables."""
         self.written = True
         self._write_replays(reporter)
-        for line, verdict in self._hook_failures.items():
-            hook = "pytest_telemetry_gate_verdict"
-            reporter.write_line(f"telemetry gate: the hook {hook} failed for {verdict}: {line}", red=True)
-        if not self.is_gate or self._run.options.collect_only:
+        if not self.is_gate:
             return
         for line in self._run.gates.warnings:
             reporter.write_line(f"telemetry gate: {line}", yellow=True)
@@ -139,10 +168,21 @@ class Summary:
             self.dossiers,
             self.outcome,
             verbosity=self._config.get_verbosity(),
-            now=self._run.gates.clock,
-            starts=self._run.gates.starts,
-            remarks=list(self._remarks()),
+            once=runs_in_ci(),
         )
+
+    def write_outcome(self, reporter: pytest.TerminalReporter) -> None:
+        """Write the line with the gate's outcome."""
+        if self.is_gate:
+            terminal.write_outcome(
+                reporter,
+                self.dossiers,
+                self.outcome,
+                verbosity=self._config.get_verbosity(),
+                now=self._run.gates.clock,
+                starts=self._run.gates.starts,
+                remarks=list(self._remarks()),
+            )
 
     def _remarks(self) -> Iterable[str]:
         """Yield what has to be said beside the outcome."""
@@ -152,7 +192,7 @@ class Summary:
         if self.dossiers and all(dossier.outcome is Outcome.PENDING for dossier in self.dossiers):
             yield from gates.advice
         names = ", ".join(map(repr, gates.default_recordings))
-        if names and _is_ci():
+        if names and runs_in_ci():
             yield f"judged the recording of the default environment {names}, --telemetry-env names another"
 
     def _write_replays(self, reporter: pytest.TerminalReporter) -> None:

@@ -1,14 +1,19 @@
-"""The names under which processes of a run find what others sent; it imports nothing, since idle sessions load it."""
+"""What several of the plugin's modules must agree on; idle sessions load it, so it imports pytest and nothing else."""
+
+from __future__ import annotations
+
+import pytest
 
 __all__ = [
     "ATTRIBUTE",
     "COUNTS",
     "FOLDER",
-    "FOLDER_PREFIX",
-    "FOLDER_SUFFIX",
+    "LEFT_OUT",
     "MOMENT",
     "PACKED",
     "REFUSED",
+    "REPLAY_SUFFIXES",
+    "SUITE_SUFFIXES",
 ]
 
 ATTRIBUTE = "telemetry_gate"  # of a report: what its test brings
@@ -17,4 +22,8 @@ PACKED = "telemetry_packed"  # in what xdist sends of a report
 COUNTS = "telemetry_counts"  # in xdist's workeroutput
 MOMENT = "telemetry_moment"  # in xdist's workerinput: what `now` means
 FOLDER = "telemetry_folder"  # in xdist's workerinput
-FOLDER_PREFIX, FOLDER_SUFFIX = "pytest-telemetry-gate-", ".answers"  # of that folder's name
+SUITE_SUFFIXES = (".gate.yaml", ".gate.yml")
+REPLAY_SUFFIXES = (".replay.yaml", ".replay.yml")
+LEFT_OUT: pytest.StashKey[list[pytest.CollectReport]] = (
+    pytest.StashKey()
+)  # what was not collected, in a config

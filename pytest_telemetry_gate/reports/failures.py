@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_telemetry_gate.model.dossier import CASE, Dossier
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict, worst_verdict
@@ -13,7 +14,16 @@ from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
 
-__all__ = ["describe", "describe_evidence", "describe_failure", "describe_figures", "list_verdicts"]
+__all__ = [
+    "Folded",
+    "describe",
+    "describe_evidence",
+    "describe_failure",
+    "describe_figures",
+    "find_common",
+    "fold",
+    "list_verdicts",
+]
 
 _SAME = 3  # criteria that may have one reason before they are written as one
 _NAMED = 5  # criteria that are named where one reason holds for many
@@ -40,6 +50,38 @@ class _Lot:
             shown = telling  # counting a single one would save nothing
         written = {id(verdict) for verdict in shown}
         return shown, [verdict for verdict in self.verdicts if id(verdict) not in written]
+
+    def tell(
+        self,
+        shown: Sequence[Verdict],
+        hidden: Sequence[Verdict],
+        families: Mapping[tuple[str, ...], Sequence[str]],
+    ) -> str:
+        """Return a line on the verdicts that are not shown."""
+        return _same(hidden) if self.same_reason else _rest(shown, hidden, families)
+
+
+class Folded(NamedTuple):
+    """A verdict that is told, and a line on the others of its kind that are not, empty where there are none."""
+
+    dossier: Dossier
+    others: str
+
+
+def fold(dossiers: Sequence[Dossier], among: Sequence[Verdict], *, first: int) -> list[Folded]:
+    """Return what to tell of verdicts, the worst first: ``first`` ones of a criterion, one of many with the same reason.
+
+    ``among`` are all verdicts, so that runs of checkpoints can be named.
+    """
+    dossier_of = {id(dossier.verdict): dossier for dossier in dossiers}
+    families = _families(among)
+    folded: list[Folded] = []
+    for lot in _lots([dossier.verdict for dossier in dossiers]):
+        shown, hidden = lot.split(first)
+        others = lot.tell(shown, hidden, families) if hidden else ""
+        folded += [Folded(dossier_of[id(verdict)], "") for verdict in shown[:-1]]
+        folded.append(Folded(dossier_of[id(shown[-1])], others))
+    return folded
 
 
 def list_verdicts(
@@ -80,7 +122,7 @@ def list_verdicts(
                 for line in describe(dossier_of[id(verdict)]):
                     yield from wrap("", plain(line), "  ")
         if hidden:
-            yield from wrap("", plain(_same(hidden) if lot.same_reason else _rest(shown, hidden, families)))
+            yield from wrap("", plain(lot.tell(shown, hidden, families)))
 
 
 def describe_failure(dossiers: Sequence[Dossier]) -> str:
@@ -183,20 +225,24 @@ def _unit_of_margin(verdict: Verdict) -> str:
 
 def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
     """Sort verdicts into lots: a server that is down is one thing to read, not one per criterion."""
-    by_reason: dict[tuple[Outcome, str], list[Verdict]] = {}
-    for verdict in verdicts:
-        by_reason.setdefault((verdict.outcome, verdict.reason), []).append(verdict)
-    common = {
-        key
-        for key, lot in by_reason.items()
-        if len({(verdict.path, verdict.criterion) for verdict in lot}) > _SAME and key[1]
-    }
+    common = find_common(verdicts)
     lots: dict[object, list[Verdict]] = {}
     for verdict in sort_verdicts(verdicts):
         reason = (verdict.outcome, verdict.reason)
         criterion = (verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.outcome)
         lots.setdefault(reason if reason in common else criterion, []).append(verdict)
     return sorted((_Lot(tuple(lot), key in common) for key, lot in lots.items()), key=lambda lot: lot.rank)
+
+
+def find_common(verdicts: Iterable[Verdict]) -> set[tuple[Outcome, str]]:
+    """Return the outcomes and reasons that so many criteria share that they are told once."""
+    criteria: dict[tuple[Outcome, str], set[tuple[str, str]]] = {}
+    for verdict in verdicts:
+        if verdict.reason:
+            criteria.setdefault((verdict.outcome, verdict.reason), set()).add(
+                (verdict.path, verdict.criterion)
+            )
+    return {key for key, names in criteria.items() if len(names) > _SAME}
 
 
 def _families(verdicts: Sequence[Verdict]) -> Mapping[tuple[str, ...], list[str]]:

@@ -12,16 +12,26 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.explain import explain
-from pytest_telemetry_gate.reports.failures import list_verdicts
+from pytest_telemetry_gate.reports.failures import find_common, list_verdicts
 from pytest_telemetry_gate.reports.rows import Row, SuiteRows, arrange_suites
 from pytest_telemetry_gate.reports.table import Table, table
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
 
-__all__ = ["TerminalLine", "Writer", "summarize", "takes_unicode", "write", "write_explained"]
+__all__ = [
+    "FIRST",
+    "TerminalLine",
+    "Writer",
+    "say_outcome",
+    "summarize",
+    "takes_unicode",
+    "write",
+    "write_explained",
+    "write_outcome",
+]
 
 _PIPED = 100  # columns where there is no terminal to ask
-_FIRST = 3  # failures of one criterion that are written in full
+FIRST = 3  # failures of one criterion that are written in full
 _MANY = 60  # rows of all suites; of more, those that let the gate through are counted, not shown
 _RED = {"red": True}
 _YELLOW = {"yellow": True}
@@ -56,27 +66,42 @@ def write(
     gate: GateOutcome,
     *,
     verbosity: int = 0,
-    now: float | None = None,
+    once: bool = False,
+) -> None:
+    """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
+    if verbosity >= 0:
+        reporter.write_sep("=", "telemetry gate")
+    lines = summarize(dossiers, gate, width=_width(), verbosity=verbosity, unicode=takes_unicode(), once=once)
+    for line in lines:
+        reporter.write_line(line.text, **line.markup)
+
+
+def write_outcome(
+    reporter: Writer,
+    dossiers: Sequence[Dossier],
+    gate: GateOutcome,
+    *,
+    verbosity: int,
+    now: float | None,
     starts: Collection[float] = (),
     remarks: Sequence[str] = (),
 ) -> None:
-    """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
-    width = shutil.get_terminal_size(fallback=(_PIPED, 24)).columns
-    unicode = takes_unicode()
-    if verbosity >= 0:
-        reporter.write_sep("=", "telemetry gate")
-    lines = summarize(
+    """Write the outcome of the gate, which is to be the last line of a session."""
+    for line in say_outcome(
         dossiers,
         gate,
-        width=width,
+        width=_width(),
         verbosity=verbosity,
-        unicode=unicode,
+        unicode=takes_unicode(),
         now=now,
         starts=starts,
         remarks=remarks,
-    )
-    for line in lines:
+    ):
         reporter.write_line(line.text, **line.markup)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size(fallback=(_PIPED, 24)).columns
 
 
 def write_explained(reporter: Writer, dossiers: Sequence[Dossier]) -> None:
@@ -100,25 +125,23 @@ def summarize(
     width: int = _PIPED,
     verbosity: int = 0,
     unicode: bool = True,
-    now: float | None = None,
-    starts: Collection[float] = (),
-    remarks: Sequence[str] = (),
+    once: bool = False,
 ) -> list[TerminalLine]:
     """Return the lines of the summary, none wider than ``width`` columns (20 or more).
 
     Below verbosity 0 only what closes the gate is listed; from 1 on every row is shown and every failure
-    explained; from 2 on no failure is folded into a count. ``now`` is the clock of the gate, in seconds since
-    the epoch; ``starts`` are those of rollouts that count from it; ``remarks`` go with the outcome. The order of the verdicts, which differs between distributed runs, does not matter.
+    explained; from 2 on no failure is folded into a count. With ``once`` the failures are told nowhere else, so that each is
+    explained. The order of the verdicts, which differs between distributed runs, does not matter.
     """
     verdicts = [dossier.verdict for dossier in dossiers]
-    blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode))
+    blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode, once=once))
     if verbosity >= 0:
         tables = arrange_suites(verdicts)
         fold = verbosity == 0 and sum(len(suite.rows) for suite in tables) > _MANY
+        closing = (verdict for verdict in verdicts if not verdict.keeps_gate_open(strict=gate.strict))
+        told = find_common(closing) if verbosity == 0 else set()
         for suite in tables:
-            blocks.extend(_suite(suite, gate, fold=fold, width=width, unicode=unicode))
-    setting = ", ".join(_setting(verdicts, starts, now)) if verbosity >= 0 else ""
-    blocks.append(list(_last(verdicts, gate, setting, remarks, width=width, unicode=unicode)))
+            blocks.extend(_suite(suite, gate, told, fold=fold, width=width, unicode=unicode))
     return [
         line
         for place, block in enumerate(filter(None, blocks))
@@ -127,7 +150,13 @@ def summarize(
 
 
 def _attention(
-    dossiers: Sequence[Dossier], gate: GateOutcome, *, width: int, verbosity: int, unicode: bool
+    dossiers: Sequence[Dossier],
+    gate: GateOutcome,
+    *,
+    width: int,
+    verbosity: int,
+    unicode: bool,
+    once: bool,
 ) -> Iterator[list[TerminalLine]]:
     """Yield what closes the gate, then what only nearly did."""
     closing = [dossier for dossier in dossiers if not dossier.verdict.keeps_gate_open(strict=gate.strict)]
@@ -138,20 +167,35 @@ def _attention(
         and dossier.verdict.keeps_gate_open(strict=gate.strict)
     ]
     strictly = all(dossier.outcome is Outcome.WARN for dossier in closing)
+    explained = max(verbosity, 1) if once else verbosity
     lots = [
-        (closing, _FIRST, _YELLOW if strictly else _RED),
-        (near_misses if verbosity >= 0 else [], 1, _YELLOW),
+        (closing, FIRST, _YELLOW if strictly else _RED, explained),
+        (near_misses if verbosity >= 0 else [], 1, _YELLOW, verbosity),
     ]
     among = [dossier.verdict for dossier in dossiers]
-    for listed, first, look in lots:
-        lines = list_verdicts(listed, among, width=width, verbosity=verbosity, first=first, unicode=unicode)
+    for listed, first, look, detail in lots:
+        lines = list_verdicts(listed, among, width=width, verbosity=detail, first=first, unicode=unicode)
         yield [TerminalLine(line, look) for line in lines]
 
 
 def _suite(
-    suite: SuiteRows, gate: GateOutcome, *, fold: bool, width: int, unicode: bool
+    suite: SuiteRows,
+    gate: GateOutcome,
+    told: Collection[tuple[Outcome, str]],
+    *,
+    fold: bool,
+    width: int,
+    unicode: bool,
 ) -> Iterator[list[TerminalLine]]:
-    """Yield the blocks of one suite: its table, group by group, and what is left out of it."""
+    """Yield the blocks of one suite: its table, group by group, and what is left out of it.
+
+    A suite of which the list above has ``told`` everything, as where its server is down, is counted in one line.
+    """
+    title = [TerminalLine(line, _BOLD) for line in text.wrap(text.plain(suite.title, unicode=unicode), width)]
+    if all(_is_told(row, told) for row in suite.rows):
+        count = f"  {_count_rows(suite.rows, more=False)}, for the reason above"
+        yield [*title, *(TerminalLine(line) for line in text.wrap(count, width, indent="  "))]
+        return
     groups = [
         (
             name,
@@ -161,7 +205,6 @@ def _suite(
         for name, rows in suite.groups
     ]
     shown = [row for _, rows, _ in groups for row in rows]
-    title = [TerminalLine(line, _BOLD) for line in text.wrap(text.plain(suite.title, unicode=unicode), width)]
     drawn = table(shown, width=width, unicode=unicode, strict=gate.strict) if shown else Table((), (), ())
     blocks = iter(drawn.blocks)
     above = [*title, *(TerminalLine(line) for line in drawn.header)]
@@ -180,6 +223,11 @@ def _suite(
             yield above
             above = []
     yield [TerminalLine(line, _FAINT) for note in drawn.notes for line in text.wrap(note, width, indent="  ")]
+
+
+def _is_told(row: Row, told: Collection[tuple[Outcome, str]]) -> bool:
+    """Return whether the list above the table says all that there is about a row."""
+    return all((verdict.outcome, verdict.reason) in told for verdict in row.verdicts)
 
 
 def _matters(row: Row) -> bool:
@@ -205,16 +253,25 @@ def _look(row: Row) -> Mapping[str, bool]:
     return _PLAIN if outcome is Outcome.PASS and row.worst.level in {None, Level.INFO} else _YELLOW
 
 
-def _last(
-    verdicts: Sequence[Verdict],
+def say_outcome(
+    dossiers: Sequence[Dossier],
     gate: GateOutcome,
-    setting: str,
-    remarks: Sequence[str],
     *,
-    width: int,
-    unicode: bool,
+    width: int = _PIPED,
+    verbosity: int = 0,
+    unicode: bool = True,
+    now: float | None = None,
+    starts: Collection[float] = (),
+    remarks: Sequence[str] = (),
 ) -> Iterator[TerminalLine]:
-    """Yield the gate's outcome as the last line; where one line is too short, the setting goes before it."""
+    """Yield the gate's outcome, one line however long it is, since people and scripts look at the last one.
+
+    From verbosity 0 on it says where and when was judged, in lines before it where ``width`` columns (20 or more) are too
+    few; ``now`` is the clock of the gate, in seconds since the epoch; ``starts`` are those of rollouts that count from it;
+    ``remarks`` go with the outcome.
+    """
+    verdicts = [dossier.verdict for dossier in dossiers]
+    setting = ", ".join(_setting(verdicts, starts, now)) if verbosity >= 0 else ""
     word = str(gate.outcome).upper() + (" (strict)" if gate.strict and gate.outcome is Outcome.WARN else "")
     count = f"{len(verdicts)} {_plural(len(verdicts), 'check')}: " if verdicts else ""
     summary = (
@@ -228,8 +285,7 @@ def _last(
     elif setting_text:
         summary = one_line
     markup = _RED if not gate.opens else _YELLOW if gate.outcome is Outcome.WARN else _GREEN
-    for line in text.wrap(summary, width, indent="  "):
-        yield TerminalLine(line, {**markup, **_BOLD})
+    yield TerminalLine(summary, {**markup, **_BOLD})
 
 
 def _setting(verdicts: Iterable[Verdict], starts: Collection[float], now: float | None) -> Iterator[str]:

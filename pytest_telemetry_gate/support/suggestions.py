@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-__all__ = ["suggest", "suggest_nearest"]
+__all__ = ["list_names", "suggest", "suggest_nearest"]
+
+_MOST = 40  # names that anybody reads
 
 
 # What other tools call these keys
@@ -25,7 +27,13 @@ def suggest(name: object, allowed: Iterable[str]) -> str:
     near = get_close_matches(str(name), [*names, *synonyms], 1)
     if near:
         return f" (did you mean {synonyms.get(near[0], near[0])!r}?)"
-    return f"; allowed: {', '.join(names)}" if names else ""
+    return f"; allowed: {list_names(names)}" if names else ""
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return some names in a row, and how many more there are."""
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
 
 
 def suggest_nearest(name: str, names: Iterable[str]) -> str:

@@ -38,6 +38,8 @@ groups:
     - {id: trend, trend: {of: requests, better: lower}}
 """
 SETTINGS = (
+    "CI",
+    "BUILD_NUMBER",
     "TELEMETRY_ENV",
     "PYTEST_ADDOPTS",
     "NO_COLOR",

@@ -251,4 +251,4 @@ def test_subtests_do_not_repeat_verdicts(project):
     )
     result = project.run("--telemetry-now=1737591000")
     assert result.ret == 1
-    assert "3 checks: 3 pass" in result.stdout.str()
+    assert "3 checks: failed: test_it.py::test_it, 3 pass" in result.stdout.str()

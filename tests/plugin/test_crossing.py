@@ -23,7 +23,9 @@ def test_what_a_report_carries() -> None:
         Timing(1.0, 2.0, 3.0),
         steps=(Step("verdict", "verdict PASS"),),
     )
-    carried = Carried("small.gate.yaml", [dossier], [{"case": "parse-go"}], drove=True, exercised=["a"])
+    carried = Carried(
+        "small.gate.yaml", [dossier], captures=[{"case": "parse-go"}], drove=True, exercised=["a"]
+    )
     wire = with_newer_keys(carried.to_wire(), FREE)
     assert KEY in wire.keys() & wire["dossiers"][0].keys() & wire["dossiers"][0]["timing"].keys()
     assert Carried.from_wire(wire) == carried
@@ -45,7 +47,8 @@ def test_what_was_asked() -> None:
 
 def test_what_was_counted() -> None:
     counted, again = Denominator(), Denominator()
-    counted.collect(tests=3)
-    counted.select(2)
+    for name in ("test_a", "test_b", "test_c"):
+        counted.count_test(name)
+    counted.select(["test_a", "test_b", "test_b"])
     again.add(with_newer_keys(counted.to_wire(), FREE))
     assert (again.collected, again.selected) == (3, 2)

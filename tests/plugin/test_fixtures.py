@@ -105,7 +105,7 @@ def test_check_takes_every_key_of_a_criterion(project, call):
         ("telemetry.range('cpu', step=0)", "step"),
         ("telemetry.range('cpu', start=telemetry.time, end=telemetry.time - 60)", ""),
         ("telemetry.value('cpu{a=\"$b\"}')", "unknown variable $b"),
-        ("telemetry.value('rate(cpu[$__window])')", "unknown variable $__window"),
+        ("telemetry.value('rate(cpu[$__window])')", "$__window has no length"),
     ],
 )
 def test_what_cannot_be_asked_fails_the_test(project, call, words):

@@ -58,7 +58,7 @@ def test_the_clock_makes_checkpoints_pending_and_a_run_of_them_fails(project):
     assert result.ret == 0
     result.stdout.fnmatch_lines(["PENDING*small.gate.yaml:8: due 2025-01-23T00:00:30Z, in *"])
     nothing = project.run("--telemetry-now=2025-01-22T14:10:00-08:00")
-    nothing.assert_outcomes(skipped=2)
+    nothing.assert_outcomes(skipped=2, failed=1)
     assert nothing.ret == 1
     nothing.stdout.fnmatch_lines(["telemetry gate: INCONCLUSIVE*nothing was judged (2 pending)*"])
     early = project.run("--telemetry-now=2025-01-22T15:10:00-08:00", "--telemetry-checkpoint=2h")
@@ -132,12 +132,16 @@ def test_a_selection_leaves_the_gate_inconclusive_unless_it_is_meant(project, se
     assert project.run(*selection, "--telemetry-partial").ret == 0
 
 
-def test_other_tests_alone_are_no_gate(project):
+def test_other_tests_alone_are_no_gate_where_that_is_meant(project):
     project.suite()
     project.file("test_other.py", "def test_it():\n    pass\n")
-    result = project.run("-k", "test_it")
+    result = project.run("-k", "test_it", "--telemetry-partial")
     assert result.ret == 0
     assert "telemetry gate:" not in result.stdout.str()
+    assert project.run("test_other.py").ret == 0
+    closed = project.run("-k", "test_it")
+    assert closed.ret == 1
+    assert "nothing was judged: 0 of 1 selected" in closed.stdout.str()
     assert project.run("-k", "test_it", "--telemetry-env=recorded").ret == 1
 
 

@@ -125,6 +125,19 @@ def test_choosing_regions(world):
     criteria = LOAD + "expect: '> 0', combine: all}\n- {id: each, query: load, expect: '> 0'}\n"
     assert set(judged(world, criteria, "--telemetry-region=eu")) == {"each[eu-2h]"}
     assert set(judged(world, criteria, "--telemetry-region=all")) == {"load[all-2h]"}
+    every = ("--telemetry-region=us", "--telemetry-region=eu")
+    assert set(judged(world, criteria, *every)) == {"each[eu-2h]", "each[us-2h]", "load[all-2h]"}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_what_the_choice_of_regions_leaves_out_is_said(world, workers):
+    world.suite(
+        f"{LOAD}expect: '<= 60', combine: all}}\n- {{id: each, query: load, unit: '%', expect: '< 70'}}\n"
+    )
+    result = world.run("--telemetry-region=eu", *workers)
+    assert result.ret == 0
+    assert "1 check: 1 pass; left out by --telemetry-region: load" in result.outlines[-1]
+    assert "left out" not in world.run("--telemetry-region=eu", "--telemetry-region=us").outlines[-1]
 
 
 def test_a_test_looks_at_one_region(world):

@@ -157,3 +157,14 @@ def test_a_window_that_nobody_has_set_says_which_key_to_set(gate):
 def test_a_variable_of_grafana_has_a_near_name_here(gate):
     with pytest.raises(SuiteError, match=r"unknown variable \$__range_s \(did you mean '\$__range'\?\)"):
         judged(gate, "rate(done_total[$__range_s])")
+
+
+@pytest.mark.parametrize("query", ["served > 90", "sum(served > 90)", "(served >= 90)"])
+def test_a_query_that_compares_is_told_where_the_limit_goes(gate, query):
+    outcome, reason = judged(gate, query)
+    assert outcome is Outcome.INCONCLUSIVE
+    assert reason.endswith("leaves out what it does not hold for: the limit goes into `expect`")
+
+
+def test_a_comparison_with_another_metric_that_holds_is_judged(gate):
+    assert judged(gate, "served < done_total")[0] is Outcome.PASS

