@@ -6,11 +6,7 @@ standard library and pytest; everything else is imported by the hook that first 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -22,8 +18,6 @@ from pytest_telemetry_gate.plugin.wire_names import (
     ATTRIBUTE,
     COUNTS,
     FOLDER,
-    FOLDER_PREFIX,
-    FOLDER_SUFFIX,
     LEFT_OUT,
     MOMENT,
     PACKED,
@@ -38,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.fixtures import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.session import GateRun
+    from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
     from pytest_telemetry_gate.recording import Recording
 
 _HOOK_PREFIX = "pytest_telemetry_gate_"
@@ -266,7 +261,7 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._folder: tuple[str, int] | None = None
+        self._folder: SharedFolder | None = None
         self._counts: Mapping[str, Any] = {}  # those of the workers so far
         self._moment = float(int(time.time()))
         self._heads_written = False
@@ -277,8 +272,12 @@ class _Listener:
         """Tell each of xdist's workers what ``now`` means, and those of this machine where they share their answers."""
         node.workerinput[MOMENT] = self._moment
         if node.gateway.spec.popen:
-            self._folder = self._folder or _make_folder()
-            node.workerinput[FOLDER] = self._folder[0]
+            if self._folder is None:
+                from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
+
+                self._folder = SharedFolder()
+                self._config.pluginmanager.register(self._folder, "telemetry_gate_folder")
+            node.workerinput[FOLDER] = self._folder.path
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -294,11 +293,6 @@ class _Listener:
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         """Write the last line, when pytest has told what interrupted it."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder[0], ignore_errors=True)
-            with contextlib.suppress(OSError):
-                os.close(self._folder[1])
-            self._folder = None
         hooks = self._config.stash.get(_HOOKS, None)
         if hooks is not None:
             hooks.last_word.write()
@@ -347,39 +341,11 @@ class _Listener:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Decide before anybody writes reports, and remove the folder.
-
-        Workers that still judge, since the session was interrupted, end when it is gone.
-        """
+        """Decide before anybody writes reports."""
         hooks = self._config.stash.get(_HOOKS, None)
         if hooks is not None:
             hooks.last_word.settle(session)
-        # Here and not in the workers, which may be interrupted or die.
-        if self._folder is not None:
-            shutil.rmtree(self._folder[0], ignore_errors=True)
         return (yield)
-
-
-def _make_folder() -> tuple[str, int]:
-    """Make a folder that nobody else can enter, and hold it locked while this process lives; return it and the lock.
-
-    Whoever can lock it later knows that this process has ended without removing it.
-    """
-    while True:
-        folder = tempfile.mkdtemp(FOLDER_SUFFIX, FOLDER_PREFIX)
-        if sys.platform == "win32":
-            return folder, -1
-        import fcntl
-
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue  # taken for a dead run's before it could be locked
-        with contextlib.suppress(OSError):  # some network's folders cannot be locked
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.path.exists(folder):  # noqa: PTH110 - nothing is imported for it
-            return folder, descriptor
-        os.close(descriptor)
 
 
 def _hooks(config: pytest.Config) -> RunHooks:

@@ -1,52 +1,46 @@
-"""However a session ends: signals that end it in order, workers that outlive it, and what killed runs have left."""
+"""However a session ends: signals end it in order, and no worker outlives it."""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
+import mmap
 import os
-import shutil
+import queue
 import signal
-import stat
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Generator
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from pytest_telemetry_gate.plugin.roles import Role
-from pytest_telemetry_gate.plugin.wire_names import FOLDER_PREFIX, FOLDER_SUFFIX
+from pytest_telemetry_gate.plugin.shared_folder import remove_leftovers
+from pytest_telemetry_gate.plugin.signal_handlers import SignalHandlers
 
-__all__ = ["EndHooks", "remove_leftovers"]
+__all__ = ["EndHooks"]
 
 _POLL = 0.1  # seconds between two looks whether the run is over
-_GRACE = 5.0  # seconds in which the end of a session is not interrupted again
 
 
 class EndHooks:
     """Registered once in each process of a session with telemetry items.
 
-    SIGTERM and SIGHUP become what Ctrl-C is, where nobody else handles them: pytest ends what runs and writes its
-    reports. While it does so, further signals wait. A worker ends when its controller has ended.
+    SIGTERM and SIGHUP become what Ctrl-C is: pytest ends what runs and writes its reports. While it does so, further
+    signals wait. A worker ends when its controller has ended, a process that was forked for a test when its parent has.
     """
 
     def __init__(self, role: Role) -> None:
         self._role = role
         self._process = os.getpid()
-        self._replaced: dict[int, Any] = {}
-        self._ending_since = -_GRACE
-        self._missed = False
+        self._handlers = SignalHandlers()
         self._watch_ended = threading.Event()
+        # A byte that forked processes share: whether this session has ended.
+        self._is_over = mmap.mmap(-1, 1)
 
     def pytest_configure(self) -> None:
         """Begin; pytest calls this as soon as the plugin is registered, however late that is."""
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                self._handle(getattr(signal, name), instead_of=signal.SIG_DFL)
+        self._handlers.begin()
         if self._role.reports:
             remove_leftovers()
         else:
@@ -57,45 +51,42 @@ class EndHooks:
         """End with pytest where a plugin runs each test in a process that it forks."""
         if os.getpid() != self._process:
             parent = os.getppid()
-            _watch(lambda: os.getppid() != parent, threading.Event())
+            _watch(lambda: os.getppid() != parent or self._is_over[0] != 0, threading.Event())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """Let no signal keep the session from ending in order."""
+        self._handlers.wait()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Let no signal keep reports from being written."""
+        """Let no signal keep reports from being written; one that came is told by the exit code."""
         self._watch_ended.set()
-        self._handle(signal.SIGINT, instead_of=signal.default_int_handler)
-        self._ending_since = time.monotonic()
+        self._is_over[0] = 1
+        self._handlers.wait()
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            _report_what_came(session.config)
         result = yield
-        if self._missed and session.exitstatus == pytest.ExitCode.OK:
+        if self._handlers.missed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         return result
 
     def pytest_unconfigure(self) -> None:
-        """Put the handlers back that were there before, unless somebody has replaced them since."""
+        """Leave the process as it was."""
         self._watch_ended.set()
-        for number, before in self._replaced.items():
-            if signal.getsignal(number) == self._interrupt:
-                signal.signal(number, before)
-        self._replaced.clear()
+        self._handlers.end()
 
-    def _handle(self, number: signal.Signals, *, instead_of: object) -> None:
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and signal.getsignal(number) == instead_of:
-            self._replaced[number] = signal.signal(number, self._interrupt)
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:
-            # A process that a test has forked ends as it would have without us.
-            signal.signal(number, self._replaced.get(number, signal.SIG_DFL))
-            os.kill(os.getpid(), number)
-            return
-        now = time.monotonic()
-        if now - self._ending_since < _GRACE:
-            self._missed = True
-            return
-        self._ending_since = now
-        message = f"{signal.Signals(number).name} has ended the session"
-        raise KeyboardInterrupt(message)
+def _report_what_came(config: pytest.Config) -> None:
+    """Report the tests that xdist's workers have reported and its interrupted controller has not read any more."""
+    unread = getattr(config.pluginmanager.getplugin("dsession"), "queue", None)
+    with contextlib.suppress(queue.Empty):
+        while unread is not None:
+            event, arguments = unread.get_nowait()
+            if event == "testreport":
+                report = arguments["rep"]
+                report.node = arguments["node"]
+                config.hook.pytest_runtest_logreport(report=report)
 
 
 def _watch(is_over: Callable[[], bool], ended: threading.Event) -> None:
@@ -111,27 +102,3 @@ def _watch(is_over: Callable[[], bool], ended: threading.Event) -> None:
                 return
 
     threading.Thread(target=watch, name="telemetry-gate-watch", daemon=True).start()
-
-
-def remove_leftovers() -> None:
-    """Remove the folders of answers that this user's killed runs have left: those that no process holds locked."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
-        names = [
-            entry.path
-            for entry in entries
-            if entry.name.startswith(FOLDER_PREFIX) and entry.name.endswith(FOLDER_SUFFIX)
-        ]
-        for path in names:
-            with contextlib.suppress(OSError):
-                folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                try:
-                    found = os.fstat(folder)
-                    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == stat.S_IRWXU:
-                        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        shutil.rmtree(path, ignore_errors=True)
-                finally:
-                    os.close(folder)

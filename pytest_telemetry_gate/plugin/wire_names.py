@@ -8,8 +8,6 @@ __all__ = [
     "ATTRIBUTE",
     "COUNTS",
     "FOLDER",
-    "FOLDER_PREFIX",
-    "FOLDER_SUFFIX",
     "LEFT_OUT",
     "MOMENT",
     "PACKED",
@@ -24,7 +22,6 @@ PACKED = "telemetry_packed"  # in what xdist sends of a report
 COUNTS = "telemetry_counts"  # in xdist's workeroutput
 MOMENT = "telemetry_moment"  # in xdist's workerinput: what `now` means
 FOLDER = "telemetry_folder"  # in xdist's workerinput
-FOLDER_PREFIX, FOLDER_SUFFIX = "pytest-telemetry-gate-", ".answers"  # of that folder's name
 SUITE_SUFFIXES = (".gate.yaml", ".gate.yml")
 REPLAY_SUFFIXES = (".replay.yaml", ".replay.yml")
 LEFT_OUT: pytest.StashKey[list[pytest.CollectReport]] = (

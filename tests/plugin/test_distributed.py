@@ -7,7 +7,7 @@ which only a part is selected. What a test says of its project it reads from the
 from __future__ import annotations
 
 import os
-import subprocess
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import region_worlds
 import replay_worlds
-from children import PATIENCE, PYTEST
+from children import run_pytest
 from gates import HEAD, START, UP, series
 from projects import CONFIG, HOURS, PASSING, TREND, TWO, Files
 
@@ -86,7 +86,8 @@ def inside(case):
 def table(lines):
     begin = next(number for number, line in enumerate(lines) if "telemetry gate ==" in line)
     end = next(number for number, line in enumerate(lines) if line.startswith("telemetry gate:"))
-    return lines[begin : end + 1]
+    # Without pytest's own line, which says how long it took.
+    return [line for line in lines[begin : end + 1] if not re.search(r" in [0-9.]+s\b.* =+$", line)]
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +135,8 @@ def run(folder: Path, *arguments: str) -> Run:
     told.unlink(missing_ok=True)
     environ = {name: value for name, value in os.environ.items() if name not in {"TELEMETRY_ENV", "NO_COLOR"}}
     suites = [f"{name}/{name}.gate.yaml" for name in PARTS]
-    done = subprocess.run(
-        [*PYTEST, "-v", "--junitxml=junit.xml", *arguments, *suites],
-        cwd=folder,
-        env={**environ, "COLUMNS": "120", "PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
+    environ |= {"COLUMNS": "120", "PYTHON": sys.executable}
+    done = run_pytest(folder, "-v", "--junitxml=junit.xml", *arguments, *suites, environ=environ)
     assert done.stderr == ""
     cases = {
         (properties(case)["telemetry.suite"], str(case.get("name"))): case

@@ -12,12 +12,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
 from children import started, until
 from projects import Project
 from test_waiting import CONFTEST as SOURCE
+
+from pytest_telemetry_gate.plugin.ending import EndHooks
+from pytest_telemetry_gate.plugin.roles import Role
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
@@ -28,6 +33,7 @@ CONFTEST = (
     SOURCE
     + f"""
 import os
+import pytest
 STAGE = os.environ["STAGE"]
 
 def stay():
@@ -51,8 +57,10 @@ class Slow(Live):
 def pytest_telemetry_gate_sources():
     return {{"live": Slow}}
 
-def pytest_telemetry_gate_verdict(verdict):
-    Path("told").touch()
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    if report.when == "teardown" and "cpu" in report.nodeid:
+        Path("told").touch()
 
 def drive(context):
     import subprocess
@@ -222,7 +230,7 @@ def test_handlers_are_put_back_and_those_of_others_are_left_alone(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert result.ret == 0
     ours = telemetry and before is signal.SIG_DFL
-    assert ("EndHooks" in result.stdout.str()) == ours
+    assert ("SignalHandlers" in result.stdout.str()) == ours
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
@@ -234,6 +242,24 @@ def test_a_signal_keeps_no_report_from_being_written(project: Project, name: str
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert [case.get("name") for case in ET.parse(project.path / "junit.xml").iter("testcase")] == ["cpu[2h]"]
     assert "1 passed" in result.stdout.str()
+
+
+def test_an_interrupted_controller_reports_what_its_workers_have_sent() -> None:
+    sent = SimpleQueue()
+    for number in range(2):
+        sent.put(("logstart", {"node": "gw0"}))
+        sent.put(("testreport", {"node": "gw0", "rep": SimpleNamespace(name=f"test_{number}")}))
+    told = []
+    plugins = SimpleNamespace(getplugin={"dsession": SimpleNamespace(queue=sent)}.get)
+    hook = SimpleNamespace(pytest_runtest_logreport=lambda report: told.append((report.node, report.name)))
+    session = SimpleNamespace(
+        exitstatus=pytest.ExitCode.INTERRUPTED, config=SimpleNamespace(pluginmanager=plugins, hook=hook)
+    )
+    hooks = EndHooks(Role(SimpleNamespace()))
+    finishing = hooks.pytest_sessionfinish(session)
+    next(finishing)
+    hooks.pytest_unconfigure()
+    assert told == [("gw0", "test_0"), ("gw0", "test_1")]
 
 
 # As pytest-timeout does it.

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 from projects import PASSING, said
 
-from pytest_telemetry_gate.plugin.ending import remove_leftovers
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.plugin.roles import Worker
+from pytest_telemetry_gate.plugin.shared_folder import remove_leftovers
 from pytest_telemetry_gate.plugin.wire_names import FOLDER
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and locks of POSIX")
