@@ -7,6 +7,7 @@ which only a part is selected. What a test says of its project it reads from the
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def inside(case):
 def table(lines):
     begin = next(number for number, line in enumerate(lines) if "telemetry gate ==" in line)
     end = next(number for number, line in enumerate(lines) if line.startswith("telemetry gate:"))
-    return lines[begin : end + 1]
+    return [
+        line for line in lines[begin : end + 1] if not re.search(r" in \d+\.\d\ds", line)
+    ]  # pytest's footer
 
 
 @pytest.fixture(scope="module")
