@@ -14,6 +14,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+import forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -47,6 +49,13 @@ def until(ask: Callable[[], T], patience: float = PATIENCE, *, every: float = 0.
         assert time.monotonic() < deadline, f"no answer within {patience:g} s"
         time.sleep(every)
     return answer
+
+
+def run_pytest(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, timeout: float = 4 * PATIENCE
+) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a folder, in a process that has imported everything; `environ` is its whole environment."""
+    return forks.run(["-m", "pytest", *LIGHT, *arguments], cwd=folder, env=environ, timeout=timeout)
 
 
 @contextlib.contextmanager

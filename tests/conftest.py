@@ -15,6 +15,7 @@ import pytest
 # The helper modules beside the tests are imported by name, whatever directory pytest is started from.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import forks
 import servers
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("conformance")
         for line in figures:
             terminalreporter.line(str(line))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_workers() -> Iterator[None]:
+    """Fork the workers of sessions that tests run in this process; those of this session itself are there already."""
+    with forks.forked_workers():
+        yield
 
 
 @pytest.fixture(scope="session")

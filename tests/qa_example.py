@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
 
-from children import PYTEST
+from children import run_pytest
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = {"12h": 5, "24h": 12, "48h": 15}
@@ -30,12 +29,9 @@ def module(path: Path) -> ModuleType:
 
 def run(folder: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
     """Run pytest there; return its exit code, verdicts by item, and what it printed."""
-    command = [*PYTEST, ".", "--junitxml=junit.xml", *arguments]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     environ.pop("PYTEST_ADDOPTS", None)
-    done = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=240
-    )
+    done = run_pytest(folder, ".", "--junitxml=junit.xml", *arguments, environ=environ)
     verdicts = {}
     if (folder / "junit.xml").exists():
         for case in ET.parse(folder / "junit.xml").getroot().iter("testcase"):

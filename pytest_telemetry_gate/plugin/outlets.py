@@ -92,12 +92,21 @@ class Outlets:
         content = str(warning_message.message)
         clean = self.clean(content)
         if clean != content:
-            warning_message.message = warning_message.category(clean)
+            warning_message.message = clean
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: object) -> None:
         """Clean the traceback of an internal error."""
         _clean_parts(excrepr, self.clean)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Clean the properties of the whole JUnit file."""
+        for plugin in self._config.pluginmanager.get_plugins():
+            if hasattr(plugin, "add_global_property") and isinstance(plugin.global_properties, list):
+                plugin.global_properties[:] = [
+                    (name, self.clean(content)) for name, content in plugin.global_properties
+                ]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_unconfigure(self) -> Generator[None, object, object]:

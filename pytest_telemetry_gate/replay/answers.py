@@ -69,6 +69,7 @@ class Replays:
         self._driven_here: set[CaptureQuestion] = set()
         self._live: dict[CaptureQuestion, LiveReplay] = {}
         self._recordings: dict[Path, Captures] = {}
+        self._suites: dict[int, ReplaySuite] = {}  # whose secrets are known; each is loaded once
         self._new_captures: list[dict[str, Any]] = []
         environment.secrets.keep_environment()
 
@@ -119,7 +120,9 @@ class Replays:
     def _suite(self, question: CaptureQuestion) -> ReplaySuite:
         settings = self._environment.regions[question.region].replay
         suite = load_replay(Path(question.suite), region=question.region, settings=settings)
-        _keep_secrets(suite, self._environment.secrets)
+        if id(suite) not in self._suites:
+            self._suites[id(suite)] = suite
+            _keep_secrets(suite, self._environment.secrets)
         return suite
 
     def _read_recorded(

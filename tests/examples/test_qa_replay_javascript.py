@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import servers
-from children import PYTEST
+from children import run_pytest
 
 from pytest_telemetry_gate.recording.captures import Captures
 
@@ -45,14 +45,11 @@ def gate(
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder as a user does."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "PYTEST_"))}
-    return subprocess.run(
-        [*PYTEST, f"--junitxml={folder / 'junit.xml'}", *arguments],
-        cwd=folder,
-        env={**clean, "COLUMNS": "160", **(environ or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return run_pytest(
+        folder,
+        f"--junitxml={folder / 'junit.xml'}",
+        *arguments,
+        environ={**clean, "COLUMNS": "160", **(environ or {})},
     )
 
 

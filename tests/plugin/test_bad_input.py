@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 import pytest
-from children import PYTEST
+from children import run_pytest
 from projects import CONFIG, HEAD, SETTINGS, Files
 
 GROUPS = "groups:\n  Parser:\n    - {id: requests, query: requests, expect: '> 90'}\n"
@@ -255,7 +254,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         path.parent.mkdir()
         path.write_bytes(content)
     environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    done = subprocess.run(PYTEST, cwd=project.path, env=environ, capture_output=True, text=True, check=False)
+    done = run_pytest(project.path, environ=environ)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "INTERNALERROR" not in done.stdout + done.stderr

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import region_worlds
 import replay_worlds
-from children import PATIENCE, PYTEST
+from children import run_pytest
 from gates import HEAD, START, UP, series
 from projects import CONFIG, HOURS, PASSING, TREND, TWO, Files
 
@@ -87,9 +86,8 @@ def inside(case):
 def table(lines):
     begin = next(number for number, line in enumerate(lines) if "telemetry gate ==" in line)
     end = next(number for number, line in enumerate(lines) if line.startswith("telemetry gate:"))
-    return [
-        line for line in lines[begin : end + 1] if not re.search(r" in \d+\.\d\ds", line)
-    ]  # pytest's footer
+    # Without pytest's own line, which says how long it took.
+    return [line for line in lines[begin : end + 1] if not re.search(r" in [0-9.]+s\b.* =+$", line)]
 
 
 @pytest.fixture(scope="module")
@@ -137,15 +135,8 @@ def run(folder: Path, *arguments: str) -> Run:
     told.unlink(missing_ok=True)
     environ = {name: value for name, value in os.environ.items() if name not in {"TELEMETRY_ENV", "NO_COLOR"}}
     suites = [f"{name}/{name}.gate.yaml" for name in PARTS]
-    done = subprocess.run(
-        [*PYTEST, "-v", "--junitxml=junit.xml", *arguments, *suites],
-        cwd=folder,
-        env={**environ, "COLUMNS": "120", "PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
+    environ |= {"COLUMNS": "120", "PYTHON": sys.executable}
+    done = run_pytest(folder, "-v", "--junitxml=junit.xml", *arguments, *suites, environ=environ)
     assert done.stderr == ""
     cases = {
         (properties(case)["telemetry.suite"], str(case.get("name"))): case

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 import gates
 import pytest
-from children import LIGHT, PYTEST
+from children import LIGHT, run_pytest
 from projects import EVENTS, HEAD, SERIES, Project
 
 from pytest_telemetry_gate.model.events import Episode, Events
@@ -313,11 +312,7 @@ def test_kill_9_leaves_the_earlier_recording_and_the_next_run_cleans_up(company:
 
 
 def outside(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*PYTEST, OPTION, *arguments]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        command, cwd=project.path, env=environment, capture_output=True, text=True, check=False
-    )
+    return run_pytest(project.path, OPTION, *arguments)
 
 
 def test_progress_is_a_line_now_and_then_in_a_log(company: Project, monkeypatch: pytest.MonkeyPatch) -> None:
