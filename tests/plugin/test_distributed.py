@@ -7,6 +7,7 @@ which only a part is selected. What a test says of its project it reads from the
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,8 @@ def inside(case):
 def table(lines):
     begin = next(number for number, line in enumerate(lines) if "telemetry gate ==" in line)
     end = next(number for number, line in enumerate(lines) if line.startswith("telemetry gate:"))
-    return lines[begin : end + 1]
+    # Without pytest's own line, which says how long it took.
+    return [line for line in lines[begin : end + 1] if not re.search(r" in [0-9.]+s\b.* =+$", line)]
 
 
 @pytest.fixture(scope="module")
