@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.fixtures import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.session import GateRun
-    from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
     from pytest_telemetry_gate.recording import Recording
 
 _HOOK_PREFIX = "pytest_telemetry_gate_"
@@ -261,7 +260,6 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._folder: SharedFolder | None = None
         self._counts: Mapping[str, Any] = {}  # those of the workers so far
         self._moment = float(int(time.time()))
         self._heads_written = False
@@ -272,12 +270,9 @@ class _Listener:
         """Tell each of xdist's workers what ``now`` means, and those of this machine where they share their answers."""
         node.workerinput[MOMENT] = self._moment
         if node.gateway.spec.popen:
-            if self._folder is None:
-                from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
+            from pytest_telemetry_gate.plugin.shared_folder import SharedFolder
 
-                self._folder = SharedFolder()
-                self._config.pluginmanager.register(self._folder, "telemetry_gate_folder")
-            node.workerinput[FOLDER] = self._folder.path
+            node.workerinput[FOLDER] = SharedFolder.of(self._config).path
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:

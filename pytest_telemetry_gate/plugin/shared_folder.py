@@ -14,6 +14,7 @@ import pytest
 
 __all__ = ["SharedFolder", "remove_leftovers"]
 
+_PLUGIN = "telemetry_gate_folder"
 _PREFIX, _SUFFIX = "pytest-telemetry-gate-", ".answers"  # of its name
 
 
@@ -26,6 +27,15 @@ class SharedFolder:
 
     def __init__(self) -> None:
         self.path, self._lock = _make()
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> SharedFolder:
+        """Return the folder of a session, which is made when it is first asked for."""
+        folder = config.pluginmanager.get_plugin(_PLUGIN)
+        if not isinstance(folder, cls):
+            folder = cls()
+            config.pluginmanager.register(folder, _PLUGIN)
+        return folder
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
