@@ -232,7 +232,7 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
             arrivals,
             judged,
             settings.accept_warnings,
-            gate.environment.scrub,
+            gate.environment.secrets.scrub_beside(map(repr, questions)),
         )
     return requests, problems
 

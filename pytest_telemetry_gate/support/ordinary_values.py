@@ -11,7 +11,9 @@ __all__ = ["is_ordinary", "is_place"]
 
 _WORDS = frozenset(
     """
-    admin alertmanager alerts all anonymous api app application auto br central check checkpoint checkpoints checks
+    absent admin alertmanager alerts all baseline case cases counter coverage digest due evidence figure floor gauge histogram interval margin quantile ratio reason
+    seed series step sum target tolerance trend unit variance verdict waiver
+    anonymous api app application auto br central check checkpoint checkpoints checks
     close cluster cors cortex criterion default deflate dev developer development disabled east enabled environment
     error errors external fail failed failure false gate global grafana graph group guest gzip health http https
     identity inconclusive info instance internal job json keep-alive label labels latest limit local localhost logs

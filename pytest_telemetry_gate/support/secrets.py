@@ -139,9 +139,18 @@ class Secrets:
         """Return a text that is judged: without credentials and logins. A label may well be what a header says too."""
         return self._scrub(text, with_values=False)
 
+    def scrub_beside(self, asked: Iterable[str]) -> Callable[[str], str]:
+        """Return what scrubs texts for a recording: as ``scrub()``, but for values that queries ask for by name.
+
+        Without them in its labels nothing of it could be found again.
+        """
+        queries = tuple(asked)
+        values = [text for text in self._secret_values() if not any(text in query for query in queries)]
+        forms = _forms(self._credentials, values)
+        return lambda text: _without_logins(forms.mask(text))
+
     def _scrub(self, text: str, *, with_values: bool) -> str:
-        text = self._forms[with_values].mask(text)
-        return _LOGIN.sub(r"\1", text) if "://" in text else text
+        return _without_logins(self._forms[with_values].mask(text))
 
     def _add(self, kept: dict[str, None], texts: Iterable[str]) -> None:
         new = [line for text in texts for line in _lines(text) if line not in kept]
@@ -151,11 +160,17 @@ class Secrets:
                 self._forms = self._make_forms()
 
     def _make_forms(self) -> dict[bool, _Forms]:
-        values = [text for text in self._values if not is_ordinary(text) and text not in self._public]
         return {
             False: _forms(self._credentials, ()),
-            True: _forms(self._credentials, values),
+            True: _forms(self._credentials, self._secret_values()),
         }
+
+    def _secret_values(self) -> list[str]:
+        return [text for text in self._values if not is_ordinary(text) and text not in self._public]
+
+
+def _without_logins(text: str) -> str:
+    return _LOGIN.sub(r"\1", text) if "://" in text else text
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -129,6 +129,15 @@ def test_public_words_are_no_secrets_but_credentials_stay():
     assert secrets.scrub("team-rocket team-blue") == f"team-rocket {MASK}"
 
 
+def test_a_recording_keeps_what_queries_ask_for():
+    secrets = Secrets()
+    secrets.keep_values("parser-blue", "team-rocket")
+    secrets.keep("swordfish")
+    scrub = secrets.scrub_beside(['up{job="parser-blue"}'])
+    assert scrub("parser-blue team-rocket swordfish http://a:b@c") == f"parser-blue {MASK} {MASK} http://c"
+    assert secrets.scrub("parser-blue") == MASK
+
+
 @pytest.mark.parametrize("places", [3, 5, 9, 20])
 def test_what_a_cut_leaves_of_a_secret_is_masked(places):
     secret = "hunter2-swordfish-2026"
