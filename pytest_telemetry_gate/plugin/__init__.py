@@ -362,7 +362,7 @@ def _hooks(config: pytest.Config) -> RunHooks:
         config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
         outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
         config.pluginmanager.register(outlets, "telemetry_gate_outlets")
-        config.pluginmanager.register(EndHooks(hooks.run.role), "telemetry_gate_end")
+        config.pluginmanager.register(EndHooks(hooks.run), "telemetry_gate_end")
     return config.stash[_HOOKS]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from pytest_telemetry_gate.plugin.roles import Role
+from pytest_telemetry_gate.plugin.session import GateRun
 from pytest_telemetry_gate.plugin.shared_folder import remove_leftovers
 from pytest_telemetry_gate.plugin.signal_handlers import SignalHandlers
 
@@ -30,8 +30,8 @@ class EndHooks:
     signals wait. A worker ends when its controller has ended, a process that was forked for a test when its parent has.
     """
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self, run: GateRun) -> None:
+        self._run = run
         self._process = os.getpid()
         self._handlers = SignalHandlers()
         self._watch_ended = threading.Event()
@@ -41,10 +41,10 @@ class EndHooks:
     def pytest_configure(self) -> None:
         """Begin; pytest calls this as soon as the plugin is registered, however late that is."""
         self._handlers.begin()
-        if self._role.reports:
+        if self._run.role.reports:
             remove_leftovers()
         else:
-            _watch(self._role.is_over, self._watch_ended)
+            _watch(self._run.role.is_over, self._watch_ended)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
@@ -54,9 +54,13 @@ class EndHooks:
             _watch(lambda: os.getppid() != parent or self._is_over[0] != 0, threading.Event())
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_keyboard_interrupt(self) -> None:
-        """Let no signal keep the session from ending in order."""
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let no signal keep the session from ending in order, and the gate closed."""
         self._handlers.wait()
+        if (
+            excinfo.type is KeyboardInterrupt
+        ):  # pytest's own kinds, as after errors of collection, say more themselves
+            self._run.problems["the session was interrupted"] = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:

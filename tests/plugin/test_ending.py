@@ -22,7 +22,6 @@ from projects import Project
 from test_waiting import CONFTEST as SOURCE
 
 from pytest_telemetry_gate.plugin.ending import EndHooks
-from pytest_telemetry_gate.plugin.roles import Role
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
@@ -183,8 +182,10 @@ def test_a_signal_ends_a_session_in_order(slow: Project, stage: str, name: str, 
         assert f"KeyboardInterrupt: {name} has ended the session" in output
     assert "Traceback" not in output
     assert "INTERNALERROR" not in output
+    assert "telemetry gate: PASS" not in output
     judged = {case.get("name"): case for case in ET.parse(slow.path / "junit.xml").iter("testcase")}
     assert ("cpu[early]" in judged) == (stage != "waiting")
+    assert any(case.find("failure") is not None for case in judged.values())
 
 
 @pytest.mark.parametrize("workers", ["-n2"])
@@ -255,7 +256,7 @@ def test_an_interrupted_controller_reports_what_its_workers_have_sent() -> None:
     session = SimpleNamespace(
         exitstatus=pytest.ExitCode.INTERRUPTED, config=SimpleNamespace(pluginmanager=plugins, hook=hook)
     )
-    hooks = EndHooks(Role(SimpleNamespace()))
+    hooks = EndHooks(SimpleNamespace())
     finishing = hooks.pytest_sessionfinish(session)
     next(finishing)
     hooks.pytest_unconfigure()
