@@ -6,13 +6,15 @@ Standard library only, like the verdicts it is made from.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_outcome
 
 __all__ = ["GateOutcome", "decide_gate"]
 
+_NONE: Mapping[str, Outcome] = MappingProxyType({})
 _NAMED = 3  # tests or criteria that are named in one line
 
 
@@ -32,7 +34,7 @@ def decide_gate(
     selected: int,
     collected: int,
     unheard: int = 0,
-    failed: Sequence[str] = (),
+    failed: Mapping[str, Outcome] = _NONE,
     problems: Sequence[str] = (),
     strict: bool = False,
     partial: bool = False,
@@ -42,8 +44,8 @@ def decide_gate(
     """Decide for the gate: it opens if something was judged, nothing was left out, and every verdict lets it through.
 
     ``selected`` of the ``collected`` telemetry tests were to run; fewer make the outcome inconclusive unless
-    ``partial`` says that it is meant. Of ``unheard`` selected ones no verdict came; ``failed`` are the names of tests that
-    failed although their verdicts let them through. Each of ``problems`` says what else closes the gate. A run that judged nothing is inconclusive, and so is one where a checkpoint that was ``asked`` for by name
+    ``partial`` says that it is meant. Of ``unheard`` selected ones no verdict came; ``failed`` names the tests
+    that failed although their verdicts let them through, each with what that means for the gate. Each of ``problems`` says what else closes the gate. A run that judged nothing is inconclusive, and so is one where a checkpoint that was ``asked`` for by name
     is pending. ``left_out`` are the criteria over all regions that the choice of regions left out, which is said.
     Informational verdicts are counted and decide nothing. Where nothing but waivers lets it through, the
     outcome is ``waived``.
@@ -55,8 +57,8 @@ def decide_gate(
     missing = f"no verdict came from {unheard} of {selected} selected" if unheard else ""
     worst = worst_outcome(decisive) or Outcome.INCONCLUSIVE
     if failed:
-        worst = max(worst, Outcome.FAIL, key=lambda outcome: outcome.rank)
-        tally = ", ".join(filter(None, (f"failed: {_name(failed, 'tests')}", tally)))
+        worst = max(worst if decisive else Outcome.PASS, *failed.values(), key=lambda outcome: outcome.rank)
+        tally = ", ".join(filter(None, (f"failed: {_name([*failed], 'tests')}", tally)))
     undecided = max(worst, Outcome.INCONCLUSIVE, key=lambda outcome: outcome.rank)
 
     def stay_closed(outcome: Outcome, *reasons: str) -> GateOutcome:

@@ -34,4 +34,4 @@ class Exits:
     def fail_test(self, error: BaseException) -> NoReturn:
         """Fail the test that is being set up or run, without a traceback."""
         __tracebackhide__ = True
-        pytest.fail(self.line(error), pytrace=False)
+        raise pytest.fail.Exception(self.line(error), pytrace=False) from None

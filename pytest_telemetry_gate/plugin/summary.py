@@ -42,7 +42,9 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
-        self._failed: dict[str, None] = {}  # tests that failed although their verdicts would let them through
+        self._failed: dict[
+            str, Outcome
+        ] = {}  # tests that failed although their verdicts would let them through
         self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
     def take(self, report: pytest.TestReport) -> list[Dossier]:
@@ -75,7 +77,7 @@ class Summary:
         if report.failed and all(
             dossier.verdict.keeps_gate_open(strict=strict) for dossier in carried.dossiers
         ):
-            self._failed[report.nodeid] = None
+            self._failed[report.nodeid] = Outcome.FAIL if report.when == "call" else Outcome.ERROR
 
     def _without_needless_evidence(self, dossier: Dossier) -> Dossier:
         """Return what the end of the session needs: of a pass the verdict alone, unless it is to be explained."""
@@ -114,7 +116,7 @@ class Summary:
             selected=denominator.selected,
             collected=denominator.collected,
             unheard=denominator.unheard,
-            failed=list(self._failed),
+            failed=self._failed,
             problems=self._problems,
             left_out=list(denominator.left_out),
             strict=options.strict,

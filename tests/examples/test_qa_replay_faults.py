@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import forks
 import pytest
 from children import LIGHT
 from qa_example import ROOT, left_behind, module
@@ -16,19 +17,31 @@ from qa_example import ROOT, left_behind, module
 @pytest.mark.integration
 @pytest.mark.slow
 @pytest.mark.usefixtures("prometheus_installed")
-def test_every_fault_is_caught_by_its_own_line(copy: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "faults.py"],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": " ".join(LIGHT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=540,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 of 10 faults caught, each by its own line" in done.stdout
+def test_every_fault_is_caught_by_its_own_line(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The script, but for the ten interpreters that it would start for pytest."""
+    faults = module(copy / "faults.py")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+    monkeypatch.setattr(sys, "argv", ["faults.py"])
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert command[:3] == [sys.executable, "-m", "pytest"]
+        return forks.run(command[1:], cwd=copy, env=env, timeout=540)
+
+    monkeypatch.setattr(faults, "subprocess", SimpleNamespace(run=run))
+    code, output = faults.main(), capsys.readouterr().out
+    assert code == 0, output
+    assert "10 of 10 faults caught, each by its own line" in output
     assert left_behind(copy) == []
+
+
+def test_the_script_says_which_faults_there_are(examples: Path) -> None:
+    command = [sys.executable, "faults.py", "bit rot"]
+    done = subprocess.run(command, cwd=examples / "qa_replay", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("no such fault: bit rot; there are: dropped attribute, ")
 
 
 def test_the_table_of_faults_is_that_of_the_script(examples: Path) -> None:

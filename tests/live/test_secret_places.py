@@ -12,6 +12,7 @@ import zipfile
 import faults
 import pytest
 import secret_places
+from gates import HEAD, UP, series
 from regions import LiveProject
 
 LOUD = (
@@ -290,3 +291,23 @@ def test_no_canary_leaves_in_a_collection_error(
     assert f"small.gate.yaml: {error}: ********** of Check(" in found["stdout"]
     assert told(found) == {}
     assert place.result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_recording_answers_what_a_variable_asks_for(project: LiveProject, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLOUR", "kanari-blue")
+    with faults.serving(faults.engine([UP, series("cpu", 70, zone="kanari-blue")])) as server:
+        project.regions({"eu": {"url": server.url(), "headers": {"X-Colour": "kanari-other"}}})
+        project.suite(
+            "- {id: cpu, query: 'cpu{zone=\"$zone\"}', expect: '< 75'}\n",
+            head=HEAD + 'variables: {zone: "${COLOUR}"}\n',
+        )
+        found = run(project, RECORD)
+    assert project.result.ret == pytest.ExitCode.OK
+    assert leaks(found["stdout"]) == set()
+    assert "kanari-blue" in found["a.telemetry.zip"]
+    project.file(
+        "telemetry.yaml",
+        "default: a\nenvironments: {a: {source: recording, path: a.telemetry.zip, regions: {eu: {}}}}\n",
+    )
+    project.result = project.run()
+    assert project.result.ret == pytest.ExitCode.OK

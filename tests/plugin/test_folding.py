@@ -107,3 +107,36 @@ def test_the_outcome_is_below_what_stopped_the_session(project):
     result = project.run()
     assert result.ret == 2
     assert result.outlines[-1].startswith("telemetry gate: INCONCLUSIVE  nothing was judged")
+
+
+@pytest.mark.parametrize("variables", [{}, {"CI": "true"}])
+def test_tests_that_could_not_begin_for_one_reason_are_told_once(project, monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    project.file("telemetry.yaml", DEAD)
+    marker = "@pytest.mark.parametrize('number', range(9))\n"
+    project.file(
+        "test_it.py",
+        f"import pytest\n{marker}def test_it(telemetry, number):\n    telemetry.check('up', '> 0')\n",
+    )
+    result = project.run()
+    result.assert_outcomes(errors=9)
+    text = "\n".join(result.outlines)
+    assert text.count("connection refused") == (1 if variables else 2)
+    assert "and 8 more tests, for the same reason: test_it.py::test_it[1], " in text
+    assert "During handling" not in text
+    assert result.outlines[-1].startswith("telemetry gate: ERROR  failed: test_it.py::test_it[0], ")
+
+
+def test_a_suite_that_cannot_be_read_is_told_once_in_a_ci(project, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    project.suite("- {id: cpu, query: cpu, expct: '< 75'}\n")
+    project.file("test_other.py", "import not_there\n")
+    result = project.run()
+    assert result.ret == 2
+    text = "\n".join(result.outlines)
+    assert text.count("unknown key 'expct'") == 1
+    assert "ERROR test_other.py" in text
+    assert result.outlines[-1].startswith(
+        "telemetry gate: INCONCLUSIVE  small.gate.yaml could not be collected"
+    )
