@@ -64,7 +64,8 @@ class RunHooks:
         """Take over what a worker counted."""
         self.run.denominator.add(counts)
         self.run.gates.add(counts)
-        self.run.problems.update(dict.fromkeys(counts.get("problems", ())))
+        self.run.problems.update(dict.fromkeys(counts["problems"]))
+        self.summary.seed = counts["seed"]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -250,10 +251,11 @@ class RunHooks:
         """Stop whatever listens, and send to xdist's controller what this process counted and noticed."""
         self.run.progress.end()
         self.run.gates.close()
-        problems = [*self.run.problems, *describe_left_out(self._config)]
-        self.run.role.send(
-            {**self.run.denominator.to_wire(), **self.run.gates.to_wire(), "problems": problems}
-        )
+        noticed = {
+            "problems": [*self.run.problems, *describe_left_out(self._config)],
+            "seed": self.run.options.seed,
+        }
+        self.run.role.send({**self.run.denominator.to_wire(), **self.run.gates.to_wire(), **noticed})
 
 
 def conclude(carried: Carried, *, strict: bool) -> None:

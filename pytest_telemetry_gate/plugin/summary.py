@@ -37,6 +37,9 @@ class Summary:
         self._config = run.config
         self._drove = False
         self._exercised: dict[Path, set[str]] = {}
+        self.seed = (
+            run.options.seed
+        )  # with which replays were driven; that of xdist's workers is one of their own
         self.dossiers: list[Dossier] = []
         self.captures: list[Mapping[str, Any]] = []
         self.stored: str = ""  # where captures were stored, as the user writes it
@@ -217,6 +220,6 @@ class Summary:
                 none = f"; by no case: {', '.join(missing)}" if missing else ""
                 yield f"{suite.name}: {number - len(missing)} of {number} fields of contracts exercised{none}"
         if self._drove:
-            yield f"seed {self._run.options.seed} (--telemetry-replay-seed repeats it)"
+            yield f"seed {self.seed} (--telemetry-replay-seed repeats it)"
         if self.stored:
             yield f"{len(self.captures)} captures stored in {self.stored}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gates
 import pytest
@@ -74,7 +77,20 @@ def test_a_case_is_driven_once_for_its_own_item_and_the_criterion(live: Project,
     result.stdout.fnmatch_lines(["*4 pass*"])
     assert result.ret == 0
     assert runs(live) == 3
-    assert len(list(Captures(live.path / "new.telemetry.zip").all())) == 3
+    captures = list(Captures(live.path / "new.telemetry.zip").all())
+    assert len(captures) == 3
+    told = re.search(r"telemetry replay: seed (\d+) ", result.stdout.str())
+    assert told
+    assert {seed for capture in captures for seed in seeds(capture)} == {int(told[1])}
+
+
+def seeds(part: Any) -> Iterator[int]:
+    """Yield the seeds that a capture says it was driven with."""
+    if isinstance(part, dict):
+        yield from (value for key, value in part.items() if key == "seed")
+        part = list(part.values())
+    for inner in part if isinstance(part, list) else ():
+        yield from seeds(inner)
 
 
 def test_a_criterion_alone_drives_and_records_all_cases(live: Project) -> None:
