@@ -142,16 +142,18 @@ class Summary:
     def is_gate(self) -> bool:
         """Whether this session is a gate: there is something telemetric, or an option asks for it.
 
-        Where everything telemetric was left out, --telemetry-partial says that just this is meant.
+        Where everything telemetric was left out beside other tests, --telemetry-partial says that just this is meant.
         """
         options, denominator = self._run.options, self._run.denominator
         if options.collect_only:
             return False
         if denominator.anything_selected or self.dossiers or self._problems:
             return True
-        if denominator.collected:
-            return not options.partial or options.asked_by != ("--telemetry-partial",)
-        return bool(options.asked_by)
+        if not denominator.collected:
+            return bool(options.asked_by)
+        session: Any = self._config.pluginmanager.get_plugin("session")
+        meant = options.partial and set(options.asked_by) <= {"--telemetry-partial"}
+        return not meant or session.testscollected == 0
 
     @property
     def is_closed(self) -> bool:
