@@ -241,10 +241,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class _Collection:
-    """Notes what was not collected, in case the session turns out to be a gate."""
+    """Notes what was not collected, in case the session turns out to be a gate, and counts hand-written tests."""
 
     def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._left_out = config.stash[LEFT_OUT] = []
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Count a test with the fixture before anybody can deselect it."""
+        if "telemetry_point" in getattr(item, "fixturenames", ()):
+            _hooks(self._config).count_test(item)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if not report.passed:

@@ -262,6 +262,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
     options = _options(item)
     try:
         environment = run.environments.near(item.path.parent, options.get("env"))
+        _require_known(item, options, environment)
         gate = run.gates.of(environment)
         region = point.region if point.region is not None else next(iter(environment.regions))
         suite = _suite(item, run, options, environment)
@@ -287,8 +288,23 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             replays={name: settings.replay for name, settings in environment.regions.items()},
         )
     except TelemetryGateError as error:
+        carried_by(item).asked = True  # whatever the test was, its failure is one of the gate
         run.exits.fail_test(error)
     return Telemetry(item, run, gate, check, options.get("level"))
+
+
+def _require_known(item: Any, options: Mapping[str, Any], environment: Environment) -> None:
+    """Raise ConfigError for a test that nobody knew to check, or that cannot be run where its marker says."""
+    if "telemetry_point" not in item.fixturenames:
+        message = "ask for `telemetry` as an argument of the test: by getfixturevalue nobody knows that it will check"
+        raise ConfigError(message)
+    told = [name for name in ("checkpoint", "region") if options.get(name) is not None]
+    is_placed = "telemetry_point" in getattr(getattr(item, "callspec", None), "params", {})
+    needs_place = "checkpoint" in told or len(environment.regions) > 1
+    if needs_place and not is_placed:
+        what = " and ".join(told) or "regions"
+        message = f"marker telemetry: {what} need a test that pytest can parametrise: unittest's cannot be, a plain class can"
+        raise ConfigError(message)
 
 
 def environment_of(item: pytest.Item, run: GateRun) -> Environment:

@@ -26,7 +26,7 @@ from pytest_telemetry_gate.plugin.check_items import CheckItem, order_by_region
 from pytest_telemetry_gate.plugin.fixtures import is_not_chosen
 from pytest_telemetry_gate.plugin.folding import FoldedFailures
 from pytest_telemetry_gate.plugin.heads import heads_of
-from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric, uses_telemetry
+from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, is_telemetric
 from pytest_telemetry_gate.plugin.last_word import LastWord
 from pytest_telemetry_gate.plugin.left_out import describe_left_out
 from pytest_telemetry_gate.plugin.report_properties import ReportProperties
@@ -77,9 +77,9 @@ class RunHooks:
             collector.count_once()
         return report
 
-    def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Count a hand-written test, unless it belongs to other checkpoints, before anybody can deselect it."""
-        if uses_telemetry(item) and not is_not_chosen(item):
+    def count_test(self, item: pytest.Item) -> None:
+        """Count a hand-written test, unless it belongs to other checkpoints."""
+        if not isinstance(item, TelemetryItem) and not is_not_chosen(item):
             self.run.denominator.count_test(item.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
@@ -124,7 +124,7 @@ class RunHooks:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what was left by deselection, and start asking live sources about it while pytest goes on."""
         self.run.denominator.select(item.nodeid for item in session.items if is_telemetric(item))
-        if self.run.options.collect_only or session.testsfailed:
+        if self.run.options.only_shows or session.testsfailed:
             return
         checks: dict[Gate, list[Check]] = defaultdict(list)
         ahead: dict[Gate, list[Check]] = defaultdict(list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,34 +16,61 @@ _FIXTURES = frozenset({"telemetry", "telemetry_environment", "telemetry_recordin
 
 
 def describe_left_out(config: pytest.Config, *, skipped: bool = True) -> Iterator[str]:
-    """Yield a line for each suite file, and each Python file with telemetry tests, of which nothing was collected.
+    """Yield a line for each suite, Python file with telemetry tests, or folder of such, of which nothing was collected.
 
     Those that were skipped on purpose count only where ``skipped`` says so.
     """
     for report in config.stash.get(LEFT_OUT, ()):
-        file = report.nodeid.partition("::")[0]
-        if not file or (report.skipped and not skipped):
+        name = report.nodeid.partition("::")[0]
+        if not name or (report.skipped and not skipped):
             continue
-        is_suite = file.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
-        if is_suite or _uses_telemetry(config.rootpath / file):
-            yield f"{file} was skipped as a whole" if report.skipped else f"{file} could not be collected"
+        if any(_holds_checks(file, config.rootpath) for file in _files_of(config.rootpath / name)):
+            yield f"{name} was skipped as a whole" if report.skipped else f"{name} could not be collected"
 
 
-def _uses_telemetry(path: Path) -> bool:
-    """Return whether a Python file has a function with one of the fixtures, or the marker; read, not run."""
+def _files_of(path: Path) -> Iterable[Path]:
+    return (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else (path,)
+
+
+def _holds_checks(path: Path, root: Path) -> bool:
+    if path.name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES)):
+        return True
+    tree = _parse(path)
+    if tree is None:
+        return False
+    conftests = (_parse(folder / "conftest.py") for folder in path.parents if folder.is_relative_to(root))
+    fixtures = _grow(_FIXTURES, [tree, *filter(None, conftests)])
+    return any(_asks(node, fixtures) for node in ast.walk(tree))
+
+
+def _parse(path: Path) -> ast.Module | None:
+    """Return a Python file as a tree; it is read, not run. None where it cannot be, which pytest tells by itself."""
     try:
-        source = path.read_text(encoding="utf-8")
-        if path.suffix != ".py" or "telemetry" not in source:
-            return False
-        tree = ast.parse(source)
-    except (OSError, ValueError):
-        return False  # pytest tells by itself what it could not read
-    return any(_asks(node) for node in ast.walk(tree))
+        return ast.parse(path.read_text(encoding="utf-8")) if path.suffix == ".py" else None
+    except (OSError, ValueError, SyntaxError):
+        return None
 
 
-def _asks(node: ast.AST) -> bool:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return any(argument.arg in _FIXTURES for argument in (*node.args.args, *node.args.kwonlyargs))
+def _grow(fixtures: frozenset[str], trees: Iterable[ast.Module]) -> frozenset[str]:
+    """Return the names of fixtures with those of all functions that take one of them, and so on."""
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    while True:
+        grown = fixtures.union(node.name for node in functions if _takes(node, fixtures))
+        if grown == fixtures:
+            return fixtures
+        fixtures = grown
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _takes(node: ast.FunctionDef | ast.AsyncFunctionDef, fixtures: frozenset[str]) -> bool:
+    return any(argument.arg in fixtures for argument in (*node.args.args, *node.args.kwonlyargs))
+
+
+def _asks(node: ast.AST, fixtures: frozenset[str]) -> bool:
+    if isinstance(node, _FUNCTIONS):
+        return _takes(node, fixtures)
     return isinstance(node, ast.Attribute) and node.attr == "telemetry" and _is_mark(node.value)
 
 

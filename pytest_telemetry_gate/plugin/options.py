@@ -36,6 +36,11 @@ _JUDGING = (
     "partial",
     "junit-properties",
 )
+# The destinations of options with which pytest judges nothing, but shows what there is.
+_SHOWING = (
+    "collectonly", "showfixtures", "show_fixtures_per_test", "setupplan", "help", "version", "markers", "cacheshow",
+    "telemetry_schema", "telemetry_import",
+)  # fmt: skip
 _WITH_VALUE = (
     "--telemetry-env",
     "--telemetry-now",
@@ -53,7 +58,7 @@ class Options:
 
     ``wait`` and ``deadline`` are None where they are not given, ``wait`` is infinite where it has no value. ``record``
     is the path of a recording as the user wrote it. ``seed`` makes the ids of replays. ``start`` and ``end`` are moments
-    of the rollout as the user wrote them. ``asked_by`` names what asks for a gate: a session that has none then fails.
+    of the rollout as the user wrote them. ``only_shows`` is whether the session judges nothing and shows what there is. ``asked_by`` names what asks for a gate: a session that has none then fails.
     """
 
     environment: str | None
@@ -72,7 +77,7 @@ class Options:
     partial: bool
     junit_properties: bool
     record: str | None
-    collect_only: bool
+    only_shows: bool
     asked_by: tuple[str, ...] = ()
 
     @classmethod
@@ -96,7 +101,7 @@ class Options:
             partial=config.getoption("--telemetry-partial"),
             junit_properties=config.getoption("--telemetry-junit-properties") != "none",
             record=config.getoption("--telemetry-record"),
-            collect_only=config.getoption("--collect-only"),
+            only_shows=any(config.getoption(name, default=None) for name in _SHOWING),
             asked_by=tuple(_asked_by(config)),
         )
 

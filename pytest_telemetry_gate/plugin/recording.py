@@ -76,7 +76,7 @@ class RecordHooks:
             for item in session.items
             if isinstance(item, TelemetryItem)
         }
-        if self._run.options.collect_only or not environments or not self._out.exists():
+        if self._run.options.only_shows or not environments or not self._out.exists():
             return
         # A session of replays alone adds no samples.
         samples = any(isinstance(item, CheckItem) for item in session.items)
@@ -90,7 +90,7 @@ class RecordHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        if self._run.options.collect_only:
+        if self._run.options.only_shows:
             return (yield)
         self._lines = [_Line("not written: the session was stopped", good=False)]
         result = yield

@@ -72,7 +72,7 @@ class Summary:
 
     def _count(self, report: pytest.TestReport, carried: Carried) -> None:
         denominator = self._run.denominator
-        if carried.dossiers or carried.asked or report.failed:
+        if carried.dossiers or report.failed or (carried.asked and report.passed):
             denominator.hear(report.nodeid)
         elif report.skipped:
             denominator.skip(report.nodeid)
@@ -145,7 +145,7 @@ class Summary:
         Where everything telemetric was left out beside other tests, --telemetry-partial says that just this is meant.
         """
         options, denominator = self._run.options, self._run.denominator
-        if options.collect_only:
+        if options.only_shows:
             return False
         if denominator.anything_selected or self.dossiers or self._problems:
             return True

@@ -217,6 +217,12 @@ def test_waivers_alone_are_no_pass(project):
 
 
 HAND_WRITTEN = {
+    "skip after a value": "import pytest\n@pytest.mark.telemetry(checkpoint='2h')\ndef test_it(telemetry):\n"
+    "    telemetry.value('requests')\n    pytest.skip('enough')\n",
+    "a unittest elsewhere": "import unittest, pytest\n@pytest.mark.telemetry(checkpoint='1h')\n"
+    "class TestIt(unittest.TestCase):\n    @pytest.fixture(autouse=True)\n"
+    "    def _gate(self, telemetry):\n        self.telemetry = telemetry\n"
+    "    def test_it(self):\n        self.telemetry.check('requests', '> 90')\n",
     "teardown": "import pytest\n@pytest.fixture\ndef later(telemetry):\n    yield\n"
     "    try:\n        telemetry.check('requests', '> 200')\n    except Exception:\n        pass\n"
     "@pytest.mark.telemetry(checkpoint='2h')\ndef test_it(telemetry, later):\n    telemetry.check('requests', '> 90')\n",
@@ -264,3 +270,60 @@ def test_a_hand_written_check_counts_wherever_it_is_made(project, name, workers)
     outcome = result.outlines[-1]
     assert outcome.startswith("telemetry gate: "), said(result)
     assert "PASS" not in outcome
+
+
+def test_a_module_counts_that_was_skipped_with_checks_through_fixtures_of_its_own(project):
+    project.suite(PASSING)
+    project.file(
+        "conftest.py",
+        "import pytest\n@pytest.fixture\ndef gate(telemetry):\n    return telemetry\n"
+        "@pytest.fixture\ndef prepared(gate):\n    return gate\n",
+    )
+    project.file(
+        "test_it.py", "import pytest\npytest.importorskip('not_there')\ndef test_it(prepared):\n    pass\n"
+    )
+    assert "test_it.py was skipped as a whole" in run(project)[2][0]
+
+
+def test_a_folder_counts_that_was_skipped_with_its_suites(project):
+    project.suite(PASSING)
+    project.suite(PASSING, name="more/more.gate.yaml")
+    project.file("more/conftest.py", "import pytest\npytest.skip('not now', allow_module_level=True)\n")
+    assert "more was skipped as a whole" in run(project)[2][0]
+
+
+@pytest.mark.parametrize("name", ["by name", "unittest"])
+def test_a_test_without_any_suite_counts_from_the_first_one_on(project, name):
+    texts = {
+        "by name": "def test_it(request):\n    request.getfixturevalue('telemetry').check('requests', '> 200')\n",
+        "unittest": "import unittest, pytest\nclass TestIt(unittest.TestCase):\n    @pytest.fixture(autouse=True)\n"
+        "    def _gate(self, telemetry):\n        self.telemetry = telemetry\n"
+        "    def test_a(self):\n        self.telemetry.check('requests', '> 90')\n"
+        "    def test_b(self):\n        self.telemetry.check('requests', '> 90')\n",
+    }
+    project.file("test_it.py", texts[name])
+    result, code, messages = run(project, *(["-k", "test_b"] if name == "unittest" else []))
+    assert code == 1
+    assert messages
+    assert "PASS" not in result.outlines[-1]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--fixtures",
+        "--fixtures-per-test",
+        "--setup-plan",
+        "--help",
+        "--markers",
+        "--version",
+        "--collect-only",
+        "--telemetry-schema",
+    ],
+)
+def test_what_only_shows_is_no_gate(project, monkeypatch, option):
+    monkeypatch.setenv("TELEMETRY_ENV", "recorded")
+    project.suite(FAILING)
+    result = project.run(option)
+    assert result.ret == 0
+    assert "telemetry gate: " not in said(result)
