@@ -284,7 +284,7 @@ def test_without_node_no_case_passes_and_one_line_says_why(tmp_path: Path, missi
     assert f"{missing} is not installed (Debian: apt-get install nodejs npm)" in done.stdout
     assert "5 errors" in done.stdout
     assert "Traceback" not in done.stdout
-    assert "telemetry gate: INCONCLUSIVE" in done.stdout
+    assert "telemetry gate: ERROR  failed: " in done.stdout
 
 
 def test_a_registry_that_does_not_answer_is_one_line(tmp_path: Path) -> None:

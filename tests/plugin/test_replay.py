@@ -94,7 +94,7 @@ def replay(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_cases_are_items_of_the_gate(replay: Project) -> None:
     result = replay.run("-v")
     result.stdout.fnmatch_lines(["*qa.replay.yaml::parse-python[[]48h[]] PASS*", "*::go[[]48h[]] PASS*"])
-    result.stdout.fnmatch_lines(["*QA replays*", "*telemetry gate: PASS*2 pass*", "*2 passed*"])
+    result.stdout.fnmatch_lines(["*QA replays*", "*2 passed*", "*telemetry gate: PASS*2 pass*"])
     assert result.ret == 0
 
 
@@ -295,7 +295,7 @@ def test_captures_leave_the_rest_of_a_recording_alone(replay: Project, tmp_path:
     ("old", "new", "told"),
     [
         ("file_count: {type", "file_count: {typ", "15: contract 'parse_span': attributes.parser.file_count: unknown key 'typ'*"),
-        ("tool.py, $language]", "tool.py, $lang]", "22: unknown variable $lang; known: $language, $python*"),
+        ("tool.py, $language]", "tool.py, $lang]", "22: unknown variable $lang (did you mean '$language'?); known: $language, $python*"),
         ("[{contract: parse_span}]", "[{contract: parse}]", "28: case 'go': unknown contract 'parse' (did you mean 'parse_span'?)*"),
         ("< 512 KB", "< 512", "25: case 'parse': expect.payload: '< 512' needs a unit such as KB or KiB*"),
         ("checkpoints: [48h]", "checkpoints: [49h]", "20: case 'parse': unknown checkpoint '49h' (did you mean '48h'?)*"),
