@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,7 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
-        self._failed: dict[
-            str, Outcome
-        ] = {}  # tests that failed although their verdicts would let them through
+        self._failed: dict[str, Outcome] = {}  # tests that failed though their verdicts let them through
         self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
     def take(self, report: pytest.TestReport) -> list[Dossier]:
@@ -133,10 +132,13 @@ class Summary:
         failures = [
             f"the hook {hook} failed for {name}: {line}" for line, name in self._hook_failures.items()
         ]
-        partial = self._run.options.partial
-        left_out = describe_left_out(self._config, skipped=not partial)
         refused = [self._run.role.problem] if self._run.role.problem else []
-        return [*dict.fromkeys([*refused, *self._run.problems, *failures, *left_out])]
+        return [*dict.fromkeys([*refused, *self._run.problems, *failures, *self._left_out])]
+
+    @cached_property
+    def _left_out(self) -> list[str]:
+        """What collection left out; it is looked for once, when the tests are over."""
+        return list(describe_left_out(self._config, skipped=not self._run.options.partial))
 
     @property
     def is_gate(self) -> bool:
