@@ -307,6 +307,7 @@ class _Listener:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """End the session where one of xdist's workers has found that no file of it can be judged."""
         if hasattr(report, REFUSED):
+            _run(self._config).role.refuse(getattr(report, REFUSED))
             raise pytest.UsageError(getattr(report, REFUSED))
 
     @pytest.hookimpl(tryfirst=True)

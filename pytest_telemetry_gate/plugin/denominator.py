@@ -22,6 +22,7 @@ class Denominator:
         self._tests: set[str] = set()
         self._collected = 0
         self._selected = 0
+        self._planned: set[str] = set()  # the selected ones, where this process collects
         self._skipped: set[str] = set()
         self._heard: set[str] = set()
         self.left_out: dict[str, None] = {}  # criteria over all regions that the choice of regions leaves out
@@ -34,12 +35,13 @@ class Denominator:
     @property
     def selected(self) -> int:
         """How many of the collected ones were to run."""
-        return self._selected - len(self._skipped - self._heard)
+        return max(self._selected - len(self._skipped - self._heard), 0)
 
     @property
     def unheard(self) -> int:
         """How many of the selected ones have given no verdict."""
-        return max(self._selected - len(self._heard | self._skipped), 0)
+        told = self._heard | self._skipped
+        return len(self._planned - told) if self._planned else max(self._selected - len(told), 0)
 
     @property
     def anything_selected(self) -> bool:
@@ -64,7 +66,8 @@ class Denominator:
 
     def select(self, nodeids: Iterable[str]) -> None:
         """Take note of what was left by deselection."""
-        self._selected = len(set(nodeids))
+        self._planned = set(nodeids)
+        self._selected = len(self._planned)
 
     def hear(self, nodeid: str) -> None:
         """Take note that a test has told what came of it."""

@@ -65,7 +65,8 @@ class FoldedFailures:
         """Have the short summary, which comes next, tell each criterion once."""
         if self._folds:
             errors = self._tell_errors(_error_line) if not self._once else filter(_is_foreign, self._errors)
-            self._exchange(terminalreporter.stats, self._tell_verdicts(1, _line), errors)
+            own = [] if self._once else self.own
+            self._exchange(terminalreporter.stats, [*self._tell_verdicts(1, _line), *own], errors)
 
     @property
     def _folds(self) -> bool:

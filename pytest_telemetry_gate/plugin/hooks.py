@@ -207,6 +207,7 @@ class RunHooks:
         """Put the properties of a test's verdicts on the report of its teardown, until that has been read."""
         take_off = self._properties.close(report) if report.when == "teardown" else None
         yield
+        self.last_word.failure_told |= report.failed
         if take_off is not None:
             take_off()
 

@@ -16,7 +16,8 @@ _FIXTURES = frozenset({"telemetry", "telemetry_environment", "telemetry_recordin
 
 
 def describe_left_out(config: pytest.Config, *, skipped: bool = True) -> Iterator[str]:
-    """Yield a line for each suite, Python file with telemetry tests, or folder of such, of which nothing was collected.
+    """Yield a line for each file that could not be collected, and each suite, Python file with telemetry tests, or folder
+    of such that was skipped as a whole.
 
     Those that were skipped on purpose count only where ``skipped`` says so.
     """
@@ -24,8 +25,10 @@ def describe_left_out(config: pytest.Config, *, skipped: bool = True) -> Iterato
         name = report.nodeid.partition("::")[0]
         if not name or (report.skipped and not skipped):
             continue
-        if any(_holds_checks(file, config.rootpath) for file in _files_of(config.rootpath / name)):
-            yield f"{name} was skipped as a whole" if report.skipped else f"{name} could not be collected"
+        if report.failed:
+            yield f"{name} could not be collected"
+        elif any(_holds_checks(file, config.rootpath) for file in _files_of(config.rootpath / name)):
+            yield f"{name} was skipped as a whole"
 
 
 def _files_of(path: Path) -> Iterable[Path]:
@@ -54,6 +57,8 @@ def _parse(path: Path) -> ast.Module | None:
 def _grow(fixtures: frozenset[str], trees: Iterable[ast.Module]) -> frozenset[str]:
     """Return the names of fixtures with those of all functions that take one of them, and so on."""
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    # A fixture of one of these names may be another than ours.
+    fixtures -= {node.name for node in functions if not _takes(node, fixtures)}
     while True:
         grown = fixtures.union(node.name for node in functions if _takes(node, fixtures))
         if grown == fixtures:
@@ -61,6 +66,7 @@ def _grow(fixtures: frozenset[str], trees: Iterable[ast.Module]) -> frozenset[st
         fixtures = grown
 
 
+_BY_NAME = frozenset({"usefixtures", "getfixturevalue"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -71,6 +77,8 @@ def _takes(node: ast.FunctionDef | ast.AsyncFunctionDef, fixtures: frozenset[str
 def _asks(node: ast.AST, fixtures: frozenset[str]) -> bool:
     if isinstance(node, _FUNCTIONS):
         return _takes(node, fixtures)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _BY_NAME:
+        return any(isinstance(name, ast.Constant) and name.value in fixtures for name in node.args)
     return isinstance(node, ast.Attribute) and node.attr == "telemetry" and _is_mark(node.value)
 
 

@@ -154,7 +154,9 @@ class Progress:
             for environment in self._environments()
             if _is_live(environment)
         ]
-        return f"waiting for answers of {', '.join(named)}: {len(self._over)} of {self.total} checks"
+        waits = self._watched and self._config.getoption("--telemetry-wait") is not None
+        due = "checkpoints to be due, then for " if waits and not self._over else ""
+        return f"waiting for {due}answers of {', '.join(named)}: {len(self._over)} of {self.total} checks"
 
 
 def _is_live(environment: Environment) -> bool:

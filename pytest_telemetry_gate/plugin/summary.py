@@ -196,9 +196,10 @@ class Summary:
     def _remarks(self) -> Iterable[str]:
         """Yield what has to be said beside the outcome."""
         gates, asked_by = self._run.gates, self._run.options.asked_by
-        if asked_by and not self.dossiers:
+        if asked_by and not self.dossiers and not self._run.denominator.anything_selected:
             yield f"{' and '.join(asked_by)} {'ask' if len(asked_by) > 1 else 'asks'} for a gate"
-        if self.dossiers and all(dossier.outcome is Outcome.PENDING for dossier in self.dossiers):
+        all_pending = self.dossiers and all(one.outcome is Outcome.PENDING for one in self.dossiers)
+        if all_pending and self._run.options.wait is None:
             yield from gates.advice
         names = ", ".join(map(repr, gates.default_recordings))
         if names and runs_in_ci():

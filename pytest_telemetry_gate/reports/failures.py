@@ -120,7 +120,9 @@ def list_verdicts(
             yield from wrap(_word(verdict), f"{padded}  {reason}")
             if verbosity > 0:
                 for line in describe(dossier_of[id(verdict)]):
-                    yield from wrap("", plain(line), "  ")
+                    # The address of a graph is one line however long, so that it can be followed.
+                    is_link = line.startswith("link ")
+                    yield from [f"{further}  {plain(line)}"] if is_link else wrap("", plain(line), "  ")
         if hidden:
             yield from wrap("", plain(lot.tell(shown, hidden, families)))
 

@@ -69,9 +69,9 @@ def write(
     once: bool = False,
 ) -> None:
     """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
-    if verbosity >= 0:
-        reporter.write_sep("=", "telemetry gate")
     lines = summarize(dossiers, gate, width=_width(), verbosity=verbosity, unicode=takes_unicode(), once=once)
+    if verbosity >= 0 and lines:
+        reporter.write_sep("=", "telemetry gate")
     for line in lines:
         reporter.write_line(line.text, **line.markup)
 

@@ -327,3 +327,40 @@ def test_what_only_shows_is_no_gate(project, monkeypatch, option):
     result = project.run(option)
     assert result.ret == 0
     assert "telemetry gate: " not in said(result)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_junit_says_why_telemetry_yaml_cannot_be_used(project, workers):
+    project.file(
+        "telemetry.yaml", "default: a\nenvironments:\n  a: {source: prometheus, urll: 'http://127.0.0.1:1'}\n"
+    )
+    project.suite(PASSING)
+    _, code, messages = run(project, *workers)
+    assert code == 4
+    assert len(messages) == 1
+    assert "telemetry.yaml:3: " in messages[0]
+
+
+def test_junit_is_red_whatever_a_plugin_makes_of_reports_later(project):
+    project.suite(FAILING)
+    project.file(
+        "conftest.py",
+        HOOK + "class Quarantine:\n    @pytest.hookimpl(tryfirst=True)\n"
+        "    def pytest_runtest_logreport(self, report):\n        if report.failed and report.when == 'call' and 'small' in report.nodeid:\n"
+        "            report.outcome = 'skipped'\n            report.longrepr = ('x', 1, 'quarantined')\n"
+        "def pytest_sessionstart(session):\n    session.config.pluginmanager.register(Quarantine())\n",
+    )
+    _result, code, messages = run(project)
+    assert code == 1
+    assert len(messages) == 1
+    assert messages[0].startswith("FAIL telemetry gate: 1 fail")
+
+
+def test_a_fixture_of_the_same_name_is_another(project):
+    project.suite(PASSING)
+    project.file("other/conftest.py", "import pytest\n@pytest.fixture\ndef telemetry():\n    return {}\n")
+    project.file(
+        "other/test_it.py",
+        "import pytest\npytest.importorskip('not_there')\ndef test_it(telemetry):\n    pass\n",
+    )
+    assert run(project)[1] == 0
