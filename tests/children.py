@@ -58,13 +58,19 @@ def run_pytest(
     return forks.run(["-m", "pytest", *LIGHT, *arguments], cwd=folder, env=environ, timeout=timeout)
 
 
+def _hear_signals() -> None:
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def started(
     folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """Start pytest in a folder; its whole process group is killed when the context ends.
 
-    An interrupt reaches it even where the tests run in the background of a script, whose children ignore interrupts.
+    Signals reach it even where the tests run in the background of a script or under nohup, whose children ignore them.
     """
     process = subprocess.Popen(
         [*PYTEST, *arguments],
@@ -74,7 +80,7 @@ def started(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - calls nothing that locks
+        preexec_fn=_hear_signals,  # noqa: PLW1509 - calls nothing that locks
     )
     try:
         yield process

@@ -221,14 +221,14 @@ def test_handlers_are_put_back_and_those_of_others_are_left_alone(
         project.suite()
     project.file("test_it.py", HANDLED)
     project.file("conftest.py", "")
-    outer = signal.signal(signal.SIGTERM, before)
+    outer, interrupts = signal.signal(signal.SIGTERM, before), signal.getsignal(signal.SIGINT)
     try:
         result = project.run("-s", *(() if before is signal.SIG_DFL else ("-k", "not forks")))
         after = signal.getsignal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, outer)
     assert after == before
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is interrupts
     assert result.ret == 0
     ours = telemetry and before is signal.SIG_DFL
     assert ("SignalHandlers" in result.stdout.str()) == ours
@@ -239,7 +239,11 @@ def test_a_signal_keeps_no_report_from_being_written(project: Project, name: str
     project.suite()
     late = "import os, pytest, signal\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_sessionfinish():\n"
     project.file("conftest.py", late + f"    os.kill(os.getpid(), signal.{name})\n")
-    result = project.run("--junitxml=junit.xml")
+    outer = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a script
+    try:
+        result = project.run("--junitxml=junit.xml")
+    finally:
+        signal.signal(signal.SIGINT, outer)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert [case.get("name") for case in ET.parse(project.path / "junit.xml").iter("testcase")] == ["cpu[2h]"]
     assert "1 passed" in result.stdout.str()
