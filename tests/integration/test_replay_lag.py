@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,10 @@ def test_with_labels_of_its_own_a_case_is_not_disturbed_by_others(
         tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="4s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
-    assert 'slot="101"}: rose by 4, expected exactly 1: counted twice, or foreign traffic' in found[1].reason
+    # How much of the foreign traffic is scraped by then is a matter of time.
+    assert re.search(
+        r'slot="101"\}: rose by [2-9], expected exactly 1: counted twice, or foreign traffic', found[1].reason
+    )
     service.foreign, service.lost = "somebody", "/run/102"
     found, _ = verdicts(
         tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="2s", isolation="label"
