@@ -134,9 +134,11 @@ class Environments:
 
     def scrub(self, text: str) -> str:
         """Return a text without any secret of the environments that were loaded, and without logins in addresses."""
+        if not self._environments:
+            return self._no_secrets.scrub(text)
         for environment in self._environments.values():
             text = environment.scrub(text)
-        return self._no_secrets.scrub(text)
+        return text
 
     def _config_file(self, folder: Path, name: str | None) -> Path:
         ini, root = self._config.getini("telemetry_config"), self._config.rootpath
