@@ -24,6 +24,7 @@ from pytest_telemetry_gate.plugin.wire_names import (
     REFUSED,
     REPLAY_SUFFIXES,
     SUITE_SUFFIXES,
+    is_suite,
 )
 
 if TYPE_CHECKING:
@@ -257,10 +258,6 @@ class _Collection:
             self._left_out.append(report)
 
 
-def _is_suite(name: str) -> bool:
-    return name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
-
-
 class _Listener:
     """Collects what reports carry, in the process that reports; a test without telemetry costs an attribute look-up."""
 
@@ -285,7 +282,7 @@ class _Listener:
         """Say what is judged, once: under xdist nobody collects in the process that reports."""
         if not self._heads_written:
             self._heads_written = True
-            checks = [one for one in ids if _is_suite(one.partition("::")[0])]
+            checks = [one for one in ids if is_suite(one.partition("::")[0])]
             if checks:
                 hooks = _hooks(self._config)
                 hooks.write_heads(dict.fromkeys(one.partition("::")[0] for one in checks))
@@ -352,19 +349,10 @@ class _Listener:
 
 def _hooks(config: pytest.Config) -> RunHooks:
     if _HOOKS not in config.stash:
-        from pytest_telemetry_gate.plugin.ending import EndHooks
-        from pytest_telemetry_gate.plugin.hooks import RunHooks
-        from pytest_telemetry_gate.plugin.items import is_telemetric
-        from pytest_telemetry_gate.plugin.outlets import Outlets
-        from pytest_telemetry_gate.plugin.overlooked import OverlookedHooks
-        from pytest_telemetry_gate.plugin.session import GateRun
+        from pytest_telemetry_gate.plugin.registration import make_hooks, register
 
-        hooks = config.stash[_HOOKS] = RunHooks(GateRun(config))
-        config.pluginmanager.register(hooks, "telemetry_gate_run")
-        config.pluginmanager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
-        outlets = Outlets(config, hooks.run.environments.scrub, is_telemetric)
-        config.pluginmanager.register(outlets, "telemetry_gate_outlets")
-        config.pluginmanager.register(EndHooks(hooks.run), "telemetry_gate_end")
+        hooks = config.stash[_HOOKS] = make_hooks(config)
+        register(hooks, config.pluginmanager)
     return config.stash[_HOOKS]
 
 

@@ -16,7 +16,7 @@ import pytest
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import worst_verdict
 from pytest_telemetry_gate.plugin.carried import read_report
-from pytest_telemetry_gate.plugin.wire_names import REPLAY_SUFFIXES, SUITE_SUFFIXES
+from pytest_telemetry_gate.plugin.wire_names import is_suite
 from pytest_telemetry_gate.reports.failures import describe_failure, fold
 from pytest_telemetry_gate.reports.status import format_figures
 from pytest_telemetry_gate.reports.terminal import FIRST
@@ -113,8 +113,7 @@ class FoldedFailures:
 
 
 def _is_foreign(report: pytest.TestReport | pytest.CollectReport) -> bool:
-    is_suite = report.nodeid.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
-    return read_report(report) is None and not is_suite
+    return read_report(report) is None and not is_suite(report.nodeid)
 
 
 def _decisive(report: pytest.TestReport) -> Dossier | None:

@@ -50,8 +50,7 @@ class RunHooks:
         self.summary = Summary(run)
         self.last_word = LastWord(run.config, self.summary)
         self._config = run.config
-        self._folded = FoldedFailures(run.config, lambda: self.summary.dossiers)
-        run.config.pluginmanager.register(self._folded, "telemetry_gate_folded")
+        self.folded = FoldedFailures(run.config, lambda: self.summary.dossiers)
         self._properties = ReportProperties(run.config)
 
     def take(self, report: pytest.TestReport) -> None:
@@ -245,8 +244,8 @@ class RunHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the tables, between pytest's own sections."""
         self.summary.write(terminalreporter)
-        self._folded.own = [report for report in self.last_word.reports if report.failed]
-        self._folded.shorten(terminalreporter)
+        self.folded.own = [report for report in self.last_word.reports if report.failed]
+        self.folded.shorten(terminalreporter)
 
     def pytest_sessionfinish(self) -> None:
         """Stop whatever listens, and send to xdist's controller what this process counted and noticed."""

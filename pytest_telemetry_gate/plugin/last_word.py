@@ -23,14 +23,13 @@ class LastWord:
         self._summary = summary
         self._usage_error = False
         self.failure_told = False  # whether a test's report was failed when all had seen it
-        self.reports: list[
-            pytest.TestReport
-        ] = []  # of the test case, empty where the tests themselves say why
+        # Of the test case; empty where the tests themselves say why.
+        self.reports: list[pytest.TestReport] = []
 
     def fail_session(self, session: pytest.Session) -> None:
         """Fail a session where the gate stays closed: with a test case of its own, unless another's says that it failed."""
-        collected = all(report.passed or report.skipped for report in self._config.stash.get(LEFT_OUT, ()))
-        if self.failure_told or not collected or self.reports or not self._summary.is_closed:
+        told = self.failure_told or any(report.failed for report in self._config.stash.get(LEFT_OUT, ()))
+        if told or self.reports or not self._summary.is_closed:
             return
         outcome = self._summary.outcome
         reason = text.plain(text.strip_passwords(outcome.reason))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_telemetry_gate.plugin.wire_names import LEFT_OUT, REPLAY_SUFFIXES, SUITE_SUFFIXES
+from pytest_telemetry_gate.plugin.wire_names import LEFT_OUT, is_suite
 
 __all__ = ["describe_left_out"]
 
@@ -36,7 +36,7 @@ def _files_of(path: Path) -> Iterable[Path]:
 
 
 def _holds_checks(path: Path, root: Path) -> bool:
-    if path.name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES)):
+    if is_suite(path.name):
         return True
     tree = _parse(path)
     if tree is None:

@@ -14,6 +14,7 @@ __all__ = [
     "REFUSED",
     "REPLAY_SUFFIXES",
     "SUITE_SUFFIXES",
+    "is_suite",
 ]
 
 ATTRIBUTE = "telemetry_gate"  # of a report: what its test brings
@@ -27,3 +28,8 @@ REPLAY_SUFFIXES = (".replay.yaml", ".replay.yml")
 LEFT_OUT: pytest.StashKey[list[pytest.CollectReport]] = (
     pytest.StashKey()
 )  # what was not collected, in a config
+
+
+def is_suite(name: str) -> bool:
+    """Return whether a file of this name is a suite or a replay suite."""
+    return name.endswith((*SUITE_SUFFIXES, *REPLAY_SUFFIXES))
