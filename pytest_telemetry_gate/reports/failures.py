@@ -51,15 +51,6 @@ class _Lot:
         written = {id(verdict) for verdict in shown}
         return shown, [verdict for verdict in self.verdicts if id(verdict) not in written]
 
-    def tell(
-        self,
-        shown: Sequence[Verdict],
-        hidden: Sequence[Verdict],
-        families: Mapping[tuple[str, ...], Sequence[str]],
-    ) -> str:
-        """Return a line on the verdicts that are not shown."""
-        return _same(hidden) if self.same_reason else _rest(shown, hidden, families)
-
 
 class Folded(NamedTuple):
     """A verdict that is told, and a line on the others of its kind that are not, empty where there are none."""
@@ -74,14 +65,11 @@ def fold(dossiers: Sequence[Dossier], among: Sequence[Verdict], *, first: int) -
     ``among`` are all verdicts, so that runs of checkpoints can be named.
     """
     dossier_of = {id(dossier.verdict): dossier for dossier in dossiers}
-    families = _families(among)
-    folded: list[Folded] = []
-    for lot in _lots([dossier.verdict for dossier in dossiers]):
-        shown, hidden = lot.split(first)
-        others = lot.tell(shown, hidden, families) if hidden else ""
-        folded += [Folded(dossier_of[id(verdict)], "") for verdict in shown[:-1]]
-        folded.append(Folded(dossier_of[id(shown[-1])], others))
-    return folded
+    return [
+        Folded(dossier_of[id(verdict)], others if verdict is shown[-1] else "")
+        for _, shown, others in _choose(dossiers, among, first)
+        for verdict in shown
+    ]
 
 
 def list_verdicts(
@@ -99,9 +87,8 @@ def list_verdicts(
     from 1 on each is explained.
     """
     dossier_of = {id(dossier.verdict): dossier for dossier in dossiers}
-    lots = _lots([dossier.verdict for dossier in dossiers])
-    families = _families(among)
-    column = max((len(lot.verdicts[0].word) for lot in lots), default=0) + 2
+    chosen = _choose(dossiers, among, first if verbosity < 2 else None)
+    column = max((len(lot.verdicts[0].word) for lot, _, _ in chosen), default=0) + 2
     further = " " * min(column, width // 2)
 
     def wrap(word: str, content: str, deeper: str = "") -> list[str]:
@@ -110,8 +97,7 @@ def list_verdicts(
     def plain(content: str) -> str:
         return text.plain(content, unicode=unicode)
 
-    for lot in lots:
-        shown, hidden = lot.split(first) if verbosity < 2 else (lot.verdicts, ())
+    for lot, shown, others in chosen:
         names = [plain(verdict.criterion if lot.same_reason else verdict.name) for verdict in shown]
         for name, verdict in zip(names, shown, strict=True):
             padded = name + " " * (max(map(text.width_of, names)) - text.width_of(name))
@@ -123,8 +109,8 @@ def list_verdicts(
                     # The address of a graph is one line however long, so that it can be followed.
                     is_link = line.startswith("link ")
                     yield from [f"{further}  {plain(line)}"] if is_link else wrap("", plain(line), "  ")
-        if hidden:
-            yield from wrap("", plain(lot.tell(shown, hidden, families)))
+        if others:
+            yield from wrap("", plain(others))
 
 
 def describe_failure(dossiers: Sequence[Dossier]) -> str:
@@ -234,6 +220,19 @@ def _lots(verdicts: Sequence[Verdict]) -> list[_Lot]:
         criterion = (verdict.path, verdict.suite, verdict.group, verdict.criterion, verdict.outcome)
         lots.setdefault(reason if reason in common else criterion, []).append(verdict)
     return sorted((_Lot(tuple(lot), key in common) for key, lot in lots.items()), key=lambda lot: lot.rank)
+
+
+def _choose(
+    dossiers: Sequence[Dossier], among: Sequence[Verdict], first: int | None
+) -> list[tuple[_Lot, Sequence[Verdict], str]]:
+    """Return of each lot the verdicts to tell, all where ``first`` is None, and a line on the others, empty for none."""
+    families = _families(among)
+    chosen: list[tuple[_Lot, Sequence[Verdict], str]] = []
+    for lot in _lots([dossier.verdict for dossier in dossiers]):
+        shown, hidden = (lot.verdicts, ()) if first is None else lot.split(first)
+        others = (_same(hidden) if lot.same_reason else _rest(shown, hidden, families)) if hidden else ""
+        chosen.append((lot, shown, others))
+    return chosen
 
 
 def find_common(verdicts: Iterable[Verdict]) -> set[tuple[Outcome, str]]:
