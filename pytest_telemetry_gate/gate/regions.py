@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, SourceError, UnreachableError, describe
-from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, require_members
+from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, find_factory, require_members
 from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
@@ -131,11 +131,8 @@ class Regions:
         if question.kind not in region.event_sources:
             settings = self._environment.regions[question.region]
             event_settings = settings.events.get(question.kind, settings)
-            factory = self._registry.event_sources.get(event_settings.source)
-            if factory is None:
-                known = ", ".join(sorted(self._registry.event_sources))
-                message = f"{event_settings.where}: unknown event source {event_settings.source!r} for {question.kind}; known: {known}"
-                raise ConfigError(message)
+            noun = f"event source for {question.kind}"
+            factory = find_factory(event_settings, noun, self._registry.event_sources)
             source = factory(event_settings, region.require())
             require_members(
                 source, EventSource, f"{event_settings.where}: event source {event_settings.source!r}"
@@ -154,11 +151,7 @@ class Regions:
         if settings is None:
             message = f"environment {self._environment.name!r} has no region {name!r}"
             raise ConfigError(message)
-        factory = self._registry.sources.get(settings.source)
-        if factory is None:
-            known = ", ".join(sorted(self._registry.sources))
-            message = f"{settings.where}: unknown source {settings.source!r}; known sources: {known}"
-            raise ConfigError(message)
+        factory = find_factory(settings, "source", self._registry.sources)
         source = factory(replace(settings, concurrency=self._limits[name]))
         require_members(source, Source, f"{settings.where}: source {settings.source!r}")
         live = source if isinstance(source, LiveSource) else None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.sources import EventSource, Source
+from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
 
-__all__ = ["SOURCE_ATTRIBUTES", "Registry", "require_members"]
+__all__ = ["SOURCE_ATTRIBUTES", "Registry", "find_factory", "require_members"]
+
+Factory = TypeVar("Factory")
 
 # What each kind of source must have, even without the base class: otherwise nothing can be asked or shown.
 SOURCE_ATTRIBUTES = ("description", "semantics", "extent", "recorded_at", "scrape_intervals")
@@ -50,6 +53,18 @@ class Registry:
             _check_factory(f"event source {name!r}", event_factory, EventSource)
         kinds = _merge("criterion", ({_key(kind): kind for kind in group} for group in criteria))
         return cls(metric_factories, event_factories, kinds)
+
+
+def find_factory(settings: RegionSettings, noun: str, known: Mapping[str, Factory]) -> Factory:
+    """Return what makes the source that some settings name; raises ConfigError where nobody has registered it.
+
+    ``noun`` is what it is called in the message, ``known`` are the registered ones by name.
+    """
+    if settings.source in known:
+        return known[settings.source]
+    hint, origin = suggest_nearest(settings.source, known), settings.origin
+    message = f"unknown {noun}: {settings.source!r}{hint}; known: {', '.join(sorted(known))}"
+    raise ConfigError(f"{origin.at(('source',))}: {message}{origin.remark(('source',))}")
 
 
 def require_members(source: object, base: type, subject: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError
 from pytest_telemetry_gate.gate.builtin import EVENT_SOURCES, SOURCES
-from pytest_telemetry_gate.support.suggestions import suggest_nearest
+from pytest_telemetry_gate.gate.registry import find_factory
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
@@ -22,20 +22,11 @@ __all__ = ["require_usable"]
 def require_usable(regions: Iterable[RegionSettings], registry: Registry) -> None:
     """Raise ConfigError, with file and line, for a source that nobody has registered and for settings it cannot use."""
     for settings in regions:
-        _require_known(settings, "source", registry.sources)
+        find_factory(settings, "source", registry.sources)
         _check(settings, SOURCES, _SOURCE_CHECKS, registry.sources)
         for kind, event_settings in settings.events.items():
-            _require_known(event_settings, f"event source for {kind}", registry.event_sources)
+            find_factory(event_settings, f"event source for {kind}", registry.event_sources)
             _check(event_settings, EVENT_SOURCES, _EVENT_SOURCE_CHECKS, registry.event_sources)
-
-
-def _require_known(settings: RegionSettings, noun: str, known: Mapping[str, object]) -> None:
-    if settings.source in known:
-        return
-    hint = suggest_nearest(settings.source, known)
-    where = settings.origin.at(("source",))
-    message = f"{where}: unknown {noun}: {settings.source!r}{hint}; known: {', '.join(sorted(known))}{settings.origin.remark(('source',))}"
-    raise ConfigError(message)
 
 
 def _check(
