@@ -262,7 +262,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
     options = _options(item)
     try:
         environment = run.environments.near(item.path.parent, options.get("env"))
-        _require_known(item, options, environment)
+        _require_planned(item, options, environment)
         gate = run.gates.of(environment)
         region = point.region if point.region is not None else next(iter(environment.regions))
         suite = _suite(item, run, options, environment)
@@ -293,7 +293,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
     return Telemetry(item, run, gate, check, options.get("level"))
 
 
-def _require_known(item: Any, options: Mapping[str, Any], environment: Environment) -> None:
+def _require_planned(item: Any, options: Mapping[str, Any], environment: Environment) -> None:
     """Raise ConfigError for a test that nobody knew to check, or that cannot be run where its marker says."""
     if "telemetry_point" not in item.fixturenames:
         message = "ask for `telemetry` as an argument of the test: by getfixturevalue nobody knows that it will check"
