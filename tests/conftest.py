@@ -54,6 +54,10 @@ LONGEST_FIRST = (
 )
 
 
+# What whoever runs the tests has set, a CI system among them, decides nothing in them.
+SETTINGS = ("CI", "BUILD_NUMBER", "TELEMETRY_ENV", "PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "integration: needs a real server; skipped with the command that installs it"
@@ -61,6 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False  # pytest-xdist would put the files with most tests first
+
+
+def pytest_sessionstart() -> None:
+    for name in SETTINGS:
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,7 +30,6 @@ def module(path: Path) -> ModuleType:
 def run(folder: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
     """Run pytest there; return its exit code, verdicts by item, and what it printed."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environ.pop("PYTEST_ADDOPTS", None)
     done = run_pytest(folder, ".", "--junitxml=junit.xml", *arguments, environ=environ)
     verdicts = {}
     if (folder / "junit.xml").exists():

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import replay_worlds
-from projects import CONFIG, SETTINGS, Project
+from projects import CONFIG, Project
 
 collect_ignore = ["golden"]  # holds suites, which are for the projects of tests
 
@@ -19,8 +19,6 @@ collect_ignore = ["golden"]  # holds suites, which are for the projects of tests
 @pytest.fixture
 def bare(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A folder with an ini file and nothing else."""
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     pytester.makeini("[pytest]\n")
     return Project(pytester)

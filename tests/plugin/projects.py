@@ -37,15 +37,6 @@ groups:
     - {id: share, ratio: {of: [Parser]}, expect: '>= 50%'}
     - {id: trend, trend: {of: requests, better: lower}}
 """
-SETTINGS = (
-    "CI",
-    "BUILD_NUMBER",
-    "TELEMETRY_ENV",
-    "PYTEST_ADDOPTS",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "PY_COLORS",
-)  # of whoever runs the tests
 SERIES = (
     gates.UP,
     gates.series("cpu", 70),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from children import run_pytest
-from projects import CONFIG, HEAD, SETTINGS, Files
+from projects import CONFIG, HEAD, Files
 
 GROUPS = "groups:\n  Parser:\n    - {id: requests, query: requests, expect: '> 90'}\n"
 
@@ -253,8 +251,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for path, content in contents.items():
         path.parent.mkdir()
         path.write_bytes(content)
-    environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    done = run_pytest(project.path, environ=environ)
+    done = run_pytest(project.path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "INTERNALERROR" not in done.stdout + done.stderr
