@@ -198,7 +198,6 @@ def test_the_tutorial_of_a_live_prometheus_does_what_it_says(
     assert (
         subprocess.run([servers.binary("promtool"), "check", "config", scraped], check=False).returncode == 0
     )
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
     monkeypatch.setenv("PROM_URL", server.url)
     gates = pytester.mkdir("gates")
     for name, text in (("telemetry.yaml", environment), ("first.gate.yaml", suite)):

@@ -37,7 +37,6 @@ def text(rate: float) -> str:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> LiveProject:
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     return LiveProject(pytester)
 

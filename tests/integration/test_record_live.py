@@ -121,7 +121,6 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
     prometheus_server: Callable[..., servers.Server],
     target: Target,
     pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = prometheus_server(
         scrape=[
@@ -134,7 +133,6 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
     config = server.directory / "prometheus.yml"
     config.write_text(config.read_text().replace("SELF", server.address))
     assert server.post("/-/reload", b"")[0] == 200
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
     target.begun = begun = math.ceil(time.time()) + 3.0
     write(pytester.path, server, begun)
     time.sleep(max(0.0, begun + CHECKPOINTS[-1] + 3 * INTERVAL - time.time()))

@@ -28,9 +28,8 @@ def iso(moment: float) -> str:
 
 
 def test_times_are_those_that_were_asked_for_and_a_healthy_rollout_passes(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    pytester: pytest.Pytester, tmp_path: Path
 ):
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
     project = LiveProject(pytester)
     now = int(time.time())
     first = now - 4000

@@ -13,7 +13,6 @@ from regions import LiveProject
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> LiveProject:
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     project = LiveProject(pytester)
     project.file("tox.ini", "[pytest]\n")

@@ -13,8 +13,7 @@ ALERTS = "- {id: quiet, alerts: {match: {team: telemetry}}, expect: '== 0'}\n"
 
 
 @pytest.fixture
-def world(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
+def world(pytester: pytest.Pytester) -> Project:
     return Project(pytester)
 
 

@@ -15,7 +15,6 @@ from pytest_telemetry_gate.support.secrets import Secrets
 @pytest.fixture
 def load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TELEMETRY_ENV", raising=False)
 
     def load(text, name=None):
         path = tmp_path / "telemetry.yaml"
