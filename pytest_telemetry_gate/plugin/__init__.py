@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,7 +264,8 @@ class _Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._counts: Mapping[str, Any] = {}  # those of the workers so far
+        self._counts: Mapping[str, Any] = {}  # those of the last report
+        self._news: deque[Mapping[str, Any]] = deque()  # counts that differed from those before them
         self._moment = float(int(time.time()))
         self._heads_written = False
         self._unpacker: Unpacker | None = None
@@ -309,6 +311,7 @@ class _Listener:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
+        """Unpack a report; xdist calls this in a thread for each worker, where nothing else of the session may be used."""
         if PACKED in data:
             if self._unpacker is None:
                 from pytest_telemetry_gate.plugin.carried import Unpacker
@@ -318,10 +321,15 @@ class _Listener:
             counts = data.pop(COUNTS, self._counts)
             if counts != self._counts:
                 self._counts = counts
-                _hooks(self._config).run.denominator.add(counts)
+                self._news.append(counts)
+
+    def _take_news(self) -> None:
+        while self._news:
+            _hooks(self._config).run.denominator.add(self._news.popleft())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
+        self._take_news()
         counts = getattr(node, "workeroutput", {}).get(COUNTS)
         if counts is not None:
             _hooks(self._config).take_counts(counts)
@@ -341,6 +349,7 @@ class _Listener:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Decide before anybody writes reports."""
+        self._take_news()
         hooks = self._config.stash.get(_HOOKS, None)
         if hooks is not None:
             hooks.last_word.settle(session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gates import make_verdict
 from newer import KEY, with_newer_keys
+from projects import PASSING, Project
 
 from pytest_telemetry_gate.gate.asked import AskedQuestions
 from pytest_telemetry_gate.model.dossier import Dossier, Requirement, Step, Timing
@@ -14,6 +15,14 @@ from pytest_telemetry_gate.plugin.denominator import Denominator
 
 # Mappings whose keys are data
 FREE = {"captures", "facts", "labels"}
+TELLS_THREADS = """
+import threading
+
+def pytest_plugin_registered(plugin):
+    if type(plugin).__module__.startswith("pytest_telemetry_gate"):
+        with open("threads.txt", "a") as file:
+            file.write(threading.current_thread().name + " ")
+"""
 
 
 def test_what_a_report_carries() -> None:
@@ -52,3 +61,14 @@ def test_what_was_counted() -> None:
     counted.select(["test_a", "test_b", "test_b"])
     again.add(with_newer_keys(counted.to_wire(), FREE))
     assert (again.collected, again.selected) == (3, 2)
+
+
+def test_nothing_of_the_session_is_made_in_the_threads_that_hear_workers(project: Project) -> None:
+    project.file("conftest.py", TELLS_THREADS)
+    project.suite(PASSING)
+    project.file(
+        "broken.gate.yaml", "version: 2"
+    )  # xdist sends reports of collection where they are bad news
+    result = project.run("-n2", "--continue-on-collection-errors")
+    result.assert_outcomes(passed=1, errors=1)
+    assert set((project.path / "threads.txt").read_text().split()) == {"MainThread"}
