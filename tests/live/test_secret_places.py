@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import http.client
+import logging
 import re
 import zipfile
 
@@ -169,9 +171,14 @@ def leaks(text: str) -> set[str]:
 
 
 @pytest.fixture
-def place(project: LiveProject, monkeypatch: pytest.MonkeyPatch) -> LiveProject:
+def place(
+    project: LiveProject, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> LiveProject:
     for name, value in secret_places.VARIABLES.items():
         monkeypatch.setenv(name, value)
+    # put back afterwards, for the tests of other files
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 0)
+    caplog.set_level(logging.DEBUG, logger="urllib3")
     secret_places.write_files(project.path)
     project.suite(SUITE)
     project.file("conftest.py", CONFTEST)
