@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.baseline import is_stated
+from pytest_telemetry_gate.criteria.baseline import is_of_all_regions
 from pytest_telemetry_gate.criteria.decide import COMPARISONS, decide_value
 from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
 from pytest_telemetry_gate.criteria.weigh import Reference
@@ -83,7 +83,7 @@ def _sum(check: Check, dossiers: Sequence[Dossier]) -> Dossier:
     reference = None
     baselines = [verdict.baseline for verdict in verdicts if verdict.baseline is not None]
     if len(baselines) == len(verdicts):
-        total = baselines[0] if is_stated(check) else math.fsum(baselines)
+        total = baselines[0] if is_of_all_regions(check) else math.fsum(baselines)
         reference = Reference(verdicts[0].baseline_name, total)
     dossier = decide_value(check, math.fsum(values), Evidence(Provenance.of_all(verdicts)), reference)
     parts = ", ".join(f"{verdict.region} {format_value(verdict.value, verdict.unit)}" for verdict in verdicts)

@@ -10,20 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.criteria.reading import KNOWN, Reading, tell_bucket, weigh_open
-from pytest_telemetry_gate.criteria.weigh import Decision, Reference, weigh
+from pytest_telemetry_gate.criteria.weigh import Decision, Precision, Proof, Reference, weigh
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
-from pytest_telemetry_gate.model.facts import Facts, SeriesFacts
-from pytest_telemetry_gate.model.verdict import Outcome
-from pytest_telemetry_gate.support.numbers import format_value
+from pytest_telemetry_gate.model.facts import Facts, IntervalFacts, SeriesFacts
+from pytest_telemetry_gate.model.verdict import Outcome, worsening
+from pytest_telemetry_gate.support.numbers import format_change, format_value
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.criteria.intervals import Parts
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.terms import Terms
 
 __all__ = ["COMPARISONS", "decide", "decide_value"]
 
 COMPARISONS = frozenset(
-    {"limit.outside", "tolerance.outside", "floor.outside", "variance.level", "quantile.bucket"}
+    {
+        "limit.outside",
+        "tolerance.outside",
+        "tolerance.unproven",
+        "floor.outside",
+        "variance.level",
+        "quantile.bucket",
+    }
 )
 """The ids of the findings that only say how a value stands against what is allowed."""
 
@@ -36,15 +44,26 @@ def decide(
     labels: Sequence[Mapping[str, str]] = (),
     *,
     readings: Sequence[Reading] = (),
+    parts: Parts | None = None,
+    precision: Precision | None = None,
 ) -> Dossier:
     """Decide about the values that a question yielded, given in the criterion's unit.
 
-    ``readings`` say how well each value is known, where that is in question.
+    ``readings`` say how well each value is known, where that is in question; ``parts`` how well its variance is, or else
+    ``precision`` for kinds that know it themselves.
 
     ``fail`` is outside the limit or the tolerance; ``warn`` is inside with the variance at level warn or crit;
     ``inconclusive`` is whatever cannot be decided: NaN, infinities, several values without ``reduce``, a
     tolerance without a usable baseline. A broken limit is a failure even where the baseline is missing.
     """
+    if reference is not None and reference.original is not None:
+        # The parts of a window tell of the baseline that moves; the original one is a number.
+        alone = None if parts is None else dataclasses.replace(parts, others=())
+        both = ((dataclasses.replace(reference, original=None), parts), (reference.original, alone))
+        dossiers = [
+            decide(check, values, evidence, one, labels, readings=readings, parts=own) for one, own in both
+        ]
+        return _take_worse(check, dossiers)
     terms = check.criterion
     facts: list[Facts] = [*evidence.facts]
     if len(values) > 1 and labels:
@@ -63,7 +82,14 @@ def decide(
         dossier = _decide_open(check, shown, known, evidence, reference)
     else:
         value = _reduce(check, shown, reference)
-        dossier = decide_value(check, value, evidence, reference)
+        if parts is not None and reference is not None:
+            by_decision = terms.reduce in {"any", "all"} and len(labels) > 1
+            if by_decision:
+                value, precision, interval = _choose_series(check, shown, labels, reference, parts)
+            else:
+                precision, interval = parts.measure(check, value, None, reference)
+            facts += () if interval is None else (interval,)
+        dossier = decide_value(check, value, evidence, reference, precision=precision)
         dossier = tell_bucket(
             check, dossier, known[shown.index(value)] if value in shown else KNOWN, reference
         )
@@ -76,16 +102,54 @@ def decide(
     return dossier.revise(facts=facts) if facts else dossier
 
 
+def _choose_series(
+    check: Check,
+    values: Sequence[float],
+    labels: Sequence[Mapping[str, str]],
+    reference: Reference,
+    parts: Parts,
+) -> tuple[float, Precision, IntervalFacts | None]:
+    """Return the value that decides of several, with how well it is known: one within by a hair proves less than one that is sure."""
+    known = [
+        (value, *parts.measure(check, value, one, reference))
+        for value, one in zip(values, labels, strict=True)
+    ]
+    stands = [_stand(check, value, reference, precision) for value, precision, _ in known]
+    choose = max if check.criterion.reduce == "all" else min
+    return known[choose(range(len(known)), key=stands.__getitem__)]
+
+
+def _take_worse(check: Check, dossiers: Sequence[Dossier]) -> Dossier:
+    """Return the worse of the decisions by two baselines: a slow decay shows against the original one alone."""
+    worse = max(dossiers, key=lambda dossier: _badness(check, dossier))
+    other = dossiers[1 - dossiers.index(worse)].verdict
+    if other.variance is None:
+        return worse
+    change = format_change(other.variance, other.variance_unit)
+    return worse.revise(
+        steps=[Step("baseline", f"{change} against the other baseline, {other.baseline_name}")]
+    )
+
+
+def _badness(check: Check, dossier: Dossier) -> tuple[int, float]:
+    variance, better = dossier.verdict.variance, check.criterion.better or ""
+    return dossier.outcome.rank, -math.inf if variance is None else worsening(variance, better)
+
+
 def decide_value(
     check: Check,
     value: float,
     evidence: Evidence,
     reference: Reference | None = None,
     decided: Decision | None = None,
+    *,
+    precision: Precision | None = None,
 ) -> Dossier:
     """Decide about one value, unless it is ``decided``; it and the baseline are in the unit that people see."""
     terms = check.criterion
-    measured, decision = weigh(terms, check.suite.levels, value, reference)
+    measured, decision = weigh(
+        terms, check.suite.levels, value, reference, precision=precision, proof=Proof.of(check)
+    )
     decision = decided or decision
     steps, findings = [], []
     if evidence.doubt and decision.outcome.good:
@@ -98,6 +162,7 @@ def decide_value(
     fields: dict[str, Any] = {**evidence.provenance.fields(), **dataclasses.asdict(measured)}
     if reference is not None and measured.baseline is not None:
         fields["baseline_name"] = reference.name
+        fields["baseline_digest"] = reference.digest
     return check.dossier(
         decision.outcome,
         decision.reason,
@@ -178,7 +243,15 @@ def _reduce(check: Check, values: Sequence[float], reference: Reference | None) 
     return float(reducers[check.criterion.reduce or ""](values))
 
 
-def _stand(check: Check, value: float, reference: Reference | None) -> tuple[int, float, float]:
-    """Order values from best to worst: by what would be decided about each, then by the room that is left."""
-    _, decision = weigh(check.criterion, check.suite.levels, value, reference)
+def _stand(
+    check: Check, value: float, reference: Reference | None, precision: Precision | None = None
+) -> tuple[int, float, float]:
+    """Order values from best to worst: by what would be decided about each, then by the room that is left.
+
+    How well they are known counts where ``precision`` says it.
+    """
+    proof = None if precision is None else Proof.of(check)
+    _, decision = weigh(
+        check.criterion, check.suite.levels, value, reference, precision=precision, proof=proof
+    )
     return decision.outcome.rank, -decision.room, value

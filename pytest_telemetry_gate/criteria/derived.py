@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.evidence import Evidence
+from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance, join_digests
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.questions import Question
     from pytest_telemetry_gate.model.suite import Suite
 
-__all__ = ["DerivedCriterion", "decide_share"]
+__all__ = ["DerivedCriterion", "decide_share", "from_members"]
 
 _MAX_LISTED = 5  # members named in a reason; the facts have all of them
 
@@ -108,6 +108,11 @@ class DerivedCriterion(Criterion):
                 name, problem = "undecided", f"{subject} is {verdict.outcome}"
             return Finding(f"{self.key}.{name}", outcome, where, f"{problem}: {verdict.reason}")
         return None
+
+
+def from_members(verdicts: Iterable[Verdict]) -> Provenance:
+    """Return where a value came from that follows from other verdicts: the suite, with one digest over all of theirs."""
+    return Provenance(source="suite", digest=join_digests(verdict.digest for verdict in verdicts))
 
 
 def decide_share(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answer
     from pytest_telemetry_gate.model.check import Check
 
-__all__ = ["Evidence", "Problem", "Provenance", "collect_evidence", "read_series"]
+__all__ = ["Evidence", "Problem", "Provenance", "collect_evidence", "join_digests", "read_series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,15 @@ class Provenance:
         return dataclasses.replace(
             first,
             source=", ".join(dict.fromkeys(verdict.source for verdict in verdicts)),
-            digest=hashlib.sha256("".join(verdict.digest for verdict in verdicts).encode()).hexdigest(),
+            digest=join_digests(verdict.digest for verdict in verdicts),
             warnings=tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
             coverage=min(shares, default=None),
         )
+
+
+def join_digests(digests: Iterable[str]) -> str:
+    """Return one digest over several, in their order."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 _NAMES = tuple(attribute.name for attribute in dataclasses.fields(Provenance))

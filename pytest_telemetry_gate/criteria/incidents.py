@@ -13,7 +13,7 @@ from pytest_telemetry_gate.criteria.evidence import collect_evidence
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.dossier import Dossier
-from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.events import Events, name_incidents
 from pytest_telemetry_gate.model.facts import EventFacts
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion, Question
@@ -47,7 +47,7 @@ class Incidents(Criterion):
         """Decide about the number of incidents; a number inside the limit needs a complete history."""
         answer = answers[EventsQuestion(check.region, "incidents", check.start, check.time)]
         kind = self.incidents.kind
-        query = "incidents" if kind is None else f"incidents of kind {kind}"
+        query = name_incidents(kind)
         if not isinstance(answer.value, Events):
             return decide(check, (), collect_evidence(check, answer, query=query))
         matching = [episode for episode in answer.value.episodes if kind in (None, episode.kind)]

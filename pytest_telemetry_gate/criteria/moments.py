@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Query
 
-__all__ = ["find_late", "find_older_half", "say_late"]
+__all__ = ["find_late", "find_older_half", "find_reach", "say_late"]
+
+
+def find_reach(query: Query, at: float) -> float:
+    """Return how far a query looks back (seconds) at a time, without what it looks at on purpose with an offset."""
+    spans = (span for span in query.spans(at) if span.end == round(at * 1000))
+    return max((span.length / 1000 for span in spans), default=0.0)
 
 
 def find_older_half(check: Check, query: Query) -> str:

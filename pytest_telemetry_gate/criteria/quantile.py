@@ -29,6 +29,7 @@ from pytest_telemetry_gate.model.questions import Instant, Query
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Engine, Matcher, MemoryStorage, ast
 from pytest_telemetry_gate.promql.function_table import PROFILES
+from pytest_telemetry_gate.promql.replacing import replace_nodes
 from pytest_telemetry_gate.support.numbers import is_same
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ def _plan(query: Query) -> _Plan | None:
     if len(nodes) == 1 and q is not None and inside == selectors and not _is_repeated(query.expr, node):
         buckets = ast.unwrapped(node.args[1])
         name = ast.VectorSelector(_NAME, (Matcher("__name__", "=", _NAME),))
-        outer = _replace(query.expr, {id(node): name})
+        outer = replace_nodes(query.expr, {id(node): name})
         return _Plan(Query(str(buckets), buckets), outer, q, in_order=True)
     in_order = _keeps_order(query.expr)
     longer = {id(each): _with_far_bucket(each) for each in nodes}
-    asked = _replace(query.expr, longer) if in_order else _any_beyond(query.expr, nodes, longer)
+    asked = replace_nodes(query.expr, longer) if in_order else _any_beyond(query.expr, nodes, longer)
     return _Plan(Query(str(asked), asked), None, math.nan, in_order)
 
 
@@ -196,24 +197,6 @@ def _with_far_bucket(call: ast.Call) -> ast.Expr:
     further = ast.Call("label_replace", (buckets, *texts), "vector")
     both = _binary("or", buckets, further, "n:m")
     return ast.Call(call.func, (call.args[0], both), call.type)
-
-
-def _replace(node: ast.Expr, others: Mapping[int, ast.Expr]) -> ast.Expr:
-    """Return an expression with some of its nodes, by identity, in exchange for others."""
-    if id(node) in others:
-        return others[id(node)]
-    match node:
-        case ast.Call():
-            return dataclasses.replace(node, args=tuple(_replace(argument, others) for argument in node.args))
-        case ast.Binary():
-            return dataclasses.replace(node, lhs=_replace(node.lhs, others), rhs=_replace(node.rhs, others))
-        case ast.Aggregate():
-            param = None if node.param is None else _replace(node.param, others)
-            return dataclasses.replace(node, expr=_replace(node.expr, others), param=param)
-        case ast.Subquery() | ast.Unary() | ast.Paren():
-            return dataclasses.replace(node, expr=_replace(node.expr, others))
-        case _:
-            return node
 
 
 def _find_quantiles(q: float, answer: Answer) -> dict[_Labels, _Group]:

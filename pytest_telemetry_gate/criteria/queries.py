@@ -5,40 +5,57 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_telemetry_gate.criteria.baseline import control_query
 from pytest_telemetry_gate.criteria.histograms import find_quantile_problem
 from pytest_telemetry_gate.criteria.query_units import find_unit_problem
+from pytest_telemetry_gate.model.baseline import Baseline
 from pytest_telemetry_gate.promql import ast
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Query
 
-__all__ = ["SELECTOR", "VALUES", "Allowed", "check_queries"]
+__all__ = ["SAMPLES", "SELECTOR", "VALUES", "Allowed", "check_queries"]
 
 Allowed: TypeAlias = frozenset[str]
 VALUES: Allowed = frozenset({"scalar", "vector"})
 SELECTOR: Allowed = frozenset({"selector"})
+SAMPLES: Allowed = frozenset({"matrix"})
 _VALUED = frozenset({"query", "count", "baseline"})  # keys of what yields the value that the limit is about
 
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _CONTROLS = re.compile(r"[^\n\r\t -\x7e\xa0-\U0010ffff]|[\u2028\u2029]")
 
 
 def check_queries(check: Check) -> None:
     """Expand and parse everything that a check would ask; raises SuiteError at the criterion's line."""
     criterion = check.criterion
-    baseline = check.suite.baseline if criterion.baseline is None else criterion.baseline
+    baseline = check.suite.baseline_of(criterion)
     for key, (text, allowed) in criterion.expressions().items():
         _check(check, key, check.query(key, text), allowed)
     if criterion.up is not None:
         _check(check, "up", check.query("up", criterion.up), SELECTOR)
-    if baseline is not None and not isinstance(baseline, float) and baseline.query is not None:
+    if isinstance(baseline, Baseline):
+        _check_baseline(check, baseline)
+
+
+def _check_baseline(check: Check, baseline: Baseline) -> None:
+    """Check the query of a baseline that is of the checkpoint itself: another one, or that of a control group."""
+    own = check.criterion.expressions().get("query")
+    if baseline.query is not None:
         query = check.query("baseline", baseline.query, window=baseline.window)
         _check(check, "baseline", query, VALUES)
-        own = criterion.expressions().get("query")
-        if own is not None and str(check.query("query", own[0]).expr) == str(query.expr):
-            raise check.error(
-                f"baseline: {query.text!r} is the query itself at the same time: its variance would always be 0"
-            )
+    elif baseline.control is not None and own is not None:
+        wrong = next((name for name in baseline.control if not _LABEL.fullmatch(name)), None)
+        if wrong is not None:
+            raise check.error(f"baseline.control: {wrong!r} is no name of a label")
+        query = control_query(check.query("baseline", own[0], window=baseline.window), baseline.control)
+    else:
+        return
+    if own is not None and str(check.query("query", own[0]).expr) == str(query.expr):
+        raise check.error(
+            f"baseline: {query.text!r} is the query itself at the same time: its variance would always be 0"
+        )
 
 
 def _check(check: Check, key: str, query: Query, allowed: Allowed) -> None:

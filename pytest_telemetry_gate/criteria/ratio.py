@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.derived import DerivedCriterion, decide_share
-from pytest_telemetry_gate.criteria.evidence import Evidence, Problem, Provenance
+from pytest_telemetry_gate.criteria.derived import DerivedCriterion, decide_share, from_members
+from pytest_telemetry_gate.criteria.evidence import Evidence, Problem
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -72,5 +72,5 @@ class Ratio(DerivedCriterion):
         if not verdicts:
             reason = "no check of these groups applies at this checkpoint"
             return decide(check, (), Evidence(problem=Problem(Outcome.INCONCLUSIVE, reason, "members.none")))
-        evidence = Evidence(Provenance(source="suite"))
+        evidence = Evidence(from_members(verdicts))
         return decide_share(check, verdicts, self.ratio.verdict, evidence, "checks")

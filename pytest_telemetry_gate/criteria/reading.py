@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.criteria.weigh import Decision, Reference, weigh
+from pytest_telemetry_gate.criteria.weigh import Decision, Precision, Proof, Reference, weigh
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.numbers import format_distinct, format_value, is_same
@@ -68,8 +68,13 @@ def weigh_open(check: Check, value: float, reading: Reading, reference: Referenc
     least = value if reading.least is None else reading.least
     most = value if reading.most is None else reading.most
     ends = [end for end in _ends(terms, reference) if least <= end <= most]
+    precision, proof = (
+        Precision(basis="no interval: the quantile lies beyond the last bucket"),
+        Proof.of(check),
+    )
     decisions = [
-        weigh(terms, check.suite.levels, point, reference)[1] for point in (value, least, most, *ends)
+        weigh(terms, check.suite.levels, point, reference, precision=precision, proof=proof)[1]
+        for point in (value, least, most, *ends)
     ]
     outcomes = {decision.outcome for decision in decisions}
     known = reading.say(value, terms.shown_unit)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from pytest_telemetry_gate.criteria.decide import decide
-from pytest_telemetry_gate.criteria.derived import DerivedCriterion
-from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
+from pytest_telemetry_gate.criteria.derived import DerivedCriterion, from_members
+from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.model.dossier import Dossier, Finding
 from pytest_telemetry_gate.model.facts import Member, MemberFacts
 from pytest_telemetry_gate.model.fields import Model
@@ -73,7 +73,7 @@ class Spread(DerivedCriterion):
             finding = Finding("spread.one_region", Outcome.INCONCLUSIVE, check.criterion.id, reason)
             return check.dossier(Outcome.INCONCLUSIVE, reason, findings=[finding], facts=facts)
         value = max(variances.values()) - min(variances.values())
-        dossier = decide(check, (value,), Evidence(Provenance(source="suite")))
+        dossier = decide(check, (value,), Evidence(from_members(verdicts)))
         unit = verdicts[0].variance_unit
         parts = ", ".join(
             f"{region} {format_change(variance, unit)}" for region, variance in variances.items()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_telemetry_gate.model.dossier import Dossier, Step
-from pytest_telemetry_gate.model.facts import CoverageFacts, SelectorFacts
+from pytest_telemetry_gate.model.facts import CoverageFacts, IntervalFacts, SelectorFacts
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
-from pytest_telemetry_gate.support.numbers import format_change, format_percent, format_value
+from pytest_telemetry_gate.support.numbers import format_change, format_half, format_percent, format_value
 
 __all__ = ["figure_steps"]
 
@@ -38,11 +38,35 @@ def figure_steps(dossier: Dossier) -> Iterator[Step]:
             )
             change = format_change(verdict.variance, verdict.variance_unit)
             yield Step("variance", f"variance {formula} = {change}")
+            yield from _tell_interval(dossier)
     if verdict.level is not None:
         yield Step("level", f"level {verdict.level}")
     if verdict.limit:
         margin = "" if verdict.margin is None else f", margin {format_value(verdict.margin)}"
         yield Step("limit", f"limit {verdict.limit}{margin}")
+
+
+def _tell_interval(dossier: Dossier) -> Iterator[Step]:
+    """Yield how far a variance may be off and what tells so, or why nothing does."""
+    verdict, facts = dossier.verdict, dossier.facts.get(IntervalFacts.kind)
+    if verdict.variance_half is None or not isinstance(facts, IntervalFacts):
+        if verdict.variance_basis:
+            told = "" if verdict.variance_basis.startswith("no interval") else "interval: "
+            yield Step("interval", f"{told}{verdict.variance_basis}")
+        return
+    unit = verdict.variance_unit
+    parts: list[str] = []
+    if facts.sampling is not None:
+        cut = f"{facts.windows} parts of {format_short_duration(facts.length)}"
+        moves = f"correlation of neighbours {facts.correlation:.2f}"
+        parts.append(f"± {format_half(facts.sampling)} {unit} from {cut}, {moves}")
+    if facts.history is not None:
+        parts.append(f"± {format_half(facts.history)} {unit} from {facts.placebos} placebos")
+    sure = format_percent(facts.confidence)
+    yield Step(
+        "interval",
+        f"interval ± {format_half(verdict.variance_half)} {unit} with {sure} confidence: {'; '.join(parts)}",
+    )
 
 
 def _describe_samples(facts: SelectorFacts) -> str:

@@ -10,37 +10,87 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.model.verdict import Level, Outcome, say_inside, say_tolerance, worsening
-from pytest_telemetry_gate.support.numbers import format_change, format_distinct, format_value, is_same
+from pytest_telemetry_gate.stats.intervals import proof_half
+from pytest_telemetry_gate.support.numbers import (
+    format_change,
+    format_distinct,
+    format_half,
+    format_percent,
+    format_value,
+    is_same,
+)
 from pytest_telemetry_gate.support.units import convert, room
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.terms import Levels, Terms
 
-__all__ = ["Decision", "Measured", "Reference", "compute_variance", "find_level", "weigh"]
+__all__ = [
+    "Decision",
+    "Measured",
+    "Precision",
+    "Proof",
+    "Reference",
+    "compute_variance",
+    "find_level",
+    "weigh",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The baseline of one check in the criterion's unit, or the one line why there is none.
 
-    ``remark`` is what a reader should know of it."""
+    ``remark`` is what a reader should know of it; ``digest`` is that of the answer that it was read from. ``placebos`` are
+    the variances, in the criterion's ``variance_unit``, that the same comparison had at earlier moments without a rollout.
+    ``original`` is another baseline that the value is held against as well: the worse of the two decides.
+    """
 
     name: str
     value: float | None = None
     problem: str = ""
     error: bool = False
     remark: str = ""
+    digest: str = ""
+    placebos: tuple[float, ...] = ()
+    original: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How far a variance may be off: half of the width of its interval, None where nobody knows, and what that rests on.
+
+    Where a baseline of zero leaves no variance, it is the value that ``half`` is about, in the unit that people see.
+    """
+
+    half: float | None = None
+    basis: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How sure a decision by the tolerance must be (a share), and whether a later checkpoint may still bring it."""
+
+    confidence: float
+    is_last: bool
+
+    @classmethod
+    def of(cls, check: Check) -> Proof | None:
+        """Return what a check asks for, None where the number alone decides."""
+        return None if check.confidence is None else cls(check.confidence, check.is_last)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A value and its baseline, in the unit that people see; variance and margin as a verdict has them."""
+    """A value and its baseline, in the unit that people see; variance, its interval and margin as a verdict has them."""
 
     value: float
     baseline: float | None
     variance: float | None
     level: Level | None
     margin: float | None
+    variance_half: float | None = None
+    variance_basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +107,19 @@ class Decision:
 
 
 def weigh(
-    terms: Terms, levels: Levels | None, value: float, reference: Reference | None = None
+    terms: Terms,
+    levels: Levels | None,
+    value: float,
+    reference: Reference | None = None,
+    *,
+    precision: Precision | None = None,
+    proof: Proof | None = None,
 ) -> tuple[Measured, Decision]:
-    """Measure a value against its baseline, both in the unit that people see, and decide about it."""
+    """Measure a value against its baseline, both in the unit that people see, and decide about it.
+
+    With ``proof``, what the tolerance decides must hold for the whole interval of the variance: neither a pass nor a fail
+    by a tolerance is due to chance more often than once in 1 / (1 - confidence) times. Without, the variance alone decides.
+    """
     baseline = None if reference is None else reference.value
     variance = None if baseline is None else compute_variance(terms, value, baseline)
     worse = None if variance is None else worsening(variance, terms.better or "")
@@ -71,14 +131,25 @@ def weigh(
     elif terms.tolerance is not None and terms.floor is not None and baseline is not None:
         margins.append(room(worsening(value, terms.better or ""), terms.shown(terms.floor)))
     level = None if terms.tolerance is None or worse is None else find_level(levels, worse)
-    measured = Measured(value, baseline, variance, level, margins[0] if margins else None)
-    decision = _decide_by_limit(terms, measured) or _decide_by_tolerance(terms, measured, reference)
+    precision = precision or Precision()
+    measured = Measured(
+        value,
+        baseline,
+        variance,
+        level,
+        margins[0] if margins else None,
+        None if variance is None else precision.half,
+        "" if variance is None else precision.basis,
+    )
+    decision = _decide_by_limit(terms, measured) or _decide_by_tolerance(
+        terms, measured, reference, precision, proof
+    )
     left = min((margin for margin in margins if margin is not None), default=math.inf)
     return measured, Decision(decision.outcome, decision.reason, decision.id, left)
 
 
 def compute_variance(terms: Terms, value: float, baseline: float) -> float | None:
-    """Return the change against the baseline: in % of it, or in percentage points where the unit is a ratio.
+    """Return the change against the baseline, in the criterion's ``variance_unit``: % of it, or percentage points.
 
     None where the baseline is zero and the change therefore has no percentage.
     """
@@ -108,7 +179,13 @@ def _decide_by_limit(terms: Terms, measured: Measured) -> Decision | None:
     return Decision(Outcome.FAIL, f"{shown} is outside the limit {limit.shown()}", "limit.outside")
 
 
-def _decide_by_tolerance(terms: Terms, measured: Measured, reference: Reference | None) -> Decision:
+def _decide_by_tolerance(
+    terms: Terms,
+    measured: Measured,
+    reference: Reference | None,
+    precision: Precision,
+    proof: Proof | None,
+) -> Decision:
     """Decide about a value that the limit lets through, by the tolerance where there is one, and by the level."""
     unit, limit, tolerance = terms.shown_unit, terms.limit, terms.tolerance
     clauses = [] if limit is None else [say_inside(format_value(measured.value, unit), limit.shown())]
@@ -120,13 +197,16 @@ def _decide_by_tolerance(terms: Terms, measured: Measured, reference: Reference 
             return Decision(outcome, reference.problem or "no baseline", "baseline.unusable")
         against = f"{format_value(measured.baseline, unit)} ({reference.name})"
         if measured.variance is None:
-            return _decide_by_floor(terms, measured.value, against, clauses)
+            return _decide_by_floor(terms, measured.value, against, clauses, precision=precision, proof=proof)
         worse = worsening(measured.variance, terms.better or "")
         allowed = say_tolerance(tolerance * 100, terms.variance_unit, terms.better or "")
-        change = (
-            f"{_format_variance(measured.variance, tolerance * 100)} {terms.variance_unit} against {against}"
-        )
+        change = f"{_format_variance(measured, tolerance * 100)} {terms.variance_unit} against {against}"
         level = "" if measured.level is None else f" (level {measured.level})"
+        doubt = "" if proof is None else _find_doubt(precision, worse, tolerance * 100, proof)
+        if doubt:
+            outcome = _say_unproven(precision, worse, tolerance * 100, proof)
+            reason = f"{'; '.join((*clauses, change))}: {doubt} {allowed}{level}"
+            return Decision(outcome, reason, "tolerance.unproven")
         if room(worse, tolerance * 100) < 0:
             reason = f"{format_value(measured.value, unit)} is {change}, outside {allowed}{level}"
             return Decision(Outcome.FAIL, reason, "tolerance.outside")
@@ -137,22 +217,56 @@ def _decide_by_tolerance(terms: Terms, measured: Measured, reference: Reference 
     return Decision(Outcome.PASS, "; ".join(clauses))
 
 
-def _format_variance(variance: float, tolerance: float) -> str:
-    """Write a variance with its sign and enough digits that it does not read like the tolerance it misses."""
+def _find_doubt(precision: Precision, worse: float, tolerance: float, proof: Proof) -> str:
+    """Return why it is not proven on which side of a tolerance a change for the worse lies; empty where it is."""
+    half = precision.half
+    sure = f"with {format_percent(proof.confidence)} confidence"
+    if half is None:
+        return f"{precision.basis or 'no interval'}, so that nothing is proven {sure} of"
+    if room(worse + half, tolerance) >= 0 or room(worse - proof_half(half, tolerance), tolerance) < 0:
+        return ""
+    return f"proven {sure} neither within nor outside"
+
+
+def _say_unproven(precision: Precision, worse: float, tolerance: float, proof: Proof | None) -> Outcome:
+    """Return a warning where what is not proven may still be: never without an interval where the change is outside."""
+    if proof is None or proof.is_last:
+        return Outcome.INCONCLUSIVE
+    is_provisional = precision.half is not None or room(worse, tolerance) >= 0
+    return Outcome.WARN if is_provisional else Outcome.INCONCLUSIVE
+
+
+def _format_variance(measured: Measured, tolerance: float) -> str:
+    """Write a variance with its sign, its interval, and enough digits that it does not read like the tolerance it misses."""
+    variance = measured.variance or 0.0
     text = format_change(variance)
     if abs(float(text)) == tolerance and not is_same(abs(variance), tolerance):
-        return f"{variance:+.6g}"
-    return text
+        text = f"{variance:+.6g}"
+    return text if measured.variance_half is None else f"{text} ± {format_half(measured.variance_half)}"
 
 
-def _decide_by_floor(terms: Terms, value: float, against: str, clauses: list[str]) -> Decision:
+def _decide_by_floor(
+    terms: Terms,
+    value: float,
+    against: str,
+    clauses: list[str],
+    *,
+    precision: Precision,
+    proof: Proof | None,
+) -> Decision:
     """Decide about a change from zero, which has no percentage."""
     unit, floor = terms.shown_unit, terms.floor
     if floor is None:
         reason = f"the baseline is {against}: a tolerance in % needs a floor"
         return Decision(Outcome.INCONCLUSIVE, reason, "baseline.zero")
-    allowed = terms.shown(floor)
-    if room(worsening(value, terms.better or ""), allowed) < 0:
+    allowed, worse = terms.shown(floor), worsening(value, terms.better or "")
+    doubt = "" if proof is None else _find_doubt(precision, worse, allowed, proof)
+    if doubt:
+        half = "" if precision.half is None else f" ± {format_half(precision.half)}"
+        change = f"{format_value(value, unit)}{half} against {against}"
+        reason = f"{'; '.join((*clauses, change))}: {doubt} the floor {format_value(allowed, unit)}"
+        return Decision(_say_unproven(precision, worse, allowed, proof), reason, "tolerance.unproven")
+    if room(worse, allowed) < 0:
         shown = format_distinct(value, allowed, unit)
         reason = f"{shown} against {against}, more than the floor {format_value(allowed, unit)}"
         return Decision(Outcome.FAIL, reason, "floor.outside")

@@ -10,7 +10,7 @@ from pytest_telemetry_gate.support.durations import format_duration, parse_durat
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.suite import CheckpointEntry, Rollout, Suite
 
-__all__ = ["CheckpointError", "list_checkpoints"]
+__all__ = ["CheckpointError", "list_checkpoints", "name_moment"]
 
 _MAX_POINTS = 10_000  # in one series; a typing error in `every` must not fill the memory
 
@@ -77,13 +77,13 @@ def _series(index: int, entry: CheckpointEntry, rollout: Rollout) -> list[Checkp
     if count > _MAX_POINTS:
         raise CheckpointError(index, f"{count:,} checkpoints, more than {_MAX_POINTS:,}")
     return [
-        Checkpoint(_name(number * every), rollout.start + number * every, entry.window, named=False)
+        Checkpoint(name_moment(number * every), rollout.start + number * every, entry.window, named=False)
         for number in range(1, count + 1)
     ]
 
 
-def _name(seconds: float) -> str:
-    """Name a moment the way people do: 36h, not 1d12h."""
+def name_moment(seconds: float) -> str:
+    """Name a moment by the seconds since the start of a rollout, the way people do: 36h, not 1d12h."""
     hours, rest = divmod(round(seconds), 3600)
     if hours and rest < 3600:
         return f"{hours}h{format_duration(rest) if rest else ''}"

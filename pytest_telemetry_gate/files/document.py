@@ -1,7 +1,7 @@
 """A YAML file as plain values that remember their lines, read the way people expect and no further.
 
 Everything but null, true, false and numbers is text (YAML 1.2's core schema), so ``12h``, dates and ``no`` stay as
-they are written. Duplicate keys, several documents and aliases that multiply are refused.
+they are written. Duplicate keys, several documents where one is expected, and aliases that multiply are refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import yaml
 
@@ -44,6 +44,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         self._depth -= 1
 
 
+_Composed: TypeAlias = tuple[str, list[yaml.Node | None]]
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
@@ -62,17 +63,29 @@ _MAX_DEPTH = 100
 
 
 class Document:
-    """The content of one YAML file: ``value`` is the top mapping, ``line()`` and ``lines()`` say where its parts are."""
+    """The content of one YAML file: ``value`` is all of it, ``line()`` and ``lines()`` say where its parts are.
 
-    def __init__(self, path: Path, shown: str = "") -> None:
+    It is a mapping; with ``is_list`` it is a list, which may be empty.
+    """
+
+    def __init__(
+        self, path: Path, shown: str = "", *, is_list: bool = False, composed: _Composed | None = None
+    ) -> None:
         self.path = path
         self.shown = shown or str(path)
-        self._text = ""
         self._children: dict[int, dict[str, tuple[int, yaml.Node]]] = {}
-        self._root = self._compose()
-        reader = _Reader(self.shown, self._text)
-        self._text = ""
-        self.value: dict[str, Any] = reader.mapping(self._root, 0)
+        text, (root,) = composed or _compose(path, self.shown, several=False)
+        if root is None and is_list:
+            root = yaml.SequenceNode("tag:yaml.org,2002:seq", [])
+        self._root = self._require(root, is_list=is_list)
+        self.value: Any = _Reader(self.shown, text).read(self._root, 0)
+
+    @classmethod
+    def all_of(cls, path: Path, shown: str = "") -> list[Document]:
+        """Return all documents of a file, which ``---`` lines divide; empty ones are left out."""
+        text, roots = _compose(path, shown or str(path), several=True)
+        full = [root for root in roots if not isinstance(root, yaml.ScalarNode) or root.value]
+        return [cls(path, shown, composed=(text, [root])) for root in full]
 
     def lines(self, place: Place) -> dict[Place, int]:
         """Return the 1-based line of every part below a place, by its place below it; the part itself is ``()``."""
@@ -109,35 +122,40 @@ class Document:
             self._children[id(node)] = {name: child for name, child in pairs if isinstance(name, str)}
         return self._children[id(node)].get(str(key))
 
-    def _compose(self) -> yaml.Node:
-        try:
-            if self.path.stat().st_size > _MAX_BYTES:
-                raise SuiteError(self.shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise SuiteError(self.shown, 1, f"cannot be read: {error.strerror}") from None
-        try:
-            text = self._text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            raise SuiteError(self.shown, line, f"not UTF-8: byte 0x{content[error.start]:02x}") from None
-        try:
-            root = yaml.compose(text, Loader=_Loader)
-        except yaml.MarkedYAMLError as error:
-            line, problem = explain_error(text, error)
-            raise SuiteError(self.shown, line, f"not YAML: {problem}") from None
-        except yaml.YAMLError as error:
-            line = text[: getattr(error, "position", 0) or 0].count("\n") + 1
-            raise SuiteError(self.shown, line, f"not YAML: {' '.join(str(error).split())}") from None
-        except RecursionError:
-            raise SuiteError(self.shown, 1, "not YAML that can be read: nested too deeply") from None
+    def _require(self, root: yaml.Node | None, *, is_list: bool) -> yaml.Node:
         if root is None:
             raise SuiteError(self.shown, 1, "the file is empty")
-        if not isinstance(root, yaml.MappingNode):
-            raise SuiteError(
-                self.shown, root.start_mark.line + 1, "the file must be a mapping of keys to values"
-            )
+        if not isinstance(root, yaml.SequenceNode if is_list else yaml.MappingNode):
+            wanted = "a list, with '- ' before each entry" if is_list else "a mapping of keys to values"
+            raise SuiteError(self.shown, root.start_mark.line + 1, f"the file must be {wanted}")
         return root
+
+
+def _compose(path: Path, shown: str, *, several: bool) -> _Composed:
+    """Return the text of a file and the root of its document, or of each of ``several``; raises SuiteError."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise SuiteError(shown, 1, f"the file is larger than {_MAX_BYTES // 2**20} MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise SuiteError(shown, 1, f"cannot be read: {error.strerror}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SuiteError(shown, line, f"not UTF-8: byte 0x{content[error.start]:02x}") from None
+    try:
+        if several:
+            return text, list(yaml.compose_all(text, Loader=_Loader))
+        return text, [yaml.compose(text, Loader=_Loader)]
+    except yaml.MarkedYAMLError as error:
+        line, problem = explain_error(text, error)
+        raise SuiteError(shown, line, f"not YAML: {problem}") from None
+    except yaml.YAMLError as error:
+        line = text[: getattr(error, "position", 0) or 0].count("\n") + 1
+        raise SuiteError(shown, line, f"not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise SuiteError(shown, 1, "not YAML that can be read: nested too deeply") from None
 
 
 class _Reader:
@@ -147,20 +165,20 @@ class _Reader:
         self._shown = shown
         self._text = text
         self._written: set[int] = set()
-        self._read = 0
+        self._count = 0
 
     def mapping(self, node: yaml.Node, depth: int) -> dict[str, Any]:
-        value = self._value(node, depth)
+        value = self.read(node, depth)
         if not isinstance(value, dict):
             raise self._error(node, "must be a mapping of keys to values")
         return value
 
-    def _value(self, node: yaml.Node, depth: int) -> Any:
+    def read(self, node: yaml.Node, depth: int) -> Any:
         self._written.add(id(node))
-        self._read += 1
+        self._count += 1
         if depth > _MAX_DEPTH:
             raise self._error(node, "nested too deeply, or an alias inside itself")
-        if self._read > 2 * _MAX_NODES or self._read > 1000 + _MAX_EXPANSION * len(self._written):
+        if self._count > 2 * _MAX_NODES or self._count > 1000 + _MAX_EXPANSION * len(self._written):
             raise self._error(node, "aliases that multiply beyond reason")
         if node.tag not in _TAGS:
             hint = "a text that begins with '!' needs quotes"
@@ -168,7 +186,7 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
-            return [self._value(child, depth + 1) for child in node.value]
+            return [self.read(child, depth + 1) for child in node.value]
         return self._mapping(node, depth) if isinstance(node, yaml.MappingNode) else None
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
@@ -190,7 +208,7 @@ class _Reader:
             lines[key] = key_node.start_mark.line + 1
             if isinstance(child, yaml.ScalarNode) and (advice := explain_cut(self._text, key, child)):
                 raise self._error(child, advice)
-            result[key] = self._value(child, depth + 1)
+            result[key] = self.read(child, depth + 1)
         return {**merged, **result}
 
     def _error(self, node: yaml.Node, message: str) -> SuiteError:

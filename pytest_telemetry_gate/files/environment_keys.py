@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
+from pytest_telemetry_gate.files.sink_keys import ReportsKeys
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.fields import CountField, Model, PositiveDurationField, ScalarField
 
@@ -78,6 +79,9 @@ class EnvironmentKeys(Model):
     scrape_interval: PositiveDurationField | None = Field(default=None)
     deadline: PositiveDurationField | None = Field(
         default=None, description="how long all requests of the environment may take together, 15m by default"
+    )
+    reports: Annotated[ReportsKeys, BeforeValidator(_empty)] = Field(
+        default=ReportsKeys(), description="who is told of the report"
     )
     regions: _Settings = Field(
         default_factory=dict, description="settings by region, each before those of the environment"

@@ -17,6 +17,7 @@ from pytest_telemetry_gate.files.environment_keys import (
     RegionKeys,
     ReplayKeys,
 )
+from pytest_telemetry_gate.files.sink_keys import options_of
 from pytest_telemetry_gate.files.validation import validate_model
 from pytest_telemetry_gate.model.environment import (
     BY_DEFAULT,
@@ -115,7 +116,27 @@ class _Reader:
             deadline=shared.deadline,
             secrets=self._secrets,
             chosen_by=chosen_by,
+            reports=self._reports(keys, expanded, shared),
         )
+
+    def _reports(
+        self, keys: EnvironmentKeys, settings: Mapping[str, Any], shared: _Shared
+    ) -> dict[str, RegionSettings]:
+        """Return the settings of everybody who is told of a report, by name."""
+        origin = self._origin(shared.place, shared, {}).below(("reports",))
+        return {
+            name: RegionSettings(
+                name=name,
+                source=name,
+                options=options_of(settings["reports"], name),
+                events={},
+                origin=origin.below((name,)),
+                folder=self._folder,
+                secrets=self._secrets,
+            )
+            for name, told in keys.reports
+            if told is not None
+        }
 
     def _choose(self, name: str | None, named_by: str, file: EnvironmentsFile) -> tuple[str, str]:
         """Return the name of the environment, and who chose it."""

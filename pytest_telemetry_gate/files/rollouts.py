@@ -19,8 +19,9 @@ from pytest_telemetry_gate.support.durations import (
 from pytest_telemetry_gate.support.places import Place, map_texts
 from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name, looks_like_credential
 from pytest_telemetry_gate.support.variables import ReferencedText, expand_references
+from pytest_telemetry_gate.support.zones import zone_of_time
 
-__all__ = ["SuiteSettings", "apply_settings"]
+__all__ = ["SuiteSettings", "apply_settings", "starts_now"]
 
 _START: Place = ("rollout", "start")
 _END: Place = ("rollout", "end")
@@ -33,6 +34,7 @@ class SuiteSettings:
     ``start`` and ``end`` are texts as ``--telemetry-start`` and ``--telemetry-end`` have them; ``variables`` are values
     of variables that the suite has, other names are left alone. ``now`` returns the moment that ``now`` means, in
     seconds since the epoch; all processes of a run must agree on it. ``secrets`` remember what must not be shown.
+    ``environ`` are variables that references name, those of the process where it is None.
     """
 
     start: str | None = None
@@ -40,10 +42,13 @@ class SuiteSettings:
     variables: Mapping[str, str] = field(default_factory=dict)
     now: Callable[[], float] = time.time
     secrets: Secrets = field(default_factory=Secrets, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
-def apply_settings(document: Document, settings: SuiteSettings) -> dict[str, Any]:
+def apply_settings(document: Document, settings: SuiteSettings) -> tuple[dict[str, Any], str]:
     """Return the content of a suite file with references expanded, variables told, and its rollout in seconds.
+
+    The second value is the zone in which the start is written: ``-08:00``, or ``UTC`` where nobody wrote one.
 
     A start that is told moves the whole rollout: an end and steps that are written as times keep their distance from
     it. What cannot be read as a moment stays for the model to refuse. Raises SuiteError at the line for a reference
@@ -56,7 +61,13 @@ def apply_settings(document: Document, settings: SuiteSettings) -> dict[str, Any
     rollout = value.get("rollout", {} if settings.start is not None else None)
     if isinstance(rollout, dict):
         value["rollout"] = _Placing(document, settings, rollout).place()
-    return value
+    return value, _zone_of_start(rollout, settings)
+
+
+def _zone_of_start(rollout: Any, settings: SuiteSettings) -> str:
+    written = rollout.get("start") if isinstance(rollout, dict) else None
+    zones = (zone_of_time(start) for start in (settings.start, written) if isinstance(start, str))
+    return next(filter(None, zones), "UTC")
 
 
 def _expand(document: Document, settings: SuiteSettings) -> dict[str, Any]:
@@ -78,6 +89,7 @@ def _expand(document: Document, settings: SuiteSettings) -> dict[str, Any]:
         try:
             expanded = expand_references(
                 text,
+                environ=settings.environ,
                 folder=document.path.parent,
                 keep=keep,
                 stays=variables if in_criterion else (),

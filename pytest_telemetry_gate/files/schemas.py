@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_telemetry_gate.files.environment_keys import EnvironmentKeys, EnvironmentsFile, RegionKeys
+from pytest_telemetry_gate.model.baseline import BaselineFile
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.support.places import Place, map_parts
 
-__all__ = ["environments_schema", "model_schema", "schema_of_file", "suite_schema"]
+__all__ = ["baseline_schema", "environments_schema", "model_schema", "schema_of_file", "suite_schema"]
 
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
@@ -41,6 +42,15 @@ def suite_schema(kinds: Mapping[str, type[Criterion]]) -> dict[str, Any]:
     )
 
 
+def baseline_schema() -> dict[str, Any]:
+    """Return a JSON Schema (draft 2020-12) of baseline files."""
+    definitions: dict[str, Any] = {}
+    top = model_schema(BaselineFile, definitions)
+    values = top["properties"]["values"]
+    values["additionalProperties"] = {"anyOf": [{"type": "number"}, values["additionalProperties"]]}
+    return schema_of_file("baseline", "baseline", top, definitions)
+
+
 def environments_schema() -> dict[str, Any]:
     """Return a JSON Schema (draft 2020-12) of ``telemetry.yaml``; it leaves the sources' own keys to the sources."""
     definitions: dict[str, Any] = {}
@@ -58,7 +68,7 @@ def environments_schema() -> dict[str, Any]:
     definitions |= {"RegionKeys": region, "EnvironmentKeys": environment}
     top["properties"]["environments"]["additionalProperties"] = {"$ref": "#/$defs/EnvironmentKeys"}
     schema = map_parts(definitions, _or_reference)
-    for kind in ("EventsKeys", "ReplayKeys"):
+    for kind in ("EventsKeys", "ReplayKeys", "ReportsKeys"):
         schema[kind] = {"anyOf": [schema[kind], {"type": "null"}]}
     return schema_of_file("telemetry", "environments (telemetry.yaml)", top, schema)
 

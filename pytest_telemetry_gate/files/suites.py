@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.files.baseline_files import attach_content, find_unit_problem
 from pytest_telemetry_gate.files.checkpoints import CheckpointError, list_checkpoints
 from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.files.rollouts import SuiteSettings, apply_settings, starts_now
+from pytest_telemetry_gate.files.told import read_told
 from pytest_telemetry_gate.files.validation import keys_of, validate_model
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.rollback import Trigger
 from pytest_telemetry_gate.model.suite import Suite
-from pytest_telemetry_gate.model.terms import Baseline, BaselineFile
 from pytest_telemetry_gate.support.places import Key
 from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.units import dimension
@@ -21,24 +23,24 @@ from pytest_telemetry_gate.support.units import dimension
 __all__ = ["load_criterion", "load_suite"]
 
 
-_B = TypeVar("_B", Baseline, Baseline | None)
-
-
 def load_suite(
     path: Path,
     kinds: Mapping[str, type[Criterion]],
     display_path: str = "",
     settings: SuiteSettings | None = None,
+    *,
+    with_baselines: bool = True,
 ) -> Suite:
     """Read a ``*.gate.yaml`` file; ``kinds`` are the kinds of criteria by the key that tells them.
 
-    ``settings`` go before what the file says. Raises SuiteError for anything in it, or in its baseline file, that cannot
-    be used, and ConfigError for settings that cannot be used with it.
+    ``settings`` go before what the file says. Without ``with_baselines`` its baseline files, which need not exist then, are
+    not read. Raises SuiteError for anything in it, or in its baseline file, that cannot be used, and ConfigError for settings
+    that cannot be used with it.
     """
     document = Document(path, display_path)
     settings = settings or SuiteSettings()
     from_now = starts_now(document.value, settings)
-    document.value = apply_settings(document, settings)
+    document.value, zone = apply_settings(document, settings)
     suite = validate_model(Suite, document.value, document, ())
     try:
         points = list_checkpoints(suite)
@@ -46,10 +48,13 @@ def load_suite(
         raise document.error(("checkpoints", error.index), str(error)) from None
     if suite.rollout.finish < suite.rollout.start:
         raise document.error(("rollout", "end"), "rollout.end lies before rollout.start")
-    groups = _groups(document, suite, kinds)
-    baseline = _read_baseline_file(
-        suite.baseline, document.path.parent, document.shown, ("baseline", "file"), document.error
-    )
+    groups = _groups(document, suite, kinds, with_baselines=with_baselines)
+    baseline = suite.baseline
+    if with_baselines:
+        baseline = attach_content(
+            baseline, document.path.parent, document.shown, ("baseline",), document.error
+        )
+    told = read_told(suite, document)
     suite = suite.model_copy(
         update={
             "groups": groups,
@@ -57,6 +62,8 @@ def load_suite(
             "baseline": baseline,
             "path": document.shown,
             "starts_now": from_now,
+            "told": told,
+            "timezone": zone if told is None else told.timezone or zone,
         }
     )
     _cross_check(suite, document)
@@ -75,11 +82,12 @@ def load_criterion(
         return SuiteError(path, line, message)
 
     criterion = _criterion(dict(keys), kinds, (), error, line).relative_to_folder(folder)
-    return _read_own_baseline(criterion, folder, path, (), error)
+    baseline = attach_content(criterion.baseline, folder, path, ("baseline",), error)
+    return criterion.model_copy(update={"baseline": baseline})
 
 
 def _groups(
-    document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]]
+    document: Document, suite: Suite, kinds: Mapping[str, type[Criterion]], *, with_baselines: bool
 ) -> dict[str, tuple[Criterion, ...]]:
     groups: dict[str, tuple[Criterion, ...]] = {}
     lines: dict[str, int] = {}
@@ -101,9 +109,16 @@ def _groups(
                     document.shown, line, f"duplicate criterion {criterion.id!r} (first at line {first})"
                 )
             lines[criterion.id] = line
-            criteria.append(
-                _read_own_baseline(criterion, document.path.parent, document.shown, where, document.error)
-            )
+            if with_baselines:
+                own = attach_content(
+                    criterion.baseline,
+                    document.path.parent,
+                    document.shown,
+                    (*where, "baseline"),
+                    document.error,
+                )
+                criterion = criterion.model_copy(update={"baseline": own})
+            criteria.append(criterion)
         groups[group] = tuple(criteria)
     return groups
 
@@ -114,7 +129,7 @@ def _criterion(
     if not isinstance(entry, dict):
         raise error(where, "a criterion must be a mapping of keys to values")
     name = f"criterion {entry.get('id', '?')!r}"
-    named_kinds = [key for key in kinds if key in entry]
+    named_kinds = _named_kinds(entry, kinds)
     if len(named_kinds) != 1:
         unknown = next((key for key in entry if key not in kinds and key not in Criterion.model_fields), None)
         if unknown is not None and not named_kinds:
@@ -129,7 +144,19 @@ def _criterion(
     return criterion.model_copy(update={"line": line})
 
 
+def _named_kinds(entry: Mapping[Any, object], kinds: Mapping[str, type[Criterion]]) -> list[str]:
+    """Return the kinds that an entry can be of, by its keys; one that has the other kinds' keys as keys of its own is meant."""
+    named = [key for key in kinds if key in entry]
+    with_the_others = [key for key in named if set(named) <= keys_of(kinds[key])]
+    return with_the_others if len(named) > 1 and len(with_the_others) == 1 else named
+
+
 def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: str) -> None:
+    if criterion.change == "points" and not criterion.is_ratio:
+        unit = repr(criterion.yielded_unit) if criterion.yielded_unit else "no unit"
+        raise error(
+            (*where, "change"), f"{name}: change: percentage points are of a ratio or %, and this has {unit}"
+        )
     limit = criterion.expect
     if limit is None or not limit.unit:
         return
@@ -140,29 +167,6 @@ def _check_units(criterion: Criterion, where: Sequence[Key], error: Any, name: s
     if dimension(limit.unit) != dimension(criterion.yielded_unit):
         units = f"{limit.unit!r} of the limit and {criterion.yielded_unit!r} of the query"
         raise error((*where, "expect"), f"{name}: the units {units} do not measure the same")
-
-
-def _read_own_baseline(
-    criterion: Criterion, folder: Path, suite_path: str, where: Sequence[Key], error: Any
-) -> Criterion:
-    if not isinstance(criterion.baseline, Baseline):
-        return criterion
-    baseline = _read_baseline_file(
-        criterion.baseline, folder, suite_path, (*where, "baseline", "file"), error
-    )
-    return criterion.model_copy(update={"baseline": baseline})
-
-
-def _read_baseline_file(baseline: _B, folder: Path, suite_path: str, where: Sequence[Key], error: Any) -> _B:
-    """Read the file of a baseline that has one; ``suite_path`` is the suite file's, as people call it."""
-    if baseline is None or baseline.file is None:
-        return baseline
-    path = folder / baseline.file
-    if not path.is_file():
-        raise error(where, f"there is no baseline file {baseline.file!r}")
-    file = Document(path, str(Path(suite_path).parent / baseline.file))
-    content = validate_model(BaselineFile, file.value, file, ())
-    return baseline.model_copy(update={"content": content, "name": baseline.name or content.name})
 
 
 def _cross_check(suite: Suite, document: Document) -> None:
@@ -176,11 +180,17 @@ def _cross_check(suite: Suite, document: Document) -> None:
                     hint = suggest(name, points)
                     message = f"criterion {criterion.id!r}: unknown checkpoint {name!r}{hint}"
                     raise document.error((*where, "checkpoints"), message)
-            baseline = suite.baseline if criterion.baseline is None else criterion.baseline
-            if isinstance(baseline, Baseline) and baseline.content is not None:
-                _check_baseline_unit(criterion, baseline.content, document, where)
+            unit = find_unit_problem(criterion, suite)
+            if unit:
+                raise document.error(where, f"criterion {criterion.id!r}: {unit}")
             for key, message in criterion.problems(suite):
                 raise document.error((*where, key), f"criterion {criterion.id!r}: {message}")
+    for index, condition in enumerate(() if suite.rollback is None else suite.rollback.when):
+        if condition.trigger is Trigger.CRITERION and condition.name not in ids:
+            message = (
+                f"{condition.text!r}: unknown criterion {condition.name!r}{suggest(condition.name, ids)}"
+            )
+            raise document.error(("rollback", "when", index), f"rollback.when: {message}")
     for index, waiver in enumerate(suite.waivers):
         if waiver.criterion not in ids:
             hint = suggest(waiver.criterion, ids)
@@ -192,14 +202,3 @@ def _cross_check(suite: Suite, document: Document) -> None:
             raise document.error(
                 ("waivers", index, "checkpoint"), f"unknown checkpoint {waiver.checkpoint!r}{hint}"
             )
-
-
-def _check_baseline_unit(
-    criterion: Criterion, content: BaselineFile, document: Document, where: Sequence[Key]
-) -> None:
-    entry = content.values.get(criterion.id)
-    if entry is None or not entry.unit or dimension(entry.unit) == dimension(criterion.yielded_unit):
-        return
-    unit = repr(criterion.yielded_unit) if criterion.yielded_unit else "no unit"
-    message = f"the baseline's unit {entry.unit!r} and the query's, {unit}, do not measure the same"
-    raise document.error(where, f"criterion {criterion.id!r}: {message}")

@@ -16,6 +16,7 @@ from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
+from pytest_telemetry_gate.gate.stretches import cut, find_stretches
 from pytest_telemetry_gate.model.answers import Answer, Value, doubtful_warnings
 from pytest_telemetry_gate.model.arrivals import Known
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
@@ -29,7 +30,7 @@ from pytest_telemetry_gate.model.questions import (
     Question,
     Range,
 )
-from pytest_telemetry_gate.model.sources import arrivals_of, metadata_of, metric_names_of
+from pytest_telemetry_gate.model.sources import arrivals_of, matrices_of, metadata_of, metric_names_of
 from pytest_telemetry_gate.recording.cache import forget_arrays
 from pytest_telemetry_gate.support.durations import format_short_duration
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.sources import Source
+    from pytest_telemetry_gate.promql import Matrix
 
 __all__ = ["Asker"]
 
@@ -155,6 +157,9 @@ class Asker:
         arrivals = [question for question in questions if isinstance(question, ArrivalsQuestion)]
         if len(questions) > 1 and len(arrivals) == len(questions):
             return self._ask_arrivals_together(arrivals)
+        ranges = [question for question in questions if isinstance(question, Range)]
+        if len(questions) > 1 and len(ranges) == len(questions):
+            return self._ask_ranges_together(ranges)
         instants = [question for question in questions if isinstance(question, Instant)]
         if len(questions) == 1 or region.live is None or len(instants) < len(questions):
             return [self._ask(question) for question in questions]
@@ -166,6 +171,35 @@ class Asker:
             return [self._success(question, value) for question, value in zip(instants, vectors, strict=True)]
         except FOREIGN_ERRORS as error:
             return [self._failure(question, error) for question in questions]
+
+    def _ask_ranges_together(self, questions: Sequence[Range]) -> Sequence[Answer] | None:
+        """Answer ranges of which those of one query follow one another, and those of several have one grid."""
+        region = self.regions[questions[0].region]
+        stretches = find_stretches(questions)
+        wholes = [stretch.whole for stretch in stretches]
+        try:
+            region.check_reachable()
+            if len(wholes) == 1:
+                matrices: Sequence[Matrix] = [wholes[0].ask(region.require())]
+            else:
+                matrices = (
+                    matrices_of(
+                        region.live, [whole.promql for whole in wholes], *wholes[0].bounds, wholes[0].step
+                    )
+                    or []
+                )
+        except UnreachableError as error:
+            return [self._failure(question, error) for question in questions]
+        except FOREIGN_ERRORS:
+            return None
+        if len(matrices) < len(wholes) or any(matrix.warnings for matrix in matrices):
+            return None
+        answers = {
+            question: self._success(question, cut(matrix, question))
+            for stretch, matrix in zip(stretches, matrices, strict=True)
+            for question in stretch.questions
+        }
+        return [answers[question] for question in questions]
 
     def _ask_at_times(self, questions: Sequence[Instant]) -> Sequence[Answer] | None:
         """Answer one query at several times, or None where each has to be asked for itself."""

@@ -60,8 +60,12 @@ EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
 def builtin_criteria() -> Sequence[type[Criterion]]:
     """Return the kinds of criteria, in the order of the documentation."""
     from pytest_telemetry_gate.criteria.alerts import Alerts
+    from pytest_telemetry_gate.criteria.approvals import Approvals
     from pytest_telemetry_gate.criteria.count import Count
+    from pytest_telemetry_gate.criteria.distribution import Distribution
+    from pytest_telemetry_gate.criteria.frozen import Frozen
     from pytest_telemetry_gate.criteria.incidents import Incidents
+    from pytest_telemetry_gate.criteria.objective import Objective
     from pytest_telemetry_gate.criteria.ratio import Ratio
     from pytest_telemetry_gate.criteria.rollout import RolloutDuration
     from pytest_telemetry_gate.criteria.spread import Spread
@@ -69,4 +73,18 @@ def builtin_criteria() -> Sequence[type[Criterion]]:
     from pytest_telemetry_gate.criteria.trend import Trend
     from pytest_telemetry_gate.replay.criterion import Replay
 
-    return (Threshold, Count, Alerts, Incidents, RolloutDuration, Ratio, Spread, Trend, Replay)
+    return (
+        Threshold,
+        Count,
+        Alerts,
+        Incidents,
+        RolloutDuration,
+        Ratio,
+        Spread,
+        Trend,
+        Distribution,
+        Frozen,
+        Objective,
+        Replay,
+        Approvals,
+    )

@@ -1,7 +1,7 @@
 """Ask ahead: a bounded number of threads puts the questions of a run to live sources while pytest runs.
 
-Many small instant queries about one moment travel in one request where the source can join them; each still has an
-answer of its own. If a joined request fails or comes with warnings, its queries are asked again one by one: nobody
+Many small queries about one moment, or over one grid, travel in one request where the source can join them, and ranges
+that follow one another are asked as one; each still has an answer of its own. If a joined request fails or comes with warnings, its queries are asked again one by one: nobody
 could tell which query the error or the warning belongs to.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, PromQLError
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
+from pytest_telemetry_gate.gate.stretches import find_stretches
 from pytest_telemetry_gate.model.answers import Answer
-from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant, Question
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, Instant, MetricQuestion, Question, Range
 from pytest_telemetry_gate.sources.joined import INDEX
 
 __all__ = ["Batch", "Fetcher", "batches", "joinable"]
@@ -119,31 +120,54 @@ class Fetcher:
             self._answers.put(question, answer)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Questions that are one expression of a request; parts with the same key can travel together, those without cannot."""
+
+    questions: tuple[Question, ...]
+    key: tuple[object, ...] = ()
+
+
 def batches(questions: Iterable[Question]) -> list[Batch]:
     """Group the questions that can be asked together, each batch at the place of its first question."""
-    groups: list[list[Question]] = []
-    joinable_groups: dict[tuple[str, float, str], list[Question]] = {}
-    sizes: dict[tuple[str, float, str], int] = defaultdict(int)
-    for question in dict.fromkeys(questions):
-        if isinstance(question, ArrivalsQuestion):
-            key, length = (question.region, question.end, "arrivals"), len(question.text)
-        elif isinstance(question, Instant) and joinable(question):
-            key, length = (question.region, question.time, "instant"), len(question.promql)
-        else:
-            groups.append([question])
+    groups: list[list[_Part]] = []
+    open_groups: dict[tuple[object, ...], list[_Part]] = {}
+    sizes: dict[tuple[object, ...], int] = defaultdict(int)
+    for part in _parts(list(dict.fromkeys(questions))):
+        if not part.key:
+            groups.append([part])
             continue
-        group = joinable_groups.get(key)
-        size = sizes[key] + length
+        length = len(part.questions[0].text)
+        group = open_groups.get(part.key)
+        size = sizes[part.key] + length
         if group is None or len(group) >= _MAX_JOINED or size > _MAX_LENGTH:
-            group = joinable_groups[key] = []
+            group = open_groups[part.key] = []
             groups.append(group)
             size = length
-        group.append(question)
-        sizes[key] = size
-    return [Batch(group[0].region, tuple(group)) for group in groups]
+        group.append(part)
+        sizes[part.key] = size
+    asked = (tuple(question for part in group for question in part.questions) for group in groups)
+    return [Batch(together[0].region, together) for together in asked]
 
 
-def joinable(question: Instant) -> bool:
+def _parts(questions: Sequence[Question]) -> Iterator[_Part]:
+    stretches = find_stretches(question for question in questions if isinstance(question, Range))
+    starting = {stretch.questions[0]: stretch for stretch in stretches}
+    for question in questions:
+        if isinstance(question, ArrivalsQuestion):
+            yield _Part((question,), ("arrivals", question.region, question.end))
+        elif isinstance(question, Instant) and joinable(question):
+            yield _Part((question,), ("instant", question.region, question.time))
+        elif not isinstance(question, Range):
+            yield _Part((question,))
+        elif question in starting:
+            stretch = starting[question]
+            whole = stretch.whole
+            grid = ("range", whole.region, *whole.bounds, whole.step)
+            yield _Part(stretch.questions, grid if joinable(whole) else ())
+
+
+def joinable(question: MetricQuestion) -> bool:
     """Return whether a question can travel with others: vectors only, as ``or`` joins nothing else."""
     promql = question.promql
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +29,14 @@ from pytest_telemetry_gate.support.secrets import scrub_texts
 from pytest_telemetry_gate.support.text import name_region
 
 if TYPE_CHECKING:
+    from pytest_telemetry_gate.gate.regions import Region
     from pytest_telemetry_gate.gate.registry import Registry
     from pytest_telemetry_gate.model.check import Check, Criterion
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.sources import Source
     from pytest_telemetry_gate.replay.answers import Replays
 
-__all__ = ["Gate", "questions_of"]
+__all__ = ["Gate", "asks_metrics", "questions_of"]
 
 
 class Gate:
@@ -115,15 +116,20 @@ class Gate:
         """Open several regions at once, so that the waits for their servers overlap."""
         self._regions.open(regions)
 
+    def open_for(self, checks: Iterable[Check]) -> None:
+        """Open the regions of checks at once; nothing is asked of a region for checks that ask for no metrics."""
+        self.open(region for check in checks if asks_metrics(check) for region in check.regions)
+
     def prefetch(self, checks: Sequence[Check]) -> None:
         """Start asking live regions the questions of some checks; the caller goes on meanwhile.
 
         Checks whose time has not come are left out. Other regions take note of what they will be asked.
         """
-        self.open(region for check in checks for region in check.regions)
+        self.open_for(checks)
         for check in checks:
             self._asker.expect(questions_of(check))
-        live = [check for check in checks if any(self._regions[name].live for name in check.regions)]
+        asking = [check for check in checks if asks_metrics(check)]
+        live = [check for check in asking if any(self._regions[name].live for name in check.regions)]
         due = (check for check in live if check.time <= min(map(self.now, check.regions)))
         self._asker.fetch(question for check in due for question in questions_of(check) if question.ahead)
 
@@ -133,10 +139,11 @@ class Gate:
         Which jobs it reads is known only from its samples where it names none. Then it waits for the slowest job, or for
         the fastest where that would take more than ``at_most`` seconds.
         """
-        if self._now is not None or any(self._regions[name].live is None for name in check.regions):
+        regions = self._regions_of(check, check.regions).values()
+        if self._now is not None or any(region.live is None for region in regions):
             return None
-        ahead = max(self._regions[name].clock_ahead for name in check.regions)
-        facts = self._facts(check.regions)
+        ahead = max(region.clock_ahead for region in regions)
+        facts = self._facts(self._regions_of(check, check.regions))
         due = latest_due(check, facts).moment + ahead
         if due - self._started > at_most:
             due = earliest_due(check, facts).moment + ahead
@@ -154,7 +161,7 @@ class Gate:
         try:
             dossier = self._decide(check)
             self.judged.note(check.suite)
-            if self._record and dossier.outcome is not Outcome.PENDING:
+            if self._record and dossier.outcome is not Outcome.PENDING and asks_metrics(check):
                 # A criterion that raises has questions all the same, unless it raises when asked for them.
                 with suppress(*FOREIGN_ERRORS):
                     self.asked.note_check(check)
@@ -171,8 +178,15 @@ class Gate:
         return dossier if scrubbed == wire else Dossier.from_wire(scrubbed)
 
     def _decide(self, check: Check) -> Dossier:
+        return self.decide(check, partial(self.answers, check))
+
+    def decide(self, check: Check, find_answers: Callable[[], Answers]) -> Dossier:
+        """Return the verdict on a check from the answers that ``find_answers`` returns, and forget nothing.
+
+        Whatever a kind of criterion raises is a verdict that says so.
+        """
         try:
-            answers = self.answers(check)
+            answers = find_answers()
             dossier = judge(check, answers)
             return replace(dossier, asked=describe_questions(check, answers)) if self._explain else dossier
         except FOREIGN_ERRORS as error:
@@ -187,7 +201,8 @@ class Gate:
         An error is an answer that says so, never an exception.
         """
         questions = check.questions()
-        facts = self._facts(dict.fromkeys([*check.regions, *(question.region for question in questions)]))
+        names = [*check.regions, *(question.region for question in questions)]
+        facts = self._facts(self._regions_of(check, names))
         if check.time > facts.now:
             # Nothing is asked or driven for a checkpoint whose time has not come.
             return facts
@@ -197,6 +212,13 @@ class Gate:
             return answers
         metrics = [question for question in questions if not isinstance(question, CaptureQuestion)]
         return replace(facts, answers=LazyAnswers(metrics, self.answer))
+
+    def answers_to(self, questions: Iterable[Question], regions: Iterable[str]) -> Answers:
+        """Return the answers to questions that are no check's, with the facts of the regions that they are about."""
+        asked = tuple(questions)
+        self._asker.fetch(question for question in asked if question.ahead)
+        facts = self._facts({name: self._regions[name] for name in regions})
+        return replace(facts, answers=LazyAnswers(asked, self.answer))
 
     def release(self, check: Check) -> None:
         """Forget what only this check needed; it has been judged."""
@@ -209,11 +231,13 @@ class Gate:
         The wall clock is that of a live region's server where this machine's is ahead of it. Of several recorded regions the
         latest clock holds for all: a region whose data end earlier has lost something, and is not waiting for it.
         """
-        source = self._regions[region].source
-        recorded = None if source is None else source.recorded_at
-        if recorded is not None and region in self._recorded_regions:
+        return self._clock(region, self._regions[region])
+
+    def _clock(self, name: str, region: Region) -> float:
+        recorded = None if region.source is None else region.source.recorded_at
+        if recorded is not None and name in self._recorded_regions:
             recorded = max(recorded, self._latest_recording)
-        wall = self._started - self._regions[region].clock_ahead
+        wall = self._started - region.clock_ahead
         return next(clock for clock in (self._now, recorded, wall) if clock is not None)
 
     @cached_property
@@ -243,14 +267,15 @@ class Gate:
 
     def past_warnings(self) -> list[str]:
         """Return a line for each suite whose last checkpoint is long over by the clock of live servers."""
-        live = [self.now(name) for name in self._regions.opened if self._regions[name].live is not None]
+        known = self._regions.known.items()
+        live = [self._clock(name, region) for name, region in known if region.live is not None]
         if self._now is not None or not live:
             return []
         return [self.environment.scrub(line) for line in self.judged.long_over(min(live))]
 
     def clocks(self) -> set[float]:
-        """Return the clocks of the regions that were opened."""
-        return {self.now(region) for region in self._regions.opened}
+        """Return the clocks of the regions that were looked at."""
+        return {self._clock(name, region) for name, region in self._regions.known.items()}
 
     def source(self, region: str) -> Source:
         """Return the metric source of a region; raises SourceError where it cannot be used."""
@@ -261,6 +286,10 @@ class Gate:
         self.asked.note(question)
         return self.answer(question)
 
+    def ask_ahead(self, questions: Iterable[Question]) -> None:
+        """Start asking live regions; the caller goes on meanwhile."""
+        self._asker.fetch(questions)
+
     def answer(self, question: Question) -> Answer:
         """Return the run's answer to one question."""
         return self._asker.answer(question)
@@ -268,10 +297,24 @@ class Gate:
     def _capture(self, question: CaptureQuestion) -> Answer:
         return self.replays.answer(question)
 
-    def _facts(self, regions: Iterable[str]) -> Answers:
+    def _regions_of(self, check: Check, names: Iterable[str]) -> Mapping[str, Region]:
+        """Return regions as a check may know them: those of a check that asks for no metrics are asked nothing."""
+        find = self._regions.__getitem__ if asks_metrics(check) else self._regions.unasked
+        return {name: find(name) for name in names}
+
+    def _facts(self, regions: Mapping[str, Region]) -> Answers:
         """Return the facts of some regions, before anything is asked."""
-        facts = {name: self._regions[name].facts for name in regions}
-        return Answers(min(map(self.now, facts)), {}, facts)
+        facts = {name: region.facts for name, region in regions.items()}
+        return Answers(min(self._clock(*named) for named in regions.items()), {}, facts)
+
+
+def asks_metrics(check: Check) -> bool:
+    """Tell whether a check asks the source of its regions anything; one that asks for captures alone does not.
+
+    One without questions counts as asking: nothing tells what its kind of criterion looks at.
+    """
+    questions = questions_of(check)
+    return not questions or not all(isinstance(question, CaptureQuestion) for question in questions)
 
 
 def questions_of(check: Check) -> Sequence[Question]:

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgedSuites"]
 
-_DAY = 86400.0
-_WEEK = 7 * _DAY
-_LENGTHS = 10  # of a rollout's own, after which nobody is expected to judge it for the first time
-
 
 class JudgedSuites:
     """Collects suites; each is told once."""
@@ -34,16 +30,11 @@ class JudgedSuites:
         return {suite.rollout.start for suite in self._suites.values() if suite.starts_now}
 
     def long_over(self, now: float) -> Iterator[str]:
-        """Yield a line for each suite whose last checkpoint is so long ago that its start may have been forgotten.
-
-        That is a week before ``now`` (seconds since the epoch), or less for a short rollout: ten times the time from its
-        start to its last checkpoint, a day at least.
-        """
+        """Yield a line for each suite that is long over at ``now`` (seconds since the epoch): its start may have been forgotten."""
         for suite in self._suites.values():
-            last = suite.points[-1]
-            ago = now - last.at
-            if ago > min(_WEEK, max(_DAY, _LENGTHS * (last.at - suite.rollout.start))):
+            if suite.is_long_over(now):
+                last = suite.points[-1]
                 yield (
                     f"{suite.path}: the last checkpoint {last.id} was {format_time(last.at)}, "
-                    f"{format_short_duration(ago)} ago: --telemetry-start=TIME says when this rollout began"
+                    f"{format_short_duration(now - last.at)} ago: --telemetry-start=TIME says when this rollout began"
                 )

@@ -6,10 +6,12 @@ They cost less to work out again than to pass through a file, so that the proces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pytest_telemetry_gate.gate.stretches import cut, find_stretches
 from pytest_telemetry_gate.model.answers import Answer
-from pytest_telemetry_gate.model.questions import Instant, Question
+from pytest_telemetry_gate.model.questions import Instant, Question, Range
 from pytest_telemetry_gate.promql import Matrix
 
 __all__ = ["LazyAnswers", "LocalAnswers"]
@@ -34,6 +36,7 @@ class LocalAnswers:
         self._answers: dict[Question, Answer] = {}
         self._uses: dict[Question, int] = {}
         self._times: dict[tuple[str, str], list[Instant]] = {}
+        self._grids: dict[tuple[str, str], list[Range]] = {}
 
     def expect(self, questions: Iterable[Question]) -> None:
         """Take note of what one check will ask, once for each check."""
@@ -42,6 +45,8 @@ class LocalAnswers:
             self._uses[question] = uses + 1
             if not uses and isinstance(question, Instant):
                 self._times.setdefault((question.region, question.promql), []).append(question)
+            elif not uses and isinstance(question, Range):
+                self._grids.setdefault((question.region, question.promql), []).append(question)
 
     def release(self, questions: Iterable[Question]) -> None:
         """Forget the answers that no other check asks for; called for a check that has been judged."""
@@ -58,12 +63,15 @@ class LocalAnswers:
         self._answers.clear()
         self._uses.clear()
         self._times.clear()
+        self._grids.clear()
 
     def answer(self, question: Question) -> Answer:
         """Return the answer to a question; answers to the same query at other checkpoints are kept for these."""
         answer = self._answers.get(question)
         if answer is None and isinstance(question, Instant):
             answer = self._with_others(question)
+        if answer is None and isinstance(question, Range):
+            answer = self._with_neighbours(question)
         if answer is None:
             answer = self._ask(question).scrubbed(self._scrub)
             # Raw samples cost more memory than time, and a failed question may succeed later.
@@ -84,6 +92,22 @@ class LocalAnswers:
             return None
         for other, answer in zip(others, answers, strict=True):
             self._answers[other] = answer.scrubbed(self._scrub)
+        return self._answers[question]
+
+    def _with_neighbours(self, question: Range) -> Answer | None:
+        """Return the answer from that to a longer range, of which the other parts are kept for the checks that need them."""
+        key = question.region, question.promql
+        others = [
+            other for other in self._grids.get(key, ()) if other in self._uses and other not in self._answers
+        ]
+        stretch = next((one for one in find_stretches(others) if question in one.questions), None)
+        if stretch is None or len(stretch.questions) < 2:
+            return None
+        answer = self._ask(stretch.whole).scrubbed(self._scrub)
+        if not isinstance(answer.value, Matrix) or answer.warnings:
+            return None
+        for other in stretch.questions:
+            self._answers[other] = replace(answer, value=cut(answer.value, other))
         return self._answers[question]
 
 

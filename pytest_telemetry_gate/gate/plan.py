@@ -5,16 +5,19 @@ Pure: files only, no network and no clock, so that every process of a run plans 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SuiteError
+from pytest_telemetry_gate.gate.named_files import list_baselines
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.support.suggestions import list_names, suggest_nearest
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.model.past_runs import PastRun
+    from pytest_telemetry_gate.model.report import Approval
     from pytest_telemetry_gate.model.suite import Suite
 
 __all__ = ["choose_checks", "plan_checks", "require_known"]
@@ -22,15 +25,25 @@ __all__ = ["choose_checks", "plan_checks", "require_known"]
 _MAX_CHECKS = 100_000  # each is a test of pytest's: a typing error must not keep it busy for hours
 
 
-def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
+def plan_checks(
+    suite: Suite,
+    environment: Environment,
+    approvals: Sequence[Approval] | None = None,
+    past: Callable[[], Sequence[PastRun] | None] = lambda: None,
+) -> list[Check]:
     """Return every check of a suite in the order of the file, then of regions and checkpoints.
 
+    ``approvals`` are the entries of the approvals file, None where there is none. ``past`` gives the earlier runs of the
+    history, None without one; it is called where a baseline is one of them.
     Raises SuiteError at the criterion for an unknown variable, a query that Prometheus would refuse, or a
     checkpoint that lies before the time it counts from.
     """
     planned: list[Check] = []
     everywhere = tuple(environment.regions)
     replays = {name: settings.replay for name, settings in environment.regions.items()}
+    signed = None if approvals is None else tuple(approvals)
+    earlier = past() if any(baseline.last for baseline in list_baselines(suite)) else None
+    runs = None if earlier is None else tuple(earlier)
     for group, criteria in suite.groups.items():
         for criterion in criteria:
             checks = [
@@ -46,6 +59,8 @@ def plan_checks(suite: Suite, environment: Environment) -> list[Check]:
                     path=suite.path,
                     sequence=sequence,
                     replays=replays,
+                    approvals=signed,
+                    past=runs,
                 )
                 for region in (
                     [ALL_REGIONS] if criterion.over_regions and len(everywhere) > 1 else everywhere

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -31,7 +31,8 @@ _GIVE_UP = 3  # failures in a row, each after several attempts, before a region 
 class Region:
     """One region as far as it could be opened: its metric source and event sources, or the one line why not.
 
-    ``live`` is the same source, if it is behind a network; ``down`` says why it is not asked any more.
+    ``live`` is the same source, if it is behind a network; ``down`` says why it is not asked any more. Of a live source that
+    nothing was asked of, ``live`` alone is known.
     """
 
     source: Source | None = None
@@ -61,7 +62,7 @@ class Region:
     @property
     def clock_ahead(self) -> float:
         """Seconds by which this machine's clock is ahead of a live source's; a third party's may not tell."""
-        return max(0.0, float(getattr(self.live, "clock_ahead", 0.0)))
+        return 0.0 if self.source is None else max(0.0, float(getattr(self.live, "clock_ahead", 0.0)))
 
     def require(self) -> Source:
         """Return the metric source; raises SourceError where the region cannot be used."""
@@ -106,6 +107,8 @@ class Regions:
         self._answers = answers
         self._limits = limits
         self._regions: dict[str, Region] = {}
+        self._unasked: dict[str, Region] = {}
+        self._sources: dict[str, Source] = {}
         self._probing = threading.Semaphore(max(1, concurrency // _PROBE_REQUESTS))
 
     def __getitem__(self, name: str) -> Region:
@@ -114,15 +117,29 @@ class Regions:
             self.open([name])
         return self._regions[name]
 
+    def unasked(self, name: str) -> Region:
+        """Return a region for what asks no metrics, such as replays: its source is made, and a live one is asked nothing.
+
+        It is the same whether or not others have opened the region, so that no verdict depends on them.
+        """
+        if name not in self._unasked:
+            self._unasked[name] = self._open(name, self._leave_unasked)
+        return self._unasked[name]
+
     @property
     def opened(self) -> list[str]:
         """The names of the regions that were opened."""
         return list(self._regions)
 
+    @property
+    def known(self) -> Mapping[str, Region]:
+        """The regions that were opened, and those of which nothing was asked."""
+        return {**self._unasked, **self._regions}
+
     def open(self, names: Iterable[str]) -> None:
         """Open several regions at once, so that the waits for their servers overlap."""
         closed = [name for name in dict.fromkeys(names) if name not in self._regions]
-        opening = {name: start_in_background(partial(self._open, name)) for name in closed}
+        opening = {name: start_in_background(partial(self._open, name, self._make_region)) for name in closed}
         self._regions.update((name, region.result()) for name, region in opening.items())
 
     def event_source(self, question: EventsQuestion) -> EventSource:
@@ -140,20 +157,18 @@ class Regions:
             region.event_sources[question.kind] = source
         return region.event_sources[question.kind]
 
-    def _open(self, name: str) -> Region:
+    def _open(self, name: str, make: Callable[[str], Region]) -> Region:
         try:
-            return self._make_region(name)
+            return make(name)
         except FOREIGN_ERRORS as error:
             return Region(failure=self._environment.scrub(describe(error)))
 
+    def _leave_unasked(self, name: str) -> Region:
+        source = self._make_source(name)
+        return Region(live=source) if isinstance(source, LiveSource) else self[name]
+
     def _make_region(self, name: str) -> Region:
-        settings = self._environment.regions.get(name)
-        if settings is None:
-            message = f"environment {self._environment.name!r} has no region {name!r}"
-            raise ConfigError(message)
-        factory = find_factory(settings, "source", self._registry.sources)
-        source = factory(replace(settings, concurrency=self._limits[name]))
-        require_members(source, Source, f"{settings.where}: source {settings.source!r}")
+        source, settings = self._make_source(name), self._environment.regions[name]
         live = source if isinstance(source, LiveSource) else None
         if live is not None:
             self._probe(live, settings)
@@ -163,6 +178,19 @@ class Regions:
         region = Region(source, live, accept_warnings=settings.accept_warnings)
         region.facts  # noqa: B018 - may raise as well
         return region
+
+    def _make_source(self, name: str) -> Source:
+        """Return the source of a region, made once; raises ConfigError or what its factory raises."""
+        if name not in self._sources:
+            settings = self._environment.regions.get(name)
+            if settings is None:
+                message = f"environment {self._environment.name!r} has no region {name!r}"
+                raise ConfigError(message)
+            factory = find_factory(settings, "source", self._registry.sources)
+            source = factory(replace(settings, concurrency=self._limits[name]))
+            require_members(source, Source, f"{settings.where}: source {settings.source!r}")
+            self._sources[name] = source
+        return self._sources[name]
 
     def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
         """Let one process of the run try the region for all; raises SourceError where it failed."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.promql.spans import spans
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import TooLongError
-from pytest_telemetry_gate.sources.joined import join, separate
+from pytest_telemetry_gate.sources.joined import R, join, separate
 from pytest_telemetry_gate.sources.prometheus_api import PrometheusApi
 from pytest_telemetry_gate.sources.prometheus_json import (
     grid,
@@ -118,29 +118,47 @@ class PrometheusSource(LiveSource):
         which of the queries the warning is about. More than the server takes at once are asked in parts. Raises
         UnreachableError if the server cannot be reached.
         """
+
+        def ask(joined: str) -> Vector | None:
+            answer = self.instant(joined, time)
+            return answer if isinstance(answer, Vector) else None
+
+        return self._ask_joined(queries, ask)
+
+    def matrices(
+        self, queries: Sequence[str], start: float, end: float, step: float
+    ) -> Sequence[Matrix] | None:
+        """Evaluate several expressions that yield vectors over one grid, in one request; otherwise as ``vectors``."""
+        return self._ask_joined(queries, lambda joined: self.range(joined, start, end, step))
+
+    def _ask_joined(self, queries: Sequence[str], ask: Callable[[str], R | None]) -> list[R] | None:
         joined = join(queries)
         try:
             if not self._transport.fits(f"{self._api.url}{_QUERY}", {"query": joined}):
-                return self._in_parts(queries, time)
-            answer = self.instant(joined, time)
-            if not isinstance(answer, Vector) or answer.warnings:
+                return self._ask_in_parts(queries, ask)
+            answer = ask(joined)
+            if answer is None or answer.warnings:
                 return None
             return separate(answer, len(queries))
         except UnreachableError:
             raise
         except TooLongError:
-            return self._in_parts(queries, time)
+            return self._ask_in_parts(queries, ask)
         except (SourceError, ValueError):
             return None
 
-    def _in_parts(self, queries: Sequence[str], time: float) -> Sequence[Vector] | None:
+    def _ask_in_parts(self, queries: Sequence[str], ask: Callable[[str], R | None]) -> list[R] | None:
         """Ask one half of the queries and then the other; None if they must be asked one by one."""
         if len(queries) < _LEAST_JOINED:
             return None
         middle = len(queries) // 2
-        first = self.vectors(queries[:middle], time)
-        rest = None if first is None else self.vectors(queries[middle:], time)
-        return None if first is None or rest is None else [*first, *rest]
+        answers: list[R] = []
+        for half in (queries[:middle], queries[middle:]):
+            part = self._ask_joined(half, ask)
+            if part is None:
+                return None
+            answers += part
+        return answers
 
     def range(self, promql: str, start: float, end: float, step: float) -> Matrix:
         """Evaluate over a grid, in seconds. More steps than a server answers at once are asked in parts."""

@@ -23,6 +23,7 @@ __all__ = ["Lookups"]
 
 _MAX_PAGES = 1000  # of rules: more have no end
 _RECENT_UP = "up[10m]"
+_JITTER = 0.01  # of an interval, by which scrapes of a busy server are early or late
 _NO_LOOKUP = (TelemetryGateError, PrometheusApiClientException, *ODD_JSON)
 """What a look-up raises where the server does not offer it, or answers in another form."""
 
@@ -136,7 +137,16 @@ def _spacings(result: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, float]
     for series in result:
         times = sample_times(series)
         if len(times) > 1:
-            yield labels_of(series).get("job", ""), round(float(np.median(np.diff(times))), 3)
+            yield labels_of(series).get("job", ""), _configured(float(np.median(np.diff(times))))
+
+
+def _configured(measured: float) -> float:
+    """Return the scrape interval that a measured one comes from: whole seconds, where jitter explains the difference.
+
+    Scrapes are milliseconds early or late, while people write ``15s``; an interval of 15.001 s would stand in queries.
+    """
+    whole = round(measured)
+    return float(whole) if abs(measured - whole) <= _JITTER * measured else round(measured, 3)
 
 
 def _shortest(intervals: Iterable[tuple[str, float]]) -> dict[str, float]:

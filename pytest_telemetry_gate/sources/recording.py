@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
+from pytest_telemetry_gate.promql.storage import Storage
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.sources.stored_arrivals import StoredArrivals
 from pytest_telemetry_gate.support.durations import format_time
@@ -22,9 +23,12 @@ __all__ = ["RecordingSource"]
 
 
 class RecordingSource(Source):
-    """Answers from one region of a recording, with the semantics profile that the recording was made under."""
+    """Answers from one region of a recording, with the semantics profile that the recording was made under.
 
-    def __init__(self, recording: Recording, region: str) -> None:
+    ``storage`` gives other samples in the place of the recorded ones.
+    """
+
+    def __init__(self, recording: Recording, region: str, storage: Storage | None = None) -> None:
         self.recording = recording
         self.region = region
         self.description = f"recording {recording.path.name}"
@@ -35,7 +39,8 @@ class RecordingSource(Source):
         # A recording of replays alone has no first sample and no last.
         extent = "no samples" if math.isnan(start) else f"{format_time(start)} to {format_time(end)}"
         self.extent = f"the recording holds {extent}"
-        storage = recording.storage(region)
+        if storage is None:
+            storage = recording.storage(region)
         self._engine = Engine(storage, semantics=recording.semantics)
         self._arrivals = StoredArrivals(storage, recording.semantics)
 
@@ -45,7 +50,7 @@ class RecordingSource(Source):
         recording = Recording.open(cls.read_settings(settings))
         region = settings.name
         if region not in recording.regions and recording.regions == ("",):
-            if "path" not in settings.own:
+            if "path" not in settings.own and not recording.holds_captures_alone(region):
                 # Otherwise several regions would be judged from the same data, as if each had its own.
                 message = f"{recording.path.name} has no regions: give region {region!r} a path of its own"
                 raise settings.error(("path",), message)

@@ -6,8 +6,11 @@ session has one limit from connecting to the last byte, follows nothing, and use
 
 from __future__ import annotations
 
+import email.utils
 import json
+import math
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +75,19 @@ class Reply:
     def ok(self) -> bool:
         """Whether the server calls it a success."""
         return 200 <= self.status_code < 300
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that a Retry-After header asks for, as a number or as a date (RFC 9110, 10.2.3)."""
+        text = self.headers.get("Retry-After", "")
+        try:
+            seconds = float(text)
+        except ValueError:
+            try:
+                seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+            except (ValueError, OverflowError):
+                return None
+        return max(0.0, seconds) if math.isfinite(seconds) else None
 
     @cached_property
     def decoded(self) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import html
 import time
 from collections.abc import Mapping
@@ -157,7 +156,7 @@ class Transport:
         """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
         text = self._page(reply)
         words = "" if text.lstrip().startswith("<") else self._excerpt(text)
-        wait = _retry_after(reply) if reply.status_code in _RETRY_STATUS else None
+        wait = reply.retry_after if reply.status_code in _RETRY_STATUS else None
         retry_hint = "" if wait is None else f"retry after {format_short_duration(wait)}"
         hints = (explain_refusal(reply, text, self._settings), words, retry_hint)
         return "; ".join(part for part in hints if part) or "no reason given"
@@ -199,7 +198,7 @@ class Transport:
                 self._clock.note(reply.headers, sent, time.time())
                 if reply.status_code not in _RETRY_STATUS or attempt == _MAX_ATTEMPTS:
                     return reply
-                wait = _retry_after(reply)
+                wait = reply.retry_after
                 pause = pause if wait is None else wait
                 if pause > min(_MAX_PAUSE, self._deadline.remaining()):
                     return reply
@@ -214,16 +213,3 @@ class Transport:
             message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
             raise UnreachableError(message)
         return min(self._settings.timeout, remaining)
-
-
-def _retry_after(reply: Reply) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as a number or as a date (RFC 9110, 10.2.3)."""
-    text = reply.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None

@@ -12,7 +12,7 @@ from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.evidence import Evidence
 from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.model.answers import Answers
-from pytest_telemetry_gate.model.terms import Baseline, BaselineFile
+from pytest_telemetry_gate.model.baseline import Baseline, BaselineFile
 from pytest_telemetry_gate.model.verdict import Outcome
 
 CPU = "- {id: cpu, query: cpu, tolerance: 5%, baseline: {query: BASELINE}}"

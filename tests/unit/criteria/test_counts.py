@@ -8,7 +8,7 @@ from gates import HEAD, START, UP, MemoryGate, grid, series
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_telemetry_gate.criteria.count import growth
+from pytest_telemetry_gate.criteria.counters import growth
 from pytest_telemetry_gate.criteria.judge import judge
 from pytest_telemetry_gate.model.answers import Answer, Answers, RegionFacts
 from pytest_telemetry_gate.model.verdict import Outcome

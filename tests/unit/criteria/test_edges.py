@@ -188,7 +188,7 @@ def test_both_ends_of_the_interval_of_a_forecast_must_keep_the_limit(gate, expec
 def test_a_forecast_at_the_last_checkpoint_is_none(gate):
     for at, refused in (("4h", True), ("3h", True), ("90m", True), ("5h", False)):
         suite = (
-            "groups:\n  A:\n    - {id: seen, query: cpu, tolerance: 5%, baseline: 1}\n"
+            "groups:\n  A:\n    - {id: seen, query: cpu, tolerance: 5%, baseline: 1, better: lower}\n"
             f"    - {{id: t, trend: {{of: seen}}, forecast: {{at: {at}, expect: '<= 5%'}}}}\n"
         )
         if refused:

@@ -124,6 +124,38 @@ def test_a_ratio_varies_in_percentage_points(gate):
     assert (verdict.outcome, verdict.level) == (Outcome.WARN, Level.WARN)
 
 
+@pytest.mark.parametrize(
+    ("terms", "variance_unit", "variance", "outcome"),
+    [
+        ("unit: '%'", "pp", 4.0, Outcome.WARN),
+        ("unit: '%', change: points", "pp", 4.0, Outcome.WARN),
+        ("unit: '%', change: percent", "%", 6.25, Outcome.FAIL),
+        ("unit: ms, change: percent", "%", 6.25, Outcome.FAIL),
+        ("unit: ms", "%", 6.25, Outcome.FAIL),
+    ],
+)
+def test_the_change_of_a_percentage_is_told_as_the_suite_wants_it(
+    gate, terms, variance_unit, variance, outcome
+):
+    """The tolerance and the levels are held against the same figure."""
+    verdict = with_cpu(gate, 68.0).verdict(
+        f"- {{id: used, query: cpu, {terms}, tolerance: 5%, baseline: 64}}"
+    )
+    assert (verdict.variance_unit, verdict.variance) == (variance_unit, pytest.approx(variance))
+    assert (verdict.outcome, verdict.margin) == (outcome, pytest.approx(5 - variance))
+    assert verdict.limit == f"within ±5 {variance_unit}"
+
+
+def test_a_trend_follows_the_change_as_it_is_told(gate):
+    criteria = (
+        "- {id: used, query: cpu, unit: '%', expect: '< 75', baseline: 64, change: percent}\n"
+        "- {id: heading, trend: {of: used}, forecast: {at: 3h, expect: '<= 8%'}}\n"
+    )
+    head = HEAD.replace("[2h]", "[1h, 90m, 2h]")
+    trend = one(with_cpu(gate, 68.0).verdicts(criteria, head), "heading")
+    assert (trend.outcome, trend.value, trend.unit) == (Outcome.PASS, pytest.approx(6.25), "%")
+
+
 def test_a_limit_in_another_unit_is_converted_and_shown_in_its_own(gate):
     verdict = with_cpu(gate, 0.085).verdict(
         "- {id: p95, query: cpu, unit: s, expect: '<= 90 ms', baseline: 0.08}"

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 from gates import HEAD, UP, Guess, MemoryGate, one, series
+from verdicts_page import table
 
 from pytest_telemetry_gate.criteria.judge import judge
-from pytest_telemetry_gate.criteria.weigh import Reference, find_level, weigh
+from pytest_telemetry_gate.criteria.weigh import Precision, Proof, Reference, find_level, weigh
 from pytest_telemetry_gate.errors import SuiteError
 from pytest_telemetry_gate.model.answers import Answers, RegionFacts
 from pytest_telemetry_gate.model.check import ALL_REGIONS
-from pytest_telemetry_gate.model.terms import Levels
+from pytest_telemetry_gate.model.terms import Levels, Terms
 from pytest_telemetry_gate.model.verdict import Level, Outcome
 from pytest_telemetry_gate.support.units import Limit
 
@@ -253,3 +254,20 @@ groups:
         check = dataclasses.replace(check, region=ALL_REGIONS, everywhere=("eu", "us"))
         facts = {region: RegionFacts(gate.intervals) for region in check.everywhere}
         assert judge(check, Answers(gate.now, {}, facts)).outcome is followed
+
+
+@pytest.mark.parametrize("row", table("variance"), ids=lambda row: "-".join(row.values()))
+def test_a_confidence_holds_the_interval_against_the_tolerance(row):
+    """The page's table, and its mirror image: a change the other way with the other way for the better."""
+    variance, half = float(row["variance"].rstrip(" %")), row["±"].rstrip(" %")
+    precision = Precision(float(half) if half else None, "" if half else "too short, needs 8m")
+    proof = Proof(0.95, row["last checkpoint"] == "yes")
+    mirrored = {"lower": "higher", "higher": "lower"}
+    for change, better in ((variance, row["better"]), (-variance, mirrored.get(row["better"], ""))):
+        terms = Terms(id="a", tolerance="5%", better=better or None)
+        measured, decision = weigh(
+            terms, None, 100 + change, Reference("b", 100.0), precision=precision, proof=proof
+        )
+        assert decision.outcome == row["verdict"], decision.reason
+        assert measured.variance_half == precision.half
+        assert ("confidence" in decision.reason) == (row["verdict"] in {"warn", "inconclusive"})

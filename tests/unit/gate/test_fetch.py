@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from children import PATIENCE, until
 
 from pytest_telemetry_gate.gate.fetch import Batch, Fetcher, batches, joinable
 from pytest_telemetry_gate.gate.shared_answers import SharedAnswers
@@ -66,7 +67,7 @@ def test_every_question_is_answered_once_in_order_and_by_several_threads():
     fetcher = Fetcher(ask, spool, threads=4, limits=LIMITS)
     fetcher.ahead(batches(asked))
     fetcher.ahead(batches(asked))
-    assert [spool.get(one, 5.0).source for one in asked] == [one.promql for one in asked]
+    assert [spool.get(one, PATIENCE).source for one in asked] == [one.promql for one in asked]
     assert sorted(seen, key=asked.index) == asked
 
 
@@ -74,6 +75,7 @@ def test_every_question_is_answered_once_in_order_and_by_several_threads():
 def test_no_more_than_allowed_are_under_way(threads, limits, most):
     running = {"eu": 0, "us": 0}
     peaks, lock = {"eu": 0, "us": 0, "all": 0}, threading.Lock()
+    together = threading.Event()
 
     def ask(questions):
         region = questions[0].region
@@ -81,6 +83,9 @@ def test_no_more_than_allowed_are_under_way(threads, limits, most):
             running[region] += 1
             peaks[region] = max(peaks[region], running[region])
             peaks["all"] = max(peaks["all"], sum(running.values()))
+        if peaks["all"] > 1:
+            together.set()
+        together.wait(PATIENCE)
         time.sleep(0.01)
         with lock:
             running[region] -= 1
@@ -89,7 +94,7 @@ def test_no_more_than_allowed_are_under_way(threads, limits, most):
     spool = SharedAnswers()
     asked = [Instant(region, f"m{n}[5m]", 100.0) for n in range(15) for region in ("eu", "us")]
     Fetcher(ask, spool, threads=threads, limits=limits).ahead(batches(asked))
-    assert all(spool.get(one, 5.0) is not None for one in asked)
+    assert all(spool.get(one, PATIENCE) is not None for one in asked)
     assert peaks["all"] <= most
     assert all(peaks[region] <= limits[region] for region in ("eu", "us"))
     assert peaks["all"] > 1
@@ -100,30 +105,32 @@ def test_a_slow_region_does_not_hold_up_the_other():
 
     def ask(questions):
         if questions[0].region == "us":
-            release.wait(5.0)
+            release.wait(PATIENCE)
         return [answer(one) for one in questions]
 
     spool = SharedAnswers()
     slow = [Instant("us", f"m{n}[5m]", 100.0) for n in range(10)]
     quick = [Instant("eu", f"m{n}[5m]", 100.0) for n in range(10)]
     Fetcher(ask, spool, threads=4, limits={"us": 2, "eu": 2}).ahead(batches([*slow, *quick]))
-    assert all(spool.get(one, 5.0) is not None for one in quick)
+    assert all(spool.get(one, PATIENCE) is not None for one in quick)
     assert spool.get(slow[0], 0.0) is None
     release.set()
-    assert all(spool.get(one, 5.0) is not None for one in slow)
+    assert all(spool.get(one, PATIENCE) is not None for one in slow)
 
 
 def test_regions_have_their_first_answers_together_however_many_questions_wait_for_one():
-    order = []
+    order, first_of_both_threads = [], threading.Barrier(2)
 
     def ask(questions):
         order.append(questions[0].region)
+        if len(order) <= 2:
+            first_of_both_threads.wait(PATIENCE)
         return [answer(one) for one in questions]
 
     spool = SharedAnswers()
     asked = [Instant(region, f"m{n}[5m]", 100.0) for region in ("eu", "us") for n in range(10)]
     Fetcher(ask, spool, threads=2, limits=LIMITS).ahead(batches(asked))
-    assert all(spool.get(one, 5.0) is not None for one in asked)
+    assert all(spool.get(one, PATIENCE) is not None for one in asked)
     assert "us" in order[:3]
 
 
@@ -136,7 +143,7 @@ def test_what_cannot_be_asked_together_is_asked_one_by_one():
 
     spool, asked = SharedAnswers(), instants(5)
     Fetcher(ask, spool, threads=1, limits=LIMITS).ahead(batches(asked))
-    assert [spool.get(one, 5.0).source for one in asked] == [one.promql for one in asked]
+    assert [spool.get(one, PATIENCE).source for one in asked] == [one.promql for one in asked]
     assert sizes == [5, 1, 1, 1, 1, 1]
 
 
@@ -148,8 +155,8 @@ def test_a_defect_is_an_error_of_the_question_and_the_thread_lives_on():
 
     spool, bad, good = SharedAnswers(), Instant("eu", "bad[5m]", 1.0), Instant("eu", "good[5m]", 1.0)
     Fetcher(ask, spool, threads=1, limits=LIMITS).ahead([Batch("eu", (bad,)), Batch("eu", (good,))])
-    assert "ZeroDivisionError" in spool.get(bad, 5.0).error
-    assert not spool.get(good, 5.0).error
+    assert "ZeroDivisionError" in spool.get(bad, PATIENCE).error
+    assert not spool.get(good, PATIENCE).error
 
 
 def test_what_another_process_has_claimed_is_left_to_it(tmp_path):
@@ -163,21 +170,18 @@ def test_what_another_process_has_claimed_is_left_to_it(tmp_path):
         return [answer(one) for one in questions]
 
     Fetcher(ask, mine, threads=2, limits=LIMITS).ahead(batches([first, second]))
-    assert mine.get(second, 5.0) is not None
+    assert mine.get(second, PATIENCE) is not None
     assert mine.get(first, 0.05) is None
     other.put(first, answer(first))
-    assert mine.get(first, 5.0).source == "a[5m]"
+    assert mine.get(first, PATIENCE).source == "a[5m]"
     assert seen == [second]
 
 
 def test_no_thread_stays_when_everything_is_answered():
     spool, asked = SharedAnswers(), instants(200)
     fetcher = Fetcher(lambda questions: [answer(one) for one in questions], spool, threads=4, limits=LIMITS)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for part in (asked[:100], asked[100:]):
         fetcher.ahead([Batch("eu", (question,)) for question in part])
-        assert all(spool.get(question, 5.0) for question in part)
-        deadline = time.monotonic() + 5
-        while threading.active_count() > before and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert threading.active_count() == before
+        assert all(spool.get(question, PATIENCE) for question in part)
+        until(lambda: set(threading.enumerate()) <= before)

@@ -118,8 +118,8 @@ def test_nobody_waits_for_a_process_that_has_died(tmp_path):
     worker.start()
     worker.join()
     began = time.monotonic()
-    assert SharedAnswers(tmp_path).get(QUESTION, patience=30) is None
-    assert time.monotonic() - began < 10
+    assert SharedAnswers(tmp_path).get(QUESTION, patience=600) is None
+    assert time.monotonic() - began < 600 / 10
     answer = SharedAnswers(tmp_path).answer(QUESTION, lambda _: Answer(Scalar(42.0, 1.0)))
     assert answer.value.value == 42.0
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from children import PATIENCE
 
 from pytest_telemetry_gate.sources.http import session as module
 from pytest_telemetry_gate.sources.http.session import (
@@ -21,6 +22,8 @@ from pytest_telemetry_gate.sources.http.session import (
     UnsentError,
 )
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
+
+LONGEST = 60.0  # seconds that the slowest answer takes
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -44,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_response(200)
                 self.end_headers()
                 with contextlib.suppress(OSError):
-                    for _ in range(100):
+                    for _ in range(round(LONGEST / 0.05)):
                         self.wfile.write(b"x")
                         time.sleep(0.05)
             case "/half-surrogate":
@@ -92,7 +95,7 @@ def session(url: str, **settings: object) -> HttpSession:
 
 
 def test_a_reply_is_read_whole(server: _Server):
-    reply = session(server.url).send("GET", f"{server.url}/json", params={"q": "1"}, timeout=5)
+    reply = session(server.url).send("GET", f"{server.url}/json", params={"q": "1"}, timeout=PATIENCE)
     assert (reply.status_code, reply.ok, reply.json(), reply.url) == (
         200,
         True,
@@ -105,48 +108,48 @@ def test_a_reply_is_read_whole(server: _Server):
 
 def test_a_body_is_sent_as_it_is_or_as_a_form(server: _Server):
     one = session(server.url, headers={"X-Scope-OrgID": "telemetry"})
-    one.send("POST", f"{server.url}/form", data={"query": "up or 1"}, timeout=5)
-    one.send("POST", f"{server.url}/bytes", data=b"\x00\x01", timeout=5)
+    one.send("POST", f"{server.url}/form", data={"query": "up or 1"}, timeout=PATIENCE)
+    one.send("POST", f"{server.url}/bytes", data=b"\x00\x01", timeout=PATIENCE)
     assert [body for _, _, body in server.seen] == [b"query=up+or+1", b"\x00\x01"]
     assert all(headers["X-Scope-OrgID"] == "telemetry" for _, headers, _ in server.seen)
 
 
 def test_a_redirect_is_not_followed(server: _Server):
-    reply = session(server.url).send("GET", f"{server.url}/redirect", timeout=5)
+    reply = session(server.url).send("GET", f"{server.url}/redirect", timeout=PATIENCE)
     assert (reply.status_code, reply.ok) == (302, False)
     assert reply.redirect == f"{server.url}/other?token=t0ken"
     assert len(server.seen) == 1
 
 
 def test_the_next_page_is_the_link_headers(server: _Server):
-    reply = session(server.url).send("GET", f"{server.url}/pages", timeout=5)
+    reply = session(server.url).send("GET", f"{server.url}/pages", timeout=PATIENCE)
     assert reply.next_page == "http://next/?page=2"
 
 
 def test_only_the_beginning_is_kept(server: _Server):
     one = session(server.url)
-    assert one.send("GET", f"{server.url}/large", timeout=5, keep=1000).content == b"x" * 1000
-    assert one.send("GET", f"{server.url}/large", timeout=5, keep=9000).content == b"x" * 5000
+    assert one.send("GET", f"{server.url}/large", timeout=PATIENCE, keep=1000).content == b"x" * 1000
+    assert one.send("GET", f"{server.url}/large", timeout=PATIENCE, keep=9000).content == b"x" * 5000
 
 
 def test_a_body_that_is_too_large_is_refused(server: _Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_MAX_BODY", 2**10)
     with pytest.raises(HttpError, match=r"^the answer is larger than 0 MiB$"):
-        session(server.url).send("GET", f"{server.url}/large", timeout=5)
+        session(server.url).send("GET", f"{server.url}/large", timeout=PATIENCE)
 
 
 def test_the_limit_of_time_is_for_the_whole_request(server: _Server):
     began = time.monotonic()
     with pytest.raises(NoAnswerError, match=r"^no answer within 0.3s$"):
         session(server.url).send("GET", f"{server.url}/drip", timeout=0.3)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < LONGEST / 2
 
 
 def test_what_broke_off_or_was_refused_may_be_tried_again(server: _Server):
     with pytest.raises(ConnectionFailedError, match=r"^the answer broke off$"):
-        session(server.url).send("GET", f"{server.url}/cut", timeout=5)
+        session(server.url).send("GET", f"{server.url}/cut", timeout=PATIENCE)
     with pytest.raises(ConnectionFailedError, match=r"^connection refused$"):
-        session("http://127.0.0.1:9").send("GET", "http://127.0.0.1:9/", timeout=5)
+        session("http://127.0.0.1:9").send("GET", "http://127.0.0.1:9/", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ def test_what_broke_off_or_was_refused_may_be_tried_again(server: _Server):
 )
 def test_what_cannot_be_sent_names_the_kind_of_error(url: str, kind: str):
     with pytest.raises(UnsentError) as error:
-        session(url, proxy_from_environment=True).send("GET", url, timeout=5)
+        session(url, proxy_from_environment=True).send("GET", url, timeout=PATIENCE)
     assert error.value.kind == kind
 
 
@@ -162,15 +165,15 @@ def test_logins_of_netrc_are_not_used(server: _Server, tmp_path: Path, monkeypat
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password secret\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    session(server.url).send("GET", f"{server.url}/", timeout=5)
-    session(server.url, authorization="Bearer token").send("GET", f"{server.url}/", timeout=5)
+    session(server.url).send("GET", f"{server.url}/", timeout=PATIENCE)
+    session(server.url, authorization="Bearer token").send("GET", f"{server.url}/", timeout=PATIENCE)
     assert [headers.get("Authorization") for _, headers, _ in server.seen] == [None, "Bearer token"]
 
 
 def test_json_is_what_its_type_says_and_can_be_written(server: _Server):
     one = session(server.url)
-    assert one.send("GET", f"{server.url}/text", timeout=5).decoded is None
-    text = one.send("GET", f"{server.url}/half-surrogate", timeout=5).decoded["a"]
+    assert one.send("GET", f"{server.url}/text", timeout=PATIENCE).decoded is None
+    text = one.send("GET", f"{server.url}/half-surrogate", timeout=PATIENCE).decoded["a"]
     assert text.encode() == b"?"
 
 
@@ -185,6 +188,6 @@ def test_a_host_that_does_not_take_connections_is_given_up_early(monkeypatch: py
         began = time.monotonic()
         with pytest.raises(NoAnswerError, match=r"^no connection within 0\.3s$"):
             HttpSession(HttpSettings("")).send(
-                "GET", f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=20.0
+                "GET", f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=LONGEST
             )
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < LONGEST / 2

@@ -231,11 +231,15 @@ def test_the_schema_accepts_what_is_read_and_refuses_what_is_misspelt():
         "regions": {"us": {"source": "recording", "path": "a.zip"}, "eu": None},
         "events": {"alerts": {"source": "alertmanager", "url": "u"}},
         "replay": {"variables": {"a": 1, "b": True}, "capture": {}, "recording": "a.zip"},
+        "reports": {
+            "slack": {"webhook": "${HOOK}", "timeout": "5s"}, "upload": "gs://a/{suite}",
+            "confluence": {"url": "${WIKI}", "page": 7, "token": "${TOKEN}"}, "webhook": {"url": "u", "send": "summary"},
+        },
     }  # fmt: skip
     good = {
         "version": 1,
         "default": "prod",
-        "environments": {"prod": prod, "bare": {"regions": None, "events": None}},
+        "environments": {"prod": prod, "bare": {"regions": None, "events": None, "reports": None}},
     }
     validator.validate(good)
     for change in (
@@ -243,5 +247,7 @@ def test_the_schema_accepts_what_is_read_and_refuses_what_is_misspelt():
         {"environments": {"a": {"events": {"alert": {"source": "s"}}}}},
         {"environments": {"a": {"regions": {"eu": {"accept_warnings": "yes"}}}}},
         {"environments": {"a": {"scrape_interval": "often"}}},
+        {"environments": {"a": {"reports": {"slak": {}}}}}, {"environments": {"a": {"reports": {"slack": {}}}}},
+        {"environments": {"a": {"reports": {"upload": 1}}}},
     ):  # fmt: skip
         assert not validator.is_valid({**good, **change}), change

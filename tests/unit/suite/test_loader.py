@@ -47,11 +47,11 @@ WRONG = {
     ),
     "no kind": (
         criterion("id: p95"),
-        "7: criterion 'p95': needs exactly one of query, count, alerts, incidents, duration, ratio, spread, trend, replay, has none",
+        f"7: criterion 'p95': needs exactly one of {', '.join(KINDS)}, has none",
     ),
     "two kinds": (
         criterion("id: p95, query: up, count: up"),
-        "7: criterion 'p95': needs exactly one of query, count, alerts, incidents, duration, ratio, spread, trend, replay, has query and count",
+        f"7: criterion 'p95': needs exactly one of {', '.join(KINDS)}, has query and count",
     ),
     "unknown key at the top": (f"{HEAD}grups: {{}}\n", "5: unknown key 'grups' (did you mean 'groups'?)"),
     "unknown key inside": (
@@ -101,11 +101,15 @@ WRONG = {
     ),
     "two baselines": (
         criterion("id: a, query: up, baseline: {offset: 7d, query: up}"),
-        "7: criterion 'a': baseline: needs exactly one of file, offset, at and query, has offset and query",
+        "7: criterion 'a': baseline: needs exactly one of file, offset, weeks, at, query, control and last, has offset and query",
     ),
     "unknown group in a ratio": (
         criterion("id: a, ratio: {of: [B]}, expect: '== 100%'"),
         "7: criterion 'a': unknown group 'B'; allowed: A",
+    ),
+    "trend of a query that has no variance": (
+        criterion("id: b, query: up, expect: '> 0'}\n    - {id: a, trend: {of: b, better: lower}"),
+        "criterion 'a': 'b' has no `baseline`, and so no variance that could be followed",
     ),
     "unknown criterion in a trend": (
         criterion("id: a, trend: {of: b, better: lower}"),
@@ -118,6 +122,30 @@ WRONG = {
     "waiver without owner": (
         f"{criterion('id: p95, query: up, tolerance: 5%, baseline: 1')}waivers: [{{criterion: p95, reason: r, until: 2025-02-01}}]\n",
         "8: waivers[0]: needs 'owner'",
+    ),
+    "percentage points of no percentage": (
+        criterion("id: p95, query: up, unit: ms, expect: '> 0', change: points"),
+        "7: criterion 'p95': change: percentage points are of a ratio or %, and this has 'ms'",
+    ),
+    "percentage points of nothing": (
+        criterion("id: p95, query: up, expect: '> 0', change: points"),
+        "7: criterion 'p95': change: percentage points are of a ratio or %, and this has no unit",
+    ),
+    "another change": (
+        criterion("id: p95, query: up, expect: '> 0', change: pp"),
+        "7: criterion 'p95': change: 'pp' is not 'percent' or 'points'",
+    ),
+    "rollback of an unknown kind": (
+        f"{criterion('id: a, query: up, tolerance: 5%, baseline: 1')}rollback:\n  when: [incident, fails at crit]\n",
+        "9: rollback.when[1]: 'fails at crit' is no condition; allowed: fail at info, warn or crit; fail of ID, a criterion; incident; alert NAME",
+    ),
+    "rollback at an unknown level": (
+        f"{criterion('id: a, query: up, tolerance: 5%, baseline: 1')}rollback: {{when: [fail at critical]}}\n",
+        "8: rollback.when[0]: 'fail at critical': 'critical' is no level; allowed: info, warn, crit",
+    ),
+    "rollback of an unknown criterion": (
+        f"{criterion('id: p95, query: up, tolerance: 5%, baseline: 1')}rollback: {{when: [fail of q95]}}\n",
+        "8: rollback.when: 'fail of q95': unknown criterion 'q95' (did you mean 'p95'?)",
     ),
     "levels that fall": (
         f"{criterion('id: a, query: up')}levels: {{info: 5%, warn: 4%}}\n",

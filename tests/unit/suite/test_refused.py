@@ -34,6 +34,8 @@ def gate(tmp_path):
         (f"{CPU}\n- {{id: x, trend: {{of: cpu, better: lower}}, expect: '< 1'}}", "a trend has no `expect`"),
         (f"{CPU}\n- {{id: x, trend: {{of: cpu, better: lower}}, tolerance: 5%}}", "a trend has no `tolerance`"),
         (f"{CPU}\n- {{id: x, trend: {{of: cpu}}, forecast: {{at: 9h, expect: '< 1 ms'}}}}", "no limit on a variance"),
+        (f"{CPU}\n- {{id: x, trend: {{of: cpu}}, forecast: {{at: 9h, expect: '<= 5%'}}}}", "write `-5% .. 5%`, or say which way"),
+        (f"{CPU}\n- {{id: x, trend: {{of: cpu}}, forecast: {{at: 9h, expect: '> -3%'}}}}", "write `-3% .. 3%`, or say which way"),
         (f"{CPU[:-1]}, combine: all}}\n- {{id: x, spread: {{of: cpu}}, expect: '< 1'}}", "has no spread"),
     ],
 )  # fmt: skip
@@ -48,7 +50,9 @@ def test_what_could_not_fail_or_means_something_else_is_refused(gate, criteria, 
         "{id: x, query: cpu, expect: '< 1', coverage: 100%}",
         "{id: x, query: '5', expect: '< 1'}",
         "{id: x, query: cpu, tolerance: 5%, baseline: 1, floor: 0}",
-        f"{CPU}\n- {{id: x, trend: {{of: cpu}}, forecast: {{at: 9h, expect: '< 1%'}}}}",
+        f"{CPU}\n- {{id: x, trend: {{of: cpu}}, forecast: {{at: 9h, expect: '-1% .. 1%'}}}}",
+        f"{CPU}\n- {{id: x, trend: {{of: cpu, better: lower}}, forecast: {{at: 9h, expect: '< 1%'}}}}",
+        f"{CPU[:-1]}, better: lower}}\n- {{id: x, trend: {{of: cpu}}, forecast: {{at: 9h, expect: '< 1%'}}}}",
     ],
 )
 def test_its_neighbours_are_taken(gate, criteria):

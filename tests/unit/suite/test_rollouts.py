@@ -88,6 +88,26 @@ def test_a_rollout_is_where_it_is_told(tmp_path, rollout, told, wanted):
     assert times(load(tmp_path, rollout=rollout, told=told)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("rollout", "told", "zone"),
+    [
+        ("{start: 2025-01-22T14:00:00-08:00}", {}, "-08:00"),
+        ("{start: 2025-01-23T03:30:00+0530}", {}, "+05:30"),
+        ("{start: 2025-01-22T22:00:00Z}", {}, "UTC"),
+        ("{start: 2025-01-22T22:00:00+00:00}", {}, "UTC"),
+        ("{start: now}", {}, "UTC"),
+        ('{start: "${STARTED}"}', {}, "+01:00"),
+        ("{start: 2025-01-22T14:00:00-08:00}", {"start": "2025-01-22T23:00:00+01:00"}, "+01:00"),
+        ("{start: 2025-01-22T14:00:00-08:00}", {"start": "now-1h"}, "-08:00"),
+        ("{start: 2025-01-22T14:00:00-08:00}", {"start": "1737586800"}, "-08:00"),
+        ("{}", {"start": "2025-01-22T23:00:00-03:30"}, "-03:30"),
+    ],
+)
+def test_the_zone_is_that_in_which_the_start_is_written(tmp_path, monkeypatch, rollout, told, zone):
+    monkeypatch.setenv("STARTED", "2025-01-22T23:00:00+01:00")
+    assert load(tmp_path, rollout=rollout, told=told).timezone == zone
+
+
 def test_checkpoints_follow_the_start_and_moments_that_are_written_stay(tmp_path):
     suite = load(tmp_path, told={"start": "2025-01-22T23:00:00Z"})
     assert [(point.id, point.at - START) for point in suite.points] == [("1h", 7200), ("noon", 14 * 3600)]
@@ -296,11 +316,8 @@ def test_other_texts_are_no_numbers(text):
 def test_a_suite_that_is_long_over_is_told_with_the_remedy(length, ago, told):
     judged = JudgedSuites()
     point = SimpleNamespace(id="last", at=START + length)
-    judged.note(
-        SimpleNamespace(  # type: ignore[arg-type]
-            path="shop.gate.yaml", points=(point,), rollout=SimpleNamespace(start=START), starts_now=False
-        )
-    )
+    rollout = SimpleNamespace(start=START)
+    judged.note(Suite.model_construct(path="shop.gate.yaml", points=(point,), rollout=rollout))
     lines = list(judged.long_over(START + length + ago))
     assert bool(lines) is told
     for line in lines:
