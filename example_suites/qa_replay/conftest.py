@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,7 @@ PROMETHEUS = """\
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs: [{job_name: parser, static_configs: [{targets: ["%s"]}]}]
 """
-PATIENCE = 30.0  # seconds for a server to be ready
+PATIENCE = 60.0  # seconds for a server to be ready
 SAMPLES = 2  # scrapes before anything is driven, so that every counter has a baseline
 EXPORT_DELAY = "200"  # milliseconds that spans of the service wait for each other
 
@@ -47,10 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nothing listens on now, and that the system gives to nobody who asks for any port."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

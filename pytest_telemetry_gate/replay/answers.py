@@ -17,7 +17,7 @@ from pytest_telemetry_gate.recording.captures import Captures
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, read_ci_logs
 from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
-from pytest_telemetry_gate.replay.redaction import redact_capture
+from pytest_telemetry_gate.replay.masking import mask_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplaySuite
 from pytest_telemetry_gate.support.durations import (
@@ -146,7 +146,7 @@ class Replays:
             )
             raise RecordingError(message)
         known = {"region": question.region, "environment": named or self._environment.name}
-        self._new_captures.append(redact_capture({**content, **known}, suite))
+        self._new_captures.append(mask_capture({**content, **known}, suite))
         old = _why_old(content.get("at"), recording.recording.recorded_at, suite)
         if old:
             return Answer(None, extent=f"{path.name}: {old}", source=source)
@@ -181,7 +181,7 @@ class Replays:
         except TelemetryGateError as error:
             return Answer(None, error=str(error), source="replay")
         # Before anybody judges it, so that a recording gives the same verdicts.
-        content = redact_capture(scrub_texts(content, self._environment.scrub), suite)
+        content = mask_capture(scrub_texts(content, self._environment.scrub), suite)
         self._new_captures.append({**content, "environment": self._environment.name})
         return Answer(Capture(content), source="replay")
 
@@ -238,9 +238,12 @@ def _keep_secrets(suite: ReplaySuite, secrets: Secrets) -> None:
     keep_settings(secrets, suite.variables)
     expected: list[Any] = [suite.name, suite.title]
     for case in suite.cases:
-        keep_settings(secrets, getattr(case.drive, case.drive.kind).model_dump())
+        for _, settings in case.drive.parts:
+            keep_settings(secrets, settings.model_dump())
         expected += [case.id, case.title, case.expect.model_dump()]
     expected += [contract.model_dump() for contract in suite.contracts.values()]
+    for backend in suite.file.capture.backends.values():
+        keep_settings(secrets, backend.model_dump())
     secrets.publish({part for _, part in walk(expected) if isinstance(part, str)})
 
 
@@ -294,4 +297,5 @@ def _patience(suite: ReplaySuite, checkpoint: str) -> float:
     drives = sum(
         case.drive.timeout + 2 * sum(counter.budget for counter in case.expect.counters) for case in cases
     )
-    return drives + len(cases) * suite.file.capture.complete.timeout + _MARGIN
+    answer = max((backend.timeout for backend in suite.file.capture.backends.values()), default=0.0)
+    return drives + len(cases) * (suite.file.capture.complete.timeout + answer) + _MARGIN

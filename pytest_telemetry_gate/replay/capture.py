@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from pytest_telemetry_gate.errors import DriveError, TelemetryGateError
-from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase, DriveResult, ExportRequest
-from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
+from pytest_telemetry_gate.replay.captured import CapturedCase, DriveResult
+from pytest_telemetry_gate.replay.drive.context import DriveContext
+from pytest_telemetry_gate.replay.drive.drivers import drive
 from pytest_telemetry_gate.replay.drive.guarded import kill_started
 from pytest_telemetry_gate.replay.lag import CounterWatch, poll_until_risen
-from pytest_telemetry_gate.replay.receive.completeness import Completeness, concerns
+from pytest_telemetry_gate.replay.receive.capture_place import CapturePlace, CaptureWait
 from pytest_telemetry_gate.replay.receive.listeners import Listeners
-from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
-from pytest_telemetry_gate.support.places import Place, map_parts
 from pytest_telemetry_gate.support.secrets import Secrets
 from pytest_telemetry_gate.support.threads import start_all_in_background
 
@@ -34,14 +33,13 @@ _END = 1.0  # seconds that commands have to be gone where the session ends
 
 @dataclass(slots=True)
 class Drive:
-    """One case that is driven: where its telemetry arrives, from request number ``first`` on, and how the drive went.
+    """One case that is driven: where its telemetry arrives, and how the drive went.
 
     ``ended`` is on the monotonic clock, ``started`` in seconds since the epoch.
     """
 
     case: ReplayCase
-    box: Mailbox
-    first: int
+    place: CapturePlace
     context: DriveContext
     secrets: Secrets
     started: float
@@ -78,37 +76,57 @@ class LiveReplay:
         self._source = source
         self._seed = seed
         self._secrets = secrets
-        self._batched: dict[tuple[str, str], CapturedCase] = {}
+        self._captured: dict[tuple[str, str], CapturedCase] = {}  # and not yet asked for
+        self._driven: set[tuple[str, str]] = set()
         self._last_rise: dict[str, float] = {}
         self._listeners = Listeners(suite)
 
     def open(self) -> None:
         """Start to listen now, where cases share a receiver: a service may export before anything is driven."""
-        if any(case.drive.kind not in OWN_RECEIVER and case.expect.captures for case in self.cases):
-            self._listeners.open()
+        self._listeners.open(self.cases)
 
     def close(self) -> None:
         """Stop whatever listens."""
         self._listeners.close()
 
     def capture(self, case: ReplayCase) -> CapturedCase:
-        """Drive a case, or take its share of a batch that was driven together; never raises for what goes wrong."""
-        key = case.id, case.checkpoint
-        try:
-            if not case.expect.is_batched:
-                return self._drive_together([case])[0]
-            if key not in self._batched:
-                batch = [other for other in self.cases if self._belongs_to_batch(other, case)]
-                for other, captured in zip(batch, self._drive_together(batch), strict=True):
-                    self._batched[other.id, other.checkpoint] = captured
-            return self._batched[key]
-        except TelemetryGateError as error:
-            driven = DriveResult(case.drive.kind, error=str(error), seed=self._seed)
-            return CapturedCase(self._suite.name, *key, driven, complete=False, at=time.time())
+        """Return what a case captured, driven once; never raises for what goes wrong.
 
-    def _belongs_to_batch(self, other: ReplayCase, case: ReplayCase) -> bool:
-        fresh = (other.id, other.checkpoint) not in self._batched
-        return other.checkpoint == case.checkpoint and other.expect.is_batched and fresh
+        Cases that are counted together are driven together, and so are those that trace ids keep apart.
+        """
+        key = case.id, case.checkpoint
+        if key not in self._captured:
+            group = self._group_of(case)
+            try:
+                captures = self._drive_together(group)
+            except TelemetryGateError as error:
+                captures = [self._failed(one, str(error)) for one in group]
+            for captured in captures:
+                self._captured[captured.case, captured.checkpoint] = captured
+            self._driven |= self._captured.keys()
+        return self._captured.pop(key)
+
+    def _group_of(self, case: ReplayCase) -> list[ReplayCase]:
+        """Return the cases that are driven at once with a case, itself among them."""
+        if not (case.expect.is_batched or self._suite.is_kept_apart(case)):
+            return [case]
+        belongs = self._suite.is_kept_apart if not case.expect.is_batched else _is_batched
+        others = [
+            other
+            for other in self.cases
+            if other.checkpoint == case.checkpoint
+            and (other.id, other.checkpoint) not in self._driven
+            and other != case
+            and belongs(other)
+        ]
+        return [case, *others]
+
+    def _failed(self, case: ReplayCase, reason: str) -> CapturedCase:
+        """Return the capture of a case that could not be driven or captured."""
+        driven = DriveResult(case.drive.kind, error=reason, seed=self._seed)
+        return CapturedCase(
+            self._suite.name, case.id, case.checkpoint, driven, complete=False, at=time.time()
+        )
 
     def _drive_together(self, cases: Sequence[ReplayCase]) -> list[CapturedCase]:
         """Drive cases at once, and return what each captured."""
@@ -122,35 +140,43 @@ class LiveReplay:
             drives = [self._prepare(case, stack) for case in cases]
             self._run(drives)
             ended = max(driven.ended for driven in drives)
-            poll_until_risen(list(watches.values()), ended, self._listeners.pause)
+            poll_until_risen(list(watches.values()), ended, partial(_pause, drives))
             self._last_rise.update(dict.fromkeys(watches, time.time()))
             give_up = ended + self._suite.file.capture.complete.timeout
-            captured = [self._collect(driven, watches, give_up) for driven in drives]
-            self._listeners.forget()
-            return captured
+            collect = partial(self._collect, watches=watches, give_up=give_up)
+            if len(drives) == 1:
+                return [collect(drives[0])]
+            collecting = start_all_in_background(
+                [partial(collect, driven) for driven in drives], self._suite.file.parallel
+            )
+            return [_result_of(one) for one in collecting]
 
     def _prepare(self, case: ReplayCase, stack: ExitStack) -> Drive:
-        box, endpoint = self._listeners.mailbox_of(case, stack)
+        place = stack.enter_context(self._listeners.place_of(case))
         context = DriveContext(
             self._suite.name,
             case.id,
             case.checkpoint,
             self._suite.folder,
             self._seed,
-            endpoint,
+            place.endpoint,
             self._region,
+            announce=place.expect,
+            grpc_endpoint=place.grpc_endpoint,
         )
+        place.expect([context.trace_id])
         result = DriveResult(case.drive.kind, seed=self._seed)
-        return Drive(case, box, len(box), context, self._secrets, time.time(), result)
+        return Drive(case, place, context, self._secrets, time.time(), result)
 
     def _run(self, drives: Sequence[Drive]) -> None:
         stopped = threading.Event()
         running = start_all_in_background(
-            [partial(prepared.run, stopped) for prepared in drives], _MAX_PARALLEL
+            [partial(prepared.run, stopped) for prepared in drives],
+            _MAX_PARALLEL if _is_batched(drives[0].case) else self._suite.file.parallel,
         )
         try:
             while wait(running, _POLL).not_done:
-                self._listeners.poll()
+                _poll(drives)
         except BaseException:
             # An interrupt, or a plugin's limit for the time of a test: whatever was started ends now. Requests that
             # are under way are left to their threads.
@@ -174,32 +200,28 @@ class LiveReplay:
                 for counter in case.expect.counters
             ],
             at=drive_.started,
+            place=drive_.place.name,
         )
         if driven.error or not case.expect.captures:
             return captured
-        completeness = Completeness(self._suite, case, driven)
-        # Absence can be told only when all the time is over.
-        absence = any(self._suite.required_count(expected).max == 0 for expected in case.expect.contracts)
-
-        def enough(arrivals: Sequence[Any]) -> bool:
-            completeness.add(arrivals)
-            return completeness.is_complete and not absence
-
-        arrivals, is_enough = drive_.box.collect(
-            drive_.first,
-            enough,
-            timeout=max(0.0, give_up - time.monotonic()),
-            quiet=self._suite.file.capture.complete.quiet,
-            poll=self._listeners.poll,
+        wait_ = CaptureWait(
+            self._suite, case, driven, place=drive_.place.name, ended=drive_.ended, give_up=give_up
         )
+        try:
+            collected = drive_.place.collect(wait_)
+        except TelemetryGateError as error:
+            captured.driven = replace(driven, error=str(error))
+            return captured
+        captured.watched = round(time.monotonic() - drive_.ended, 3)
         captured.requests = [
-            _own_request(arrival.request, arrival.at - drive_.ended, case, driven)
-            for arrival in arrivals
-            if concerns(arrival, case, driven)
+            replace(arrival.request, arrival=round(arrival.at - drive_.ended, 3))
+            for arrival in collected.arrivals
         ]
         latest = max((request.arrival or 0.0 for request in captured.requests), default=0.0)
-        captured.waited = max(0.0, latest) if is_enough else time.monotonic() - drive_.ended
-        captured.complete = is_enough or (absence and completeness.is_complete)
+        captured.complete, captured.linked = collected.complete, collected.linked
+        captured.foreign, captured.gaps = collected.foreign, collected.gaps
+        captured.read_back = collected.read_back
+        captured.waited = max(0.0, latest) if collected.complete else captured.watched
         return captured
 
     def _watches(self, cases: Sequence[ReplayCase]) -> dict[str, CounterWatch]:
@@ -227,27 +249,24 @@ class LiveReplay:
         return watches
 
 
-def _own_request(
-    request: ExportRequest, arrival: float, case: ReplayCase, driven: DriveResult
-) -> ExportRequest:
-    """Return a request as a case keeps it: when it came, and without what others put into it."""
-    document = request.document
-    if case.drive.kind not in OWN_RECEIVER:
-        document = _of_traces(document, driven.trace_ids)
-    return replace(request, arrival=round(arrival, 3), document=document)
+def _is_batched(case: ReplayCase) -> bool:
+    return case.expect.is_batched
 
 
-def _of_traces(document: dict[str, Any], own_ids: Collection[str]) -> dict[str, Any]:
-    """Return a document without others' spans and log records, which may share its request."""
-
-    def keep_own(part: Any, place: Place) -> Any:
-        if isinstance(part, list) and place[-1] in {"spans", "logRecords"}:
-            return [item for item in part if _trace_id(item) in {None, *own_ids}]
-        return part
-
-    return dict(map_parts(document, keep_own))
+def _result_of(future: Future[CapturedCase]) -> CapturedCase:
+    """Wait in short steps, between which a signal is seen."""
+    while not wait([future], _POLL).done:
+        pass
+    return future.result()
 
 
-def _trace_id(item: Any) -> str | None:
-    trace_id = item.get("traceId") if isinstance(item, dict) else None
-    return trace_id.lower() if isinstance(trace_id, str) else None
+def _poll(drives: Sequence[Drive]) -> None:
+    """Fetch what does not come by itself."""
+    for driven in drives:
+        driven.place.poll()
+
+
+def _pause(drives: Sequence[Drive], seconds: float) -> None:
+    """Sleep, after fetching what does not come by itself, so that it counts as arrived now and not later."""
+    _poll(drives)
+    time.sleep(seconds)

@@ -13,15 +13,24 @@ from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData
 
 __all__ = [
     "CAPTURE_VERSION",
-    "OWN_RECEIVER",
+    "MARKS",
+    "OWN",
+    "SHARED",
     "CapturedCase",
     "CounterLag",
     "DriveResult",
     "ExportRequest",
+    "ForeignTelemetry",
+    "MaskedValues",
+    "ReadBack",
     "require_known_version",
+    "usual_place",
+    "with_roots",
 ]
 
-OWN_RECEIVER = frozenset({"cli", "python"})  # kinds of drives that export to a receiver of their own
+MARKS = "telemetry.replay."  # what the resource attributes begin with that driven commands are given
+OWN, SHARED = "own", "shared"  # places to capture from: a receiver of the case's own, one that cases share
+_WITH_OWN_RECEIVER = frozenset({"cli", "python"})  # kinds of drives
 _PARTS = ("driven", "requests", "lags")  # every capture has them: none is not the same as not written
 CAPTURE_VERSION = 1  # of the wire; a capture without one is of version 1
 
@@ -58,7 +67,8 @@ class ExportRequest:
 class DriveResult:
     """How a drive went: ``failure`` is what the system did wrong, ``error`` why it could not be driven.
 
-    ``span_id`` is the parent that the case itself gave the trace; nobody captures it.
+    ``span_id`` is the parent that the case itself gave the trace; nobody captures it. ``notes`` say how it was done, such as
+    the environment of a command; ``warnings`` are what the system had to say that is no failure; ``why_silent`` is what may have kept it from exporting.
     """
 
     kind: str
@@ -70,6 +80,9 @@ class DriveResult:
     span_id: str = ""
     seed: int = 0
     code: int | None = None
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    why_silent: str = ""
 
 
 @dataclass(slots=True)
@@ -95,15 +108,61 @@ class CounterLag:
     delta: int | None = None
 
 
-def own_telemetry(telemetry: TelemetryData, driven: DriveResult) -> TelemetryData:
-    """Return what a drive brought about, of telemetry that others may have exported too.
+@dataclass(slots=True)
+class MaskedValues:
+    """Forbidden values that were found in a capture and are masked in it: of which kind, at which place, and how many.
 
-    A drive with a trace of its own is told from foreign traffic by that trace's id. A span whose parent is the span
-    that the case itself pretended to be is a root, since nobody captures that parent.
+    Those of ``unattributed`` log records may be anybody's.
     """
-    own_ids = frozenset(driven.trace_ids)
-    if own_ids and driven.kind not in OWN_RECEIVER:
-        telemetry = telemetry.of_traces(own_ids)
+
+    kind: str
+    place: str
+    count: int = 1
+    unattributed: bool = False
+
+
+@dataclass(slots=True)
+class ForeignTelemetry:
+    """What else arrived where a case shared a receiver: traces of others, and log records without a trace id.
+
+    ``names`` are those of some spans of these traces. ``unattributed`` counts the log records, which may be anybody's,
+    and ``records`` are requests with those that were kept.
+    """
+
+    traces: int = 0
+    names: list[str] = field(default_factory=list)
+    unattributed: int = 0
+    records: list[ExportRequest] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ReadBack:
+    """What a trace backend said of the traces that it was asked for.
+
+    ``backend`` is its name and address. ``state`` is that of its last answers: ``found``, ``growing`` (spans came until the
+    end of the wait), ``absent``, ``partial`` or ``refused``, with ``words`` of the backend that say why. ``refusal`` is the
+    last of its ``refusals``, which further ``questions`` may have got over; ``warning`` is what makes a pass a warning.
+    """
+
+    backend: str
+    state: str = ""
+    words: str = ""
+    questions: int = 0
+    refusals: int = 0
+    refusal: str = ""
+    warning: str = ""
+
+
+def usual_place(*kinds: str) -> str:
+    """Return where cases that are driven so capture from, unless somebody says otherwise."""
+    return OWN if _WITH_OWN_RECEIVER.issuperset(kinds) else SHARED
+
+
+def with_roots(telemetry: TelemetryData, driven: DriveResult) -> TelemetryData:
+    """Return telemetry in which a span is a root whose parent is the span that the case itself pretended to be.
+
+    Nobody captures that parent.
+    """
     if not driven.span_id:
         return telemetry
     spans = [
@@ -118,6 +177,10 @@ class CapturedCase:
     """Everything that is known of one case at one checkpoint; contracts are judged from it alone.
 
     ``waited`` is in seconds from the end of its drive: to the last of its requests, or to the end of a wait in vain.
+    ``watched`` is how long after its drive the case was listened to, ``place`` where it was captured: ``own``, ``shared``,
+    or the key of what was read back from, of which ``read_back`` tells. ``linked`` are the ids of traces whose spans link to
+    the case's traces, or to such a trace. ``foreign`` is what others exported there, ``gaps`` say why something of the case
+    may be missing. ``masked`` are forbidden values that were in it. Of old captures nothing of that is known.
     """
 
     suite: str
@@ -130,14 +193,47 @@ class CapturedCase:
     waited: float = 0.0
     at: float = 0.0
     region: str = ""
+    place: str = ""
+    read_back: ReadBack | None = None
+    watched: float | None = None
+    linked: list[str] = field(default_factory=list)
+    foreign: ForeignTelemetry | None = None
+    gaps: list[str] = field(default_factory=list)
+    masked: list[MaskedValues] = field(default_factory=list)
+
+    @property
+    def silence(self) -> float | None:
+        """For how many seconds nothing of the case came in the end, after its drive; None where that is not known."""
+        if self.watched is None or any(request.arrival is None for request in self.requests):
+            return None
+        return self.watched - max((request.arrival or 0.0 for request in self.requests), default=0.0)
+
+    @property
+    def where(self) -> str:
+        """The place that it was captured from; the usual one where an old capture does not say."""
+        return self.place or usual_place(self.driven.kind)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether whatever was captured is the case's, since nobody else exported to its receiver."""
+        return self.where == OWN
 
     def telemetry(self) -> TelemetryData:
-        """Return the case's own telemetry; raises CorpusError where a document is none."""
+        """Return the telemetry of the case's traces and of those that link to them; raises CorpusError where a document is none."""
         telemetry = TelemetryData()
         for request in self.requests:
             if not request.trouble:
                 telemetry.add(request.document)
-        return own_telemetry(telemetry, self.driven)
+        if self.driven.trace_ids and not self.is_own:
+            telemetry = telemetry.of_traces(frozenset([*self.driven.trace_ids, *self.linked]))
+        return with_roots(telemetry, self.driven)
+
+    def unattributed(self) -> TelemetryData:
+        """Return the log records without a trace id that were kept; raises CorpusError where a document is none."""
+        telemetry = TelemetryData()
+        for request in self.foreign.records if self.foreign is not None else ():
+            telemetry.add(request.document)
+        return telemetry
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, such as JSON can carry."""

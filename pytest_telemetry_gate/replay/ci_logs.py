@@ -5,8 +5,6 @@ With raw counts more runs would look worse, so each is a rate over the stages th
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,10 +19,11 @@ from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.replay.captured import CAPTURE_VERSION, require_known_version
 from pytest_telemetry_gate.replay.ci_words import KNOWN_WORDS, StageState, read_state
 from pytest_telemetry_gate.replay.drive.client import ask
+from pytest_telemetry_gate.replay.drive.context import resolve
 from pytest_telemetry_gate.replay.drive.drive_secrets import keep_settings
-from pytest_telemetry_gate.replay.drive.drivers import resolve
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings, HttpAddress
 from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.support.json_text import JsonTextError, read_json_values
 from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets
 
@@ -33,8 +32,8 @@ __all__ = ["CiComparison", "CiRates", "judge_ci", "read_ci_logs", "undecided_ci"
 _MAX_BYTES = 64 * 2**20
 _TIMEOUT = 30.0
 _EPSILON = 1e-9
-_SOMETHING = re.compile(r"\S")
 _KEYS = ("run", "stage", "result", "attempt")
+_MOST_ATTEMPTS = 1000  # of one stage; GitHub Actions has 50
 _ENDED_SHARE = 0.9  # of the runs that are listed: like the coverage that metrics need
 _Entry: TypeAlias = tuple[str, str, int, StageState]  # run, stage, attempt
 
@@ -204,15 +203,11 @@ def _entries(texts: Iterable[str], origin: str) -> Iterator[_Entry]:
 
 def _values(text: str, origin: str) -> Iterator[tuple[int, Any]]:
     """Yield each JSON value with its line: one for each line, documents one after the other, or an array of either."""
-    decoder, position, line = json.JSONDecoder(), 0, 1
-    while match := _SOMETHING.search(text, position):
-        line += text.count("\n", position, match.start())
-        try:
-            value, position = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            raise _error_at(origin, line, "not JSON") from None
-        yield from ((line, document) for document in (value if isinstance(value, list) else [value]))
-        line += text.count("\n", match.start(), position)
+    try:
+        for line, value in read_json_values(text):
+            yield from ((line, document) for document in (value if isinstance(value, list) else [value]))
+    except JsonTextError as error:
+        raise _error_at(origin, error.line, str(error)) from None
 
 
 def _stage(entry: object, origin: str, line: int) -> _Entry:
@@ -220,7 +215,15 @@ def _stage(entry: object, origin: str, line: int) -> _Entry:
     if missing or not isinstance(entry, dict):
         raise _error_at(origin, line, f"needs {', '.join(missing)}; an entry has {', '.join(_KEYS)}")
     state = _state(entry["result"], origin, line)
-    return str(entry["run"]), str(entry["stage"]), _attempt(entry.get("attempt", 1), origin, line), state
+    run, stage = (_name(entry[key], key, origin, line) for key in _KEYS[:2])
+    return run, stage, _attempt(entry.get("attempt", 1), origin, line), state
+
+
+def _name(value: object, key: str, origin: str, line: int) -> str:
+    """Return the name or number of a run or a stage; without one, entries of several would be counted as one."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise _error_at(origin, line, f"{key} {str(value)[:80]!r} is neither a name nor a number")
+    return str(value).strip()
 
 
 def _state(result: object, origin: str, line: int) -> StageState:
@@ -233,6 +236,10 @@ def _state(result: object, origin: str, line: int) -> StageState:
 def _attempt(value: object, origin: str, line: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _error_at(origin, line, f"attempt {str(value)[:80]!r} is not a positive integer")
+    if value > _MOST_ATTEMPTS:
+        raise _error_at(
+            origin, line, f"attempt {value} is no number of an attempt: more than {_MOST_ATTEMPTS}"
+        )
     return value
 
 
@@ -244,7 +251,8 @@ def _github(jobs: object, origin: str, line: int) -> Iterator[_Entry]:
         if not isinstance(job, dict) or not {"run_id", "name", "conclusion"} <= job.keys():
             raise _error_at(origin, line, "a job needs run_id, name and conclusion")
         attempt = _attempt(job.get("run_attempt", 1), origin, line)
-        yield str(job["run_id"]), str(job["name"]), attempt, _state(job["conclusion"], origin, line)
+        run, name = (_name(job[key], key, origin, line) for key in ("run_id", "name"))
+        yield run, name, attempt, _state(job["conclusion"], origin, line)
 
 
 def _read(path: Path, shown: str) -> str:

@@ -16,21 +16,25 @@ class StageState(IntEnum):
     RAN = 2
 
 
-# Of GitHub Actions, GitLab, Jenkins, Azure Pipelines, CircleCI and Buildkite. A stage that was cut off has not done its
-# work, so it counts as one that did not run.
+# Of GitHub Actions, GitLab, Jenkins, Azure Pipelines, CircleCI, Buildkite, Bitbucket, Travis, Drone, Argo, and of
+# OpenTelemetry's attribute cicd.pipeline.task.run.result. A stage that was cut off has not done its work, so it counts as
+# one that did not run.
 _WORDS = {
     StageState.RAN: """
         success successful succeeded succeeded_with_issues succeededwithissues partially_succeeded partiallysucceeded
         pass passed ok failure failed fail error errored unstable broken fixed retried warning warnings
-        timed_out timedout timeout infrastructure_fail
+        timed_out timedout timeout infrastructure_fail infrastructure_failure
+        waiting_failed blocked_failed unblocked_failed
         """,
     StageState.SKIPPED: """
-        skip skipped neutral cancel cancelled canceled abort aborted abandoned ignored disabled omitted excluded bypassed
+        skip skipped neutral cancel cancelled canceled cancellation abort aborted abandoned ignored disabled omit omitted
+        excluded bypassed stopped halted killed terminated expired declined unblocked
         not_run notrun not_executed not_built notbuilt blocked manual stale action_required startup_failure unauthorized
         """,
     StageState.OPEN: """
         pending queued running in_progress inprogress waiting waiting_for_resource requested created scheduled preparing
-        on_hold started incomplete assigned accepted cancelling canceling
+        on_hold started received paused paused_pending_input not_running limited limiting incomplete assigned accepted
+        cancelling canceling failing timing_out
         """,
 }
 _STATES = {word: state for state, words in _WORDS.items() for word in words.split()} | {"": StageState.OPEN}

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay"]
 
-_UNITS = {"pass_rate": "ratio", "payload": "B", "lag": "s", "skipped": "pp", "retries": "pp"}
+_UNITS = {
+    "pass_rate": "ratio",
+    "contract_coverage": "ratio",
+    "payload": "B",
+    "lag": "s",
+    "skipped": "pp",
+    "retries": "pp",
+}
 
 
 class ReplayOf(Model):
@@ -39,9 +46,9 @@ class ReplayOf(Model):
     checkpoint: str | None = Field(
         default=None, description="the replay suite's checkpoint, if it is not the criterion's own"
     )
-    of: Literal["pass_rate", "payload", "lag", "skipped", "retries"] = Field(
+    of: Literal["pass_rate", "contract_coverage", "payload", "lag", "skipped", "retries"] = Field(
         default="pass_rate",
-        description="pass_rate: cases that passed, of all; payload: the largest export request; lag: the longest of a "
+        description="pass_rate: cases that passed, of all; contract_coverage: fields of contracts that cases exercised, of all; payload: the largest export request; lag: the longest of a "
         "counter; skipped, retries: the increase in the logs of the CI",
     )
 
@@ -74,6 +81,8 @@ class Replay(Criterion):
 
     def verify(self, check: Check) -> None:
         """Read the replay suite; raises SuiteError for what is wrong with it, or missing in it."""
+        from pytest_telemetry_gate.replay.judge.contracts import contract_fields
+
         for region in check.regions:
             region_check = check.within(region)
             if not Path(self.path).is_file():
@@ -87,6 +96,12 @@ class Replay(Criterion):
                 missing = {"payload": "case with `payload:`", "lag": "case with a `counter:`"}
                 needed = missing.get(self.replay.of, "`ci_logs:`")
                 raise check.error(f"replay: {self.replay.suite} has no {needed} at {checkpoint}")
+            if self.replay.of == "contract_coverage" and not any(
+                map(contract_fields, suite.contracts.values())
+            ):
+                raise check.error(
+                    f"replay: the contracts of {self.replay.suite} have no field that a case could exercise"
+                )
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield what the cases have captured."""
@@ -94,7 +109,7 @@ class Replay(Criterion):
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Judge the figure; a missing capture leaves it undecided unless it fails without that."""
-        from pytest_telemetry_gate.replay.figures import FIGURES, ReplayedCases
+        from pytest_telemetry_gate.replay.figures import ReplayedCases, judge_figure
 
         suite = self._suite(check)
         replayed = ReplayedCases(
@@ -105,7 +120,7 @@ class Replay(Criterion):
             cases=self._cases(check, suite),
             questions={name: self._question(check, name) for name in self._names(check, suite)},
         )
-        return FIGURES[self.replay.of](replayed)
+        return judge_figure(self.replay.of, replayed)
 
     def variables(self, check: Check) -> tuple[str, ...]:
         """Return the names of the replay suite's own variables; raises SuiteError or ConfigError."""

@@ -5,7 +5,6 @@ An undecided case may neither open nor close the gate: where it could change the
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_telemetry_gate.criteria.decide import decide
 from pytest_telemetry_gate.criteria.derived import decide_share
-from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance
+from pytest_telemetry_gate.criteria.evidence import Evidence, Provenance, join_digests
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.model.answers import Capture
 from pytest_telemetry_gate.model.dossier import Dossier
@@ -21,21 +20,29 @@ from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.replay.captured import CapturedCase
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, undecided_ci
-from pytest_telemetry_gate.replay.judge.cases import judge_case, undecided_case
+from pytest_telemetry_gate.replay.judge.cases import (
+    contract_coverage,
+    judge_capture,
+    judge_case,
+    undecided_case,
+)
 from pytest_telemetry_gate.replay.judge.findings import find
 from pytest_telemetry_gate.replay.judge.lags import judge_counter_lag
 from pytest_telemetry_gate.replay.suite.expectations import CounterExpectation
 from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
-from pytest_telemetry_gate.support.durations import format_time
+from pytest_telemetry_gate.support.durations import format_short_duration, format_time
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.answers import Answers
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import CaptureQuestion
+    from pytest_telemetry_gate.model.suite import Checkpoint
 
-__all__ = ["FIGURES", "Measured", "ReplayedCases", "Result", "Undecided"]
+__all__ = ["Measured", "ReplayedCases", "Result", "Undecided", "judge_figure"]
 
+_DRIVEN = "replay"  # the source of what this run captured; that of another run has the name of its recording
 _GOOD = tuple(outcome for outcome in Outcome if outcome.good)
+_MAX_FIELDS = 5  # of contracts that a reason lists; the facts have all of them
 _DIGITS = 9  # of a difference of percentages: the last bits of either are noise
 
 
@@ -100,6 +107,27 @@ class ReplayedCases:
             return f"{when}, before {passed}, and stands for {self.checkpoint}"
         return ""
 
+    def find_late(self) -> Iterator[tuple[str, float, Checkpoint]]:
+        """Yield what was captured so long after its checkpoint that it belongs to a later one, and when (epoch).
+
+        That is longer than the time between the criterion's checkpoint before it, or the rollout's start, and itself. What
+        this run drives for a rollout that is long over is no later than the run, which says so of the suite.
+        """
+        check, points = self.check, self.check.suite.points
+        own = next((point for point in points if point.id == self.checkpoint), check.checkpoint)
+        earlier = (point.at for point in points if check.suite.applies(check.criterion, point))
+        before = max((at for at in earlier if at < own.at), default=check.suite.rollout.start)
+        if not self.questions or self.suite.file.capture.made == "any_time":
+            return
+        over = check.suite.is_long_over(self.answers.now)
+        for name, question in self.questions.items():
+            if over and self.answers[question].source == _DRIVEN:
+                continue
+            content = self.content(name)
+            at = content.get("at") if isinstance(content, Mapping) else None
+            if isinstance(at, int | float) and own.at - before < at - own.at < math.inf:
+                yield name, at, own
+
     def content(self, name: str) -> Mapping[str, Any] | Undecided:
         """Return a capture as builtins, or why there is none."""
         question = self.questions.get(name)
@@ -117,8 +145,30 @@ class ReplayedCases:
         """Where the captures came from, with one digest over all of them."""
         answers = [self.answers[question] for question in self.questions.values()]
         sources = dict.fromkeys(answer.source for answer in answers if answer.source)
-        digest = hashlib.sha256("".join(answer.digest for answer in answers).encode()).hexdigest()
+        digest = join_digests(answer.digest for answer in answers)
         return Evidence(Provenance(source=", ".join(sources), digest=digest))
+
+
+def judge_figure(figure: str, replayed: ReplayedCases) -> Dossier:
+    """Judge a figure by its name in ``of:``; what was captured long after its checkpoint makes a pass a warning."""
+    dossier = _FIGURES[figure](replayed)
+    late = sorted(replayed.find_late(), key=lambda found: -found[1])
+    if not late:
+        return dossier
+    told = [
+        f"{name} was captured at {format_time(at)}, {format_short_duration(at - own.at)} after {own.id}"
+        for name, at, own in late
+    ]
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    findings = [
+        find("replay.late", f"case {name}", text, level=Outcome.WARN)
+        for (name, _, _), text in zip(late, told, strict=True)
+    ]
+    return dossier.revise(
+        outcome=max(dossier.outcome, Outcome.WARN, key=lambda one: one.rank),
+        reason=f"{dossier.verdict.reason}; {told[0]}{more}",
+        findings=findings,
+    )
 
 
 def _judge_pass_rate(replayed: ReplayedCases) -> Dossier:
@@ -142,6 +192,45 @@ def _case_verdict(replayed: ReplayedCases, case: ReplayCase) -> Verdict:
     if isinstance(captured, Undecided):
         return undecided_case(replayed.suite, case, captured.outcome, captured.reason).verdict
     return judge_case(replayed.suite, case, captured).verdict
+
+
+def _judge_coverage(replayed: ReplayedCases) -> Dossier:
+    """Decide about the share of the contracts' fields that the cases exercised.
+
+    A case that is undecided may have exercised any of the others: it decides nothing unless the limit says the same then.
+    """
+    check, suite = replayed.check, replayed.suite
+    exercised: set[str] = set()
+    problems: list[tuple[str, Undecided]] = []
+    for case in replayed.cases:
+        captured = replayed.captured(case)
+        if isinstance(captured, Undecided):
+            problems.append((case.id, Undecided(captured.outcome, f"case {case.id}: {captured.reason}")))
+            continue
+        exercised.update(judge_capture(suite, case, captured).exercised)
+        if doubt := _doubt(case, captured):
+            problems.append((case.id, doubt))
+    total, missing = contract_coverage(suite, exercised)
+    good = total - len(missing)
+    more = ", ..." if len(missing) > _MAX_FIELDS else ""
+    rest = f"; not: {', '.join(missing[:_MAX_FIELDS])}{more}" if missing else ""
+    dossier = decide(check, (good / total,), replayed.evidence)
+    dossier = dossier.revise(
+        reason=f"{dossier.verdict.reason}; {good} of {total} fields of contracts exercised{rest}",
+        findings=[
+            find("replay.undecided", f"case {name}", problem.reason, level=problem.outcome)
+            for name, problem in problems
+        ],
+        facts=[OtherFacts("replay", {"fields": total, "not_exercised": missing})],
+    )
+    limit = check.criterion.limit
+    shares = [check.criterion.shown((good + others) / total) for others in range(len(missing) + 1)]
+    is_open = limit is None or len({limit.holds(share) for share in shares}) > 1
+    if problems and (is_open or len(problems) == len(replayed.cases)):
+        _, worst = max(problems, key=lambda named: named[1].outcome.rank)
+        others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        dossier = dossier.revise(outcome=worst.outcome, reason=f"{worst.reason}{others}")
+    return dossier
 
 
 def _judge_largest(
@@ -199,6 +288,10 @@ def _judge_payload(replayed: ReplayedCases) -> Dossier:
 
 def _measure_payload(_: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> Iterator[Result]:
     """Yield the decompressed bytes of each export request of a case."""
+    if captured.read_back is not None:
+        reason = f"case {case.id}: read back from {captured.read_back.backend}, which does not know the sizes of export requests"
+        yield Undecided(Outcome.INCONCLUSIVE, reason)
+        return
     refused = next((request.trouble for request in captured.requests if request.trouble), "")
     if refused:
         yield Undecided(Outcome.FAIL, f"case {case.id}: export request {refused}")
@@ -291,8 +384,9 @@ def _measure_increase(replayed: ReplayedCases, kind: str) -> Result:
     return Measured(round(after - before, _DIGITS), origin)
 
 
-FIGURES: Mapping[str, Callable[[ReplayedCases], Dossier]] = {
+_FIGURES: Mapping[str, Callable[[ReplayedCases], Dossier]] = {
     "pass_rate": _judge_pass_rate,
+    "contract_coverage": _judge_coverage,
     "payload": _judge_payload,
     "lag": _judge_lag,
     "skipped": _judge_skipped,

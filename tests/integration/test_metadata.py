@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import servers
+from children import until
 
 from pytest_telemetry_gate.model.environment import Origin, RegionSettings
 from pytest_telemetry_gate.model.questions import Instant
@@ -56,9 +57,7 @@ def test_a_counter_without_series_is_known_live_and_from_the_recording(
     )
     settings = RegionSettings("", "prometheus", {"url": server.url}, {}, Origin("telemetry.yaml"), tmp_path)
     source = PrometheusSource(settings)
-    end = time.monotonic() + 20
-    while "cpu" not in source.metric_names() and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: "cpu" in source.metric_names())
     assert "failures_total" not in source.metric_names()
     assert source.metadata() == {"cpu": "gauge", "failures_total": "counter"}
 

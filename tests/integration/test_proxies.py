@@ -48,7 +48,7 @@ def test_a_read_only_proxy_is_asked_by_get(
     server = prometheus_server(openmetrics=text(1.0))
     project.suite(CRITERIA, HEAD)
     with read_only(server.url, status=status) as proxy:
-        project.regions({"eu": proxy.url(PLACE)}, scrape_interval="15s", timeout="20s")
+        project.regions({"eu": proxy.url(PLACE)}, scrape_interval="15s")
         found = project.verdicts()
         assert {outcome for outcome, _ in found.values()} == {"pass"}, found
         assert [asked.method for asked in proxy.asked_at(PLACE)].count("POST") == 1
@@ -63,7 +63,7 @@ def test_tenants_at_one_address_are_regions_of_their_own(
         regions = {
             name: {"url": proxy.url(PLACE), "headers": {"X-Scope-OrgID": name}} for name in ("well", "ill")
         }
-        project.regions({**regions, "none": proxy.url(PLACE)}, scrape_interval="15s", timeout="20s")
+        project.regions({**regions, "none": proxy.url(PLACE)}, scrape_interval="15s")
         found = {name: outcome for name, (outcome, _) in project.verdicts().items()}
         assert found == {
             "well-rate": "pass", "well-failed": "pass", "ill-rate": "fail", "ill-failed": "pass",

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 import servers
-from children import LIGHT
+from children import LIGHT, PATIENCE, until
 
 # pytester forgets what a run inside has imported; what is here already need not be imported for each run anew.
 import pytest_telemetry_gate.plugin.check_items
 import pytest_telemetry_gate.plugin.recording
 import pytest_telemetry_gate.sources.prometheus  # noqa: F401
+from pytest_telemetry_gate.plugin import cli
 from pytest_telemetry_gate.promql import Vector
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.sources.recording import RecordingSource
@@ -135,9 +136,16 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
     assert server.post("/-/reload", b"")[0] == 200
     target.begun = begun = math.ceil(time.time()) + 3.0
     write(pytester.path, server, begun)
-    time.sleep(max(0.0, begun + CHECKPOINTS[-1] + 3 * INTERVAL - time.time()))
+    wait_for_scrapes(server, begun + CHECKPOINTS[-1] + 2 * INTERVAL)
 
-    live = verdicts(pytester, "live", "--telemetry-checkpoint=c0", "--telemetry-record=a.telemetry.zip")
+    live = verdicts(
+        pytester,
+        "live",
+        "--telemetry-checkpoint=c0",
+        "--telemetry-record=a.telemetry.zip",
+        "--telemetry-bundle=a.bundle.zip",
+    )
+    assert cli.main(["verify", str(pytester.path / "a.bundle.zip")]) == 0
     live |= verdicts(
         pytester, "live", "--telemetry-checkpoint=c1", "--telemetry-checkpoint=c2", "-n2",
         "--telemetry-record=a.telemetry.zip",
@@ -154,6 +162,16 @@ def test_a_recording_of_a_live_run_gives_the_same_verdicts(
     assert live["vanishing", "c2"].get("value") is None
     assert live["none", "c2"]["outcome"] == "pass"
     same_at_every_scrape(server, pytester.path / "a.telemetry.zip", begun)
+
+
+def wait_for_scrapes(server: servers.Server, after: float) -> None:
+    """Return when every target has been scraped after a time (seconds since the epoch)."""
+
+    def scraped() -> bool:
+        found = server.query("timestamp(up)", time.time())["data"]["result"]
+        return len(found) == 2 and all(float(one["value"][1]) > after for one in found)
+
+    until(scraped, PATIENCE + max(0.0, after - time.time()), every=INTERVAL / 5)
 
 
 def write(folder: Path, server: servers.Server, begun: float) -> None:
@@ -185,7 +203,11 @@ def verdicts(pytester: pytest.Pytester, config: str, *options: str) -> dict[tupl
 
 def comparable(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """Everything but where the value came from; numbers to nine digits, as the engine sums in another order."""
-    rest = {key: value for key, value in verdict.items() if key not in {"source", "link", "digest"}}
+    rest = {
+        key: value
+        for key, value in verdict.items()
+        if key not in {"source", "link", "digest", "baseline_digest"}
+    }
     return {key: float(f"{value:.9g}") if isinstance(value, float) else value for key, value in rest.items()}
 
 

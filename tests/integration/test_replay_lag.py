@@ -21,6 +21,7 @@ pytestmark = pytest.mark.integration
 
 
 INTERVAL = 0.2  # seconds between two scrapes
+AT_REST = 8  # scrapes after which a counter is at rest, although some of them come soon after the one before
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def verdicts(
     *,
     numbers: range = range(15),
     counter: str = ALL,
-    lag: str = "10s",
+    lag: str = "60s",
     isolation: str = "batch",
 ) -> tuple[list[Verdict], float]:
     suite = load_replay(suite_of(folder, service, numbers, counter=counter, lag=lag, isolation=isolation))
@@ -62,19 +63,19 @@ def service(shared: Service) -> Service:
 @pytest.fixture
 def source(scraped: Any) -> Any:
     """The server's source when it has seen the counters at rest."""
-    wait_for_scrapes(scraped, 4)
+    wait_for_scrapes(scraped, AT_REST)
     return scraped
 
 
 def test_a_batch_counts_exactly(service: Service, source: Any, tmp_path: Path) -> None:
     found, seconds = verdicts(tmp_path, service, source)
     assert [str(one.outcome) for one in found] == ["pass"] * 15, found[0].reason
-    assert seconds < 2 * INTERVAL + 0.5 + 5  # the slowest lag at this scrape interval, and 5 s
+    assert seconds < 30, "nobody waits for the rest of a limit of a minute"
     service.lost = "/run/7"
-    wait_for_scrapes(source, 4)
-    found, _ = verdicts(tmp_path, service, source, lag="2s")
+    wait_for_scrapes(source, AT_REST)
+    found, _ = verdicts(tmp_path, service, source, lag="5s")
     assert {str(one.outcome) for one in found} == {"fail"}
-    assert "rose by 14, expected 15 (all cases driven together: +15) within 2 s" in found[0].reason
+    assert "rose by 14, expected 15 (all cases driven together: +15) within 5 s" in found[0].reason
     found, _ = verdicts(tmp_path, service, source, lag="400ms")
     assert {str(one.outcome) for one in found} == {"error"}
     assert "cannot be proven" in found[0].reason
@@ -85,12 +86,12 @@ def test_with_labels_of_its_own_a_case_is_not_disturbed_by_others(
 ) -> None:
     service.foreign = "somebody"
     found, _ = verdicts(
-        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="4s", isolation="label"
+        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="60s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass"] * 3, found
     service.foreign = "101"
     found, _ = verdicts(
-        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="4s", isolation="label"
+        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="60s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
     # How much of the foreign traffic is scraped by then is a matter of time.
@@ -99,13 +100,13 @@ def test_with_labels_of_its_own_a_case_is_not_disturbed_by_others(
     )
     service.foreign, service.lost = "somebody", "/run/102"
     found, _ = verdicts(
-        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="2s", isolation="label"
+        tmp_path, service, source, numbers=range(100, 103), counter=SLOT, lag="5s", isolation="label"
     )
     assert [str(one.outcome) for one in found] == ["pass", "pass", "fail"], found
 
 
 def test_serial_cases_count_one_after_the_other(service: Service, source: Any, tmp_path: Path) -> None:
     service.lost = "/run/201"
-    found, _ = verdicts(tmp_path, service, source, numbers=range(200, 203), lag="2s", isolation="serial")
+    found, _ = verdicts(tmp_path, service, source, numbers=range(200, 203), lag="5s", isolation="serial")
     assert [str(one.outcome) for one in found] == ["pass", "fail", "pass"], found
-    assert "rose by 0, expected 1 within 2 s" in found[1].reason
+    assert "rose by 0, expected 1 within 5 s" in found[1].reason

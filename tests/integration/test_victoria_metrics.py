@@ -58,6 +58,6 @@ def test_times_are_those_that_were_asked_for_and_a_healthy_rollout_passes(
         start = iso(now - 640)
         head = f"version: 1\nsuite: s\nrollout: {{start: {start}, end: {start}}}\ncheckpoints: [10m]\n"
         project.suite(CRITERIA, head)
-        project.regions({"eu": server.url}, scrape_interval="15s", timeout="20s")
+        project.regions({"eu": server.url}, scrape_interval="15s")
         found = project.verdicts()
         assert {outcome for outcome, _ in found.values()} == {"pass"}, found

@@ -1,6 +1,7 @@
 """The instrumentation that service and command share: one span for a batch of files, with two steps below it.
 
-``QA_FAULT`` seeds a fault, so that QA can see that its replays would catch it; see ``faults.py``.
+``QA_FAULT`` seeds a fault, so that QA can see that its replays would catch it; see ``faults.py``. ``QA_RELEASE=2.5.0`` is
+the next release, which `telemetry-gate diff` compares with this one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from demo_parser.languages import Parsed, SourceError, parse
 __all__ = ["FAULT", "begin", "oversize", "parse_files", "provider"]
 
 FAULT = os.environ.get("QA_FAULT", "")
-VERSION = "2.4.1"
+RELEASE = os.environ.get("QA_RELEASE", "2.4.1")
+_NEXT = RELEASE == "2.5.0"  # the release that has a cache, and that names and counts some things otherwise
 _SLOW = 4  # seconds after the end of a span that it is exported, with the fault "slow export"
 _OVERSIZED = 600_000
 
@@ -42,7 +44,7 @@ class _Exporter(OTLPSpanExporter):
 
 def provider() -> TracerProvider:
     """Return the tracer provider; where and how soon it exports, the usual ``OTEL_*`` variables say."""
-    resource = Resource.create({"service.name": "parser", "service.version": VERSION})
+    resource = Resource.create({"service.name": "parser", "service.version": RELEASE})
     made = TracerProvider(resource=resource, shutdown_on_exit=FAULT != "no flush at exit")
     made.add_span_processor(BatchSpanProcessor(_Exporter()))
     trace.set_tracer_provider(made)
@@ -65,6 +67,9 @@ def parse_files(language: str, sources: Sequence[str]) -> list[Parsed]:
     above = trace.set_span_in_context(trace.NonRecordingSpan(lost)) if FAULT == "orphan parent" else None
     with tracer.start_as_current_span(name, context=above, record_exception=False) as span:
         _describe(span, language, len(sources))
+        if _NEXT:
+            with tracer.start_as_current_span("cache.lookup") as lookup:
+                lookup.set_attribute("cache.hit", False)
         try:
             with tracer.start_as_current_span("ast.walk", record_exception=False):
                 found = [parse(language, source) for source in sources]
@@ -77,7 +82,8 @@ def parse_files(language: str, sources: Sequence[str]) -> list[Parsed]:
             span.set_status(Status(StatusCode.ERROR, str(error)))
             raise
         functions = sum(len(one.functions) for one in found)
-        span.set_attribute("parser.functions_per_file", functions / len(found))
+        mean = "parser.functions.mean" if _NEXT else "parser.functions_per_file"
+        span.set_attribute(mean, functions / len(found))
         span.add_event("parsed", {"parser.functions": functions})
         with tracer.start_as_current_span("emit.batch"):
             pass
@@ -86,11 +92,12 @@ def parse_files(language: str, sources: Sequence[str]) -> list[Parsed]:
 
 def _describe(span: Span, language: str, files: int) -> None:
     span.set_attribute("parser.language", language)
-    span.set_attribute("parser.version", VERSION)
+    span.set_attribute("parser.version", RELEASE)
     if language == "python":
         span.set_attribute("parser.python_version", platform.python_version())
     if FAULT != "dropped attribute":
-        span.set_attribute("parser.file_count", str(files) if FAULT == "wrong type" else files)
+        number = float(files) if _NEXT else files
+        span.set_attribute("parser.file_count", str(files) if FAULT == "wrong type" else number)
     if FAULT == "PII attribute":
         span.set_attribute("user.email", "jane.doe@example.net")
 

@@ -30,12 +30,19 @@ _NEVER = threading.Event()
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended: its exit code, its output as far as it was kept, and how long it took in seconds."""
+    """How a command ended: its exit code, what it printed as far as that was kept, and how long it took in seconds."""
 
     exit: int
     output: str
+    errors: str
     seconds: float
     timed_out: bool
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it printed: of errors, else of its output."""
+        lines = self.errors.strip().splitlines() or self.output.strip().splitlines()
+        return lines[-1] if lines else ""
 
 
 def run_command(
@@ -50,7 +57,7 @@ def run_command(
 ) -> Done:
     """Run a program without a shell in a process group of its own, which is gone when this returns.
 
-    Of its output the last ``max_output`` bytes are kept. It ends with this process, however that ends, and soon after
+    Of its output and of its errors the last ``max_output`` bytes are kept. It ends with this process, however that ends, and soon after
     ``stopped`` is set. Raises DriveError where it cannot be started, or was stopped.
     """
     mark = uuid.uuid4().hex
@@ -63,7 +70,7 @@ def run_command(
                 env={**environ, MARK: mark},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -73,6 +80,7 @@ def run_command(
         try:
             guard_process(process.pid)
             output = _Output(process.stdout, max_output)  # type: ignore[arg-type]
+            errors = _Output(process.stderr, max_output)  # type: ignore[arg-type]
             feeder = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
             feeder.start()
             timed_out = not _wait(process, timeout, stopped)
@@ -84,7 +92,7 @@ def run_command(
     if timed_out and stopped.is_set():
         message = f"{argv[0]!r} was ended with the session"
         raise DriveError(message)
-    return Done(process.returncode, output.text(), seconds, timed_out)
+    return Done(process.returncode, output.text(), errors.text(), seconds, timed_out)
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float, stopped: threading.Event) -> bool:

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.errors import DriveError
 from pytest_telemetry_gate.replay.drive import guard
 from pytest_telemetry_gate.replay.drive.guard import MARK, kill_processes
 
-__all__ = ["guarding", "kill_started", "marked_environment"]
+__all__ = ["guarding", "kill_started", "kill_started_alone", "marked_environment"]
 
 _END = 1.0  # seconds that it has at the end of this process
 
@@ -127,4 +127,10 @@ def marked_environment() -> Iterator[None]:
 def kill_started() -> None:
     """Kill what Python functions have started and not ended."""
     if _marking:
+        kill_processes({_started_mark: 0})
+
+
+def kill_started_alone() -> None:
+    """Kill what the only Python function that runs has started; of several it cannot be told whose it is."""
+    if _marking == 1:
         kill_processes({_started_mark: 0})

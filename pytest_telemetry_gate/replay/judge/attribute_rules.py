@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from pytest_telemetry_gate.replay.otlp.telemetry import Attributes, AttributeValue
-from pytest_telemetry_gate.replay.suite.contracts import AttributeRule, fullmatch
+from pytest_telemetry_gate.replay.otlp.records import Attributes, AttributeValue
+from pytest_telemetry_gate.replay.suite.rules import AttributeRule, fullmatch
 
 __all__ = ["BrokenRule", "broken_rules", "combine_rules", "equals", "format_nearest", "format_yaml"]
 
@@ -23,13 +23,20 @@ class BrokenRule:
 
 
 def broken_rules(
-    rules: Mapping[str, AttributeRule], attributes: Attributes, context: Mapping[str, Any]
+    rules: Mapping[str, AttributeRule],
+    attributes: Attributes,
+    context: Mapping[str, Any],
+    *,
+    forbidding: bool = False,
 ) -> Iterator[BrokenRule]:
-    """Yield every rule that some attributes break; ``context`` has what else ``required_when`` may name."""
+    """Yield every rule that some attributes break; ``context`` has what else ``required_when`` may name.
+
+    Rules that forbid one are among them with ``forbidding`` alone: captured telemetry is searched for those as a whole.
+    """
     for key, rule in rules.items():
         value = attributes.get(key)
         if rule.forbidden:
-            if value is not None:
+            if forbidding and value is not None:
                 # Without the value, which may be the very thing to hide.
                 yield BrokenRule(key, "forbidden", "forbidden, but it is there")
         elif value is None:
@@ -40,11 +47,9 @@ def broken_rules(
                 when = ", ".join(f"{name} {format_yaml(value)}" for name, value in rule.required_when.items())
                 yield BrokenRule(key, "required_when", f"required when {when}, missing")
         else:
-            for name, problem in _PROBLEMS:
-                message = problem(rule, value)
-                if message is not None:
-                    yield BrokenRule(key, name, message)
-                    break
+            problem = _first_problem(rule, value)
+            if problem is not None:
+                yield BrokenRule(key, *problem)
 
 
 def combine_rules(
@@ -96,34 +101,42 @@ def _applies(conditions: Mapping[str, Any], attributes: Attributes, context: Map
 
 
 def _wrong_type(rule: AttributeRule, value: AttributeValue) -> str | None:
-    if rule.type is None or _has_type(rule.type, value):
+    name = str(rule.type)
+    if _has_type(name, value):
         return None
-    return f"expected {_expected(rule)}, got {value.shown()}{_whole_number_hint(rule.type, value)}"
+    return f"expected {_expected(rule)}, got {value.shown()}{_whole_number_hint(name, value)}"
 
 
 def _not_equal(rule: AttributeRule, value: AttributeValue) -> str | None:
-    if rule.equals is None or equals(value, rule.equals):
+    if equals(value, rule.equals):
         return None
     return f"expected {format_yaml(rule.equals)}, got {value.shown()}"
 
 
 def _not_listed(rule: AttributeRule, value: AttributeValue) -> str | None:
-    for item in _items(value) if rule.enum is not None else ():
+    for item in _items(value):
         if not any(equals(item, allowed) for allowed in rule.enum or ()):
             return f"expected one of {', '.join(map(format_yaml, rule.enum or ()))}, got {item.shown()}"
     return None
 
 
 def _not_matched(rule: AttributeRule, value: AttributeValue) -> str | None:
-    for item in _items(value) if rule.regex is not None else ():
+    for item in _items(value):
         if item.type != "string" or not fullmatch(rule.regex or "", item.content):
             return f"expected a match of /{rule.regex}/, got {item.shown()}"
     return None
 
 
+def _wrong_length(rule: AttributeRule, value: AttributeValue) -> str | None:
+    for item in _items(value):
+        if item.type != "string":
+            return f"expected a text of {rule.shown_length()}, got {item.shown()}"
+        if not rule.length_holds(item.content):
+            return f"expected {rule.shown_length()}, got {len(item.content)}: {item.shown()}"
+    return None
+
+
 def _out_of_bounds(rule: AttributeRule, value: AttributeValue) -> str | None:
-    if rule.min is None and rule.max is None:
-        return None
     if value.type == "array":
         size, unit = len(value.content), " items"
     elif value.type in {"int", "double"}:
@@ -135,13 +148,23 @@ def _out_of_bounds(rule: AttributeRule, value: AttributeValue) -> str | None:
     return None if inside else f"expected {_expected(rule)}{unit}, got {value.shown()}"
 
 
-_PROBLEMS = (
-    ("type", _wrong_type),
-    ("equals", _not_equal),
-    ("enum", _not_listed),
-    ("regex", _not_matched),
-    ("bounds", _out_of_bounds),
-)
+def _first_problem(rule: AttributeRule, value: AttributeValue) -> tuple[str, str] | None:
+    """Return the first part of a rule that a value breaks, with the message; what is not written costs nothing."""
+    if rule.type is not None and (message := _wrong_type(rule, value)) is not None:
+        return "type", message
+    if rule.equals is not None and (message := _not_equal(rule, value)) is not None:
+        return "equals", message
+    if rule.enum is not None and (message := _not_listed(rule, value)) is not None:
+        return "enum", message
+    if rule.regex is not None and (message := _not_matched(rule, value)) is not None:
+        return "regex", message
+    if rule.bounds_length and (message := _wrong_length(rule, value)) is not None:
+        return "length", message
+    if (rule.min is not None or rule.max is not None) and (
+        message := _out_of_bounds(rule, value)
+    ) is not None:
+        return "bounds", message
+    return None
 
 
 def _items(value: AttributeValue) -> Iterable[AttributeValue]:

@@ -9,13 +9,24 @@ from typing import Any
 from pytest_telemetry_gate.model.dossier import CASE, Dossier, Finding, Requirement, Step
 from pytest_telemetry_gate.model.facts import OtherFacts
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
-from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, CapturedCase
+from pytest_telemetry_gate.replay.captured import CapturedCase, ForeignTelemetry
+from pytest_telemetry_gate.replay.judge.arrived import (
+    judge_foreign,
+    judge_presence,
+    judge_transport,
+    judge_unattributed,
+    judge_watch,
+)
 from pytest_telemetry_gate.replay.judge.contracts import contract_fields
 from pytest_telemetry_gate.replay.judge.evidence import CaseEvidence
 from pytest_telemetry_gate.replay.judge.findings import find
+from pytest_telemetry_gate.replay.judge.forbidden import Teller, judge_forbidden
 from pytest_telemetry_gate.replay.judge.lags import judge_counter, judge_export_lag
-from pytest_telemetry_gate.replay.judge.payloads import format_bytes, judge_payload
-from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
+from pytest_telemetry_gate.replay.judge.orphans import judge_orphans
+from pytest_telemetry_gate.replay.judge.outline import outline
+from pytest_telemetry_gate.replay.judge.payloads import judge_payload
+from pytest_telemetry_gate.replay.judge.sampling import excuse_missing
+from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 
 __all__ = [
@@ -29,9 +40,6 @@ __all__ = [
 ]
 
 _GROUP = "Cases"
-_NO_FLUSH = (
-    "; it may have ended without flushing: a batch processor exports after a while, or when it is shut down"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,8 @@ def dossier_from(
     worst_first = sorted(judgement.findings, key=lambda finding: -finding.level.rank)
     warnings = tuple(finding.message for finding in worst_first if finding.level is Outcome.WARN)
     wrong = [finding.message for finding in worst_first if finding.level is not Outcome.WARN]
-    first, *more = wrong or warnings or [step.message for step in judgement.steps[1:2]]
+    captured_what = [step for step in judgement.steps if step.name == "capture"] or judgement.steps[1:]
+    first, *more = wrong or warnings or [step.message for step in captured_what[:1]]
     count_text = f" (and {len(more)} more)" if more else ""
     verdict = _verdict(
         suite,
@@ -123,7 +132,9 @@ def _verdict(suite: ReplaySuite, case: ReplayCase, **fields: Any) -> Verdict:
 def judge_capture(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) -> CaseJudgement:
     """Judge everything that a case expects: all of it, so that one failure hides no other."""
     evidence = CaseEvidence(suite, case, captured)
-    all_findings = [*_judge_drive(evidence), *_judge_expectations(evidence), *_origin(evidence)]
+    teller = Teller(evidence.screened.repeated, _public(evidence))
+    judged = (*_judge_drive(evidence), *_judge_expectations(evidence), *_origin(evidence))
+    all_findings = [teller.finding(finding) for finding in judged]
     exercised = tuple(evidence.exercised) if evidence.is_readable else ()
     return CaseJudgement(
         findings=tuple(finding for finding in all_findings if finding.level is not Outcome.PASS),
@@ -131,8 +142,21 @@ def judge_capture(suite: ReplaySuite, case: ReplayCase, captured: CapturedCase) 
             Step(finding.id, finding.message) for finding in all_findings if finding.level is Outcome.PASS
         ),
         exercised=exercised,
-        facts=_facts(evidence, exercised),
+        facts=teller.parts(_facts(evidence, exercised)),
     )
+
+
+def _public(evidence: CaseEvidence) -> list[Any]:
+    """Return what a suite says itself of a case, and how it was driven."""
+    case, suite, driven = evidence.case, evidence.suite, evidence.captured.driven
+    contracts = [suite.contracts[expected.contract].model_dump() for expected in case.expect.contracts]
+    return [
+        contracts,
+        case.expect.model_dump(),
+        suite.file.capture.model_dump(),
+        driven.summary,
+        driven.notes,
+    ]
 
 
 def contract_coverage(suite: ReplaySuite, exercised: Iterable[str]) -> tuple[int, list[str]]:
@@ -151,6 +175,10 @@ def _judge_drive(evidence: CaseEvidence) -> Iterator[Finding]:
         yield find("drive.error", "drive", f"drive {driven.error}", level=Outcome.ERROR)
     elif driven.failure:
         yield find("drive.failure", "drive", f"drive {driven.failure}", code=driven.code)
+    for note in driven.notes:
+        yield find("drive.note", "drive", note, level=Outcome.PASS)
+    for warning in driven.warnings:
+        yield find("drive.warning", "drive", f"drive {warning}", level=Outcome.WARN)
 
 
 def _judge_expectations(evidence: CaseEvidence) -> Iterator[Finding]:
@@ -160,7 +188,9 @@ def _judge_expectations(evidence: CaseEvidence) -> Iterator[Finding]:
         return
     if evidence.is_readable:
         for judge in JUDGES:
-            yield from judge(evidence)
+            yield from excuse_missing(judge(evidence), evidence.sampling)
+    elif evidence.undecided is not None:
+        yield evidence.undecided
     elif expect.captures:
         message = f"capture {evidence.problem}"
         yield find("capture.unreadable", "capture", message, level=Outcome.ERROR)
@@ -171,36 +201,19 @@ def _judge_expectations(evidence: CaseEvidence) -> Iterator[Finding]:
         )
 
 
-def _judge_transport(evidence: CaseEvidence) -> Iterator[Finding]:
-    """Yield what was captured, and the requests that had to be refused."""
-    captured = evidence.captured
-    yield find("capture", "capture", _captured_summary(evidence), level=Outcome.PASS)
-    own = captured.driven.kind in OWN_RECEIVER
-    # What must be absent may be in what was refused.
-    level = Outcome.FAIL if own else Outcome.INCONCLUSIVE if evidence.expects_absence else Outcome.WARN
-    for request in captured.requests:
-        if request.trouble:
-            yield find("capture.refused", "export", f"export request {request.trouble}", level=level)
-
-
-def _judge_absence(evidence: CaseEvidence) -> Iterator[Finding]:
-    """Yield a failure where nothing came though something had to; where nothing had to, nothing came proves nothing."""
-    expect, captured, suite = evidence.case.expect, evidence.captured, evidence.suite
-    if not evidence.is_empty:
-        return
-    required = any(suite.required_count(expected).max != 0 for expected in expect.contracts)
-    hint = _NO_FLUSH if captured.driven.kind == "cli" and captured.driven.code == 0 else ""
-    message = f"captured no telemetry in {captured.waited:.1f} s{hint}"
-    if required or expect.lag or expect.payload or expect.tree:
-        yield find("capture.empty", "capture", message)
-    else:
-        message += "; what must be absent is proven beside other telemetry of the case alone"
-        yield find("capture.empty", "capture", message, level=Outcome.INCONCLUSIVE)
+def _judge_forbidden(evidence: CaseEvidence) -> Iterator[Finding]:
+    yield from judge_forbidden(evidence.screened, evidence.forbidden)
 
 
 def _judge_contracts(evidence: CaseEvidence) -> Iterator[Finding]:
     for _, judgement in evidence.contracts:
         yield from judgement.findings
+
+
+def _judge_orphans(evidence: CaseEvidence) -> Iterator[Finding]:
+    # Where it is not known which span the case pretended to be, as of what is recorded, any may be below that.
+    if evidence.captured.driven.span_id and evidence.suite.file.capture.complete.parents:
+        yield from judge_orphans(evidence.telemetry.spans, is_own=evidence.captured.is_own)
 
 
 def _judge_shape(evidence: CaseEvidence) -> Iterator[Finding]:
@@ -216,14 +229,14 @@ def _judge_shape(evidence: CaseEvidence) -> Iterator[Finding]:
 
 def _judge_payload(evidence: CaseEvidence) -> Iterator[Finding]:
     if evidence.case.expect.payload is not None:
-        yield from judge_payload(evidence.case.expect.payload, evidence.requests)
+        yield from judge_payload(evidence.case.expect.payload, evidence.requests, evidence.doubt)
 
 
 def _judge_export_lag(evidence: CaseEvidence) -> Iterator[Finding]:
     limit = evidence.case.expect.lag
     if limit is not None and not evidence.is_empty:
         missing = [] if evidence.captured.complete else evidence.missing_contracts
-        yield judge_export_lag(limit, evidence.requests, missing)
+        yield judge_export_lag(limit, evidence.requests, missing, evidence.failure)
 
 
 def _show_outline(evidence: CaseEvidence) -> Iterator[Finding]:
@@ -232,9 +245,14 @@ def _show_outline(evidence: CaseEvidence) -> Iterator[Finding]:
 
 
 JUDGES: tuple[Callable[[CaseEvidence], Iterator[Finding]], ...] = (
-    _judge_transport,
-    _judge_absence,
+    judge_transport,
+    judge_presence,
+    judge_watch,
+    judge_foreign,
+    judge_unattributed,
+    _judge_forbidden,
     _judge_contracts,
+    _judge_orphans,
     _judge_shape,
     _judge_payload,
     _judge_export_lag,
@@ -258,27 +276,6 @@ def _origin(evidence: CaseEvidence) -> Iterator[Finding]:
     yield find("case", "case", f"case {number} at {case.checkpoint}", level=Outcome.PASS)
 
 
-def _captured_summary(evidence: CaseEvidence) -> str:
-    telemetry, requests, captured = evidence.telemetry, evidence.requests, evidence.captured
-    parts = [
-        f"{len(items):,} {name if len(items) != 1 else name[:-1]}"
-        for name, items in (
-            ("spans", telemetry.spans),
-            ("metrics", telemetry.metrics),
-            ("log records", telemetry.logs),
-        )
-        if items or name == "spans"
-    ]
-    body, wire = sum(request.body for request in requests), sum(request.wire for request in requests)
-    sizes = f"{format_bytes(body)}, {format_bytes(wire)} on the wire" if body != wire else format_bytes(body)
-    plural = "s" if len(requests) != 1 else ""
-    state = "complete after" if captured.complete else "not complete after"
-    return (
-        f"captured {', '.join(parts)} in {len(requests)} request{plural} ({sizes}), "
-        f"{state} {captured.waited:.1f} s"
-    )
-
-
 def _facts(evidence: CaseEvidence, exercised: Iterable[str]) -> dict[str, Any]:
     """Return all facts about a case as builtins, nothing cut, except the documents themselves."""
     captured, judged = evidence.captured, evidence.is_readable
@@ -291,7 +288,19 @@ def _facts(evidence: CaseEvidence, exercised: Iterable[str]) -> dict[str, Any]:
         "complete": captured.complete,
         "waited": captured.waited,
         "lags": [asdict(lag) for lag in captured.lags],
+        "place": captured.place,
+        "watched": captured.watched,
+        "linked": list(captured.linked),
+        "foreign": _foreign_facts(captured.foreign),
+        "gaps": list(captured.gaps),
+        "read_back": None if captured.read_back is None else asdict(captured.read_back),
         "tree": _outline(evidence, whole=True) if judged else "",
         "exercised": list(exercised),
         "missing_contracts": evidence.missing_contracts if judged else [],
     }
+
+
+def _foreign_facts(foreign: ForeignTelemetry | None) -> dict[str, Any] | None:
+    if foreign is None:
+        return None
+    return {"traces": foreign.traces, "names": list(foreign.names), "unattributed": foreign.unattributed}

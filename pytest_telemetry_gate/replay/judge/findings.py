@@ -7,7 +7,10 @@ from typing import Any
 from pytest_telemetry_gate.model.dossier import Finding
 from pytest_telemetry_gate.model.verdict import Outcome
 
-__all__ = ["find"]
+__all__ = ["MISSING", "find"]
+
+MISSING: dict[str, Any] = {"missing": True}
+"""The context of a finding that is there for want of a span, which a sampler may have left out."""
 
 
 def find(

@@ -16,10 +16,13 @@ from pytest_telemetry_gate.support.units import Limit
 __all__ = ["judge_counter", "judge_counter_lag", "judge_export_lag"]
 
 
-def judge_export_lag(limit: Limit, requests: Sequence[ExportRequest], missing: Sequence[str]) -> Finding:
+def judge_export_lag(
+    limit: Limit, requests: Sequence[ExportRequest], missing: Sequence[str], failure: str = ""
+) -> Finding:
     """Decide about the last export request; metrics, which are exported again and again, do not count.
 
     ``missing`` are contracts for which too little has come; the rest may come later than the last request.
+    ``failure`` says why the drive did not go well: it may have exported less than one that does.
     """
     counted = [request for request in requests if request.signal != "metrics"]
     if not counted:
@@ -34,6 +37,8 @@ def judge_export_lag(limit: Limit, requests: Sequence[ExportRequest], missing: S
     message = f"lag: the last export request arrived {when}"
     if not limit.converted("s").holds(last):
         outcome, message = Outcome.FAIL, f"{message}, outside {limit.shown()}"
+    elif failure:
+        outcome, message = Outcome.INCONCLUSIVE, f"{message}, but {failure}"
     elif missing:
         outcome, message = Outcome.INCONCLUSIVE, f"{message}, but not yet all of {', '.join(missing)}"
     else:

@@ -1,135 +1,96 @@
-"""The shape of a trace: compared with a recorded one, and written in a line."""
+"""The shape of a trace, compared with a recorded one."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_telemetry_gate.model.dossier import Finding
-from pytest_telemetry_gate.replay.judge.findings import find
-from pytest_telemetry_gate.replay.judge.span_tree import SpanTree
-from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord
+from pytest_telemetry_gate.replay.judge.findings import MISSING, find
+from pytest_telemetry_gate.replay.judge.span_tree import Path, SpanNode, grow_trees, spans_by_path
+from pytest_telemetry_gate.replay.judge.tree_pairs import Difference, Pairing
+from pytest_telemetry_gate.replay.otlp.records import SpanRecord
 
-__all__ = ["judge_tree", "missing_below", "outline"]
+__all__ = ["judge_tree", "missing_below"]
 
-_MAX_SPANS = 12  # in the outline of one line
-_MAX_ROOTS = 4
-Path = tuple[str, ...]
-"""The names of a span and of all spans above it, the root first."""
+_EVERYTHING = ("kinds", "types", "resource", "extra")
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """How two traces differ: by path, and how often."""
+
+    missing: Counter[Path] = field(default_factory=Counter)
+    extra: Counter[Path] = field(default_factory=Counter)
+    differences: Counter[tuple[Path, Difference]] = field(default_factory=Counter)
+    missing_below: dict[str, list[str]] = field(default_factory=dict)
 
 
 def judge_tree(
     spans: Sequence[SpanRecord], recorded: Sequence[SpanRecord], ignore: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield how the captured spans differ from recorded ones.
+    """Yield how the captured spans differ from recorded ones, every one of them.
 
-    Spans are the same when their names, and those of all spans above them, are; then kinds and the types of
-    attributes are compared. Values, order, times and ids never count.
+    Spans are held against each other where their names, and those of all spans above them, are the same; then kinds and
+    the types of attributes are compared. Values, order, times and ids never count.
     """
-    got, expected = _by_path(spans), _by_path(recorded)
-    yield from _surplus("tree.missing", _count(expected) - _count(got), "missing")
+    compared = _compare(spans, recorded, ignore)
+    yield from _told("tree.missing", compared.missing, "missing", **MISSING)
     if "extra" not in ignore:
-        yield from _surplus("tree.extra", _count(got) - _count(expected), "not in the recorded trace:")
-    for path in sorted(set(got).intersection(expected)):
-        yield from _differences(path, got[path][0], expected[path][0], ignore)
+        yield from _told("tree.extra", compared.extra, "not in the recorded trace:")
+    if compared.differences:
+        numbers = {path: len(found) for path, found in spans_by_path(spans).items()}
+        for (path, difference), number in sorted(compared.differences.items(), key=lambda item: item[0][0]):
+            of = f" ({number} of {numbers[path]} spans)" if numbers[path] > 1 else ""
+            context = {"attribute": difference.attribute} if difference.attribute else {}
+            yield _difference(difference.identity, path, f"{difference.message}{of}", **context)
 
 
 def missing_below(spans: Sequence[SpanRecord], recorded: Sequence[SpanRecord]) -> dict[str, list[str]]:
     """Return the names of spans that a recorded trace has and captured ones lack, by the id of the span above."""
-    got, expected = _by_path(spans), _by_path(recorded)
-    missing: dict[str, list[str]] = {}
-    for path, number in sorted(_count(expected).items()):
-        above = got.get(path[:-1])
-        if above and number > len(got.get(path, ())):
-            missing.setdefault(above[0].span_id, []).append(path[-1])
-    return missing
+    return _compare(spans, recorded, _EVERYTHING).missing_below
 
 
-def outline(
-    spans: Sequence[SpanRecord],
-    missing: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    *,
-    whole: bool = False,
-) -> str:
-    """Write the tree in one line: ``POST /parse > parser.parse > (ast.walk, missing emit)``.
-
-    ``missing`` has the names of spans that should be below others, by the ids of these. A large tree is cut unless
-    ``whole``.
-    """
-    tree = SpanTree(spans)
-    roots = sorted((span for span in spans if tree.parent(span) is None), key=lambda span: span.start)
-    remaining = [len(spans) + 1 if whole else _MAX_SPANS]
-
-    def write(span: SpanRecord) -> str:
-        remaining[0] -= 1
-        below = sorted(tree.children(span), key=lambda child: child.start)
-        absent = [f"missing {name}" for name in missing.get(span.span_id, ())]
-        if not (below or absent) or remaining[0] <= 0:
-            return span.name + (" ..." if below else "")
-        inner = [write(child) for child in below] + absent
-        return f"{span.name} > {inner[0]}" if len(inner) == 1 else f"{span.name} > ({', '.join(inner)})"
-
-    return "; ".join(write(root) for root in (roots if whole else roots[:_MAX_ROOTS]))
-
-
-def _by_path(spans: Sequence[SpanRecord]) -> dict[Path, list[SpanRecord]]:
-    tree = SpanTree(spans)
-    by_path: dict[Path, list[SpanRecord]] = {}
-    for span in spans:
-        names, above, ancestors = [span.name], tree.parent(span), {span.span_id}
-        while above is not None and above.span_id not in ancestors:
-            ancestors.add(above.span_id)
-            names.append(above.name)
-            above = tree.parent(above)
-        by_path.setdefault(tuple(reversed(names)), []).append(span)
-    return by_path
+def _compare(
+    spans: Sequence[SpanRecord], recorded: Sequence[SpanRecord], ignore: Collection[str]
+) -> _Comparison:
+    found, pairing = _Comparison(), Pairing(ignore)
+    tops, recorded_tops = grow_trees(spans), grow_trees(recorded)
+    pairing.learn(tops)
+    pairing.learn(recorded_tops)
+    rest: list[tuple[Path, str, list[SpanNode], list[SpanNode]]] = [((), "", tops, recorded_tops)]
+    while rest:
+        above, span_id, got, expected = rest.pop()
+        below = pairing.pair(got, expected, len(above))
+        found.missing.update((*above, node.span.name) for node in below.missing)
+        found.extra.update((*above, node.span.name) for node in below.extra)
+        if below.missing and span_id:
+            names = dict.fromkeys(node.span.name for node in below.missing)
+            found.missing_below.setdefault(span_id, []).extend(names)
+        for one, other in below.pairs:
+            if not pairing.is_same(one, other):
+                path = (*above, one.span.name)
+                found.differences.update(
+                    (path, difference) for difference in pairing.differences(one.span, other.span)
+                )
+                rest.append((path, one.span.span_id, one.children, other.children))
+    return found
 
 
-def _count(by_path: Mapping[Path, Sequence[SpanRecord]]) -> Counter[Path]:
-    return Counter({path: len(spans) for path, spans in by_path.items()})
-
-
-def _surplus(identity: str, paths: Counter[Path], description: str) -> Iterator[Finding]:
+def _told(identity: str, paths: Counter[Path], description: str, **context: Any) -> Iterator[Finding]:
     """Yield the topmost spans that are missing or extra: those below them follow from that."""
     for path, number in sorted(paths.items()):
-        if path[:-1] not in paths:
-            times = f"{number} times " if number > 1 else ""
-            yield _difference(
-                identity, path[:-1], f"{description} {times}{path[-1]}", span=path[-1], times=number
-            )
-
-
-def _differences(
-    path: Path, span: SpanRecord, recorded: SpanRecord, ignore: Collection[str]
-) -> Iterator[Finding]:
-    if "kinds" not in ignore and span.kind != recorded.kind:
-        message = f"kind: expected {recorded.kind}, got {span.kind}"
-        yield _difference("tree.kind", path, message, expected=recorded.kind, got=span.kind)
-    if "types" not in ignore:
-        yield from _different_types(path, span, recorded)
-        if "extra" not in ignore:
-            for key in span.attributes:
-                if key not in recorded.attributes:
-                    message = f"attribute {key}: not in the recorded trace"
-                    yield _difference("tree.attribute_extra", path, message, attribute=key)
-    if "resource" not in ignore:
-        for key in recorded.resource:
-            if key not in span.resource:
-                message = f"resource attribute {key}: in the recorded trace, missing here"
-                yield _difference("tree.resource_missing", path, message, attribute=key)
-
-
-def _different_types(path: Path, span: SpanRecord, recorded: SpanRecord) -> Iterator[Finding]:
-    for key, expected in recorded.attributes.items():
-        got = span.attributes.get(key)
-        if got is None:
-            message = f"attribute {key}: in the recorded trace, missing here"
-            yield _difference("tree.attribute_missing", path, message, attribute=key)
-        elif got.type != expected.type:
-            message = f"attribute {key}: expected {expected.type}, got {got.type}"
-            yield _difference("tree.attribute_type", path, message, attribute=key)
+        times = f"{number} times " if number > 1 else ""
+        yield _difference(
+            identity,
+            path[:-1],
+            f"{description} {times}{path[-1]}",
+            span=path[-1],
+            times=number,
+            **context,
+        )
 
 
 def _difference(identity: str, path: Path, message: str, **context: Any) -> Finding:

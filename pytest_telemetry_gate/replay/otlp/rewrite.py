@@ -18,7 +18,7 @@ _TIME = "UnixNano"  # at the end of the keys of times
 def rewrite_documents(
     documents: Sequence[dict[str, Any]],
     *,
-    seed: int,
+    seed: int | str,
     now: int | None,
     ids: Literal["fresh", "keep"] = "fresh",
 ) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Spans, metrics and log records as contracts judge them, read from OTLP's JSON encoding.
+"""Spans, metrics and log records read from OTLP's JSON encoding.
 
 The JSON encoding is the specification's own: ids are hex, enums are integers, 64-bit integers are decimal strings or
 numbers, keys are lowerCamelCase, unknown fields are ignored. protobuf's JSON parser would read hex ids as base64
@@ -8,28 +8,44 @@ without an error, so it is not used.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from pytest_telemetry_gate.errors import CorpusError
+from pytest_telemetry_gate.replay.otlp.records import (
+    Attributes,
+    AttributeValue,
+    Exemplar,
+    LogRecord,
+    MetricPoint,
+    MetricRecord,
+    Scope,
+    SpanEvent,
+    SpanLink,
+    SpanRecord,
+)
 
 __all__ = [
     "KINDS",
-    "AttributeValue",
-    "LogRecord",
-    "MetricRecord",
-    "SpanEvent",
-    "SpanLink",
-    "SpanRecord",
+    "STATUSES",
     "TelemetryData",
+    "attributes",
+    "hex_id",
+    "integer",
     "read_document",
+    "value",
 ]
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
 TEMPORALITIES = ("unspecified", "delta", "cumulative")
 _TOP_KEYS = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs"})
+_DROPPED = frozenset({"droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"})
+_MANY_DIGITS = 20  # with fewer a number has 64 bits
+_NO_RECORDED_VALUE = 1  # a flag of a point
+_Number = TypeVar("_Number", int, float)
+_DIGITS = re.compile(r"-?[0-9]{1,20}")
 _HEX = re.compile(r"[0-9a-fA-F]*")
 _METRIC_TYPES = {
     "gauge": "gauge",
@@ -38,96 +54,6 @@ _METRIC_TYPES = {
     "exponentialHistogram": "exponential_histogram",
     "summary": "summary",
 }
-
-
-class AttributeValue(NamedTuple):
-    """An attribute's value with the type that OTLP gives it; arrays hold Values."""
-
-    type: str
-    content: Any
-
-    def shown(self) -> str:
-        """Write type and value for people: ``string "4"``."""
-        if self.type == "array":
-            return f"array [{', '.join(item.shown() for item in self.content[:5])}]"
-        content = self.content
-        text = f'"{content}"' if self.type == "string" else str(content).lower()
-        return f"{self.type} {text if len(text) <= 80 else text[:77] + '...'}"
-
-
-Attributes = Mapping[str, AttributeValue]
-
-
-@dataclass(frozen=True, slots=True)
-class SpanEvent:
-    """Something that happened during a span; ``time`` in nanoseconds since the epoch."""
-
-    name: str
-    time: int
-    attributes: Attributes
-
-
-@dataclass(frozen=True, slots=True)
-class SpanLink:
-    """A link from a span to another one, by lower-case hex ids."""
-
-    trace_id: str
-    span_id: str
-    attributes: Attributes
-
-
-@dataclass(frozen=True, slots=True)
-class SpanRecord:
-    """A span; ids are lower-case hex, times nanoseconds since the epoch, kind and status lower-case words."""
-
-    name: str
-    kind: str
-    trace_id: str
-    span_id: str
-    parent_id: str
-    start: int
-    end: int
-    status: str
-    status_message: str
-    attributes: Attributes
-    resource: Attributes
-    scope: str = ""
-    events: tuple[SpanEvent, ...] = ()
-    links: tuple[SpanLink, ...] = ()
-
-    @property
-    def duration(self) -> float:
-        """The length in seconds."""
-        return (self.end - self.start) / 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRecord:
-    """A metric with the attribute sets of its points."""
-
-    name: str
-    type: str
-    unit: str
-    monotonic: bool | None
-    temporality: str
-    points: tuple[Attributes, ...]
-    resource: Attributes
-    scope: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A log record; ``severity`` is the text, else OTLP's name of the number."""
-
-    body: AttributeValue
-    severity: str
-    severity_number: int
-    trace_id: str
-    span_id: str
-    time: int
-    attributes: Attributes
-    resource: Attributes
-    scope: str = ""
 
 
 @dataclass(slots=True)
@@ -186,19 +112,27 @@ def read_document(document: Mapping[str, Any], into: TelemetryData | None = None
 
 def _items(
     document: Mapping[str, Any], top: str, middle: str, leaf: str
-) -> Iterator[tuple[Attributes, str, Mapping[str, Any]]]:
+) -> Iterator[tuple[Attributes, Scope, Mapping[str, Any]]]:
     for entry in document.get(top) or ():
-        resource = attributes((entry.get("resource") or {}).get("attributes"))
-        for scope in entry.get(middle) or ():
-            name = (scope.get("scope") or {}).get("name") or ""
-            for item in scope.get(leaf) or ():
-                yield resource, name, item
+        resource = entry.get("resource") or {}
+        resource_attributes = attributes(resource.get("attributes"))
+        for part in entry.get(middle) or ():
+            described = part.get("scope") or {}
+            scope = Scope(
+                name=text_of(described, "name"),
+                version=text_of(described, "version"),
+                attributes=attributes(described.get("attributes")),
+                schema_url=text_of(part, "schemaUrl") or text_of(entry, "schemaUrl"),
+                dropped=_dropped(resource) + _dropped(described),
+            )
+            for item in part.get(leaf) or ():
+                yield resource_attributes, scope, item
 
 
-def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> SpanRecord:
-    status = item.get("status") or {}
+def _span(item: Mapping[str, Any], resource: Attributes, scope: Scope) -> SpanRecord:
+    status, events, links = item.get("status") or {}, item.get("events") or (), item.get("links") or ()
     return SpanRecord(
-        name=item.get("name") or "",
+        name=text_of(item, "name"),
         kind=_enum(item.get("kind"), KINDS, "kind"),
         trace_id=hex_id(item.get("traceId"), 32, "traceId"),
         span_id=hex_id(item.get("spanId"), 16, "spanId"),
@@ -206,17 +140,17 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> SpanReco
         start=integer(item.get("startTimeUnixNano", 0), "startTimeUnixNano"),
         end=integer(item.get("endTimeUnixNano", 0), "endTimeUnixNano"),
         status=_enum(status.get("code"), STATUSES, "status.code"),
-        status_message=status.get("message") or "",
+        status_message=text_of(status, "message"),
         attributes=attributes(item.get("attributes")),
         resource=resource,
         scope=scope,
         events=tuple(
             SpanEvent(
-                entry.get("name") or "",
+                text_of(entry, "name"),
                 integer(entry.get("timeUnixNano", 0), "timeUnixNano"),
                 attributes(entry.get("attributes")),
             )
-            for entry in item.get("events") or ()
+            for entry in events
         ),
         links=tuple(
             SpanLink(
@@ -224,33 +158,79 @@ def _span(item: Mapping[str, Any], resource: Attributes, scope: str) -> SpanReco
                 hex_id(entry.get("spanId"), 16, "spanId"),
                 attributes(entry.get("attributes")),
             )
-            for entry in item.get("links") or ()
+            for entry in links
+        ),
+        flags=integer(item.get("flags", 0), "flags"),
+        trace_state=text_of(item, "traceState"),
+        dropped=_dropped(item) + sum(map(_dropped, (*events, *links))),
+    )
+
+
+def _metric(item: Mapping[str, Any], resource: Attributes, scope: Scope) -> MetricRecord:
+    key = next((key for key in _METRIC_TYPES if key in item), None)
+    data = (item.get(key) or {}) if key else {}
+    return MetricRecord(
+        name=text_of(item, "name"),
+        type=_METRIC_TYPES[key] if key else "none",
+        unit=text_of(item, "unit"),
+        monotonic=bool(data.get("isMonotonic", False)) if key == "sum" else None,
+        temporality=_enum(data.get("aggregationTemporality"), TEMPORALITIES, "aggregationTemporality"),
+        points=tuple(_point(point) for point in data.get("dataPoints") or ()),
+        resource=resource,
+        scope=scope,
+        description=item.get("description") or "",
+    )
+
+
+def _point(point: Mapping[str, Any]) -> MetricPoint:
+    buckets = [*(point.get("bucketCounts") or ())]
+    for side in ("negative", "positive"):
+        buckets += (point.get(side) or {}).get("bucketCounts") or ()
+    if "zeroCount" in point:
+        buckets.append(point["zeroCount"])
+    return MetricPoint(
+        attributes=attributes(point.get("attributes")),
+        value=_number(point),
+        start=integer(point.get("startTimeUnixNano", 0), "startTimeUnixNano"),
+        time=integer(point.get("timeUnixNano", 0), "timeUnixNano"),
+        count=_optional(point, "count", integer),
+        sum=_optional(point, "sum", _double),
+        minimum=_optional(point, "min", _double),
+        maximum=_optional(point, "max", _double),
+        buckets=tuple(integer(count, "bucketCounts") for count in buckets),
+        exemplars=tuple(
+            Exemplar(
+                attributes(entry.get("filteredAttributes")),
+                _number(entry),
+                integer(entry.get("timeUnixNano", 0), "timeUnixNano"),
+                hex_id(entry.get("traceId"), 32, "traceId", empty=True),
+                hex_id(entry.get("spanId"), 16, "spanId", empty=True),
+            )
+            for entry in point.get("exemplars") or ()
         ),
     )
 
 
-def _metric(item: Mapping[str, Any], resource: Attributes, scope: str) -> MetricRecord:
-    key = next((key for key in _METRIC_TYPES if key in item), None)
-    data = (item.get(key) or {}) if key else {}
-    return MetricRecord(
-        name=item.get("name") or "",
-        type=_METRIC_TYPES[key] if key else "none",
-        unit=item.get("unit") or "",
-        monotonic=bool(data.get("isMonotonic", False)) if key == "sum" else None,
-        temporality=_enum(data.get("aggregationTemporality"), TEMPORALITIES, "aggregationTemporality"),
-        points=tuple(attributes(point.get("attributes")) for point in data.get("dataPoints") or ()),
-        resource=resource,
-        scope=scope,
-    )
+def _number(entry: Mapping[str, Any]) -> int | float | None:
+    """Return the value of a point or an exemplar; None where it has none, or says that nothing was recorded."""
+    if integer(entry.get("flags", 0), "flags") & _NO_RECORDED_VALUE:
+        return None
+    if "asInt" in entry:
+        return integer(entry["asInt"], "asInt")
+    return _optional(entry, "asDouble", _double)
 
 
-def _log(item: Mapping[str, Any], resource: Attributes, scope: str) -> LogRecord:
+def _optional(entry: Mapping[str, Any], key: str, read: Callable[[object, str], _Number]) -> _Number | None:
+    return read(entry[key], key) if entry.get(key) is not None else None
+
+
+def _log(item: Mapping[str, Any], resource: Attributes, scope: Scope) -> LogRecord:
     number = integer(item.get("severityNumber", 0), "severityNumber")
     words = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
     named = words[(number - 1) // 4] if 1 <= number <= 24 else ""
     return LogRecord(
         body=value(item.get("body") or {}),
-        severity=named or item.get("severityText") or "",
+        severity=named or text_of(item, "severityText"),
         severity_number=number,
         trace_id=hex_id(item.get("traceId"), 32, "traceId", empty=True),
         span_id=hex_id(item.get("spanId"), 16, "spanId", empty=True),
@@ -258,27 +238,48 @@ def _log(item: Mapping[str, Any], resource: Attributes, scope: str) -> LogRecord
         attributes=attributes(item.get("attributes")),
         resource=resource,
         scope=scope,
+        event_name=text_of(item, "eventName"),
+        flags=integer(item.get("flags", 0), "flags"),
+        dropped=_dropped(item),
     )
+
+
+def _dropped(entry: Mapping[str, Any]) -> int:
+    """Return how many of its attributes, events and links the SDK dropped."""
+    if _DROPPED.isdisjoint(entry):
+        return 0
+    return sum(integer(entry[key], key) for key in _DROPPED if key in entry)
 
 
 def attributes(entries: Sequence[Mapping[str, Any]] | None) -> dict[str, AttributeValue]:
     """Read a list of keys and values; raises CorpusError."""
-    return {entry["key"]: value(entry.get("value") or {}) for entry in entries or () if "key" in entry}
+    return {
+        text_of(entry, "key"): value(entry.get("value") or {}) for entry in entries or () if "key" in entry
+    }
+
+
+def text_of(entry: Mapping[str, Any], key: str) -> str:
+    """Return a text, empty where there is none; raises CorpusError for what is no text."""
+    content = entry.get(key)
+    if content is None or isinstance(content, str):
+        return content or ""
+    message = f"{key} {str(content)[:80]!r} is not a text"
+    raise CorpusError(message)
 
 
 def value(entry: Mapping[str, Any]) -> AttributeValue:
     """Read an AnyValue; one that is empty has the type ``empty``. Raises CorpusError."""
     for key, content in entry.items():
         if key == "stringValue":
-            return AttributeValue("string", str(content))
+            return AttributeValue("string", text_of(entry, key))
         if key == "intValue":
             return AttributeValue("int", integer(content, "intValue"))
         if key == "doubleValue":
-            return AttributeValue("double", _double(content))
+            return AttributeValue("double", _double(content, "doubleValue"))
         if key == "boolValue":
-            return AttributeValue("bool", bool(content))
+            return AttributeValue("bool", _truth(content))
         if key == "bytesValue":
-            return AttributeValue("bytes", content)
+            return AttributeValue("bytes", text_of(entry, key))
         if key == "arrayValue":
             return AttributeValue("array", tuple(value(inner or {}) for inner in content.get("values") or ()))
         if key == "kvlistValue":
@@ -300,28 +301,49 @@ def hex_id(text: object, length: int, name: str, *, empty: bool = False) -> str:
 
 def integer(content: object, name: str) -> int:
     """Return a 64-bit integer, which may be written as a number or as a decimal string; raises CorpusError."""
-    if isinstance(content, int) and not isinstance(content, bool):
-        return content
-    if isinstance(content, float) and content.is_integer():
+    if isinstance(content, str) and content.isascii() and content.isdecimal() and len(content) < _MANY_DIGITS:
         return int(content)
-    if isinstance(content, str) and re.fullmatch(r"-?[0-9]{1,20}", content):
-        return int(content)
-    message = f"{name} {str(content)[:80]!r} is not an integer"
+    number: object = content
+    if (isinstance(content, float) and content.is_integer()) or (
+        isinstance(content, str) and _DIGITS.fullmatch(content)
+    ):
+        number = int(content)
+    if isinstance(number, int) and not isinstance(number, bool) and -(2**63) <= number < 2**64:
+        return number
+    message = f"{name} {_shown(content)} is not an integer of 64 bits"
     raise CorpusError(message)
 
 
-def _double(content: object) -> float:
+def _shown(content: object) -> str:
+    # Of a number with thousands of digits Python writes none.
+    return (
+        "of too many digits"
+        if isinstance(content, int) and abs(content) >= 2**64
+        else repr(str(content)[:80])
+    )
+
+
+def _truth(content: object) -> bool:
+    if isinstance(content, bool):
+        return content
+    message = f"boolValue {str(content)[:80]!r} is neither true nor false"
+    raise CorpusError(message)
+
+
+def _double(content: object, name: str) -> float:
     try:
-        return float(content)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        message = f"doubleValue {str(content)[:80]!r} is not a number"
-        raise CorpusError(message) from None
+        if isinstance(content, str | int | float) and not isinstance(content, bool):
+            return float(content)
+    except (ValueError, OverflowError):
+        pass
+    message = f"{name} {_shown(content)} is not a number"
+    raise CorpusError(message)
 
 
 def _enum(content: object, names: Sequence[str], name: str) -> str:
     if content is None:
         return names[0]
     if not isinstance(content, int) or isinstance(content, bool):
-        message = f"{name} {str(content)[:80]!r} is not an integer, as enums are in OTLP JSON"
+        message = f"{name} {_shown(content)} is not an integer, as enums are in OTLP JSON"
         raise CorpusError(message)
     return names[content] if 0 <= content < len(names) else str(content)

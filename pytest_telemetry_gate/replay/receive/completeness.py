@@ -4,45 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_telemetry_gate.replay.captured import OWN_RECEIVER, DriveResult, own_telemetry
-from pytest_telemetry_gate.replay.judge.contracts import select
-from pytest_telemetry_gate.replay.otlp.telemetry import SpanRecord, TelemetryData
+from pytest_telemetry_gate.replay.captured import DriveResult, with_roots
+from pytest_telemetry_gate.replay.judge.selection import select
+from pytest_telemetry_gate.replay.otlp.records import SpanRecord
+from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData
 from pytest_telemetry_gate.replay.receive.mailbox import Arrival
 from pytest_telemetry_gate.replay.suite.contracts import MetricContract
 from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 
-__all__ = ["Completeness", "concerns"]
-
-
-def concerns(arrival: Arrival, case: ReplayCase, driven: DriveResult) -> bool:
-    """Tell whether a request is about a case, as others may export too.
-
-    It is if it has the case's trace, or metrics that the case judges, which belong to no trace.
-    """
-    request = arrival.request
-    if request.trouble or not driven.trace_ids or case.drive.kind in OWN_RECEIVER:
-        return True
-    if request.signal == "metrics":
-        return len(case.expect.metrics) > len(case.expect.counters)
-    return not arrival.trace_ids.isdisjoint(driven.trace_ids)
+__all__ = ["Completeness"]
 
 
 class Completeness:
     """Counts what each contract of a case selects, and which parents are still outstanding.
 
-    Each arrival is looked at once, so that the work grows in proportion to what arrives.
+    Each arrival is looked at once, so that the work grows in proportion to what arrives; all of it must be the case's.
+    ``is_own`` tells that it came to a receiver of the case's own. Elsewhere the parents of linked traces are not waited for,
+    which may be anybody's.
     """
 
-    def __init__(self, suite: ReplaySuite, case: ReplayCase, driven: DriveResult) -> None:
+    def __init__(self, suite: ReplaySuite, case: ReplayCase, driven: DriveResult, *, is_own: bool) -> None:
         self._case = case
         self._driven = driven
+        self._is_own = is_own
         self._contracts = [suite.contracts[expected.contract] for expected in case.expect.contracts]
-        self._required = [suite.required_count(expected).min for expected in case.expect.contracts]
+        self._required = [suite.required_count(expected) for expected in case.expect.contracts]
         self._counts = [0 for _ in self._contracts]
         self._metrics: list[set[str]] = [set() for _ in self._contracts]
         self._spans: set[tuple[str, str]] = set()
         self._parents: set[tuple[str, str]] = set()
-        self._concerned = False
+        self._needs_parents = suite.file.capture.complete.parents
+        self._has_any = False
         self._unreadable = False
 
     @property
@@ -51,20 +43,30 @@ class Completeness:
 
         A document that cannot be read is an error whatever else comes, so it completes the capture.
         """
-        if not self._concerned:
+        if not self._has_any:
             return False
         if self._unreadable:
             return True
         tree = self._case.expect.tree is None or bool(self._spans)
-        enough = all(count >= least for count, least in zip(self._counts, self._required, strict=True))
-        return tree and enough and self._parents <= self._spans
+        enough = all(
+            count >= required.min for count, required in zip(self._counts, self._required, strict=True)
+        )
+        return tree and enough and (not self._needs_parents or self._parents <= self._spans)
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more has come than a contract allows, which nothing can mend."""
+        return any(
+            required.max is not None and count > required.max
+            for count, required in zip(self._counts, self._required, strict=True)
+        )
 
     def add(self, arrivals: Iterable[Arrival]) -> None:
         """Count new arrivals."""
         for arrival in arrivals:
-            self._concerned |= concerns(arrival, self._case, self._driven)
+            self._has_any = True
             if arrival.telemetry is not None:
-                self._count(own_telemetry(arrival.telemetry, self._driven))
+                self._count(with_roots(arrival.telemetry, self._driven))
             elif not arrival.request.trouble:
                 self._unreadable = True
 
@@ -82,5 +84,5 @@ class Completeness:
 
     def _count_span(self, span: SpanRecord) -> None:
         self._spans.add((span.trace_id, span.span_id))
-        if span.parent_id:
+        if span.parent_id and (self._is_own or span.trace_id in self._driven.trace_ids):
             self._parents.add((span.trace_id, span.parent_id))

@@ -1,17 +1,25 @@
-"""What listens while cases of a suite are driven: receivers that they share, and those of a case alone."""
+"""Where cases of a suite capture while they are driven: receivers that they share, those of a case alone, backends."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
+from functools import partial
 
 from pytest_telemetry_gate.errors import DriveError
-from pytest_telemetry_gate.replay.captured import OWN_RECEIVER
-from pytest_telemetry_gate.replay.drive.drivers import resolve
-from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
-from pytest_telemetry_gate.replay.receive.receiver import Receiver, address
-from pytest_telemetry_gate.replay.receive.tail import Tail
-from pytest_telemetry_gate.replay.suite.model import OtlpSettings, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.captured import OWN, SHARED
+from pytest_telemetry_gate.replay.receive.backends.clients import TraceBackend, make_backend
+from pytest_telemetry_gate.replay.receive.backends.place import BackendPlace
+from pytest_telemetry_gate.replay.receive.capture_place import (
+    CapturePlace,
+    CaptureWait,
+    Collected,
+    collect_arrivals,
+)
+from pytest_telemetry_gate.replay.receive.receiver import Receiver
+from pytest_telemetry_gate.replay.receive.shared_place import SharedPlace, SharedReceivers, listen_for_grpc
+from pytest_telemetry_gate.replay.suite.backends import BackendSettings
+from pytest_telemetry_gate.replay.suite.model import ReplayCase, ReplaySuite
 
 __all__ = ["Listeners"]
 
@@ -19,80 +27,87 @@ _MAX_BODY = 64 * 2**20  # bytes of a request, where the suite does not say
 
 
 class Listeners:
-    """Opens receivers when they are needed; ``close()`` stops those that cases share."""
+    """Opens receivers and asks backends when they are needed; ``close()`` stops what cases share."""
 
     def __init__(self, suite: ReplaySuite) -> None:
         self._suite = suite
-        self._mailbox: Mailbox | None = None
-        self._tail: Tail | None = None
+        self._shared = SharedReceivers(suite)
+        self._backends: dict[str, TraceBackend] = {}
         self._stack = ExitStack()
 
-    def open(self) -> None:
+    def open(self, cases: Collection[ReplayCase]) -> None:
         """Start to listen where cases share a receiver: a service may export before anything is driven.
 
         If that fails, only the cases that need it report it.
         """
-        with suppress(DriveError):
-            self._shared()
+        if any(self._place_name(case) == SHARED and case.expect.captures for case in cases):
+            with suppress(DriveError):
+                self._shared.open()
 
     def close(self) -> None:
         """Stop whatever listens."""
+        self._shared.close()
         self._stack.close()
-        self._mailbox = None
+        self._backends.clear()
 
-    def mailbox_of(self, case: ReplayCase, stack: ExitStack) -> tuple[Mailbox, str]:
-        """Return where a case's telemetry arrives, and the address to export to if the receiver is the case's own.
-
-        A receiver of its own ends with ``stack``. Raises DriveError where nothing can listen.
-        """
-        otlp = self._suite.file.capture.otlp
-        if case.drive.kind in OWN_RECEIVER:
+    def place_of(self, case: ReplayCase) -> CapturePlace:
+        """Return where a case captures from, not yet open."""
+        otlp, name = self._suite.file.capture.otlp, self._place_name(case)
+        if name == OWN:
             maximum = otlp.max_body if otlp is not None else _MAX_BODY
-            receiver = stack.enter_context(Receiver(max_body=maximum))
-            return receiver.mailbox, receiver.endpoint
-        return (self._shared() if case.expect.captures else Mailbox()), ""
+            return _OwnReceiver(maximum, with_grpc=case.drive.exports_by_grpc)
+        if not case.expect.captures:
+            return _Nowhere()
+        if name == SHARED:
+            return SharedPlace(case, self._shared)
+        settings = self._suite.file.capture.backends[name]
+        return BackendPlace(name, partial(self._backend, name, settings), settings.poll)
 
-    def forget(self) -> None:
-        """Free what was read of the requests that have arrived."""
-        if self._mailbox is not None:
-            self._mailbox.forget()
+    def _place_name(self, case: ReplayCase) -> str:
+        return self._suite.file.capture.place_of(case)
 
-    def poll(self) -> None:
-        """Fetch what a collector has written."""
-        if self._tail is not None:
-            self._tail.poll()
-
-    def pause(self, seconds: float) -> None:
-        """Sleep, after fetching what a collector has written, so that it counts as arrived now and not later."""
-        self.poll()
-        time.sleep(seconds)
-
-    def _shared(self) -> Mailbox:
-        if self._mailbox is not None:
-            return self._mailbox
-        capture = self._suite.file.capture
-        if capture.otlp is None and capture.otlp_file is None:
-            message = (
-                f"{self._suite.path}: cases driven by http and otlp need `capture:` with otlp or otlp_file"
-            )
-            raise DriveError(message)
-        mailbox = Mailbox()
-        with ExitStack() as stack:  # closes what already listens if the next one cannot
-            if capture.otlp is not None:
-                _listen(capture.otlp, mailbox, stack)
-            self._stack.push(stack.pop_all())
-        if capture.otlp_file is not None:
-            self._tail = Tail(self._suite.folder / resolve(capture.otlp_file), mailbox)
-        self._mailbox = mailbox
-        return mailbox
+    def _backend(self, name: str, settings: BackendSettings) -> TraceBackend:
+        if name not in self._backends:
+            self._backends[name] = make_backend(settings, self._suite.folder)
+            self._stack.callback(self._backends[name].close)
+        return self._backends[name]
 
 
-def _listen(settings: OtlpSettings, mailbox: Mailbox, stack: ExitStack) -> None:
-    if settings.http is not None:
-        host, port = address(resolve(settings.http))
-        stack.enter_context(Receiver(host, port, max_body=settings.max_body, mailbox=mailbox))
-    if settings.grpc is not None:
-        from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
+class _Nowhere(CapturePlace):
+    """The place of a case that expects nothing of what is exported."""
 
-        host, port = address(resolve(settings.grpc))
-        stack.enter_context(GrpcReceiver(host, port, max_body=settings.max_body, mailbox=mailbox))
+    name = SHARED
+
+    def open(self) -> None:
+        """Nothing listens."""
+
+    def collect(self, wait: CaptureWait) -> Collected:
+        """Return nothing."""
+        return Collected()
+
+
+class _OwnReceiver(CapturePlace):
+    """A receiver of one case alone, to which its drive exports."""
+
+    name = OWN
+
+    def __init__(self, max_body: int, *, with_grpc: bool) -> None:
+        self._max_body = max_body
+        self._with_grpc = with_grpc
+        self._receiver: Receiver | None = None
+        self._stack = ExitStack()
+
+    def open(self) -> None:
+        receiver = self._stack.enter_context(Receiver(max_body=self._max_body))
+        self._receiver, self.endpoint = receiver, receiver.endpoint
+        if self._with_grpc:
+            grpc_address = listen_for_grpc("127.0.0.1:0", self._max_body, receiver.mailbox, self._stack)
+            self.grpc_endpoint = f"http://{grpc_address}"
+
+    def collect(self, wait: CaptureWait) -> Collected:
+        if self._receiver is None:
+            return Collected()
+        return collect_arrivals(self._receiver.mailbox, wait)
+
+    def close(self) -> None:
+        self._stack.close()

@@ -1,28 +1,33 @@
-"""An OTLP/HTTP receiver in this process: protobuf and JSON, gzip, chunked bodies, every size capped."""
+"""An OTLP/HTTP receiver in this process: protobuf and JSON, compressed or not, chunked bodies, every size capped."""
 
 from __future__ import annotations
 
-import json
+import re
 import socket
 import threading
-import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from pytest_telemetry_gate.errors import CorpusError, DriveError
 from pytest_telemetry_gate.replay.captured import ExportRequest
-from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_class, parse_message
-from pytest_telemetry_gate.replay.otlp.telemetry import read_document
+from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, message_class
+from pytest_telemetry_gate.replay.otlp.rejections import Rejected, read_export
+from pytest_telemetry_gate.replay.receive.bodies import BodyReader, RefusedError, Room
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 
 __all__ = ["Receiver", "address"]
 
 _PATHS = {f"/v1/{signal}": signal for signal in SIGNALS}
 _IDLE = 30.0  # seconds that a client may say nothing in the middle of a request
-_AT_ONCE = 16  # bodies in memory
-_BLOCK = 64 * 1024
+_ORIGIN = re.compile(r"[!-~]+")
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9, _-]+")
+# What other protocols begin with, and what an exporter that speaks one should be told.
+_LANGUAGES = {
+    "PRI * HTTP/2": "505: by gRPC, at the address for OTLP/HTTP: set `protocol: grpc` for a command, or have it export http/protobuf",
+    "\x16\x03": "400: by TLS, at an address without it: export to http://",
+}
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 
 
@@ -49,7 +54,11 @@ class Receiver:
         except OSError as error:
             message = f"capture.otlp.http: cannot listen at {host}:{port}: {error.strerror or error}"
             raise DriveError(message) from None
-        self._server.mailbox, self._server.max_body = self.mailbox, max_body
+        self._server.mailbox, self._server.max_body, self._server.room = (
+            self.mailbox,
+            max_body,
+            Room(max_body),
+        )
         self.endpoint = f"http://{host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -79,14 +88,6 @@ def address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-class _RefusedError(Exception):
-    """Why a request is not taken, with the HTTP status that says so."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -95,10 +96,12 @@ class _Server(ThreadingHTTPServer):
     mailbox: Mailbox
     max_body: int
 
+    room: Room
+
     def __init__(self, *arguments: Any) -> None:
-        self.slots = threading.BoundedSemaphore(_AT_ONCE)
         # A parsed body is many times as large as its text, and parsing several at once would be no faster.
         self.parsing = threading.Lock()
+        self.spoken: set[str] = set()  # languages that were noted
         self._open: set[socket.socket] = set()
         super().__init__(*arguments)
 
@@ -140,109 +143,91 @@ class _Handler(BaseHTTPRequestHandler):
         wire = 0
         try:
             if signal is None:
-                raise _RefusedError(404, f"no such path; paths are {', '.join(_PATHS)}")
+                raise RefusedError(404, f"no such path; paths are {', '.join(_PATHS)}")
             if kind not in {_PROTOBUF, _JSON}:
-                raise _RefusedError(
-                    415, f"content type {kind!r} is not supported: use {_PROTOBUF} or {_JSON}"
-                )
-            with self.server.slots:
-                raw = self._read_body()
+                raise RefusedError(415, f"content type {kind!r} is not supported: use {_PROTOBUF} or {_JSON}")
+            with BodyReader(self.server.room, self.server.max_body) as reader:
+                raw = reader.read(self.headers, self.rfile)
                 wire = len(raw)
-                body = self._decompress(raw)
                 with self.server.parsing:
-                    self._take(signal, kind, wire, body)
-        except _RefusedError as refusal:
+                    body = reader.decompress(raw, self.headers.get("Content-Encoding", "").strip().lower())
+                    rejected = self._take(signal, kind, wire, body)
+        except RefusedError as refusal:
             request = ExportRequest(signal or "none", wire, 0, trouble=f"{refusal.status}: {refusal}")
             self.server.mailbox.put(request)
             self.close_connection = True
-            self._answer(refusal.status, str(refusal).encode(), "text/plain")
+            again = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+            self._answer(refusal.status, str(refusal).encode(), "text/plain", again)
             return
-        self._answer(200, b"" if kind == _PROTOBUF else b"{}", kind)
+        self._answer(200, rejected.answer(binary=kind == _PROTOBUF), kind)
+
+    def do_OPTIONS(self) -> None:
+        """Answer what a browser asks before its page may export (https://fetch.spec.whatwg.org/#cors-preflight-fetch)."""
+        if not self.headers.get("Origin"):
+            self.close_connection = True
+            self._answer(405, b"only POST", "text/plain", {"Allow": "POST, OPTIONS"})
+            return
+        headers = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "600"}
+        wanted = self.headers.get("Access-Control-Request-Headers", "")
+        if _HEADER_NAMES.fullmatch(wanted):
+            headers["Access-Control-Allow-Headers"] = wanted
+        if self.headers.get("Access-Control-Request-Private-Network"):
+            headers["Access-Control-Allow-Private-Network"] = "true"
+        self._answer(204, b"", "text/plain", headers)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP/1.1, and note whose language it is."""
+        self._note_language(self.requestline)
+        super().send_error(code, message, explain)
+
+    def _note_language(self, line: str) -> None:
+        """Tell once that an exporter speaks another protocol: it tries again and again, and what it sends is lost."""
+        spoken = next((name for start, name in _LANGUAGES.items() if line.startswith(start)), "")
+        if spoken and spoken not in self.server.spoken:
+            self.server.spoken.add(spoken)
+            self.server.mailbox.put(ExportRequest("none", len(line), 0, trouble=spoken))
 
     def do_GET(self) -> None:
         self.close_connection = True
-        self._answer(405, b"only POST", "text/plain")
+        self._answer(405, b"only POST", "text/plain", {"Allow": "POST, OPTIONS"})
 
-    def _take(self, signal: str, kind: str, wire: int, body: bytes) -> None:
+    def _take(self, signal: str, kind: str, wire: int, body: bytes) -> Rejected:
+        encoding = "protobuf" if kind == _PROTOBUF else "json"
+        request = ExportRequest(signal, wire, len(body), encoding)
         try:
-            if kind == _PROTOBUF:
-                request, message = (
-                    ExportRequest(signal, wire, len(body), "protobuf"),
-                    parse_message(signal, body),
-                )
-            else:
-                document = json.loads(body)
-                read_document(document)
-                request, message = ExportRequest(signal, wire, len(body), "json", document), None
-        except (CorpusError, ValueError, RecursionError) as error:
-            raise _RefusedError(400, f"not OTLP: {error}"[:200]) from None
+            message, request.document, rejected = read_export(signal, body, binary=kind == _PROTOBUF)
+        except CorpusError as error:
+            raise RefusedError(400, f"not OTLP: {error}"[:200]) from None
         if not self.server.mailbox.put(request, message):
-            raise _RefusedError(413, "the receiver is full")
+            raise RefusedError(503, "the receiver is full")
+        if rejected.rejected:
+            self.server.mailbox.put(ExportRequest(signal, 0, 0, trouble=f"200: {rejected.shown()}"))
+        return rejected
 
-    def _read_body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            parts, size = [], 0
-            for part in self._chunks():
-                size += len(part)
-                if size > self.server.max_body:
-                    raise self._too_large("the body")
-                parts.append(part)
-            return b"".join(parts)
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit():
-            raise _RefusedError(411, "no Content-Length")
-        if int(length) > self.server.max_body:
-            raise self._too_large("the body")
-        body = self.rfile.read(int(length))
-        if len(body) != int(length):
-            raise _RefusedError(400, "the body is incomplete")
-        return body
-
-    def _chunks(self) -> Iterator[bytes]:
-        while True:
-            line = self.rfile.readline(1024)
-            try:
-                size = int(line.split(b";")[0].strip(), 16)
-            except ValueError:
-                raise _RefusedError(400, "a chunk without a size") from None
-            if size < 0 or size > self.server.max_body:
-                raise self._too_large("a chunk")
-            if size == 0:
-                while self.rfile.readline(65536).strip():
-                    pass
-                return
-            part = self.rfile.read(size)
-            if len(part) != size:
-                raise _RefusedError(400, "the body is incomplete")
-            self.rfile.readline(8)
-            yield part
-
-    def _decompress(self, raw: bytes) -> bytes:
-        encoding = self.headers.get("Content-Encoding", "identity").lower()
-        if encoding in {"", "identity"}:
-            return raw
-        if encoding != "gzip":
-            raise _RefusedError(415, f"content encoding {encoding!r} is not supported: use gzip or none")
-        inflate = zlib.decompressobj(wbits=31)
-        try:
-            body = inflate.decompress(raw, self.server.max_body + 1)
-        except zlib.error:
-            raise _RefusedError(400, "the body is not gzip") from None
-        if len(body) > self.server.max_body:
-            raise self._too_large("the decompressed body")
-        if not inflate.eof:
-            raise _RefusedError(400, "the gzip body is incomplete")
-        return body
-
-    def _too_large(self, subject: str) -> _RefusedError:
-        return _RefusedError(413, f"{subject} is larger than {self.server.max_body:,} bytes")
-
-    def _answer(self, status: int, body: bytes, kind: str) -> None:
+    def _answer(
+        self, status: int, body: bytes, kind: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         # One write, since two small ones would wait for each other's acknowledgement.
         phrase = self.responses.get(status, ("",))[0]
-        closing = "Connection: close\r\n" if self.close_connection else ""
-        head = f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{closing}\r\n"
+        lines = {"Content-Type": kind, "Content-Length": str(len(body)), **headers, **self._cross_origin()}
+        if self.close_connection:
+            lines["Connection"] = "close"
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         try:
-            self.wfile.write(head.encode() + body)
+            self.wfile.write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + body)
         except OSError:
             self.close_connection = True
+
+    def _cross_origin(self) -> dict[str, str]:
+        """Return what lets a page of any origin export: its beacons come with credentials, so the origin must be named.
+
+        Nothing is told to such a page but how its own request went.
+        """
+        origin = self.headers.get("Origin", "")
+        if not _ORIGIN.fullmatch(origin):
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Vary": "Origin",
+        }

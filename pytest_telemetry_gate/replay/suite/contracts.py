@@ -2,144 +2,59 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from pytest_telemetry_gate.model.fields import DurationField, Model, NumberField
+from pytest_telemetry_gate.model.fields import DurationField, Model, PositiveDurationField
+from pytest_telemetry_gate.replay.suite.rules import (
+    AttributeRules,
+    CountBounds,
+    CountField,
+    ForbiddenValue,
+    NumberBoundsField,
+    ScalarValue,
+    TextField,
+)
+from pytest_telemetry_gate.replay.suite.semantic_conventions import ConventionSettings, ConventionsField
+from pytest_telemetry_gate.support.durations import parse_duration
 
 __all__ = [
-    "AttributeRule",
+    "CONTRACTS",
+    "CardinalityLimits",
     "Contract",
-    "CountBounds",
     "EventRule",
     "LogContract",
+    "LogSelect",
     "MetricContract",
+    "MetricSelect",
+    "NotStatus",
     "SpanContract",
-    "TextMatch",
+    "SpanSelect",
 ]
 
-ScalarValue = str | bool | int | float
-AttributeType = Literal[
-    "string", "bool", "int", "double", "number", "bytes", "map",
-    "string[]", "bool[]", "int[]", "double[]", "number[]",
-]  # fmt: skip
+
+def _tolerance(value: object) -> float | None:
+    """Return the seconds of a duration; ``true`` is none at all, and ``false`` no limit."""
+    if value is None or isinstance(value, bool):
+        return 0.0 if value else None
+    return value if isinstance(value, float) else parse_duration(str(value))
+
+
+ToleranceField = Annotated[
+    float | None,
+    BeforeValidator(_tolerance),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string"}]}),
+]
 SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
 SpanStatus = Literal["unset", "ok", "error"]
 
 
-def _regex(pattern: str | None) -> str | None:
-    if pattern is not None:
-        import re2  # imported late: only suites with patterns need it
-
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            re2.compile(pattern, options)
-        except re2.error as error:
-            reason = error.args[0]
-            text = reason.decode() if isinstance(reason, bytes) else reason
-            message = f"{pattern!r} is not a regular expression: {text}"
-            raise ValueError(message) from None
-    return pattern
-
-
-Regex = Annotated[str, BeforeValidator(_regex)]
-
-
-class TextMatch(Model):
-    """A text that must be equal to something, or be matched as a whole by a regular expression."""
-
-    equals: str | None = Field(default=None, description="the whole text")
-    regex: Regex | None = Field(default=None, description="a regular expression (RE2) for the whole text")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> TextMatch:
-        if (self.equals is None) == (self.regex is None):
-            message = "needs exactly one of equals and regex"
-            raise ValueError(message)
-        return self
-
-    def holds(self, text: str) -> bool:
-        """Tell whether a text is matched."""
-        return text == self.equals if self.regex is None else fullmatch(self.regex, text)
-
-    def shown(self) -> str:
-        """Write for people what is matched."""
-        return f"{self.equals}" if self.regex is None else f"/{self.regex}/"
-
-
-TextField = Annotated[
-    TextMatch,
-    BeforeValidator(lambda value: {"equals": value} if isinstance(value, str) else value),
-    WithJsonSchema({"anyOf": [{"type": "string"}, TextMatch.model_json_schema()]}),
-]
-
-
-class CountBounds(Model):
-    """How many there must be."""
-
-    min: int = Field(default=1, ge=0, description="at least")
-    max: int | None = Field(default=None, ge=0, description="at most")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> CountBounds:
-        if self.max is not None and self.max < self.min:
-            if "min" not in self.model_fields_set:
-                return self.model_copy(update={"min": self.max})
-            message = f"max {self.max} is less than min {self.min}"
-            raise ValueError(message)
-        return self
-
-    def holds(self, count: int) -> bool:
-        """Tell whether a number is inside."""
-        return count >= self.min and (self.max is None or count <= self.max)
-
-    def shown(self) -> str:
-        """Write the bounds for people."""
-        if self.max is None:
-            return f"at least {self.min}"
-        return f"exactly {self.min}" if self.min == self.max else f"{self.min} to {self.max}"
-
-
-CountField = Annotated[
-    CountBounds,
-    BeforeValidator(lambda value: {"min": value, "max": value} if isinstance(value, int) else value),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, CountBounds.model_json_schema()]}),
-]
-
-
-class AttributeRule(Model):
-    """What one attribute must be; without ``required`` it may be absent, and is judged where it is there."""
-
-    type: AttributeType | None = Field(default=None, description="the type; `number` is int or double")
-    required: bool = Field(default=False, description="must be there")
-    required_when: dict[str, ScalarValue] | None = Field(
-        default=None, description="must be there where status, kind, name or attributes have these values"
-    )
-    equals: ScalarValue | tuple[ScalarValue, ...] | None = Field(default=None, description="the only value")
-    enum: tuple[ScalarValue, ...] | None = Field(default=None, min_length=1, description="the allowed values")
-    regex: Regex | None = Field(default=None, description="a regular expression (RE2) for the whole text")
-    min: NumberField | None = Field(default=None, description="the least number, or length of an array")
-    max: NumberField | None = Field(default=None, description="the largest number, or length of an array")
-    forbidden: bool = Field(default=False, description="must not be there, as for personal data")
-
-    @model_validator(mode="after")
-    def _sound(self) -> AttributeRule:
-        if self.forbidden and self.model_fields_set != {"forbidden"}:
-            message = "a forbidden attribute can have no other rule"
-            raise ValueError(message)
-        if self.min is not None and self.max is not None and self.min > self.max:
-            message = f"min {self.min:g} is more than max {self.max:g}"
-            raise ValueError(message)
-        if self.regex is not None and self.type not in (None, "string", "string[]"):
-            message = f"a regex is for text, not for {self.type}"
-            raise ValueError(message)
-        return self
-
-
-AttributeRules = dict[str, AttributeRule]
+def _selected(select: SpanSelect | MetricSelect | LogSelect) -> str:
+    """Write for people what is selected beside its name."""
+    parts = [] if select.scope is None else [f"scope {select.scope.shown()}"]
+    attributes = {} if isinstance(select, MetricSelect) else select.attributes
+    return " ".join([*parts, *(f"{key}={value}" for key, value in {**attributes, **select.resource}.items())])
 
 
 class SpanSelect(Model):
@@ -166,9 +81,7 @@ class SpanSelect(Model):
         """Write for people what is selected."""
         parts = [] if self.name is None else [self.name.shown()]
         parts += [] if self.kind is None else [f"kind {self.kind}"]
-        parts += [] if self.scope is None else [f"scope {self.scope.shown()}"]
-        parts += [f"{key}={value}" for key, value in {**self.attributes, **self.resource}.items()]
-        return " ".join(parts)
+        return " ".join(filter(None, [*parts, _selected(self)]))
 
 
 class NotStatus(Model):
@@ -192,10 +105,31 @@ class EventRule(Model):
 
 
 class LinkRule(Model):
-    """How many links a span must have, and with which attributes."""
+    """How many links a span must have, where they lead, and with which attributes."""
 
     count: CountField = Field(default_factory=CountBounds, description="how many")
+    to: SpanSelect | None = Field(
+        default=None, description="the span that each leads to, which must have been captured too"
+    )
     attributes: AttributeRules = Field(default_factory=dict, description="rules by attribute")
+
+
+class ScopeRule(Model):
+    """What the instrumentation scope of some telemetry must be."""
+
+    name: TextField | None = Field(default=None, description="its name, or {regex: ...}")
+    version: TextField | None = Field(default=None, description="its version, or {regex: ...}")
+    attributes: AttributeRules = Field(default_factory=dict, description="rules by attribute")
+
+    @model_validator(mode="after")
+    def _something(self) -> ScopeRule:
+        if not self.model_fields_set:
+            message = "needs at least one of name, version and attributes"
+            raise ValueError(message)
+        return self
+
+
+Dropped = Literal["allow", "warn", "fail"]
 
 
 class _Contract(Model):
@@ -204,13 +138,29 @@ class _Contract(Model):
     count: CountField = Field(
         default_factory=CountBounds, description="how many must be selected; {max: 0}: none may be"
     )
+    quiet: PositiveDurationField | None = Field(
+        default=None,
+        description="for how long nothing new must come before an upper bound counts as kept; all of the completion time if not said",
+    )
     resource: AttributeRules = Field(default_factory=dict, description="rules by resource attribute")
+    scope: ScopeRule | None = Field(default=None, description="the instrumentation scope")
+    schema_url: TextField | None = Field(
+        default=None, description="the schema URL of the scope, else of the resource"
+    )
+    dropped: Dropped = Field(
+        default="fail", description="what it means that the SDK dropped attributes, events or links"
+    )
     attributes: AttributeRules = Field(default_factory=dict, description="rules by attribute")
     unknown_attributes: Literal["allow", "warn", "fail"] = Field(
         default="allow", description="what attributes mean that no rule is about"
     )
-    semantic_conventions: Literal["ignore", "warn", "fail"] = Field(
-        default="ignore", description="what deprecated or unknown names in OpenTelemetry's namespaces mean"
+    forbidden_values: tuple[ForbiddenValue, ...] = Field(
+        default=(),
+        description="values that must not be in anything that a case captures: email, card, ipv4, jwt, {regex: ...}",
+    )
+    semantic_conventions: ConventionsField = Field(
+        default=ConventionSettings(level="ignore"),
+        description="what names, types and values mean that are not as semantic conventions say",
     )
 
 
@@ -225,6 +175,13 @@ class SpanContract(_Contract):
     children: dict[str, CountField] = Field(
         default_factory=dict, description="number of direct children by name"
     )
+    unknown_children: Literal["allow", "warn", "fail"] = Field(
+        default="allow", description="what direct children mean that `children` does not name"
+    )
+    within_parent: ToleranceField = Field(
+        default=None,
+        description="must not begin before its parent, nor end after it; a duration: by so much it may",
+    )
     status: SpanStatus | NotStatus | None = Field(default=None, description="the status, or {not: error}")
     duration: DurationBounds | None = Field(default=None, description="the length")
     events: dict[str, EventRule] = Field(default_factory=dict, description="events by name")
@@ -234,7 +191,48 @@ class SpanContract(_Contract):
 class MetricSelect(Model):
     """Which metrics a contract is about."""
 
-    name: TextField = Field(description="the name, or {regex: ...}")
+    name: TextField | None = Field(default=None, description="the name, or {regex: ...}")
+    scope: TextField | None = Field(default=None, description="the instrumentation scope")
+    resource: dict[str, ScalarValue] = Field(
+        default_factory=dict, description="resource attributes with these values"
+    )
+
+    @model_validator(mode="after")
+    def _selective(self) -> MetricSelect:
+        if not self.model_fields_set:
+            message = "needs at least one of name, scope and resource"
+            raise ValueError(message)
+        return self
+
+    def shown(self) -> str:
+        """Write for people what is selected."""
+        parts = [] if self.name is None else [self.name.shown()]
+        return " ".join(filter(None, [*parts, _selected(self)]))
+
+
+class CardinalityLimits(Model):
+    """How many sets of attributes the points of one metric may have."""
+
+    case: int | None = Field(default=None, ge=1, description="in one case")
+    checkpoint: int | None = Field(
+        default=None,
+        ge=1,
+        description="in all cases of a checkpoint together: the item `cardinality` judges it once",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> CardinalityLimits:
+        if self.case is None and self.checkpoint is None:
+            message = "needs at least one of case and checkpoint"
+            raise ValueError(message)
+        return self
+
+
+CardinalityField = Annotated[
+    CardinalityLimits,
+    BeforeValidator(lambda value: {"case": value} if isinstance(value, int) else value),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, CardinalityLimits.model_json_schema()]}),
+]
 
 
 class MetricContract(_Contract):
@@ -250,7 +248,12 @@ class MetricContract(_Contract):
     temporality: Literal["delta", "cumulative"] | None = Field(
         default=None, description="of sums, histograms"
     )
-    cardinality: int | None = Field(default=None, ge=1, description="how many attribute sets there may be")
+    value: NumberBoundsField | None = Field(
+        default=None, description="the numbers of its points; of histograms, their smallest and largest"
+    )
+    cardinality: CardinalityField | None = Field(
+        default=None, description="how many attribute sets there may be: a number for one case, or limits"
+    )
 
 
 class LogSelect(Model):
@@ -258,9 +261,21 @@ class LogSelect(Model):
 
     body: TextField | None = Field(default=None, description="the text, or {regex: ...}")
     severity: str | None = Field(default=None, description="TRACE, DEBUG, INFO, WARN, ERROR or FATAL")
+    event_name: TextField | None = Field(default=None, description="the name of the event that it is")
+    scope: TextField | None = Field(default=None, description="the instrumentation scope")
     attributes: dict[str, ScalarValue] = Field(
         default_factory=dict, description="attributes with these values"
     )
+    resource: dict[str, ScalarValue] = Field(
+        default_factory=dict, description="resource attributes with these values"
+    )
+
+    def shown(self) -> str:
+        """Write for people what is selected."""
+        parts = [] if self.event_name is None else [f"event {self.event_name.shown()}"]
+        parts += [] if self.severity is None else [self.severity]
+        parts += [] if self.body is None else [self.body.shown()]
+        return " ".join(filter(None, [*parts, _selected(self)]))
 
 
 class LogContract(_Contract):
@@ -284,15 +299,3 @@ class LogContract(_Contract):
 
 Contract = SpanContract | MetricContract | LogContract
 CONTRACTS: dict[str, type[Any]] = {"spans": SpanContract, "metrics": MetricContract, "logs": LogContract}
-
-
-def fullmatch(pattern: str, text: str) -> bool:
-    """Tell whether an RE2 pattern matches a whole text."""
-    return _compiled(pattern).fullmatch(text) is not None
-
-
-@functools.cache
-def _compiled(pattern: str) -> Any:
-    import re2
-
-    return re2.compile(pattern)

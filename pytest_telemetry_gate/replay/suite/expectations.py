@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pytest_telemetry_gate.model.fields import LimitField, Model
-from pytest_telemetry_gate.replay.suite.contracts import AttributeRule, CountField, ScalarValue
 from pytest_telemetry_gate.replay.suite.fields import LagField, require_dimension
+from pytest_telemetry_gate.replay.suite.rules import AttributeRule, CountField, ScalarValue
 from pytest_telemetry_gate.support.units import convert
 
 __all__ = ["CaseExpectation", "ContractExpectation", "CounterExpectation", "PayloadLimits", "TreeExpectation"]
@@ -144,6 +144,11 @@ class CaseExpectation(Model):
             ),
             default=0,
         )
+
+    @property
+    def contract_names(self) -> frozenset[str]:
+        """The names of the contracts."""
+        return frozenset(expected.contract for expected in self.contracts)
 
     @property
     def contracts(self) -> tuple[ContractExpectation, ...]:

@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any
 from pytest_telemetry_gate.errors import ConfigError, SuiteError
 from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.files.validation import validate_model
-from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract
+from pytest_telemetry_gate.replay.suite.capturing import why_not_captured
+from pytest_telemetry_gate.replay.suite.contracts import CONTRACTS, Contract, MetricContract
+from pytest_telemetry_gate.replay.suite.drive_variables import (
+    DOLLAR,
+    drive_variables,
+    mark_variable,
+    show_marked,
+)
 from pytest_telemetry_gate.replay.suite.model import (
+    CARDINALITY,
     CI_LOGS,
     CaptureSettings,
     CaseEntry,
@@ -20,6 +28,7 @@ from pytest_telemetry_gate.replay.suite.model import (
     ReplaySuite,
     ReplaySuiteFile,
 )
+from pytest_telemetry_gate.replay.suite.registries import load_registries
 from pytest_telemetry_gate.support.places import Key, Place, map_texts
 from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.variables import ReferencedText, expand
@@ -27,7 +36,7 @@ from pytest_telemetry_gate.support.variables import ReferencedText, expand
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import ReplaySettings
 
-__all__ = ["load_replay"]
+__all__ = ["files_of", "load_replay"]
 
 _ID = re.compile(r"[A-Za-z0-9_.-]+")
 _WHOLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -68,9 +77,13 @@ def _load(
     rest = {**raw, "contracts": {}, "variables": {}}
     if isinstance(entries, list) and entries:
         rest["cases"] = placeholder
-    file = validate_model(
-        ReplaySuiteFile, _expand_texts(rest, variables, document, (), whole=False), document, ()
-    )
+    capture = rest.pop("capture", None)
+    expanded = _expand_texts(rest, variables, document, (), whole=False)
+    if capture is not None:
+        # The id of a trace is known when it is asked for.
+        known = {**variables, "trace_id": "$trace_id"}
+        expanded["capture"] = _expand_texts(capture, known, document, ("capture",), whole=False)
+    file = validate_model(ReplaySuiteFile, expanded, document, ())
     if settings is not None and settings.capture is not None:
 
         def error(where: Sequence[Key], message: str) -> Exception:
@@ -99,6 +112,7 @@ def _load(
             name: value.replace(_PRIVATE, "$") if isinstance(value, str) else value
             for name, value in variables.items()
         },
+        load_registries(document, contracts),
     )
     _check_denominators(document, suite)
     return suite
@@ -201,8 +215,12 @@ def _cases(
         row_variables = {**variables, **row}
         body = {key: value for key, value in entry.items() if key != "matrix"}
         name = entry.get("id")
-        expanded = _expand_texts(body, row_variables, document, where)
-        case = validate_model(CaseEntry, expanded, document, where, f"case {name!r}: ")
+        expanded = _expand_texts(body, row_variables, document, where, case=body)
+
+        def error(place: Sequence[Key], message: str) -> Exception:
+            return document.error(place, show_marked(message))
+
+        case = validate_model(CaseEntry, expanded, error, where, f"case {name!r}: ")
         identity = _identity(str(name), case, row)
         if not _ID.fullmatch(identity):
             message = f"case {identity!r}: a name has letters, digits, '_', '.' and '-'"
@@ -210,12 +228,27 @@ def _cases(
         if identity == CI_LOGS:
             message = f"case {identity!r}: the name is reserved for `ci_logs:`"
             raise document.error((*where, "id"), message)
+        if identity == CARDINALITY and any(map(_limits_checkpoint, contracts.values())):
+            message = (
+                f"case {identity!r}: the name is reserved for `cardinality: {{checkpoint: ...}}` of contracts"
+            )
+            raise document.error((*where, "id"), message)
         _check(document, case, where, file, contracts)
+        _check_outputs(document, case, where, row_variables)
         line = document.line(at)
         for checkpoint in case.checkpoints or file.checkpoints:
             title = case.title or identity
-            cases.append(ReplayCase(identity, checkpoint, title, case.drive, case.expect, case.level, line))
+            cases.append(
+                ReplayCase(
+                    identity, checkpoint, title, case.drive, case.expect, case.level, line, case.capture
+                )
+            )
     return cases
+
+
+def _limits_checkpoint(contract: Contract) -> bool:
+    limits = contract.cardinality if isinstance(contract, MetricContract) else None
+    return limits is not None and limits.checkpoint is not None
 
 
 def _identity(written: str, case: CaseEntry, row: Mapping[str, Any]) -> str:
@@ -251,23 +284,32 @@ def _check(
                 other = f"contract {name!r} is about {contracts[name].signal}" if name in contracts else ""
                 message = other or f"unknown contract {name!r}{suggest(name, allowed)}"
                 raise document.error(at, f"case {case.id!r}: {message}")
+    refused = why_not_captured(file.capture, case)
+    if refused is not None:
+        key, message = refused
+        raise document.error((*where, *key), f"case {case.id!r}: {message}")
     folder = document.path.parent
-    for key, name in _files(case):
+    for key, name in files_of(case):
         if not (folder / name).is_file():
-            raise document.error((*where, *key), f"case {case.id!r}: there is no file {name!r}")
+            message = show_marked(f"case {case.id!r}: there is no file {name!r}")
+            raise document.error((*where, *key), message)
 
 
-def _files(case: CaseEntry) -> list[tuple[tuple[Key, ...], str]]:
-    """Return the files that a case reads, with the keys that name them."""
-    files: list[tuple[tuple[Key, ...], str]] = []
-    drive = case.drive
-    if drive.http is not None and drive.http.body is not None and not isinstance(drive.http.body, str):
-        files.append((("drive", "http", "body"), drive.http.body.file))
-    if drive.cli is not None and drive.cli.stdin is not None:
-        files.append((("drive", "cli", "stdin"), drive.cli.stdin.file))
-    if drive.otlp is not None:
-        source = drive.otlp.from_
-        files.append((("drive", "otlp", "from"), source if isinstance(source, str) else source.file))
+def _check_outputs(document: Document, case: CaseEntry, where: Place, variables: Mapping[str, Any]) -> None:
+    for number, step in enumerate(case.drive.steps or ()):
+        for name in step.outputs:
+            if name in variables:
+                message = f"case {case.id!r}: output ${name} has the name of a variable of the suite"
+                raise document.error((*where, "drive", "steps", number, "outputs", name), message)
+
+
+def files_of(case: CaseEntry | ReplayCase) -> list[tuple[tuple[Key, ...], str]]:
+    """Return the files that a case reads, from the suite's folder, with the keys that name them."""
+    files: list[tuple[tuple[Key, ...], str]] = [
+        (("drive", *place, *key), name)
+        for place, settings in case.drive.parts
+        for key, name in settings.files()
+    ]
     if case.expect.tree is not None:
         files.append((("expect", "tree", "like"), case.expect.tree.like))
     return files
@@ -300,9 +342,18 @@ def _check_denominators(document: Document, suite: ReplaySuite) -> None:
 
 
 def _expand_texts(
-    part: Any, variables: Mapping[str, Any], document: Document, where: Place, *, whole: bool = True
+    part: Any,
+    variables: Mapping[str, Any],
+    document: Document,
+    where: Place,
+    *,
+    whole: bool = True,
+    case: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Replace variables in all texts; a text that is a single variable takes over its type."""
+    """Replace variables in all texts; a text that is a single variable takes over its type.
+
+    In the drive of a ``case``, what only that knows is left for it, and two dollars stand for one.
+    """
     words = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in variables.items()
@@ -316,8 +367,10 @@ def _expand_texts(
         if alone is not None and whole and (alone[1] or alone[2]) in variables:
             value = variables[alone[1] or alone[2]]
         else:
+            known = drive_variables(case, place[len(where) :]) if case is not None else None
+            marks = {} if known is None else {name: mark_variable(name) for name in known}
             try:
-                value = expand(text, words)
+                value = expand(text if known is None else text.replace("$$", DOLLAR), {**marks, **words})
             except ValueError as error:
                 raise document.error(place, str(error)) from None
         return value.replace(_PRIVATE, "$") if isinstance(value, str) else value

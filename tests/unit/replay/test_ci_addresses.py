@@ -23,6 +23,8 @@ LINES = "\n".join(
     for run, stage, attempt in ((1, "build", 1), (1, "test", 2), (2, "build", 1))
 )
 TOKEN = "hunter2-hunter2"
+LONGEST = 60.0  # seconds that an answer takes which does not end
+ENDLESS = ("round", "drip")
 
 
 def jobs(run: int, first: int, last: int, total: int, **fields: Any) -> str:
@@ -70,14 +72,14 @@ class Site(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes | None, **headers: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(1000 if body is None else len(body)))
+        self.send_header("Content-Length", str(10_000 if body is None else len(body)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         try:
             if body is not None:
                 self.wfile.write(body)
-            for _ in range(0 if body is not None else 1000):
+            for _ in range(0 if body is not None else round(LONGEST / 0.05)):
                 self.wfile.write(b" ")
                 time.sleep(0.05)
         except OSError:
@@ -124,7 +126,8 @@ def test_every_page_is_fetched(site: str, tmp_path: Path) -> None:
 def test_whatever_else_is_answered_is_one_line(
     site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, told: str
 ) -> None:
-    monkeypatch.setattr(ci_logs, "_TIMEOUT", 1.0)
+    if path in ENDLESS:
+        monkeypatch.setattr(ci_logs, "_TIMEOUT", 1.0)
     monkeypatch.setattr(ci_logs, "_MAX_BYTES", 2**20)
     monkeypatch.setenv("CI_TOKEN", TOKEN)
     address = HttpAddress(
@@ -133,7 +136,7 @@ def test_whatever_else_is_answered_is_one_line(
     started = time.monotonic()
     with pytest.raises(CorpusError) as error:
         read_ci_logs(address, tmp_path, Secrets())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONGEST / 2
     assert str(error.value).removeprefix("GET ").startswith(f"http://{site}/{path}:")
     assert told in str(error.value)
     assert len(str(error.value).splitlines()) == 1
@@ -170,7 +173,7 @@ def test_every_form_of_lists_is_read(tmp_path: Path, text: str, expected: CiRate
         (jobs(1, 0, 1, 1, run_attempt="x"), "runs.json:1: attempt 'x' is not a positive integer"),
         ('{"jobs": [{}]}', "runs.json:1: a job needs run_id, name and conclusion"),
         ('{"jobs": {}}', "runs.json:1: jobs must be a list"),
-        ("[" * 100_000, "runs.json:1: not JSON"),
+        ("[" * 100_000, "runs.json:1: nested more than"),
     ],
 )
 def test_what_is_no_log_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:

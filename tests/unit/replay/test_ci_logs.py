@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memory import within
 
 from pytest_telemetry_gate.errors import CorpusError
 from pytest_telemetry_gate.replay.ci_logs import CiComparison, CiRates, judge_ci, read_ci_logs, undecided_ci
@@ -24,7 +25,19 @@ def ci_log(folder: Path, *entries: dict[str, Any]) -> CiRates:
 
 
 @pytest.mark.parametrize(
-    "word", ["skipped", "cancelled", "Canceled", "NEUTRAL", "not run", "ABORTED", "manual"]
+    "word",
+    [
+        "skipped",
+        "cancelled",
+        "Canceled",
+        "NEUTRAL",
+        "not run",
+        "ABORTED",
+        "manual",
+        "Stopped",
+        "cancellation",
+        "killed",
+    ],
 )
 def test_a_stage_that_did_not_run_is_skipped_by_any_word(tmp_path: Path, word: str) -> None:
     ran = {"stage": "test", "result": "timed_out"}
@@ -33,7 +46,9 @@ def test_a_stage_that_did_not_run_is_skipped_by_any_word(tmp_path: Path, word: s
     assert ci_log(tmp_path, {"result": word}, {"result": "success", "attempt": 2}).skipped == 0
 
 
-@pytest.mark.parametrize("word", [None, "", "in progress", "QUEUED", "waiting"])
+@pytest.mark.parametrize(
+    "word", [None, "", "in progress", "QUEUED", "waiting", "PAUSED_PENDING_INPUT", "failing"]
+)
 def test_nothing_of_a_run_that_has_not_ended_is_counted(tmp_path: Path, word: str | None) -> None:
     ended = {"run": 2, "result": "passed"}
     skipped = {"stage": "test", "result": "skipped"}
@@ -49,6 +64,33 @@ def test_a_word_that_nobody_knows_is_an_error(tmp_path: Path, word: object) -> N
         CorpusError, match=rf"^log.jsonl:1: result '{word}' is not known; known are success, "
     ):
         ci_log(tmp_path, {"result": word})
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"run": None}, "run 'None' is neither a name nor a number"),
+        ({"run": " "}, "run ' ' is neither a name nor a number"),
+        ({"stage": True}, "stage 'True' is neither"),
+        ({"stage": ["a"]}, r"stage \"\['a'\]\" is neither"),
+        ({"attempt": -1}, "attempt '-1' is not a positive integer"),
+        # Before a rollout, a number like this would hide any number of retries after it.
+        ({"attempt": 10**6}, "attempt 1000000 is no number of an attempt: more than 1000"),
+    ],
+)
+def test_what_would_be_counted_wrong_is_an_error(tmp_path: Path, entry: dict[str, Any], told: str) -> None:
+    with pytest.raises(CorpusError, match=f"^log.jsonl:1: {told}"):
+        ci_log(tmp_path, {"result": "success", **entry})
+    jobs = [{"run_id": None, "name": "a", "conclusion": "success"}]
+    (tmp_path / "log.jsonl").write_text(json.dumps({"total_count": 1, "jobs": jobs}))
+    with pytest.raises(CorpusError, match=r"^log.jsonl:1: run_id 'None' is neither a name nor a number$"):
+        read_ci_logs("log.jsonl", tmp_path, Secrets())
+
+
+def test_hostile_logs_take_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b"[" + b"{}," * (10 * 2**20) + b"{}]")
+    with within(120), pytest.raises(CorpusError, match=r"^log.jsonl:1: more than 2,000,000 values"):
+        read_ci_logs("log.jsonl", tmp_path, Secrets())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from children import until
+from children import PATIENCE, until
 from memory import within
 
 from pytest_telemetry_gate.errors import DriveError
@@ -20,7 +20,7 @@ from pytest_telemetry_gate.replay.drive.command import Done, run_command
 LONGEST = 600  # seconds that something hangs, whoever waits for it
 
 
-def run(code: str, folder: Path, *, timeout: float = 20.0, **more: threading.Event) -> Done:
+def run(code: str, folder: Path, *, timeout: float = PATIENCE, **more: threading.Event) -> Done:
     return run_command(
         [sys.executable, "-c", code], cwd=folder, environ=dict(os.environ), stdin=b"in", timeout=timeout,
         max_output=10_000, **more,
@@ -42,7 +42,7 @@ def test_exit_code_output_and_input(tmp_path: Path) -> None:
 def test_one_gigabyte_of_output_is_not_kept(tmp_path: Path) -> None:
     code = "import sys; [sys.stdout.write('x' * 2**20) for _ in range(1024)]; print('end')"
     with within(20):
-        done = run(code, tmp_path, timeout=60)
+        done = run(code, tmp_path, timeout=4 * PATIENCE)
     assert done.exit == 0
     assert len(done.output) <= 10_000
     assert done.output.endswith("end\n")
@@ -58,15 +58,11 @@ print(child.pid, flush=True)
 time.sleep({LONGEST} if {hang} else 0.2)
 """
     started = time.monotonic()
-    done = run(code, tmp_path, timeout=1.0)
+    done = run(code, tmp_path, timeout=4.0 if hang else PATIENCE)
     assert time.monotonic() - started < LONGEST / 10
     assert done.timed_out == hang
     child = int(done.output.split()[0])
-    for _ in range(50):
-        if not alive(child):
-            break
-        time.sleep(0.05)
-    assert not alive(child)
+    until(lambda: not alive(child))
 
 
 CHAIN = """
@@ -95,10 +91,12 @@ time.sleep({LONGEST})
 def test_nobody_is_left_of_what_forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setenv("REPLAY_TEST_MARK", mark := str(tmp_path))
     run(code, tmp_path, timeout=1.5)
-    time.sleep(0.2)
-    assert not [
-        one for one in Path("/proc").glob("[0-9]*") if int(one.name) != os.getpid() and has(one, mark)
-    ]
+    until(lambda: not marked(mark), 10)  # less than a chain lasts by itself
+
+
+def marked(mark: str) -> list[Path]:
+    """Return the other processes that have a mark."""
+    return [one for one in Path("/proc").glob("[0-9]*") if int(one.name) != os.getpid() and has(one, mark)]
 
 
 def has(process: Path, mark: str) -> bool:
@@ -154,12 +152,16 @@ while not Path("command").exists():
 def test_what_was_driven_ends_with_the_process_that_drives(tmp_path: Path, end: str) -> None:
     (tmp_path / "command.py").write_text(COMMAND)
     done = subprocess.run(
-        [sys.executable, "-c", DRIVES + end], cwd=tmp_path, timeout=60, capture_output=True, check=False
+        [sys.executable, "-c", DRIVES + end],
+        cwd=tmp_path,
+        timeout=4 * PATIENCE,
+        capture_output=True,
+        check=False,
     )
     assert done.stderr == b""
     left = [int(one) for name in ("command", "function") for one in (tmp_path / name).read_text().split()]
     assert len(left) == 5
-    until(lambda: not any(map(alive, left)), 10)
+    until(lambda: not any(map(alive, left)))
 
 
 def test_a_guard_that_somebody_has_killed_is_started_again(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 
-TRACE, FOREIGN = "1" * 32, "2" * 32
+TRACE, LINKED = "1" * 32, "2" * 32
 SUITE = """\
 version: 1
 suite: s
@@ -43,7 +43,7 @@ def span(number: int, parent: int = 0, trace: str = TRACE, **fields: Any) -> Exp
 def completed(suite: ReplaySuite, *requests: ExportRequest) -> list[bool]:
     """Return after each request whether the capture was complete."""
     driven = DriveResult("http", trace_ids=[TRACE], span_id=f"{9:016x}")
-    completeness, box, states = Completeness(suite, suite.cases[0], driven), Mailbox(), []
+    completeness, box, states = Completeness(suite, suite.cases[0], driven, is_own=False), Mailbox(), []
     for number, request in enumerate(requests):
         box.put(request)
         completeness.add(box.since(number))
@@ -63,9 +63,8 @@ def test_the_span_that_the_case_pretends_to_be_is_not_waited_for(suite: ReplaySu
     assert completed(suite, span(1, parent=9), span(2, parent=1)) == [False, True]
 
 
-def test_what_others_export_does_not_count(suite: ReplaySuite) -> None:
-    foreign = [span(number, trace=FOREIGN) for number in (1, 2)]
-    assert completed(suite, *foreign, span(3), span(4)) == [False, False, False, True]
+def test_parents_of_linked_traces_may_be_anybodys(suite: ReplaySuite) -> None:
+    assert completed(suite, span(1), span(2, parent=7, trace=LINKED)) == [False, True]
 
 
 def test_what_cannot_be_read_is_an_error_whatever_else_comes(suite: ReplaySuite) -> None:
@@ -85,7 +84,7 @@ def test_each_document_is_read_once_however_many_arrive(
     monkeypatch.setattr(mailbox_module, "read_document", counting)
     driven = DriveResult("http", trace_ids=[TRACE])
     box = Mailbox()
-    progress = [Completeness(suite, suite.cases[0], driven) for _ in range(3)]
+    progress = [Completeness(suite, suite.cases[0], driven, is_own=False) for _ in range(3)]
     for number in range(50):
         box.put(span(number + 1))
         for one in progress:

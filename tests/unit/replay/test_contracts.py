@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_telemetry_gate.replay.judge.contracts import contract_fields, judge_contract
-from pytest_telemetry_gate.replay.judge.tree import judge_tree, missing_below, outline
 from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData, read_document
-from pytest_telemetry_gate.replay.suite.contracts import LogContract, MetricContract, SpanContract
+from pytest_telemetry_gate.replay.suite.contracts import SpanContract
 
 RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "parser"}}]}
 IDS = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "00f067aa0ba902b7")
@@ -65,7 +64,6 @@ CASES = [
     ({"attributes": {"wort": {"required": True}}}, [span()], "attribute wort: required, missing (near: word)"),
     ({"attributes": {"e": {"required_when": {"status": "error"}}}}, [span()], ""),
     ({"attributes": {"e": {"required_when": {"status": "error"}}}}, [span(status={"code": 2})], "attribute e: required when status error, missing"),
-    ({"attributes": {"word": {"forbidden": True}}}, [span()], "attribute word: forbidden, but it is there"),
     ({"attributes": {"a": {"type": "int[]"}}}, [MANY], 'attribute a: expected int[], got array [int 1, string "x"]'),
     ({"attributes": {"a": {"type": "double[]"}}}, [MANY], 'attribute a: expected double[], got array [int 1, string "x"]'),
     ({"attributes": {"a": {"type": "double[]"}}}, [HALVES], f"attribute a: expected double[], got array [int 1, double 0.5]{WHOLE.format('number[]')}"),
@@ -84,11 +82,35 @@ CASES = [
     ({"events": {"done": {"count": 1}}}, [span()], "event done: expected exactly 1, got 0"),
     ({"events": {"done": {"attributes": {"k": {"type": "int"}}}}}, [span(events=[{"name": "done", "attributes": [attribute("k", stringValue="1")]}])], 'event done: attribute k: expected int, got string "1"'),
     ({"links": {"count": {"max": 0}}}, [span(links=[{"traceId": IDS[0], "spanId": IDS[1]}])], "links: expected exactly 0, got 1"),
+    ({"attributes": {"word": {"max_length": 2}}}, [span()], ""),
+    ({"attributes": {"word": {"min_length": 3}}}, [span()], 'attribute word: expected at least 3 characters, got 2: string "go"'),
+    ({"attributes": {"word": {"max_length": 1}}}, [span()], 'attribute word: expected at most 1 characters, got 2: string "go"'),
+    ({"attributes": {"n": {"min_length": 3, "max_length": 5000}}}, [span()], "attribute n: expected a text of 3 to 5000 characters, got int 4"),
+    ({"select": {"name": {"regex": "p.*", "max_length": 12}}}, [span()], ""),
+    ({"select": {"name": {"max_length": 11}}}, [span()], "contract c: expected at least 1 spans at most 11 characters, got 0; captured: parser.parse"),
+    ({"children": {"walk": {"exactly": 1}}}, [span(), span("walk", 2, 1), span("walk", 3, 1)], "children: expected exactly 1 walk, got 2"),
+    ({"children": {"walk": 1}}, [span(), span("walk", 2, 1), span("wolk", 3, 1)], ""),
+    ({"children": {"walk": 1}, "unknown_children": "fail"}, [span(), span("walk", 2, 1)], ""),
+    ({"children": {"walk": 1}, "unknown_children": "fail"}, [span(), span("walk", 2, 1), span("wolk", 3, 1)], "children: wolk is not in the contract (near: walk)"),
+    ({"unknown_children": "fail"}, [span(), span("db", 2, 1), span("db", 2, 1)], "children: 2 times db is not in the contract"),
+    ({"within_parent": True}, [span()], ""),
+    ({"within_parent": True}, [span("cli", 1), span(number=2, parent=1)], ""),
+    ({"within_parent": True}, [span("cli", 3), span(number=2, parent=3, startTimeUnixNano="1737583199900000003")], "within_parent: it begins 0.1 s before its parent cli"),
+    ({"within_parent": "100ms"}, [span("cli", 3), span(number=2, parent=3, startTimeUnixNano="1737583199900000003")], ""),
+    ({"within_parent": "99ms"}, [span("cli", 3, endTimeUnixNano="1737583200400000000"), span(number=2, parent=3)], "within_parent: it ends 0.1 s after its parent cli, at most 0.099 s"),
+    ({"within_parent": True}, [span(number=2, parent=3)], "within_parent: its parent 0000000000000003 was not captured"),
+    ({"links": {"to": {"name": "cli"}}}, [span("cli", 9), span(links=[{"traceId": IDS[0], "spanId": f"{9:016x}"}])], ""),
+    ({"links": {"to": {"name": "cli"}}}, [span("web", 9), span(links=[{"traceId": IDS[0], "spanId": f"{9:016x}"}])], "link to 0000000000000009: expected cli, got web (kind internal)"),
+    ({"links": {"to": {"name": "cli"}}}, [span(links=[{"traceId": IDS[0], "spanId": IDS[1]}])], f"link to {IDS[1]}: expected cli, which was not captured"),
+    ({}, [span(droppedAttributesCount=1, droppedLinksCount=2)], "dropped: the SDK dropped 3 of its attributes, events and links"),
+    ({"dropped": "allow"}, [span(droppedAttributesCount=1)], ""),
+    ({"schema_url": "https://opentelemetry.io/schemas/1.30.0"}, [span()], "schema_url: expected https://opentelemetry.io/schemas/1.30.0, got none"),
+    ({"scope": {"name": "lib"}}, [span()], "scope name: expected lib, got none"),
     ({"count": {"max": 1}}, [span(), span(number=2)], "contract c: expected exactly 1 spans parser.parse, got 2"),
     ({}, [], "contract c: expected at least 1 spans parser.parse, got 0; no spans were captured"),
     ({"count": {"max": 0}}, [], ""),
     ({"semantic_conventions": "fail"}, [span(attributes=[attribute("http.method", stringValue="GET")])], "attribute http.method: deprecated: Replaced by `http.request.method`"),
-    ({"semantic_conventions": "fail"}, [span(attributes=[attribute("http.request.methud", stringValue="GET")])], "attribute http.request.methud: not in the semantic conventions, whose namespace 'http' is"),
+    ({"semantic_conventions": "fail"}, [span(attributes=[attribute("http.request.methud", stringValue="GET")])], "attribute http.request.methud: not in the semantic conventions, whose namespace 'http' is (near: http.request.method)"),
     ({"semantic_conventions": "fail"}, [span(attributes=[attribute("http.request.method", stringValue="GET"), attribute("parser.language", stringValue="go")])], ""),
 ]  # fmt: skip
 
@@ -125,72 +147,6 @@ def test_coverage_tells_which_fields_no_case_exercised() -> None:
     )
     judgement = judge_contract(contract, spans(span()), name="c")
     assert contract_fields(contract) - judgement.exercised == {"attributes.never", "events.done"}
-
-
-def test_metrics_have_contracts_too() -> None:
-    points = [{"attributes": [attribute("user", stringValue=str(number))]} for number in range(3)]
-    metric = {
-        "name": "runs",
-        "unit": "s",
-        "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": points},
-    }
-    telemetry = read_document({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric, metric]}]}]})
-    good = {"signal": "metrics", "select": {"name": "runs"}, "count": 1, "type": "sum", "monotonic": True}
-    assert not judge_contract(MetricContract.model_validate(good), telemetry, name="m").findings
-    bad = {**good, "type": "gauge", "unit": "1", "cardinality": 2, "temporality": "delta"}
-    found = [
-        one.message
-        for one in judge_contract(MetricContract.model_validate(bad), telemetry, name="m").findings
-    ]
-    assert found == [
-        "metric runs: type: expected gauge, got sum",
-        "metric runs: unit: expected 1, got s",
-        "metric runs: temporality: expected delta, got cumulative",
-        "metric runs: cardinality: 3 attribute sets, at most 2",
-    ]
-
-
-def test_logs_have_contracts_too() -> None:
-    record = {
-        "body": {"stringValue": "parsed 4 files"},
-        "severityNumber": 9,
-        "traceId": IDS[0],
-        "spanId": IDS[1],
-    }
-    telemetry = read_document({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})
-    contract = LogContract.model_validate(
-        {"signal": "logs", "select": {"body": {"regex": "parsed .*"}}, "severity": "WARN", "correlated": True}
-    )
-    found = [one.message for one in judge_contract(contract, telemetry, name="l").findings]
-    assert found == [
-        "log 'parsed 4 files': severity: expected WARN, got INFO",
-        f"log 'parsed 4 files': correlation: span {IDS[1]} was not captured",
-    ]
-
-
-def test_a_tree_is_held_against_a_recorded_one() -> None:
-    like = spans(span("cli", 1), span("parser.parse", 2, 1), span("emit", 3, 2)).spans
-    same = spans(span("cli", 11), span("parser.parse", 12, 11), span("emit", 13, 12)).spans
-    assert not list(judge_tree(same, like, ()))
-    other = spans(span("cli", 1), span("parser.parse", 2, 1, kind=2, attributes=[]), span("walk", 3, 2)).spans
-    assert [one.message for one in judge_tree(other, like, ())] == [
-        "tree cli > parser.parse: missing emit",
-        "tree cli > parser.parse: not in the recorded trace: walk",
-        "tree cli > parser.parse: kind: expected internal, got server",
-        "tree cli > parser.parse: attribute n: in the recorded trace, missing here",
-        "tree cli > parser.parse: attribute word: in the recorded trace, missing here",
-    ]
-    assert outline(like) == "cli > parser.parse > emit"
-    assert outline(other, missing_below(other, like)) == "cli > parser.parse > (walk, missing emit)"
-
-
-def test_of_a_tree_that_lacks_a_branch_only_its_top_is_told() -> None:
-    like = spans(span("cli", 1), span("parser.parse", 2, 1), span("emit", 3, 2), span("emit", 4, 2)).spans
-    assert [one.message for one in judge_tree(like[:1], like, ())] == ["tree cli: missing parser.parse"]
-    assert [one.message for one in judge_tree(like[:2], like, ())] == [
-        "tree cli > parser.parse: missing 2 times emit"
-    ]
-    assert [one.message for one in judge_tree([], like, ())] == ["tree: missing cli"]
 
 
 @pytest.mark.parametrize(

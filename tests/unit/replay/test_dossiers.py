@@ -17,7 +17,7 @@ from pytest_telemetry_gate.model.facts import MemberFacts, OtherFacts
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.replay.captured import CapturedCase, CounterLag, DriveResult, ExportRequest
-from pytest_telemetry_gate.replay.figures import FIGURES, ReplayedCases
+from pytest_telemetry_gate.replay.figures import ReplayedCases, judge_figure
 from pytest_telemetry_gate.replay.judge.cases import judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
@@ -147,5 +147,5 @@ def test_a_lag_keeps_every_case(tmp_path: Path) -> None:
 def test_a_figure_of_no_case_opens_nothing(tmp_path: Path, of: str) -> None:
     (check,) = MemoryGate(tmp_path).checks('- {id: cpu, query: cpu, expect: "< 75"}')
     nothing = ReplayedCases(check, Answers(check.time, {}, {}), cast("ReplaySuite", None), (), {})
-    verdict = FIGURES[of](nothing).verdict
+    verdict = judge_figure(of, nothing).verdict
     assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, "nothing was measured")

@@ -76,11 +76,13 @@ def judged(server: Server, clock: Clock, wanted: float = 1.0) -> tuple[str, str]
 
 
 @pytest.mark.parametrize("start", [41.0, None], ids=["rising", "born at 1"])
-def test_a_rise_is_bracketed(start: float | None) -> None:
-    server = Server(start, (0.5, 1.0))
+def test_a_rise_is_bracketed(monkeypatch: pytest.MonkeyPatch, start: float | None) -> None:
+    clock = Clock()
+    monkeypatch.setattr(lag, "time", clock)
+    server = Server(start, (0.5, 1.0), now=clock.time)
     watch = CounterWatch(server, EXPECTATION, 1.0)
     watch.begin()
-    poll_until_risen([watch], time.monotonic())
+    poll_until_risen([watch], clock.monotonic(), clock.sleep)
     assert watch.lag.low is not None
     assert watch.lag.high is not None
     assert 0.2 < watch.lag.low < watch.lag.high < 1.5

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from pathlib import Path
 
 import pytest
+import servers
 from arrivals import requests_in
-from memory import within
 from otlp_requests import encode_request
 from test_corpus import document
 
@@ -18,12 +17,12 @@ from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.replay.capture import LiveReplay
 from pytest_telemetry_gate.replay.ci_logs import CiRates, judge_ci, read_ci_logs
-from pytest_telemetry_gate.replay.drive.drivers import DriveContext
+from pytest_telemetry_gate.replay.drive.context import DriveContext
 from pytest_telemetry_gate.replay.judge.cases import judge_case
+from pytest_telemetry_gate.replay.otlp.protobuf import response_document
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.grpc import GrpcReceiver
 from pytest_telemetry_gate.replay.receive.mailbox import Mailbox
-from pytest_telemetry_gate.replay.receive.tail import Tail
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import CiLogSettings
 from pytest_telemetry_gate.reports.failures import describe_evidence
@@ -45,11 +44,9 @@ cases:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
+    number = servers.free_port()
     monkeypatch.setenv("REPLAY_PORT", str(number))
-    return int(number)
+    return number
 
 
 def evidence(dossier: Dossier) -> list[str]:
@@ -103,49 +100,41 @@ def test_a_callable_is_driven(tmp_path: Path, port: int, monkeypatch: pytest.Mon
     sys.modules.pop("replay_callables")
 
 
-def test_a_collectors_file_is_tailed(tmp_path: Path) -> None:
-    path, mailbox, line = tmp_path / "out.jsonl", Mailbox(), json.dumps(document())
-    path.write_text(line + "\n")
-    tail = Tail(path, mailbox)
-    with path.open("a") as file:
-        file.write(line + "\n" + line[:40])
-    tail.poll()
-    assert len(mailbox) == 1  # not what was there before, nor half a line
-    with path.open("a") as file:
-        file.write(line[40:] + "\nnonsense\n")
-    tail.poll()
-    assert [bool(one.trouble) for one in requests_in(mailbox)] == [False, False, True]
-    path.unlink()
-    path.write_text(line + "\n")  # rotated
-    tail.poll()
-    assert len(mailbox) == 4
-
-
-def test_a_line_of_a_gigabyte_is_given_up(tmp_path: Path) -> None:
-    path, mailbox = tmp_path / "out.jsonl", Mailbox()
-    tail = Tail(path, mailbox)
-    with path.open("wb") as file:
-        file.truncate(2**30)
-    with within(300), pytest.raises(DriveError, match="a line is longer than 64 MiB"):
-        tail.poll()
-    assert len(mailbox) == 0
-
-
 def test_grpc_is_received() -> None:
     grpc = pytest.importorskip("grpc")
     mailbox = Mailbox()
     with GrpcReceiver("127.0.0.1", 0, max_body=10_000, mailbox=mailbox) as receiver:
         with grpc.insecure_channel(receiver.endpoint) as channel:
             export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-            assert export(encode_request("traces", document()), timeout=5) == b""
+            assert export(encode_request("traces", document()), timeout=60) == b""
             for body, code in ((b"\xff\xff", "INVALID_ARGUMENT"), (b"x" * 20_000, "RESOURCE_EXHAUSTED")):
                 with pytest.raises(grpc.RpcError) as error:
-                    export(body, timeout=5)
+                    export(body, timeout=60)
                 assert error.value.code().name == code
         with pytest.raises(DriveError, match="cannot listen at"):
             GrpcReceiver("127.0.0.1", int(receiver.endpoint.split(":")[1]), max_body=1, mailbox=mailbox)
-    (request,) = requests_in(mailbox)
+    request, broken = requests_in(mailbox)
     assert read_document(request.document).spans == read_document(document()).spans
+    assert broken.trouble.startswith("INVALID_ARGUMENT: the body is not an Export")
+
+
+def test_grpc_takes_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    grpc = pytest.importorskip("grpc")
+    mailbox = Mailbox()
+    wrong = document(spanId="22")
+    wrong["resourceSpans"] += document()["resourceSpans"]  # type: ignore[operator]
+    with (
+        GrpcReceiver("127.0.0.1", 0, max_body=10_000, mailbox=mailbox) as receiver,
+        grpc.insecure_channel(receiver.endpoint) as channel,
+    ):
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        told = response_document("traces", export(encode_request("traces", wrong), timeout=5))
+        assert told["partialSuccess"]["rejectedSpans"] == "1"
+        assert "1 of 2 spans rejected" in requests_in(mailbox)[1].trouble
+        monkeypatch.setattr("pytest_telemetry_gate.replay.receive.mailbox._MAX_HELD", 10)
+        with pytest.raises(grpc.RpcError) as error:
+            export(encode_request("traces", document()), timeout=5)
+        assert error.value.code().name == "UNAVAILABLE"  # which exporters try again
 
 
 def test_ids_come_from_the_seed(tmp_path: Path) -> None:

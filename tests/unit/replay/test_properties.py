@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from otlp_requests import encode_request
 
 from pytest_telemetry_gate.replay.otlp.protobuf import SIGNALS, document_of, message_class, parse_message
+from pytest_telemetry_gate.replay.otlp.records import AttributeValue, SpanRecord
 from pytest_telemetry_gate.replay.otlp.rewrite import rewrite_documents
-from pytest_telemetry_gate.replay.otlp.telemetry import (
-    AttributeValue,
-    SpanRecord,
-    TelemetryData,
-    read_document,
-)
+from pytest_telemetry_gate.replay.otlp.telemetry import TelemetryData, read_document
 
 OTHER = ("f" * 32, "f" * 16)  # a trace that is not among the documents
 MOMENTS = st.integers(1, 2**62) | st.just(0)

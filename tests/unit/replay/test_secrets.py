@@ -11,9 +11,10 @@ import pytest
 from test_corpus import document
 
 from pytest_telemetry_gate.replay.captured import CapturedCase, DriveResult, ExportRequest
-from pytest_telemetry_gate.replay.drive.drivers import DriveContext, drive
+from pytest_telemetry_gate.replay.drive.context import DriveContext
+from pytest_telemetry_gate.replay.drive.drivers import drive
 from pytest_telemetry_gate.replay.judge.cases import judge_case
-from pytest_telemetry_gate.replay.redaction import redact_capture
+from pytest_telemetry_gate.replay.masking import mask_capture
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.replay.suite.model import ReplaySuite
 from pytest_telemetry_gate.reports.failures import describe_evidence
@@ -74,10 +75,13 @@ SAYS = "import os, sys; sys.exit(f'no access with {os.environ[sys.argv[2]]} (' +
         ('{http: {url: "http://127.0.0.1:9/?key=$token"}}', "connection refused"),
         ('{http: {url: "http://[$token"}}', "cannot be sent"),
         ('{http: {url: "http://127.0.0.1:9", headers: {X: "$token\\n"}}}', "cannot be sent or read: "),
-        ('{otlp: {url: "$target/$token", from: old.jsonl}}', "connection refused"),
+        ('{otlp: {url: "$target/$token", from: old.jsonl, timeout: 300ms}}', "connection refused"),
         (f'{{cli: {{argv: [$python, -c, "{SAYS}", $token, API_TOKEN]}}}}', "exit code: expected 0, got 1 (no access with **********"),
         (f'{{cli: {{argv: [$python, -c, "{SAYS}", "https://u:$token@h/", MY_KEY], env: {{MY_KEY: x, PASSWORD: swordfish}}}}}}', "exit code"),
         ('{cli: {argv: ["$token"]}}', "cannot run '**********'"),
+        ('{steps: [{http: {url: "$target/$token"}}]}', "step 1: POST http"),
+        ('{steps: [{cli: {argv: [$python, -c, "print(1)"]}, outputs: {x: {regex: "1"}}}, {cli: {argv: ["$token$x"]}}]}', "cannot run '**********1'"),
+        ('{grpc: {url: "http://127.0.0.1:9", method: a.B/C, metadata: {X: "$token"}, timeout: 1s}}', "gRPC a.B/C at 127.0.0.1:9: "),
         ('{python: {call: "replay_leaks:leak", arguments: {deep: [$token]}}}', "ValueError: **********"),
     ],
 )  # fmt: skip
@@ -170,7 +174,7 @@ def test_what_a_contract_forbids_is_not_stored_and_judged_the_same(tmp_path: Pat
     found = suite(tmp_path, '{http: {url: "$target"}}')
     requests = [ExportRequest("traces", 1, 1, "json", one, arrival=0.0) for one in LEAKS]
     captured = CapturedCase("s", "one", "48h", DriveResult("python"), requests)
-    wire = redact_capture(captured.to_wire(), found)
+    wire = mask_capture(captured.to_wire(), found)
     stored = json.dumps(wire)
     assert PERSON not in stored
     assert "4711" not in stored
@@ -178,7 +182,7 @@ def test_what_a_contract_forbids_is_not_stored_and_judged_the_same(tmp_path: Pat
     before = judge_case(found, found.cases[0], captured)
     after = judge_case(found, found.cases[0], CapturedCase.from_wire(json.loads(stored)))
     assert before == after
-    assert len([line for line in describe_evidence(before) if "forbidden" in line]) == 7
+    assert len([line for line in describe_evidence(before) if "forbidden" in line]) == 9
     assert PERSON in json.dumps(captured.to_wire())  # the capture itself is judged as it came
 
 
@@ -189,6 +193,6 @@ def test_nothing_forbidden_leaves_a_capture_as_it_is(tmp_path: Path) -> None:
     wire = CapturedCase(
         "s", "a", "48h", DriveResult("cli"), [ExportRequest("traces", 1, 1, "json", LEAKS[0])]
     ).to_wire()
-    assert redact_capture(wire, load_replay(path)) == wire
+    assert mask_capture(wire, load_replay(path)) == wire
     figures = {"suite": "s", "case": "ci_logs", "before": {}, "after": {}}
-    assert redact_capture(figures, suite(tmp_path, '{http: {url: "x"}}')) == figures
+    assert mask_capture(figures, suite(tmp_path, '{http: {url: "x"}}')) == figures

@@ -29,6 +29,7 @@ ci_logs: {before: %s, after: b}
             "4: contract 'p': status: unknown key 'nott' (did you mean 'not'?)",
         ),
         ("parent: {nam: x}", "a", "4: contract 'p': parent: unknown key 'nam' (did you mean 'name'?)"),
+        ("parent: {name: {regex: 1}}", "a", "4: contract 'p': parent.name.regex: must be text"),
         ("parent: x", "a", "4: contract 'p': parent: must be a mapping of keys to values"),
         (
             "count: 1",
