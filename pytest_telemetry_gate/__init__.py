@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         DriveError,
         PromQLError,
         RecordingError,
+        ReportError,
         SourceError,
         SuiteError,
         TelemetryGateError,
@@ -39,11 +40,24 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Rule, Silence
     from pytest_telemetry_gate.model.gate_outcome import GateOutcome
     from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Query, Question, Range
+    from pytest_telemetry_gate.model.report import (
+        CaseReport,
+        CheckReport,
+        Content,
+        CriterionReport,
+        GateReport,
+        RegionReport,
+        Report,
+        SeriesReport,
+        SuiteReport,
+    )
     from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
     from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
     from pytest_telemetry_gate.promql.engine import Engine
     from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector
     from pytest_telemetry_gate.promql.storage import MemoryStorage
+    from pytest_telemetry_gate.reports.document.stored import read_report
+    from pytest_telemetry_gate.reports.overview.faults import Fault, Faults, find_faults
 
 __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows them
     # Sources
@@ -88,6 +102,20 @@ __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows th
     "Requirement",
     "Step",
     "Verdict",
+    # Reports
+    "CaseReport",
+    "CheckReport",
+    "Content",
+    "CriterionReport",
+    "Fault",
+    "Faults",
+    "GateReport",
+    "RegionReport",
+    "Report",
+    "SeriesReport",
+    "SuiteReport",
+    "find_faults",
+    "read_report",
     # Engine
     "Engine",
     "MemoryStorage",
@@ -97,6 +125,7 @@ __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows th
     "DriveError",
     "PromQLError",
     "RecordingError",
+    "ReportError",
     "SourceError",
     "SuiteError",
     "TelemetryGateError",
@@ -124,6 +153,7 @@ _HOMES = {
         "DriveError",
         "PromQLError",
         "RecordingError",
+        "ReportError",
         "SourceError",
         "SuiteError",
         "TelemetryGateError",
@@ -159,6 +189,17 @@ _HOMES = {
         "Question",
         "Range",
     ),
+    "model.report": (
+        "CaseReport",
+        "CheckReport",
+        "Content",
+        "CriterionReport",
+        "GateReport",
+        "RegionReport",
+        "Report",
+        "SeriesReport",
+        "SuiteReport",
+    ),
     "model.sources": (
         "EventSource",
         "LiveSource",
@@ -176,6 +217,12 @@ _HOMES = {
         "Vector",
     ),
     "promql.storage": ("MemoryStorage",),
+    "reports.document.stored": ("read_report",),
+    "reports.overview.faults": (
+        "Fault",
+        "Faults",
+        "find_faults",
+    ),
 }
 
 

@@ -6,6 +6,9 @@ TelemetryGateError
 ├── SourceError      a source of metrics or events could not answer
 │   └── UnreachableError   nothing that a server said: no connection, no answer in time
 ├── RecordingError   a recording is damaged, or cannot be written
+├── BundleError      an evidence bundle is damaged, misses a part, or cannot be written
+├── ReportError      a report is damaged or cannot be used with another
+├── SinkError        a report could not be sent to somebody who is to be told of it
 ├── CorpusError      recorded or captured telemetry is no OTLP, or cannot be read
 ├── DriveError       a replay's case could not be driven, or its telemetry not be captured
 └── PromQLError      an expression is wrong, unsupported, or cannot be evaluated
@@ -18,11 +21,14 @@ from pathlib import Path
 
 __all__ = [
     "FOREIGN_ERRORS",
+    "BundleError",
     "ConfigError",
     "CorpusError",
     "DriveError",
     "PromQLError",
     "RecordingError",
+    "ReportError",
+    "SinkError",
     "SourceError",
     "SuiteError",
     "TelemetryGateError",
@@ -68,6 +74,18 @@ class UnreachableError(SourceError):
 
 class RecordingError(TelemetryGateError):
     """A recording cannot be read or written."""
+
+
+class BundleError(TelemetryGateError):
+    """An evidence bundle cannot be read or written."""
+
+
+class ReportError(TelemetryGateError):
+    """A report is damaged, of a format that is not known, or does not go together with another."""
+
+
+class SinkError(TelemetryGateError):
+    """A report could not be sent; the outcome of the gate is as it was."""
 
 
 class CorpusError(TelemetryGateError):

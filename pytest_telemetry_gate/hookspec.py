@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.dossier import Dossier
     from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.report import Report
     from pytest_telemetry_gate.model.sources import EventSource, Source
     from pytest_telemetry_gate.model.verdict import Verdict
 
@@ -48,4 +50,13 @@ def pytest_telemetry_gate_verdict(verdict: Verdict, dossier: Dossier, config: py
     """Called with every verdict in the process that reports, once, in the order in which they arrive.
 
     ``dossier`` is the verdict with what was demanded, the steps, the findings and the facts behind it.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_report(report: Report, files: Sequence[Path], config: pytest.Config) -> None:
+    """Called once in the process that reports, when the outcome of the gate is settled, with the report of the session.
+
+    ``files`` are those that were written of it, each of them whole. Nothing that happens here changes a verdict or the exit
+    code; whatever is raised is a line in the terminal.
     """

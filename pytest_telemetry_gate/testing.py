@@ -28,6 +28,7 @@ from pytest_telemetry_gate.model.questions import (
     MetricQuestion,
     Question,
 )
+from pytest_telemetry_gate.model.report import Approval
 from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.model.verdict import Verdict
 from pytest_telemetry_gate.promql import Engine, Matrix, MemoryStorage, Scalar, Vector
@@ -129,8 +130,8 @@ class MemoryGate:
     """Judges a suite over series in memory; files are written into ``folder``.
 
     ``now`` is the clock in seconds since the epoch, ``intervals`` are seconds between scrapes by job, ``events`` what
-    happened by kind, ``metadata`` the types of metric families, and ``criteria`` kinds of criteria beside those of the
-    package.
+    happened by kind, ``metadata`` the types of metric families, ``approvals`` the entries of the approvals file where there is one, and
+    ``criteria`` kinds of criteria beside those of the package.
     """
 
     folder: Path
@@ -140,6 +141,7 @@ class MemoryGate:
     events: Mapping[str, Events] = field(default_factory=dict)
     criteria: Sequence[type[Criterion]] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    approvals: Sequence[Approval] | None = None
 
     def checks(self, criteria: str, head: str = HEAD) -> list[Check]:
         """Write a suite with these criteria, a YAML list for one group or whole groups, and plan it."""
@@ -154,7 +156,7 @@ class MemoryGate:
         path.write_text(head + body, encoding="utf-8")
         kinds = {kind.key: kind for kind in (*builtin_criteria(), *self.criteria)}
         suite = load_suite(path, kinds, display_path="small.gate.yaml")
-        return plan_checks(suite, load_environment(self.folder / "telemetry.yaml", None))
+        return plan_checks(suite, load_environment(self.folder / "telemetry.yaml", None), self.approvals)
 
     def dossiers(self, criteria: str, head: str = HEAD) -> list[Dossier]:
         """Judge every check of the suite."""

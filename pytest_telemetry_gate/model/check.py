@@ -16,7 +16,9 @@ from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Requirement, Step
 from pytest_telemetry_gate.model.environment import ReplaySettings
 from pytest_telemetry_gate.model.facts import Facts
+from pytest_telemetry_gate.model.past_runs import PastRun
 from pytest_telemetry_gate.model.questions import Query, Question
+from pytest_telemetry_gate.model.report import Approval
 from pytest_telemetry_gate.model.suite import Checkpoint, Suite, Waiver
 from pytest_telemetry_gate.model.terms import Terms
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
@@ -48,17 +50,34 @@ class Criterion(Terms):
             yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
         if self.tolerance is not None and self.baseline is None and suite.baseline is None:
             yield "tolerance", "a tolerance needs a `baseline`, here or of the suite"
-        baseline = suite.baseline if self.baseline is None else self.baseline
+        yield from self._confidence_problems(suite)
+        baseline = suite.baseline_of(self)
         at, start = getattr(baseline, "at", None), suite.rollout.start
         if at is not None and at > start:
             key = "baseline" if self.baseline is not None else self.key
             late = f"baseline.at {format_time(at)} is after rollout.start {format_time(start)}"
             yield key, f"{late}: what is judged would be compared with itself"
+        if self.combine == "sum" and getattr(baseline, "original", None) is not None:
+            yield "combine", "a sum is held against one baseline, and this has an `original` beside it"
         if self.floor is not None and (self.tolerance is None or self.floor < 0):
             yield (
                 "floor",
                 "a size that replaces the tolerance where the baseline is zero: not negative, and with one",
             )
+
+    def _confidence_problems(self, suite: Suite) -> Iterable[tuple[str, str]]:
+        """Yield what could never be proven, since nothing tells how far the variance may be off."""
+        if self.tolerance is None:
+            if self.confidence not in {None, "none"}:
+                yield (
+                    "confidence",
+                    "`confidence` needs a `tolerance`: it says how sure a decision by that must be",
+                )
+        elif suite.confidence_of(self) is not None:
+            without = "which is summed over regions" if self.combine == "sum" else f"of kind `{self.key}`"
+            if self.combine == "sum" or not self.has_interval:
+                text = f"the variance of a criterion {without} has no interval: write `confidence: none` here"
+                yield "confidence" if self.confidence is not None else "tolerance", text
 
     def relative_to_folder(self, folder: Path) -> Criterion:
         """Return the criterion with paths that count from this folder, which holds its suite file."""
@@ -82,7 +101,8 @@ class Check:
 
     ``scrape_interval`` is the environment's, in seconds. ``everywhere`` are all regions of the environment; a criterion
     that is judged over all of them at once has ``ALL_REGIONS`` as the check's region. ``replays`` is what
-    telemetry.yaml says of replays, by region.
+    telemetry.yaml says of replays, by region. ``approvals`` are the entries of the approvals file, None where there is no such file;
+    ``past`` are the earlier runs of the history, from the oldest on, None where there is none.
     """
 
     suite: Suite
@@ -96,6 +116,8 @@ class Check:
     path: str = ""
     sequence: int = 0
     replays: Mapping[str, ReplaySettings] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    approvals: tuple[Approval, ...] | None = dataclasses.field(default=None, repr=False, compare=False)
+    past: tuple[PastRun, ...] | None = dataclasses.field(default=None, repr=False, compare=False)
     _queries: dict[tuple[str, float | None], Query] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -117,6 +139,17 @@ class Check:
     def window(self) -> float | None:
         """The length of ``$__window`` in seconds: the checkpoint's where it has one, else the criterion's."""
         return self.criterion.window if self.checkpoint.window is None else self.checkpoint.window
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure a pass or a fail by the tolerance must be; None where the number alone decides."""
+        return self.suite.confidence_of(self.criterion)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no later checkpoint judges the criterion."""
+        points = [point.at for point in self.suite.points if self.suite.applies(self.criterion, point)]
+        return self.time >= max(points, default=self.time)
 
     @property
     def start(self) -> float:
@@ -241,6 +274,7 @@ class Check:
             better=terms.better or "",
             reduce=terms.reduce or "",
             combine=terms.combine or "",
+            confidence=self.confidence,
             coverage=terms.coverage,
             window=self.window,
             start=self.start,

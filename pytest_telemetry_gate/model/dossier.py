@@ -12,10 +12,21 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.model.wire import from_wire, to_wire
 from pytest_telemetry_gate.support.units import Limit
 
-__all__ = ["CASE", "Asked", "Dossier", "Finding", "Requirement", "SeriesOverTime", "Step", "Timing"]
+__all__ = [
+    "APPROVALS",
+    "CASE",
+    "Asked",
+    "Dossier",
+    "Finding",
+    "Requirement",
+    "SeriesOverTime",
+    "Step",
+    "Timing",
+]
 
 
 CASE = "case"  # the ``Requirement.kind`` of a case of a replay suite, where a criterion has its key
+APPROVALS = "approvals"  # that of a criterion about who has signed, which is no part of what is signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ class Requirement:
     """What was demanded, as data.
 
     ``kind`` is the criterion's key, or ``CASE`` for an item of a replay suite; ``limit`` is in the unit
-    that people see, ``tolerance`` and ``levels`` in the verdict's ``variance_unit``; ``coverage`` is a share from 0 to 1;
+    that people see, ``tolerance`` and ``levels`` in the verdict's ``variance_unit``; ``coverage`` and ``confidence`` are shares from 0 to 1;
     ``start`` (seconds since the epoch) is where ``$__range`` begins; ``window`` is in seconds.
     """
 
@@ -59,6 +70,7 @@ class Requirement:
     reduce: str = ""
     combine: str = ""
     coverage: float | None = None
+    confidence: float | None = None
     window: float | None = None
     start: float | None = None
     unit: str = ""

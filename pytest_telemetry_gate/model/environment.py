@@ -147,6 +147,7 @@ class Environment:
     """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like.
 
     ``chosen_by`` says how it was chosen: ``BY_DEFAULT`` or the name of the option, variable or marker that named it.
+    ``reports`` are settings of the same form as a region's, by who is told of a report.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Environment:
     deadline: Deadline = field(default_factory=Deadline, compare=False)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     chosen_by: str = field(default="", compare=False)
+    reports: Mapping[str, RegionSettings] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def recorded(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import Matcher
 
-__all__ = ["Episode", "Evaluation", "Events", "Match", "Rule", "Silence"]
+__all__ = ["Episode", "Evaluation", "Events", "Match", "Rule", "Silence", "name_incidents"]
 
 Match: TypeAlias = tuple[tuple[str, str, str], ...]
 """Conditions on an alert's labels, ``alertname`` too, that all must hold: name, operator and value as in PromQL."""
@@ -133,6 +133,11 @@ class Events:
             external_labels=_labels(wire.get("external_labels", {})),
             kinds=tuple(str(kind) for kind in wire.get("kinds", ())),
         )
+
+
+def name_incidents(kind: str | None) -> str:
+    """Return what is called the query of a criterion that counts incidents: of one kind, or of every kind."""
+    return "incidents" if kind is None else f"incidents of kind {kind}"
 
 
 def _rule_fields(rule: Rule) -> dict[str, Any]:

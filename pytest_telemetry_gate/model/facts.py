@@ -11,11 +11,14 @@ from pytest_telemetry_gate.model.verdict import Outcome, Verdict
 from pytest_telemetry_gate.model.wire import from_wire
 
 __all__ = [
+    "SHOWN_CONFIDENCE",
+    "ChangeFacts",
     "CoverageFacts",
     "EventFacts",
     "Facts",
     "ForecastFacts",
     "Gap",
+    "IntervalFacts",
     "Member",
     "MemberFacts",
     "OtherFacts",
@@ -25,6 +28,10 @@ __all__ = [
     "TrendPoint",
     "facts_from_wire",
 ]
+
+
+SHOWN_CONFIDENCE = 0.95
+"""What intervals are made for by which nothing is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,30 @@ class EventFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class IntervalFacts:
+    """What the interval of a variance rests on; halves of widths are in the variance's unit.
+
+    ``sampling`` is the half from ``windows`` parts of the window, each ``length`` seconds long, with the ``correlation`` of
+    neighbours; ``history`` the half from as many ``placebos``. ``confidence`` (a share) is what each half was made for.
+    """
+
+    kind: ClassVar[str] = "interval"
+
+    confidence: float
+    sampling: float | None = None
+    history: float | None = None
+    windows: int = 0
+    length: float = 0.0
+    correlation: float = 0.0
+    placebos: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """One verdict that another one follows from; ``counts`` says whether it was one of the wanted."""
+    """One verdict that another one follows from; ``counts`` says whether it was one of the wanted.
+
+    ``at`` is the moment that it is about, of a replay's case when it was captured (seconds since the epoch).
+    """
 
     criterion: str
     region: str
@@ -107,6 +136,7 @@ class Member:
     unit: str = ""
     variance: float | None = None
     variance_unit: str = "%"
+    at: float | None = None
 
     @classmethod
     def from_verdict(cls, verdict: Verdict, *, counts: bool = True) -> Member:
@@ -122,6 +152,7 @@ class Member:
             unit=verdict.unit,
             variance=verdict.variance,
             variance_unit=verdict.variance_unit,
+            at=verdict.time,
         )
 
 
@@ -153,16 +184,49 @@ class ForecastFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeFacts:
+    """When values changed (seconds since the epoch), from ``before`` to ``after``; ``gradual`` says that they drift since then."""
+
+    time: float
+    before: float
+    after: float
+    gradual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrendFacts:
-    """The points of a trend and its slope, in ``unit`` a day with half of its 95 % interval."""
+    """The points of a trend and its slope, in ``unit`` a day with the ends of its 95 % interval.
+
+    Points are those of checkpoints, or ``variances`` every ``step`` seconds from ``start`` on (seconds since the epoch), None
+    for one that nobody may rely on. ``of`` is the criterion that is followed; ``change`` is when its variance changed, and
+    ``breach`` when it would be outside what is allowed, where it is inside yet.
+    """
 
     kind: ClassVar[str] = "trend"
 
     points: tuple[TrendPoint, ...] = ()
     slope: float | None = None
-    slope_half: float | None = None
+    slope_low: float | None = None
+    slope_high: float | None = None
     unit: str = "%"
     forecast: ForecastFacts | None = None
+    of: str = ""
+    start: float | None = None
+    step: float | None = None
+    variances: tuple[float | None, ...] = ()
+    breach: float | None = None
+    change: ChangeFacts | None = None
+
+    @property
+    def known(self) -> tuple[tuple[float, float], ...]:
+        """Times and variances of all points that have one."""
+        if self.start is None or self.step is None:
+            return tuple((point.time, point.variance) for point in self.points)
+        return tuple(
+            (self.start + place * self.step, variance)
+            for place, variance in enumerate(self.variances)
+            if variance is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +237,12 @@ class OtherFacts:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-Facts: TypeAlias = SeriesFacts | CoverageFacts | EventFacts | MemberFacts | TrendFacts | OtherFacts
+Facts: TypeAlias = (
+    SeriesFacts | CoverageFacts | EventFacts | IntervalFacts | MemberFacts | TrendFacts | OtherFacts
+)
 _KINDS: dict[str, Any] = {
     fact_type.kind: fact_type
-    for fact_type in (SeriesFacts, CoverageFacts, EventFacts, MemberFacts, TrendFacts)
+    for fact_type in (SeriesFacts, CoverageFacts, EventFacts, IntervalFacts, MemberFacts, TrendFacts)
 }
 
 

@@ -14,6 +14,7 @@ from pytest_telemetry_gate.support.units import Limit, parse_share, require_unit
 from pytest_telemetry_gate.support.variables import ReferencedText
 
 __all__ = [
+    "ConfidenceField",
     "CountField",
     "CoverageField",
     "DurationField",
@@ -64,6 +65,14 @@ def _coverage(value: object) -> float:
         raise ValueError(message)
     if share == 0:
         message = f"must be more than 0%, not {value!r}: a window without data would be whole"
+        raise ValueError(message)
+    return share
+
+
+def _confidence(value: object) -> float:
+    share = parse_share(value)
+    if not 0.5 <= share <= 0.9999:
+        message = f"must be from 50% to 99.99%, not {value!r}"
         raise ValueError(message)
     return share
 
@@ -163,6 +172,11 @@ CoverageField = Annotated[
     float,
     BeforeValidator(_read(_coverage, float)),
     _text_schema("a percentage above 0% and up to 100%", r"^(?=[^%]*[1-9])[0-9.]+\s*%$"),
+]
+ConfidenceField = Annotated[
+    float,
+    BeforeValidator(_read(_confidence, float)),
+    _text_schema("a percentage from 50% to 99.99%", r"^[0-9.]+\s*%$"),
 ]
 UnitField = Annotated[str, BeforeValidator(_unit), WithJsonSchema({"type": "string"})]
 LimitField = Annotated[

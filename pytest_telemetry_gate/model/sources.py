@@ -89,6 +89,14 @@ def arrivals_of(source: object, selector: str, end: float, window: float) -> Arr
     return ask(selector, end, window) if callable(ask) else None
 
 
+def matrices_of(
+    source: object, queries: Sequence[str], start: float, end: float, step: float
+) -> Sequence[Matrix] | None:
+    """Return what ``LiveSource.matrices`` does, for a source that does not derive from ``LiveSource`` as well: None."""
+    ask = getattr(source, "matrices", None)
+    return ask(queries, start, end, step) if callable(ask) else None
+
+
 def metadata_of(source: object) -> Mapping[str, str]:
     """Return what ``Source.metadata`` does, for a source that does not derive from ``Source`` as well: nothing."""
     ask = getattr(source, "metadata", None)
@@ -131,6 +139,12 @@ class LiveSource(Source):
         Returns None, the default, if they must be asked one by one; raises UnreachableError if the server cannot be
         reached.
         """
+        return None
+
+    def matrices(
+        self, queries: Sequence[str], start: float, end: float, step: float
+    ) -> Sequence[Matrix] | None:
+        """Evaluate several expressions that yield vectors over one grid, in one request; otherwise as ``vectors``."""
         return None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from pytest_telemetry_gate.model.baseline import Baseline
 from pytest_telemetry_gate.model.fields import (
+    ConfidenceField,
     EndTimeField,
     IdField,
     Model,
@@ -16,11 +18,14 @@ from pytest_telemetry_gate.model.fields import (
     PositiveDurationField,
     RolloutMomentField,
 )
-from pytest_telemetry_gate.model.terms import Baseline, Levels, Terms
+from pytest_telemetry_gate.model.rollback import RollbackCondition
+from pytest_telemetry_gate.model.terms import Levels, Terms
+from pytest_telemetry_gate.model.told import Told
 
 __all__ = [
     "Checkpoint",
     "CheckpointEntry",
+    "Rollback",
     "Rollout",
     "RolloutStep",
     "Suite",
@@ -90,14 +95,48 @@ class Waiver(Model):
     until: EndTimeField = Field(description="until when it holds")
 
 
+def _condition(value: Any) -> RollbackCondition:
+    return value if isinstance(value, RollbackCondition) else RollbackCondition.parse(value)
+
+
+_Condition = Annotated[
+    RollbackCondition,
+    BeforeValidator(_condition),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*(fail\s+at\s+(info|warn|crit)|fail\s+of\s+\S+|incident|alert\s+\S.*)\s*$",
+        }
+    ),
+]
+
+
 class Rollback(Model):
     """What triggers the rollback plan."""
 
-    when: tuple[str, ...] = Field(min_length=1, description="such as `fail at crit` or `incident`")
+    when: tuple[_Condition, ...] = Field(
+        min_length=1, description="`fail at crit`, `fail of ID`, `incident` or `alert NAME`"
+    )
+
+
+def _is_told(value: object) -> str:
+    return "mapping" if isinstance(value, dict | Told) else "file"
+
+
+_Told = Annotated[Annotated[Told, Tag("mapping")] | Annotated[str, Tag("file")], Discriminator(_is_told)]
+
+
+_DAY = 86400.0
+_WEEK = 7 * _DAY
+_LENGTHS = 10  # of a rollout's own, after which nobody is expected to judge it for the first time
 
 
 class Suite(Model):
-    """A whole suite file, except the criteria, which the loader reads by their kinds."""
+    """A whole suite file, except the criteria, which the loader reads by their kinds.
+
+    ``timezone`` is a name of the IANA database or an offset such as ``-08:00``. ``told`` is what people say, wherever it
+    stands.
+    """
 
     version: Literal[1] = Field(description="the version of this format")
     suite: IdField = Field(description="the name of the suite")
@@ -108,6 +147,9 @@ class Suite(Model):
         default=None, description="levels of the variance, for criteria with a tolerance"
     )
     baseline: Baseline | None = Field(default=None, description="the baseline of all criteria")
+    confidence: ConfidenceField | None = Field(
+        default=None, description="how sure a pass or a fail by a tolerance must be, such as 95%"
+    )
     variables: dict[
         IdField, Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
     ] = Field(default_factory=dict, description="values of $name in queries")
@@ -117,15 +159,37 @@ class Suite(Model):
     rollback: Rollback | None = Field(default=None, description="what triggers the rollback plan")
     approvals: tuple[str, ...] = Field(default=(), description="who must approve")
     waivers: tuple[Waiver, ...] = Field(default=(), description="criteria that need not pass for a while")
+    report: _Told | None = Field(
+        default=None, description="what people say in the report, or the file beside the suite that has it"
+    )
     points: SkipJsonSchema[tuple[Checkpoint, ...]] = Field(default=(), exclude=True, repr=False)
     starts_now: SkipJsonSchema[bool] = Field(default=False, exclude=True, repr=False)
     path: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    timezone: SkipJsonSchema[str] = Field(default="UTC", exclude=True, repr=False)
+    told: SkipJsonSchema[Told | None] = Field(default=None, exclude=True, repr=False)
 
     def applies(self, criterion: Terms, checkpoint: Checkpoint) -> bool:
         """Tell whether a criterion is judged at a checkpoint."""
         if criterion.checkpoints is not None:
             return checkpoint.id in criterion.checkpoints
         return not criterion.last_checkpoint_only or checkpoint == self.points[-1]
+
+    def is_long_over(self, now: float) -> bool:
+        """Tell whether the last checkpoint is so long before ``now`` (seconds since the epoch) that the rollout's start may be wrong.
+
+        That is a week, or less for a short rollout: ten times the time from its start to its last checkpoint, a day at least.
+        """
+        last = self.points[-1].at
+        return now - last > min(_WEEK, max(_DAY, _LENGTHS * (last - self.rollout.start)))
+
+    def baseline_of(self, criterion: Terms) -> Baseline | float | None:
+        """Return what a criterion is compared with: its own baseline, else the suite's."""
+        return self.baseline if criterion.baseline is None else criterion.baseline
+
+    def confidence_of(self, criterion: Terms) -> float | None:
+        """Return how sure a decision by a criterion's tolerance must be, a share; None where the number alone decides."""
+        wanted = self.confidence if criterion.confidence is None else criterion.confidence
+        return None if criterion.tolerance is None or wanted == "none" else wanted
 
     def find(self, name: str) -> tuple[str, Any]:
         """Return a criterion and its group by the criterion's id; raises KeyError."""

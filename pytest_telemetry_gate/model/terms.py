@@ -1,28 +1,28 @@
-"""The terms of a criterion: the keys that every kind may have, and the baseline that they refer to."""
+"""The terms of a criterion: the keys that every kind may have."""
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from pytest_telemetry_gate.model.baseline import Baseline
 from pytest_telemetry_gate.model.fields import (
+    ConfidenceField,
     CoverageField,
-    EndTimeField,
     IdField,
     LimitField,
     Model,
     NumberField,
     PositiveDurationField,
     ShareField,
-    TimeField,
     UnitField,
 )
 from pytest_telemetry_gate.model.verdict import join_limits
 from pytest_telemetry_gate.support.units import Limit, convert, dimension
 
-__all__ = ["Baseline", "BaselineEntry", "BaselineFile", "Levels", "Terms"]
+__all__ = ["Levels", "Terms"]
 
 
 class Levels(Model):
@@ -41,49 +41,6 @@ class Levels(Model):
         return self
 
 
-class BaselineEntry(Model):
-    """One value of a baseline file."""
-
-    value: NumberField = Field(description="the value")
-    unit: UnitField = Field(default="", description="its unit, if it is not the criterion's")
-
-
-class BaselineFile(Model):
-    """A baseline as an artefact in git: what was measured before the rollout, by criterion."""
-
-    version: Literal[1] = Field(description="the version of this format")
-    name: str = Field(description="what the baseline is called, such as Sprint 1")
-    measured: TimeField | None = Field(default=None, description="when it was measured")
-    expires: EndTimeField | None = Field(default=None, description="from when on it is stale")
-    values: dict[
-        str, Annotated[BaselineEntry, BeforeValidator(lambda v: v if isinstance(v, dict) else {"value": v})]
-    ] = Field(description="values by criterion: a number, or {value: ..., unit: ...}")
-
-
-class Baseline(Model):
-    """Where the baseline comes from: exactly one of ``file``, ``offset``, ``at`` and ``query``."""
-
-    name: str = Field(default="", description="what it is called in tables")
-    file: str | None = Field(default=None, description="a baseline file, beside the suite")
-    offset: PositiveDurationField | None = Field(
-        default=None, description="the same query, this much earlier"
-    )
-    at: TimeField | None = Field(default=None, description="the same query, at this time")
-    query: str | None = Field(default=None, description="another query, at the checkpoint")
-    window: PositiveDurationField | None = Field(default=None, description="the baseline's own $__window")
-    content: SkipJsonSchema[BaselineFile | None] = Field(default=None, exclude=True, repr=False)
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Baseline:
-        origins = [key for key in ("file", "offset", "at", "query") if getattr(self, key) is not None]
-        if len(origins) != 1:
-            message = (
-                f"needs exactly one of file, offset, at and query, has {' and '.join(origins) or 'none'}"
-            )
-            raise ValueError(message)
-        return self
-
-
 def _is_mapping(value: object) -> str:
     return "mapping" if isinstance(value, dict | Baseline) else "number"
 
@@ -93,16 +50,28 @@ _OwnBaseline = Annotated[
 ]
 
 
+def _is_text(value: object) -> str:
+    return "none" if value == "none" else "share"
+
+
+_OwnConfidence = Annotated[
+    Annotated[ConfidenceField, Tag("share")] | Annotated[Literal["none"], Tag("none")],
+    Discriminator(_is_text),
+]
+
+
 class Terms(Model):
     """What every criterion may say; its kind adds a key of its own, which ``key`` names.
 
-    ``natural_unit`` is the unit of kinds that know it themselves.
+    ``natural_unit`` is the unit of kinds that know it themselves; ``has_interval`` says that they tell how far a variance
+    may be off.
     """
 
     key: ClassVar[str] = ""
     last_checkpoint_only: ClassVar[bool] = False
     always_over_regions: ClassVar[bool] = False
     natural_unit: ClassVar[str] = ""
+    has_interval: ClassVar[bool] = False
 
     id: IdField = Field(description="the name in node ids, unique in the suite")
     title: str = Field(default="", description="what tables call it")
@@ -115,6 +84,10 @@ class Terms(Model):
     tolerance: ShareField | None = Field(
         default=None,
         description="limit on the size of the variance, of a change for the worse where `better` is told",
+    )
+    confidence: _OwnConfidence | None = Field(
+        default=None,
+        description="how sure a pass or a fail by the tolerance must be, such as 95%; `none`: the number alone decides",
     )
     better: Literal["lower", "higher"] | None = Field(
         default=None,
@@ -133,6 +106,10 @@ class Terms(Model):
     )
     baseline: _OwnBaseline | None = Field(
         default=None, description="a number in its unit, or where the baseline comes from"
+    )
+    change: Literal["percent", "points"] | None = Field(
+        default=None,
+        description="how the variance is told: in % of the baseline, or in percentage points, as that of a ratio is unless told",
     )
     floor: NumberField | None = Field(
         default=None,
@@ -161,6 +138,11 @@ class Terms(Model):
         return self.unit or self.natural_unit
 
     @property
+    def is_ratio(self) -> bool:
+        """Whether the value is itself a ratio or a percentage."""
+        return dimension(self.yielded_unit) == "ratio"
+
+    @property
     def shown_unit(self) -> str:
         """The unit that people see: the limit's where it has one."""
         limit = None if self.expect is None else self.expect.unit
@@ -182,8 +164,8 @@ class Terms(Model):
 
     @property
     def variance_unit(self) -> str:
-        """``pp`` where the value is itself a ratio, else ``%``."""
-        return "pp" if dimension(self.yielded_unit) == "ratio" else "%"
+        """``pp`` where the value is itself a ratio and nobody asked for percent, else ``%``."""
+        return "pp" if self.is_ratio and self.change != "percent" else "%"
 
     def shown(self, value: float) -> float:
         """Convert a value from the unit that the query yields to the one that people see."""

@@ -81,10 +81,12 @@ class Verdict:
     """The decision about one criterion in one region at one checkpoint, with everything a reader needs.
 
     ``value``, ``baseline``, ``margin`` and the limit are in ``unit``; ``variance`` and ``tolerance`` are in
-    ``variance_unit``: ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio.
+    ``variance_unit`` (as is ``variance_half``, half of the width of the interval of the variance; ``variance_basis`` says what
+    it rests on, or why there is none): ``%`` of the baseline, or ``pp`` (percentage points) where the unit is itself a ratio and nobody asked for %.
     ``better`` is ``lower`` or ``higher`` where only a change for the worse is held against the tolerance.
     ``coverage`` is a share from 0 to 1; times are seconds since the epoch; ``margin`` is positive inside the
-    limit; ``absent`` says that the value is 0 because nothing of it was ever seen. An ``informational`` verdict never
+    limit; ``absent`` says that the value is 0 because nothing of it was ever seen. ``digest`` and ``baseline_digest`` are those
+    of the answers that value and baseline were read from. An ``informational`` verdict never
     closes the gate. ``path`` and ``line`` say where the criterion is written, ``sequence`` orders checks of one line.
     """
 
@@ -108,6 +110,8 @@ class Verdict:
     baseline_name: str = ""
     variance: float | None = None
     variance_unit: str = "%"
+    variance_half: float | None = None
+    variance_basis: str = ""
     tolerance: float | None = None
     better: str = ""
     coverage: float | None = None
@@ -118,6 +122,7 @@ class Verdict:
     semantics: str = ""
     link: str = ""
     digest: str = ""
+    baseline_digest: str = ""
     named: bool = True
     path: str = ""
     line: int = 0

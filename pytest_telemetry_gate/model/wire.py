@@ -33,6 +33,8 @@ def to_wire(value: Any) -> Any:
             for name, default in _fields(cast("Any", type(value)))
             if (content := getattr(value, name)) != default
         }
+    if hasattr(value, "to_wire"):
+        return value.to_wire()
     if isinstance(value, Mapping):
         return {key: to_wire(content) for key, content in value.items()}
     if isinstance(value, list | tuple):

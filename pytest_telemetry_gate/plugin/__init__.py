@@ -1,6 +1,6 @@
 """The pytest plugin: options, ini, marker, fixtures, and hooks that delegate.
 
-This module and ``wire_names`` are all that a session without telemetry items loads, so they import nothing but the
+This module, ``command_line`` and ``wire_names`` are all that a session without telemetry items loads, so they import nothing but the
 standard library and pytest; everything else is imported by the hook that first needs it.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_telemetry_gate.plugin.command_line import add_options
 from pytest_telemetry_gate.plugin.wire_names import (
     ATTRIBUTE,
     COUNTS,
@@ -45,101 +46,7 @@ _MARKER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("telemetry-gate", "telemetry gate")
-    group.addoption("--telemetry-env", metavar="NAME", help="the environment of telemetry.yaml to judge")
-    group.addoption(
-        "--telemetry-checkpoint",
-        metavar="ID",
-        action="append",
-        default=[],
-        help="judge only this checkpoint; repeatable",
-    )
-    group.addoption(
-        "--telemetry-region",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="judge only this region; repeatable",
-    )
-    group.addoption(
-        "--telemetry-now", metavar="TIME", help="the clock, ISO 8601 with a zone or seconds since the epoch"
-    )
-    group.addoption(
-        "--telemetry-start",
-        metavar="TIME",
-        help="when the rollout began, instead of the suite's rollout.start: a time, now, or now-1h",
-    )
-    group.addoption(
-        "--telemetry-end",
-        metavar="TIME",
-        help="when the rollout was finished, instead of the suite's rollout.end: a time, now, or +90m after the start",
-    )
-    group.addoption(
-        "--telemetry-set",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="the value of a variable of suites and replay suites; repeatable",
-    )
-    group.addoption(
-        "--telemetry-wait",
-        metavar="MAX",
-        nargs="?",
-        const="",
-        help="wait until the next checkpoint is due, at most this long (such as 13h)",
-    )
-    group.addoption(
-        "--telemetry-concurrency",
-        metavar="N",
-        help="how many requests to live sources may be under way at once (16)",
-    )
-    group.addoption(
-        "--telemetry-deadline",
-        metavar="DURATION",
-        help="how long all requests to live sources may take together (15m)",
-    )
-    group.addoption(
-        "--telemetry-explain",
-        action="store_true",
-        help="show how each verdict came about: queries, times, raw values and every step",
-    )
-    group.addoption(
-        "--telemetry-replay-seed", metavar="N", help="make the ids of replays from this seed again"
-    )
-    group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
-    group.addoption(
-        "--telemetry-partial",
-        action="store_true",
-        help="selecting only some of the checks is meant, so the gate may open",
-    )
-    group.addoption(
-        "--telemetry-junit-properties",
-        choices=("all", "none"),
-        help="whether JUnit test cases carry verdicts as properties (none: strict xunit2; all unless told)",
-    )
-    group.addoption(
-        "--telemetry-schema",
-        nargs="?",
-        const="gate",
-        choices=("gate", "replay"),
-        help="print the JSON Schema of *.gate.yaml, or of *.replay.yaml (--telemetry-schema=replay), and exit; "
-        "from the next release on `telemetry-gate schema` alone does it",
-    )
-    group.addoption(
-        "--telemetry-import",
-        metavar="FILE",
-        help="import OpenMetrics text into --telemetry-recording and exit; "
-        "from the next release on `telemetry-gate import` alone does it",
-    )
-    group.addoption(
-        "--telemetry-recording", metavar="OUT", help="the recording that --telemetry-import writes"
-    )
-    group.addoption(
-        "--telemetry-record",
-        metavar="FILE",
-        help="record what the judged checks need into a recording, new or existing",
-    )
-    parser.addini("telemetry_config", "path of telemetry.yaml, relative to the rootdir", default="")
+    add_options(parser)
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:

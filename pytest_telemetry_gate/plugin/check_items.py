@@ -28,7 +28,7 @@ class GateFile(TelemetryFile):
         """Yield the suite's groups."""
         environments, options = self.run.environments, self.run.options
         suite = environments.suite(self.path, environment)
-        planned = plan_checks(suite, environment)
+        planned = plan_checks(suite, environment, options.approvals, lambda: self.run.past)
         if options.variables:
             for check in planned:
                 environments.know_variables(variables_of(check))

@@ -82,6 +82,10 @@ class Environments:
                 if is_secret_name(variable) or looks_like_credential(value):
                     environment.secrets.keep(value)
             mask_logs(environment.secrets)
+            if environment.reports:
+                from pytest_telemetry_gate.sinks.send import require_usable_sinks
+
+                require_usable_sinks(environment)
             environment.secrets.publish(self._said_by_suites)
             self._environments[key] = environment
         return self._environments[key]
@@ -95,21 +99,26 @@ class Environments:
         """Return a suite file's content as it is in an environment; raises SuiteError or ConfigError."""
         key = (path, environment.path, environment.name)
         if key not in self._suites:
-            settings = SuiteSettings(
-                self._options.start,
-                self._options.end,
-                self._options.variables,
-                partial(self._now, environment),
-                environment.secrets,
-            )
+            settings = self.settings(environment)
             suite = load_suite(path, self._kinds(), self.display_path(path), settings)
             self.know_variables(suite.variables)
             self._suites[key] = suite
             # What a suite says is public, such as a label that is called as a tenant is.
-            self._said_by_suites.update(_WORD.findall(path.read_text(encoding="utf-8-sig")))
+            for file in (path, *([path.parent / suite.report] if isinstance(suite.report, str) else [])):
+                self._said_by_suites.update(_WORD.findall(file.read_text(encoding="utf-8-sig")))
             for loaded in self._environments.values():
                 loaded.secrets.publish(self._said_by_suites)
         return self._suites[key]
+
+    def settings(self, environment: Environment) -> SuiteSettings:
+        """Return what goes before the keys of a suite file in an environment."""
+        return SuiteSettings(
+            self._options.start,
+            self._options.end,
+            self._options.variables,
+            partial(self._now, environment),
+            environment.secrets,
+        )
 
     def know_variables(self, names: Iterable[str]) -> None:
         """Take note of variables that a suite or replay suite has."""
@@ -119,6 +128,12 @@ class Environments:
         """Raise ConfigError for a variable of the command line that no suite has."""
         if self._variables or self._suites:
             require_known("--telemetry-set", self._options.variables, sorted(self._variables))
+
+    def require_known_roles(self) -> None:
+        """Raise SuiteError for an entry of the approvals file of a role that no suite has, if suites have any."""
+        roles = {role for suite in self._suites.values() for role in suite.approvals}
+        if self._options.approvals_file is not None:
+            self._options.approvals_file.require_roles(roles)
 
     def _now(self, environment: Environment) -> float:
         """Return what ``now`` means in an environment, in whole seconds: its clock as the session begins."""

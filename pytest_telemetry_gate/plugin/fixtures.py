@@ -286,6 +286,7 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             scrape_interval=environment.scrape_interval,
             path=display_path,
             replays={name: settings.replay for name, settings in environment.regions.items()},
+            approvals=run.options.approvals,
         )
     except TelemetryGateError as error:
         carried_by(item).asked = True  # whatever the test was, its failure is one of the gate

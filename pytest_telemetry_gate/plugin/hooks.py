@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
+from pytest_telemetry_gate.errors import ConfigError, SuiteError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.questions import CaptureQuestion
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -96,7 +96,8 @@ class RunHooks:
         if not session.testsfailed:
             try:
                 self.run.environments.require_known_variables()
-            except ConfigError as error:
+                self.run.environments.require_known_roles()
+            except (ConfigError, SuiteError) as error:
                 self.run.role.refuse(self.run.exits.line(error))
                 self.run.role.check_usable()
 

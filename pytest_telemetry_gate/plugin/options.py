@@ -6,17 +6,20 @@ import hashlib
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pytest_telemetry_gate.errors import SuiteError
+from pytest_telemetry_gate.files.approvals import read_approvals
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
+from pytest_telemetry_gate.model.report import Approval
 from pytest_telemetry_gate.support.durations import parse_duration, parse_moment, parse_time
 
-__all__ = ["Options"]
+__all__ = ["ApprovalsFile", "Options"]
 
 _MAX_SEED = 2**32
 _VARIABLE = "TELEMETRY_ENV"
@@ -34,7 +37,14 @@ _JUDGING = (
     "replay-seed",
     "strict",
     "partial",
+    "approvals",
     "junit-properties",
+    "report",
+    "report-against",
+    "history",
+    "bundle",
+    "summary",
+    "ci",
 )
 # The destinations of options with which pytest judges nothing, but shows what there is.
 _SHOWING = (
@@ -49,7 +59,54 @@ _WITH_VALUE = (
     "--telemetry-import",
     "--telemetry-recording",
     "--telemetry-record",
+    "--telemetry-approvals",
 )
+_REPEATED = ("--telemetry-report",)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsFile:
+    """The approvals file: its path as the user wrote it, the file, and its entries."""
+
+    shown: str
+    path: Path
+    entries: tuple[Approval, ...]
+
+    def require_roles(self, roles: Collection[str]) -> None:
+        """Raise SuiteError for the first entry of a role that is not among them."""
+        read_approvals(self.path, self.shown, roles)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What is to be written of a gate, and what it is compared with; paths are as the user wrote them.
+
+    ``summary`` is how much the terminal shows: ``full``, ``short`` or ``none``. ``ci`` is whether a CI system is told.
+    """
+
+    paths: tuple[str, ...]
+    against: str | None
+    history: str | None
+    bundle: str | None
+    summary: str
+    ci: bool
+
+    @classmethod
+    def from_config(cls, config: pytest.Config) -> ReportOptions:
+        """Read the options."""
+        return cls(
+            paths=tuple(dict.fromkeys(config.getoption("--telemetry-report"))),
+            against=config.getoption("--telemetry-report-against"),
+            history=config.getoption("--telemetry-history"),
+            bundle=config.getoption("--telemetry-bundle"),
+            summary=config.getoption("--telemetry-summary") or "full",
+            ci=config.getoption("--telemetry-ci") != "none",
+        )
+
+    @property
+    def asks(self) -> bool:
+        """Whether an option asks for the report."""
+        return bool(self.paths or self.against or self.history or self.bundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +114,7 @@ class Options:
     """What the command line asks for; times are in seconds since the epoch, durations in seconds.
 
     ``wait`` and ``deadline`` are None where they are not given, ``wait`` is infinite where it has no value. ``record``
-    is the path of a recording as the user wrote it. ``seed`` makes the ids of replays. ``start`` and ``end`` are moments
+    is the path of a recording as the user wrote it, ``approvals_file`` what that holds. ``seed`` makes the ids of replays. ``start`` and ``end`` are moments
     of the rollout as the user wrote them. ``only_shows`` is whether the session judges nothing and shows what there is. ``asked_by`` names what asks for a gate: a session that has none then fails.
     """
 
@@ -77,8 +134,15 @@ class Options:
     partial: bool
     junit_properties: bool
     record: str | None
+    approvals_file: ApprovalsFile | None
+    report: ReportOptions
     only_shows: bool
     asked_by: tuple[str, ...] = ()
+
+    @property
+    def approvals(self) -> tuple[Approval, ...] | None:
+        """The entries of the approvals file, None where there is none."""
+        return None if self.approvals_file is None else self.approvals_file.entries
 
     @classmethod
     def from_config(cls, config: pytest.Config, run_id: str | None = None) -> Options:
@@ -101,6 +165,8 @@ class Options:
             partial=config.getoption("--telemetry-partial"),
             junit_properties=config.getoption("--telemetry-junit-properties") != "none",
             record=config.getoption("--telemetry-record"),
+            approvals_file=_approvals_file(config),
+            report=ReportOptions.from_config(config),
             only_shows=any(config.getoption(name, default=None) for name in _SHOWING),
             asked_by=tuple(_asked_by(config)),
         )
@@ -125,8 +191,9 @@ def _asked_by(config: pytest.Config) -> Iterator[str]:
 
 def _refuse_empty(config: pytest.Config) -> None:
     """Raise UsageError for an empty value: what a pipeline's unset variable leaves must not mean the default."""
-    for option in _WITH_VALUE:
-        if config.getoption(option) == "":
+    for option in (*_WITH_VALUE, *_REPEATED):
+        value = config.getoption(option)
+        if value == "" or (isinstance(value, list) and "" in value):
             message = f"{option} is empty"
             raise pytest.UsageError(message)
     # What xdist's controller has accepted holds for its workers.
@@ -197,6 +264,19 @@ def _variables(config: pytest.Config) -> dict[str, str]:
             raise pytest.UsageError(message)
         variables[name] = value
     return variables
+
+
+def _approvals_file(config: pytest.Config) -> ApprovalsFile | None:
+    """Return what the approvals file holds, None where the option is not given; raises UsageError."""
+    shown = config.getoption("--telemetry-approvals")
+    if shown is None:
+        return None
+    path = config.invocation_params.dir / shown
+    try:
+        return ApprovalsFile(shown, path, read_approvals(path, shown))
+    except SuiteError as error:
+        message = f"--telemetry-approvals: {error}"
+        raise pytest.UsageError(message) from None
 
 
 def _rollout_moment(config: pytest.Config, option: str) -> str | None:

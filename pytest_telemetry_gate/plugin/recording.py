@@ -23,10 +23,10 @@ from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.recording.captures import store_captures
-from pytest_telemetry_gate.recording.files import remove_leftovers
 from pytest_telemetry_gate.reports.progress import progress_text
 from pytest_telemetry_gate.reports.terminal import takes_unicode
 from pytest_telemetry_gate.sources.recording import RecordingSource
+from pytest_telemetry_gate.support.whole_files import remove_leftovers
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Deadline, Environment

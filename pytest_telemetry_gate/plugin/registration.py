@@ -9,7 +9,9 @@ from pytest_telemetry_gate.plugin.hooks import RunHooks
 from pytest_telemetry_gate.plugin.items import is_telemetric
 from pytest_telemetry_gate.plugin.outlets import Outlets
 from pytest_telemetry_gate.plugin.overlooked import OverlookedHooks
+from pytest_telemetry_gate.plugin.reporting import ReportHooks
 from pytest_telemetry_gate.plugin.session import GateRun
+from pytest_telemetry_gate.plugin.sinks import SinkHooks
 
 __all__ = ["make_hooks", "register"]
 
@@ -27,3 +29,6 @@ def register(hooks: RunHooks, manager: pytest.PytestPluginManager) -> None:
     manager.register(OverlookedHooks(hooks), "telemetry_gate_overlooked")
     manager.register(Outlets(config, hooks.run.environments.scrub, is_telemetric), "telemetry_gate_outlets")
     manager.register(EndHooks(hooks.run), "telemetry_gate_end")
+    if hooks.run.role.reports:
+        manager.register(ReportHooks(hooks), "telemetry_gate_report")
+    manager.register(SinkHooks(hooks.run), "telemetry_gate_sinks")

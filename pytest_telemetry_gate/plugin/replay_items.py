@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pytest
 
-from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.gate.plan import require_known
-from pytest_telemetry_gate.model.answers import Answer, Capture
-from pytest_telemetry_gate.model.dossier import CASE, Dossier, Requirement
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
-from pytest_telemetry_gate.model.facts import OtherFacts
-from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
-from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.model.questions import Question
 from pytest_telemetry_gate.plugin.carried import carried_by
 from pytest_telemetry_gate.plugin.items import TelemetryFile, TelemetryItem, run_item
-from pytest_telemetry_gate.replay.captured import CapturedCase
-from pytest_telemetry_gate.replay.ci_logs import CiComparison, judge_ci
-from pytest_telemetry_gate.replay.judge.cases import dossier_from, judge_capture, judge_case
 from pytest_telemetry_gate.replay.suite.loader import load_replay
-from pytest_telemetry_gate.replay.suite.model import CI_LOGS, ReplayCase, ReplaySuite
+from pytest_telemetry_gate.replay.verdicts import ReplayedItem, replayed_at
 from pytest_telemetry_gate.support.secrets import scrub_texts
 
 __all__ = ["ReplayFile", "ReplayItem"]
@@ -42,41 +34,27 @@ class ReplayFile(TelemetryFile):
             suite = load_replay(self.path, shown, region=region, settings=settings.replay)
             self.run.environments.know_variables(suite.own_variables)
             for checkpoint in suite.driven_checkpoints(options.checkpoints):
-                cases: list[ReplayCase | None] = [*suite.cases_at(checkpoint)]
-                if checkpoint in suite.ci_checkpoints:
-                    cases.append(None)
-                for case in cases:
-                    name = CI_LOGS if case is None else case.id
-                    question = CaptureQuestion(region, str(self.path), checkpoint, name)
-                    items.append(ReplayItem.make(self, suite, case, question, environment))
+                replayed = replayed_at(suite, checkpoint, path=str(self.path), region=region)
+                items += [ReplayItem.make(self, one, environment) for one in replayed]
         self.run.denominator.count_file(self.path, len(items))
         return items
 
 
 class ReplayItem(TelemetryItem):
-    """One case in one region at one checkpoint as a test case, or the CI logs where there is no case."""
+    """One case in one region at one checkpoint as a test case, or what is judged of all cases, or the CI logs."""
 
-    suite: ReplaySuite
-    case: ReplayCase | None
-    question: CaptureQuestion
+    replayed: ReplayedItem
     noun = "replay"
     _dossier: Dossier | None = None
 
     @classmethod
-    def make(
-        cls,
-        parent: ReplayFile,
-        suite: ReplaySuite,
-        case: ReplayCase | None,
-        question: CaptureQuestion,
-        environment: Environment,
-    ) -> ReplayItem:
-        """Return the item of a case, or of the CI logs where there is none."""
+    def make(cls, parent: ReplayFile, replayed: ReplayedItem, environment: Environment) -> ReplayItem:
+        """Return the item of what is judged."""
+        suite, question = replayed.suite, replayed.name
         names_region = len(environment.regions) > 1
         suffix = f"{question.region}-{question.checkpoint}" if names_region else question.checkpoint
         item: ReplayItem = cls.from_parent(parent, name=f"{question.case}[{suffix}]", callobj=run_item)
-        item.run, item.environment = parent.run, environment
-        item.suite, item.case, item.question = suite, case, question
+        item.run, item.environment, item.replayed = parent.run, environment, replayed
         item.add_marker(
             pytest.mark.telemetry(
                 env=environment.name,
@@ -94,11 +72,11 @@ class ReplayItem(TelemetryItem):
     @property
     def line(self) -> int:
         """The line of the case in its file, from 1."""
-        return self.suite.ci_line if self.case is None else self.case.line
+        return self.replayed.line
 
     def questions(self) -> Sequence[Question]:
-        """Return the one question: what the case captured."""
-        return (self.question,)
+        """Return what its cases captured."""
+        return self.replayed.questions
 
     def judge(self) -> Dossier:
         """Drive the case, or take what was recorded, and judge it.
@@ -110,48 +88,9 @@ class ReplayItem(TelemetryItem):
         return self._dossier
 
     def _judge_answer(self) -> Dossier:
-        answer = self.run.gates.of(self.environment).answer(self.question)
-        dossier = self._decide(answer, {"environment": self.environment.name, "source": answer.source})
-        dossier = dossier.revise(region=self.question.region)
+        gate = self.run.gates.of(self.environment)
+        judged = self.replayed.judge(gate.answer, self.environment.name)
+        if judged.exercised is not None:
+            carried_by(self).exercised = list(judged.exercised)
         # The suite's own texts may hold secrets of telemetry.yaml, through its variables.
-        return Dossier.from_wire(scrub_texts(dossier.to_wire(), self.environment.scrub))
-
-    def _decide(self, answer: Answer, fields: dict[str, Any]) -> Dossier:
-        if answer.error:
-            return self._plain(Outcome.ERROR, answer.error, fields)
-        captured = answer.value.content if isinstance(answer.value, Capture) else None
-        try:
-            if self.case is not None:
-                if captured is None:
-                    return judge_case(self.suite, self.case, None, missing=answer.extent, **fields)
-                capture = CapturedCase.from_wire(captured)
-                judgement = judge_capture(self.suite, self.case, capture)
-                carried_by(self).exercised = list(judgement.exercised)
-                return dossier_from(self.suite, self.case, capture, judgement, **fields)
-            settings = self.suite.file.ci_logs
-            if captured is None or settings is None:
-                return self._plain(Outcome.INCONCLUSIVE, answer.extent, fields)
-            logs = CiComparison.from_wire(captured)
-            dossier = self._plain(*judge_ci(settings, logs.before, logs.after), fields)
-            return dossier.revise(facts=[OtherFacts("replay", {"ci_logs": logs.to_wire()})])
-        except TelemetryGateError as error:
-            return self._plain(Outcome.ERROR, str(error), fields)
-
-    def _plain(self, outcome: Outcome, reason: str, fields: dict[str, Any]) -> Dossier:
-        """Return a verdict without a capture of telemetry."""
-        title = "skipped CI stages and retries" if self.case is None else self.case.title
-        verdict = Verdict(
-            suite=self.suite.name,
-            suite_title=self.suite.title,
-            group="CI" if self.case is None else "Cases",
-            criterion=self.question.case,
-            title=title,
-            region=self.question.region,
-            checkpoint=self.question.checkpoint,
-            outcome=outcome,
-            reason=reason,
-            path=self.suite.path,
-            line=self.line,
-            **fields,
-        )
-        return Dossier(verdict, Requirement(kind=CASE))
+        return Dossier.from_wire(scrub_texts(judged.dossier.to_wire(), self.environment.scrub))

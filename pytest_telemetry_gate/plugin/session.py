@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from pytest_telemetry_gate.plugin.gates import Gates
 from pytest_telemetry_gate.plugin.options import Options
 from pytest_telemetry_gate.plugin.progress import Progress
 from pytest_telemetry_gate.plugin.roles import role_of
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.past_runs import PastRun
 
 __all__ = ["GateRun"]
 
@@ -39,6 +43,16 @@ class GateRun:
         self.problems: dict[str, None] = {}  # lines about what closes the gate beside the verdicts
         self.exits = Exits(self.environments.scrub)
         self.progress = Progress(config, self.role.terminal, lambda: self.environments.loaded)
+
+    @cached_property
+    def past(self) -> tuple[PastRun, ...] | None:
+        """The earlier runs in the folder of ``--telemetry-history``, from the oldest on; None where no folder is named."""
+        if self.options.report.history is None:
+            return None
+        from pytest_telemetry_gate.reports.document.history import read_history
+
+        runs, _, _ = read_history(self.config.invocation_params.dir / self.options.report.history)
+        return tuple(runs)
 
     @cached_property
     def registry(self) -> Registry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, TelemetryGateError, raised_at
-from pytest_telemetry_gate.model.dossier import Dossier
+from pytest_telemetry_gate.model.dossier import APPROVALS, Dossier
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
@@ -46,6 +46,8 @@ class Summary:
         self.stored: str = ""  # where captures were stored, as the user writes it
         self.not_stored: str = ""  # why they were not
         self.written = False
+        self.wants_evidence: Callable[[], bool] = lambda: False  # whether somebody reads that of passes too
+        self.signature_problems: list[str] = []  # why signatures do not count for this run
         self._failed: dict[str, Outcome] = {}  # tests that failed though their verdicts let them through
         self._hook_failures: dict[str, str] = {}  # the first verdict that each line was about
 
@@ -82,8 +84,10 @@ class Summary:
             self._failed[report.nodeid] = Outcome.FAIL if report.when == "call" else Outcome.ERROR
 
     def _without_needless_evidence(self, dossier: Dossier) -> Dossier:
-        """Return what the end of the session needs: of a pass the verdict alone, unless it is to be explained."""
-        if dossier.outcome is not Outcome.PASS or self._run.options.explain:
+        """Return what the end of the session needs: of a pass the verdict alone, unless a report has the rest."""
+        if dossier.requirement.kind == APPROVALS:
+            return dossier
+        if dossier.outcome is not Outcome.PASS or self._run.options.explain or self.wants_evidence():
             return dossier
         return Dossier(dossier.verdict)
 
@@ -111,15 +115,29 @@ class Summary:
     @property
     def outcome(self) -> GateOutcome:
         """The outcome of the gate from the verdicts so far."""
+        return self._decide(self.dossiers, [*self._problems, *self.signature_problems])
+
+    @property
+    def outcome_to_sign(self) -> GateOutcome:
+        """The outcome that people sign: without that of their signatures, which come later."""
+        return self._decide(self.dossiers_to_sign, self._problems)
+
+    @property
+    def dossiers_to_sign(self) -> list[Dossier]:
+        """What the report is about: all but who signed it."""
+        return [dossier for dossier in self.dossiers if dossier.requirement.kind != APPROVALS]
+
+    def _decide(self, dossiers: Sequence[Dossier], problems: Sequence[str]) -> GateOutcome:
         options = self._run.options
         denominator = self._run.denominator
+        left = len(self.dossiers) - len(dossiers)
         return decide_gate(
-            [dossier.verdict for dossier in self.dossiers],
-            selected=denominator.selected,
-            collected=denominator.collected,
+            [dossier.verdict for dossier in dossiers],
+            selected=denominator.selected - left,
+            collected=denominator.collected - left,
             unheard=denominator.unheard,
             failed=self._failed,
-            problems=self._problems,
+            problems=problems,
             left_out=list(denominator.left_out),
             strict=options.strict,
             partial=options.partial,
@@ -149,7 +167,7 @@ class Summary:
         options, denominator = self._run.options, self._run.denominator
         if options.only_shows:
             return False
-        if denominator.anything_selected or self.dossiers or self._problems:
+        if denominator.anything_selected or self.dossiers or self._problems or self.signature_problems:
             return True
         if not denominator.collected:
             return bool(options.asked_by)
@@ -172,12 +190,15 @@ class Summary:
             reporter.write_line(f"telemetry gate: {line}", yellow=True)
         if self._run.options.explain:
             terminal.write_explained(reporter, self.dossiers)
+        if self._run.options.report.summary == "none":
+            return
         terminal.write(
             reporter,
             self.dossiers,
             self.outcome,
             verbosity=self._config.get_verbosity(),
             once=runs_in_ci(),
+            tables=self._run.options.report.summary == "full",
         )
 
     def write_outcome(self, reporter: pytest.TerminalReporter) -> None:

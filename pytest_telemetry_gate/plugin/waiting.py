@@ -60,7 +60,7 @@ def next_due(
     all checkpoints do. ``at_most`` is how many seconds the caller would wait.
     """
     for gate, gate_checks in checks.items():
-        gate.open(region for check in gate_checks for region in check.regions)
+        gate.open_for(gate_checks)
     waiting = [
         (check.time, moment, check.checkpoint.id)
         for gate, gate_checks in checks.items()

@@ -16,12 +16,12 @@ from pytest_telemetry_gate.model.sources import Source, metadata_of
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
 from pytest_telemetry_gate.recording.captures import Captures, check_captures
-from pytest_telemetry_gate.recording.files import hold_lock
 from pytest_telemetry_gate.recording.merge import check_events, events_to_index
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.spill import Spill
 from pytest_telemetry_gate.recording.writer import RecordingWriter
 from pytest_telemetry_gate.support.secrets import scrub_texts
+from pytest_telemetry_gate.support.whole_files import hold_lock
 
 __all__ = ["RecordResult", "RegionRequest", "record"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.recording.files import hold_lock, replace_file
 from pytest_telemetry_gate.recording.reader import Recording
 from pytest_telemetry_gate.recording.writer import Archive, CaptureNames, RecordingWriter, write_captures
+from pytest_telemetry_gate.support.whole_files import hold_lock, replace_file
 
 __all__ = ["Captures", "check_captures", "store_captures"]
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.recording.cache import ArrayCache
 
-__all__ = ["Members"]
+__all__ = ["DAMAGE", "Members"]
 
 _MAX_MEMBER = 2**30  # bytes, decompressed
 _PIECE = 2**16  # bytes unpacked at a time
 _ROWS = 4 * 2**20  # bytes of samples that are in memory while a member is read in pieces
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -32,6 +32,7 @@ _DAMAGE = (
     NotImplementedError,
     RuntimeError,
 )
+"""What reading a damaged or forged zip raises."""
 
 
 class Members:
@@ -51,7 +52,7 @@ class Members:
         try:
             # The archive stays open as long as the recording, since members are read on demand.
             self._archive = zipfile.ZipFile(path)
-        except _DAMAGE:
+        except DAMAGE:
             message = f"{path}: not a recording, or truncated: no readable zip directory"
             raise RecordingError(message) from None
 
@@ -64,7 +65,7 @@ class Members:
         info = self._info(member, limit)
         try:
             return self._archive.read(info)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self.damaged(member, str(error)) from None
 
     def content(self, member: str, limit: int) -> bytes:
@@ -110,7 +111,7 @@ class Members:
                 if stream.read(1):
                     raise self.damaged(member, "its content does not match its digest")
                 self._check_digest(member, stream.digest.hexdigest())
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self.damaged(member, str(error)) from None
 
     def _decode(self, member: str) -> NDArray[Any]:
@@ -126,7 +127,7 @@ class Members:
                     digest.update(piece)
                     room[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
                     filled += len(piece)
-        except (*_DAMAGE, SyntaxError) as error:
+        except (*DAMAGE, SyntaxError) as error:
             raise self.damaged(member, str(error)) from None
         self._check_digest(member, digest.hexdigest())
         array.flags.writeable = False

@@ -102,6 +102,12 @@ class Recording:
         """Whether there is any sample, so that the profile of PromQL means something."""
         return any(region["time_range"] for region in self._index["regions"].values())
 
+    def holds_captures_alone(self, region: str) -> bool:
+        """Tell whether replays captured something in a region, and nothing else was recorded of any."""
+        captured = self._index.get("replay", {}).values()
+        found = any(region in regions for points in captured for regions in points.values())
+        return found and not self.holds_samples and not any(map(self.kinds, self.regions))
+
     def events(self, region: str, kind: str) -> Mapping[str, Any] | None:
         """Return the recorded events of a kind as the index holds them, or None where none were recorded."""
         events = self._region(region)["events"].get(kind)

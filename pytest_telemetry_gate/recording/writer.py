@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from pytest_telemetry_gate.errors import RecordingError
 from pytest_telemetry_gate.promql import SeriesGroup
-from pytest_telemetry_gate.recording.files import hold_lock, replace_file
 from pytest_telemetry_gate.recording.merge import merge_events
 from pytest_telemetry_gate.recording.spill import SpilledGroup
+from pytest_telemetry_gate.support.whole_files import hold_lock, replace_file
 
 __all__ = ["FORMAT", "Archive", "CaptureNames", "RecordingWriter", "write_captures"]
 

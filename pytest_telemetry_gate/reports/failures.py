@@ -12,7 +12,12 @@ from pytest_telemetry_gate.reports.rows import format_ranges, sort_verdicts
 from pytest_telemetry_gate.reports.status import format_figures
 from pytest_telemetry_gate.support import text
 from pytest_telemetry_gate.support.durations import format_time
-from pytest_telemetry_gate.support.numbers import format_against, format_change, format_percent, format_value
+from pytest_telemetry_gate.support.numbers import (
+    format_against,
+    format_interval,
+    format_percent,
+    format_value,
+)
 
 __all__ = [
     "Folded",
@@ -191,7 +196,9 @@ def describe_figures(verdict: Verdict) -> Iterator[str]:
         name = f" ({verdict.baseline_name})" if verdict.baseline_name else ""
         against = f"baseline {format_value(verdict.baseline, verdict.unit)}{name}"
         if verdict.variance is not None:
-            against += f", variance {format_change(verdict.variance, verdict.variance_unit)}"
+            change = format_interval(verdict.variance, verdict.variance_half, verdict.variance_unit)
+            basis = f" ({verdict.variance_basis})" if verdict.variance_basis else ""
+            against += f", variance {change}{basis}"
         if verdict.tolerance is not None:
             against += f", tolerance {verdict.tolerance_text}"
         yield against

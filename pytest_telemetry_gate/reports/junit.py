@@ -20,12 +20,12 @@ FORMAT_PROPERTY = (f"{PREFIX}format", "1")
 """The version of the properties' names and values; the testsuite states it once for all tests."""
 _TEXTS = (
     "suite", "group", "criterion", "title", "region", "checkpoint", "environment", "reason", "unit", "limit",
-    "baseline_name", "variance_unit", "query", "source", "semantics", "link", "digest",
+    "baseline_name", "variance_unit", "variance_basis", "query", "source", "semantics", "link", "digest",
 )  # fmt: skip
-_NUMBERS = ("value", "margin", "baseline", "variance", "tolerance", "coverage")
+_NUMBERS = ("value", "margin", "baseline", "variance", "variance_half", "tolerance", "coverage")
 _ORDER = (
     "verdict", "level", "severity", "value", "absent", "unit", "limit", "margin", "baseline", "baseline_name", "variance",
-    "variance_unit", "tolerance", "coverage", "suite", "group", "criterion", "title", "region", "checkpoint", "time",
+    "variance_half", "variance_unit", "variance_basis", "tolerance", "coverage", "suite", "group", "criterion", "title", "region", "checkpoint", "time",
     "environment", "query", "reason", "source", "semantics", "link", "digest", "warnings", "where", "informational",
 )  # fmt: skip
 _FULL_NAMES = {name: PREFIX + name for name in _ORDER}

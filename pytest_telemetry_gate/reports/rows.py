@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Verdict, worst_verdict
 from pytest_telemetry_gate.support.durations import format_short_duration
 
@@ -18,7 +19,9 @@ __all__ = [
     "format_ranges",
     "list_checkpoints",
     "name_series",
+    "sort_dossiers",
     "sort_verdicts",
+    "title_of",
 ]
 
 _CODE = re.compile(r"`([^`]*)`")
@@ -34,7 +37,7 @@ class Row:
     @property
     def title(self) -> str:
         """The criterion's title without the marks that make it code in Markdown."""
-        return _CODE.sub(r"\1", self.verdicts[0].title) or self.verdicts[0].criterion
+        return title_of(self.verdicts[0])
 
     @property
     def region(self) -> str:
@@ -87,11 +90,23 @@ class SuiteRows:
         return [row for _, rows in self.groups for row in rows]
 
 
+def title_of(verdict: Verdict) -> str:
+    """Return the criterion's title without the marks that make it code in Markdown."""
+    return _CODE.sub(r"\1", verdict.title) or verdict.criterion
+
+
 def sort_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return verdicts as their criteria are written, then by region and time, however a run was distributed."""
     return sorted(
         verdicts, key=lambda verdict: (verdict.path, verdict.line, verdict.sequence, *_place(verdict))
     )
+
+
+def sort_dossiers(dossiers: Iterable[Dossier]) -> list[Dossier]:
+    """Return dossiers in the order of ``sort_verdicts``."""
+    of_verdict = {id(dossier.verdict): dossier for dossier in dossiers}
+    verdicts = [dossier.verdict for dossier in of_verdict.values()]
+    return [of_verdict[id(verdict)] for verdict in sort_verdicts(verdicts)]
 
 
 def _place(verdict: Verdict) -> tuple[str, float, bool, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Outcome, Verdict, worst_verdict
 from pytest_telemetry_gate.support import text
-from pytest_telemetry_gate.support.numbers import format_against, format_change
+from pytest_telemetry_gate.support.numbers import format_against, format_interval
 
 __all__ = ["format_figures", "report_status"]
 
@@ -62,5 +62,7 @@ def format_figures(verdict: Verdict) -> str:
         parts.append(figure + (f" ({limit})" if limit else ""))
     if verdict.variance is not None:
         tolerance = f" ({verdict.tolerance_text})" if verdict.tolerance is not None else ""
-        parts.append(format_change(verdict.variance, verdict.variance_unit) + tolerance)
+        parts.append(
+            format_interval(verdict.variance, verdict.variance_half, verdict.variance_unit) + tolerance
+        )
     return text.plain(", ".join(parts) or text.strip_passwords(verdict.reason))

@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 
 import tabulate
 
-from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
+from pytest_telemetry_gate.model.verdict import Outcome, Verdict
+from pytest_telemetry_gate.reports.overview.cells import (
+    MARKS,
+    write_baseline,
+    write_figure,
+    write_margin,
+    write_target,
+    write_variance,
+    write_word,
+)
 from pytest_telemetry_gate.reports.rows import Row, list_checkpoints, name_series
 from pytest_telemetry_gate.support import text
-from pytest_telemetry_gate.support.numbers import format_change, format_compact, format_compact_limit
 
-__all__ = ["MARKS", "Table", "table"]
+__all__ = ["Table", "table"]
 
-MARKS = {Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.WAIVED: "~", Outcome.INCONCLUSIVE: "?"}
 _ASCII_MARKS = {**MARKS, Outcome.FAIL: "*"}
 _GAP = 2
 _TITLE = 21  # columns that a title may ask for before other columns are left out
@@ -24,8 +31,6 @@ _BREAKS = " _-./:,"
 _NAME = 12  # columns that the name of a baseline may take in the header
 _DIGITS = 4  # what follows a whole number, at most, to be aligned at the point: ".123"
 _FIGURE = re.compile(r"([-+]?[\d,]+)(\.\d+)?(?![\w.,])(.*)")
-_WHOLE = re.compile(r"-?\d{1,3}")  # from 1,000 on every number is written whole
-_DECIMALS = re.compile(r"-?\d+\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +97,16 @@ class _Sheet:
         name = self._plain(names.pop()) if len(names) == 1 else ""
         columns = [
             self._column("region", "region", lambda row: row.region, left=True),
-            self._column("baseline", name if 0 < text.width_of(name) <= _NAME else "baseline", _baseline),
+            self._column(
+                "baseline", name if 0 < text.width_of(name) <= _NAME else "baseline", write_baseline
+            ),
             *(self._column(f"at {point}", point or "value", self._at(point)) for point in self._checkpoints),
             self._column("series", self._series, self._fold),
-            self._column("variance", "variance", _variance),
-            self._column("target", "target", self._target, left=True),
-            self._column("margin", "margin", _margin),
+            self._column("variance", "variance", write_variance),
+            self._column(
+                "target", "target", lambda row: write_target(row.last, unicode=self.unicode), left=True
+            ),
+            self._column("margin", "margin", write_margin),
             self._column("verdict", "verdict", self._verdict, left=True),
         ]
         regions = {row.region for row in self.rows}
@@ -160,7 +169,7 @@ class _Sheet:
         mark = self._marks.get(verdict.outcome, "")
         if mark:
             self._used.add(verdict.outcome)
-        figure = _figure(row, verdict)
+        figure = write_figure(row, verdict)
         if figure is None or verdict.outcome in {Outcome.PENDING, Outcome.ERROR}:
             return mark or str(verdict.outcome)
         return figure + mark
@@ -173,25 +182,14 @@ class _Sheet:
         through = sum(verdict.keeps_gate_open(strict=self._strict) for verdict in judged)
         return f"{through}/{len(judged)}" if judged else str(Outcome.PENDING)
 
-    def _target(self, row: Row) -> str:
-        last = row.last
-        limit = format_compact_limit(last.value_limit)
-        if limit and last.unit and last.unit not in limit:
-            limit += f" {last.unit}"
-        if self.unicode:
-            limit = limit.replace("<=", "≤").replace(">=", "≥")
-        if last.tolerance is None:
-            return limit
-        return f"{limit}{', ' if limit else ''}{last.tolerance_text}"
-
     def _verdict(self, row: Row) -> str:
         decided = row.worst
-        word = _word(decided)
+        word = write_word(decided)
         has_others = len(row.verdicts) > 1
         return f"{word} {decided.checkpoint}" if decided.outcome is not Outcome.PASS and has_others else word
 
     def _short_verdicts(self, columns: list[_Column]) -> tuple[list[_Column], str]:
-        cells = tuple(_word(row.worst) for row in self.rows)
+        cells = tuple(write_word(row.worst) for row in self.rows)
         return [
             replace(column, cells=cells) if column.name == "verdict" else column for column in columns
         ], ""
@@ -208,64 +206,6 @@ def _without(name: str) -> Callable[[list[_Column]], tuple[list[_Column], str]]:
 def _tighten(columns: list[_Column]) -> tuple[list[_Column], str]:
     """Move columns of figures closer; beside words, one blank would read as part of them."""
     return [column if column.left else replace(column, gap=1) for column in columns], ""
-
-
-def _word(verdict: Verdict) -> str:
-    if not verdict.keeps_gate_open():
-        return str(verdict.outcome).upper()
-    if verdict.informational and verdict.outcome.judged:
-        return verdict.word
-    informs = verdict.outcome is Outcome.PASS and verdict.level is Level.INFO
-    alarms = verdict.outcome is Outcome.WARN and verdict.level is Level.CRIT
-    return f"{verdict.outcome} ({verdict.level})" if informs or alarms else str(verdict.outcome)
-
-
-def _figure(row: Row, verdict: Verdict) -> str | None:
-    if row.by_tolerance:
-        if verdict.variance is None:
-            return None
-        figure = format_change(verdict.variance)
-        # Rounded, it must not stand on the other side of the tolerance.
-        rounded = replace(verdict, variance=float(figure))
-        same_side = rounded.is_within_tolerance == verdict.is_within_tolerance
-        return figure if same_side else f"{verdict.variance:+.6g}"
-    if verdict.absent and verdict.outcome is not Outcome.INCONCLUSIVE:
-        return "absent"
-    return (
-        None
-        if verdict.value is None
-        else _match_decimals(format_compact(verdict.value, verdict.value_limit), row)
-    )
-
-
-def _baseline(row: Row) -> str:
-    baseline = row.last.baseline
-    return "" if baseline is None or row.by_tolerance else _match_decimals(format_compact(baseline), row)
-
-
-def _match_decimals(figure: str, row: Row) -> str:
-    """Write a whole number with the decimals of the row's other figures, 64.0 beside 64.2; a zero stays exact."""
-    if figure == "0" or not _WHOLE.fullmatch(figure):
-        return figure
-    others = [
-        format_compact(verdict.value, verdict.value_limit)
-        for verdict in row.verdicts
-        if verdict.named and verdict.value is not None
-    ]
-    if row.last.baseline is not None:
-        others.append(format_compact(row.last.baseline))
-    decimals = min((len(match[1]) for text in others if (match := _DECIMALS.fullmatch(text))), default=0)
-    return f"{figure}.{'0' * decimals}" if decimals else figure
-
-
-def _variance(row: Row) -> str:
-    last = row.last
-    return "" if last.variance is None else format_change(last.variance, last.variance_unit)
-
-
-def _margin(row: Row) -> str:
-    margin = row.last.margin
-    return "" if margin is None else format_compact(margin)
 
 
 def _align_points(cells: Sequence[str]) -> list[str]:

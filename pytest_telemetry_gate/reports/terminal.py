@@ -13,6 +13,7 @@ from pytest_telemetry_gate.model.gate_outcome import GateOutcome
 from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
 from pytest_telemetry_gate.reports.explain import explain
 from pytest_telemetry_gate.reports.failures import find_common, list_verdicts
+from pytest_telemetry_gate.reports.overview.fault_lines import list_faults
 from pytest_telemetry_gate.reports.rows import Row, SuiteRows, arrange_suites
 from pytest_telemetry_gate.reports.table import Table, table
 from pytest_telemetry_gate.support import text
@@ -67,9 +68,18 @@ def write(
     *,
     verbosity: int = 0,
     once: bool = False,
+    tables: bool = True,
 ) -> None:
     """Write the summary of a session to pytest's terminal, as wide as that is or 100 columns into a pipe."""
-    lines = summarize(dossiers, gate, width=_width(), verbosity=verbosity, unicode=takes_unicode(), once=once)
+    lines = summarize(
+        dossiers,
+        gate,
+        width=_width(),
+        verbosity=verbosity,
+        unicode=takes_unicode(),
+        once=once,
+        tables=tables,
+    )
     if verbosity >= 0 and lines:
         reporter.write_sep("=", "telemetry gate")
     for line in lines:
@@ -126,8 +136,9 @@ def summarize(
     verbosity: int = 0,
     unicode: bool = True,
     once: bool = False,
+    tables: bool = True,
 ) -> list[TerminalLine]:
-    """Return the lines of the summary, none wider than ``width`` columns (20 or more).
+    """Return the lines of the summary, none wider than ``width`` columns (20 or more), with the ``tables`` or without.
 
     Below verbosity 0 only what closes the gate is listed; from 1 on every row is shown and every failure
     explained; from 2 on no failure is folded into a count. With ``once`` the failures are told nowhere else, so that each is
@@ -135,12 +146,12 @@ def summarize(
     """
     verdicts = [dossier.verdict for dossier in dossiers]
     blocks = list(_attention(dossiers, gate, width=width, verbosity=verbosity, unicode=unicode, once=once))
-    if verbosity >= 0:
-        tables = arrange_suites(verdicts)
-        fold = verbosity == 0 and sum(len(suite.rows) for suite in tables) > _MANY
+    if verbosity >= 0 and tables:
+        suites = arrange_suites(verdicts)
+        fold = verbosity == 0 and sum(len(suite.rows) for suite in suites) > _MANY
         closing = (verdict for verdict in verdicts if not verdict.keeps_gate_open(strict=gate.strict))
         told = find_common(closing) if verbosity == 0 else set()
-        for suite in tables:
+        for suite in suites:
             blocks.extend(_suite(suite, gate, told, fold=fold, width=width, unicode=unicode))
     return [
         line
@@ -166,16 +177,17 @@ def _attention(
         if dossier.outcome not in {Outcome.PASS, Outcome.PENDING}
         and dossier.verdict.keeps_gate_open(strict=gate.strict)
     ]
-    strictly = all(dossier.outcome is Outcome.WARN for dossier in closing)
-    explained = max(verbosity, 1) if once else verbosity
-    lots = [
-        (closing, FIRST, _YELLOW if strictly else _RED, explained),
-        (near_misses if verbosity >= 0 else [], 1, _YELLOW, verbosity),
-    ]
     among = [dossier.verdict for dossier in dossiers]
-    for listed, first, look, detail in lots:
-        lines = list_verdicts(listed, among, width=width, verbosity=detail, first=first, unicode=unicode)
-        yield [TerminalLine(line, look) for line in lines]
+    strictly = all(dossier.outcome is Outcome.WARN for dossier in closing)
+    lines: Iterable[str]
+    if verbosity > 0:
+        lines = list_verdicts(closing, among, width=width, verbosity=verbosity, first=FIRST, unicode=unicode)
+    else:
+        lines = list_faults(dossiers, width=width, strict=gate.strict, unicode=unicode, explained=once)
+    yield [TerminalLine(line, _YELLOW if strictly else _RED) for line in lines]
+    shown = near_misses if verbosity >= 0 else []
+    lines = list_verdicts(shown, among, width=width, verbosity=verbosity, first=1, unicode=unicode)
+    yield [TerminalLine(line, _YELLOW) for line in lines]
 
 
 def _suite(

@@ -2,6 +2,7 @@
 
 - Credentials: whatever stands under a secret name (``password``, ``token``, ``Authorization``, ``X-Api-Key``), in
   ``basic_auth`` and ``authorization``, in files, in the login of an address, in its parameters with secret names.
+- Whole addresses of those who are told of reports, as webhooks have their credential in the path; options of file systems.
 - Values: every other header and parameter, user names, and ``${VAR}`` wherever it is used but for addresses, hosts and paths.
   They are masked unless everybody knows them (``ordinary_values``) or a suite or a name says them.
 """
@@ -27,6 +28,9 @@ from pytest_telemetry_gate.support.secrets import (
 
 __all__ = ["keep_address", "keep_arguments", "keep_body", "keep_configured", "keep_header", "keep_variable"]
 
+_REPORTS = "reports"
+_HOOKS = frozenset({("slack", "webhook"), ("webhook", "url")})
+_ADDRESSED = frozenset({"upload", "to", "link", "page", "title", "send"})  # below ``reports``
 _HEADERS = frozenset({"headers", "http_headers", "metadata"})
 _PARAMETERS = frozenset({"params", "parameters", "query_params"})
 _LOGINS = frozenset({"basic_auth", "authorization", "auth", "oauth2", "login"})
@@ -57,6 +61,8 @@ def keep_configured(secrets: Secrets, value: Any, place: Place = ()) -> None:
 def _keep(secrets: Secrets, text: str, place: Place) -> None:
     key = key_of(place)
     above = {str(name).lower() for name in place[:-1]}
+    if place[:1] == (_REPORTS,):
+        _keep_of_reports(secrets, text, place)
     if above & _HEADERS:
         keep_header(secrets, key, text)
     elif above & _PARAMETERS:
@@ -67,6 +73,18 @@ def _keep(secrets: Secrets, text: str, place: Place) -> None:
         secrets.keep(text)
     if "://" in text:
         keep_address(secrets, text)
+
+
+def _keep_of_reports(secrets: Secrets, text: str, place: Place) -> None:
+    """Remember what is secret by its place below ``reports`` of an environment."""
+    if place[1:] in _HOOKS:
+        # By its parts and not by urlsplit, which raises on a text that is no address.
+        path = re.split("[?#]", _ADDRESS.sub("", text))[0].partition("/")[2].strip("/")
+        secrets.keep(text, *([path] if len(path) >= _LONG else []))
+    elif place[1:] == ("confluence", "user"):
+        secrets.keep_values(text)
+    elif "options" in place and "://" not in text:
+        secrets.keep(text)
 
 
 def keep_header(secrets: Secrets, name: str, text: str) -> None:
@@ -131,6 +149,8 @@ def keep_variable(secrets: Secrets, name: str, value: str, before: str, place: P
         secrets.keep(value)
     elif is_place(value):
         keep_address(secrets, value)
+    elif _REPORTS in place and key_of(place) in _ADDRESSED:
+        return  # where a report goes, which people need to read
     elif not _is_structural(key_of(place)) and not _names_host(before, key_of(place)):
         secrets.keep_values(value)
 

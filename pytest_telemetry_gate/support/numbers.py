@@ -11,9 +11,13 @@ __all__ = [
     "format_compact",
     "format_compact_limit",
     "format_distinct",
+    "format_half",
+    "format_interval",
     "format_number",
     "format_percent",
+    "format_two_digits",
     "format_value",
+    "format_within",
     "is_same",
 ]
 
@@ -137,6 +141,37 @@ def format_change(value: float, unit: str = "") -> str:
     return f"{text} {unit}" if unit else text
 
 
+def format_within(value: float, low: float, high: float) -> str:
+    """Write a change and the interval that it lies in, ``-0.204 (-0.207 .. -0.201)``, in digits that tell the three apart."""
+    half = (high - low) / 2
+    if half < _TINY:
+        return format_change(value)
+    decimals = max(1, min(6, -math.floor(math.log10(half))))
+    middle, *ends = (f"{number:+.{decimals}f}" for number in (value, low, high))
+    return f"{middle} ({' .. '.join(ends)})"
+
+
+def format_half(half: float) -> str:
+    """Write half of the width of an interval: one decimal, or one significant digit where it is smaller.
+
+    What the last bits of a calculation leave of a constant is 0.
+    """
+    if half < _NOISE:
+        return "0"
+    return f"{half:.1f}" if half >= 0.095 else f"{half:.1g}"
+
+
+def format_interval(value: float, half: float | None, unit: str = "") -> str:
+    """Write a change with half of the width of its interval where that is known: ``+2.1 ± 0.4 %``."""
+    text = format_change(value) if half is None else f"{format_change(value)} ± {format_half(half)}"
+    return f"{text} {unit}" if unit else text
+
+
 def format_percent(share: float) -> str:
     """Write a share from 0 to 1 in percent, rounded down so that 99.96 % never reads 100 %."""
     return f"{math.floor(share * 1000 + 1e-9) / 10:.4g} %"
+
+
+def format_two_digits(value: float) -> str:
+    """Write an estimate with two significant digits, as long as no exponent is needed: ``0.17``, ``3.4``, ``110``."""
+    return f"{float(f'{value:.2g}'):g}"

@@ -38,7 +38,7 @@ _COMMAND = re.compile(
 # Azure, TeamCity, Octopus, MyGet and old runners of GitHub (##), Jenkins and GitLab in JUnit files ([[) look anywhere in a line.
 _COMMAND_ANYWHERE = re.compile(r"#(?=#\w*\[)|\[(?=\[\w+\|)")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
-_ASCII = str.maketrans({"±": "+-", "≤": "<=", "≥": ">=", "≠": "!=", "…": "...", "–": "-", "×": "x"})  # noqa: RUF001
+_ASCII = str.maketrans({"±": "+-", "≤": "<=", "≥": ">=", "≠": "!=", "…": "...", "–": "-", "×": "x"})
 
 
 def plain(text: str, *, unicode: bool = True) -> str:
