@@ -1,5 +1,5 @@
 """``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; others by name:
-``engine``, ``live``, ``record``, ``regions``, ``replay``.
+``engine``, ``live``, ``record``, ``regions``, ``replay``, ``report``; ``verdicts`` and ``trends`` simulate how often those are right.
 
 Whole processes, measured in turn (A B A B ...) so that a machine that slows down slows both; medians are printed.
 """
@@ -120,14 +120,12 @@ def main() -> None:
 
 if __name__ == "__main__":
     what, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
-    if what not in {"", "engine", "live", "record", "regions", "replay"}:
-        sys.exit(
-            f"no benchmark {what!r}: engine, live, record, regions, replay, or nothing for the plugin's own cost"
-        )
-    if what == "engine":
-        from benchmarks import engine
-
-        engine.main(rest)
+    with_options = {"engine", "trends", "verdicts"}
+    others = sorted(with_options | {"live", "record", "regions", "replay", "report"})
+    if what and what not in others:
+        sys.exit(f"no benchmark {what!r}: {', '.join(others)}, or nothing for the plugin's own cost")
+    if what in with_options:
+        importlib.import_module(f"benchmarks.{what}").main(rest)
     elif what:
         importlib.import_module(f"benchmarks.{what}").main()
     else:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SUITES = ROOT / "example_suites"
-CHECKS = 482  # of one region
+CHECKS = 487  # of one region
 SIZES = (1, 5, 50)
 MIB = 2**20
 LOOK = 0.05  # seconds between two looks at the memory of all processes

@@ -1,7 +1,13 @@
-"""``python -m benchmarks replay``: how fast captures are judged, what the receiver sustains, how long a batch takes."""
+"""``python -m benchmarks replay``: how fast captures are judged, what receivers sustain and hold, how long cases take.
+
+Each figure stands beside its limit, and as a share of it.
+"""
 
 from __future__ import annotations
 
+import re
+import secrets
+import socket
 import statistics
 import subprocess
 import sys
@@ -17,9 +23,12 @@ from counting import ALL, counting, source_of, suite_of
 from otlp_requests import encode_request
 
 from pytest_telemetry_gate.replay.capture import LiveReplay
+from pytest_telemetry_gate.replay.captured import ExportRequest
 from pytest_telemetry_gate.replay.judge.contracts import judge_contract
+from pytest_telemetry_gate.replay.otlp.protobuf import parse_message
 from pytest_telemetry_gate.replay.otlp.telemetry import read_document
 from pytest_telemetry_gate.replay.receive.receiver import Receiver
+from pytest_telemetry_gate.replay.receive.shared_traffic import CaseTraffic, SharedTraffic
 from pytest_telemetry_gate.replay.suite.contracts import SpanContract
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.support.secrets import Secrets
@@ -41,7 +50,53 @@ CONTRACT = {
     },
     "unknown_attributes": "fail",
 }
-CASES = 15
+CASES, HTTP_CASES = 15, 200
+FLOOD = 500  # requests
+MANY = """\
+version: 1
+suite: many
+checkpoints: {{1h: {{cases: {cases}}}}}
+capture: {{otlp: {{http: "{endpoint}"}}}}
+contracts:
+  get: {{select: {{name: GET /x}}, attributes: {{number: {{type: int, required: true}}}}}}
+cases:
+  - id: get
+    matrix: [{rows}]
+    drive: {{http: {{url: "http://127.0.0.1:{port}/$n"}}}}
+    expect: {{spans: [{{contract: get, attributes: {{number: {{equals: $n}}}}}}]}}
+"""
+# A service that takes 50 ms for each request, and exports every second.
+SERVICE = """
+import json, sys, threading, time, urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+spans, lock = [], threading.Lock()
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        time.sleep(0.05)
+        _, trace, above, _ = self.headers["traceparent"].split("-")
+        number = {"key": "number", "value": {"intValue": self.path[1:]}}
+        span = {"traceId": trace, "spanId": above[::-1], "parentSpanId": above, "name": "GET /x", "kind": 2}
+        with lock:
+            spans.append({**span, "startTimeUnixNano": "1", "endTimeUnixNano": "2", "attributes": [number]})
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+server = Server(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_port, flush=True)
+while True:
+    time.sleep(1)
+    with lock:
+        batch, spans[:] = list(spans), []
+    if batch:
+        body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": batch}]}]}).encode()
+        request = urllib.request.Request(sys.argv[1] + "/v1/traces", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request).read()
+"""
 SENDER = """
 import http.client, sys
 port, requests = int(sys.argv[1]), int(sys.argv[2])
@@ -109,6 +164,71 @@ def receiving() -> float:
         return REQUESTS * PER_REQUEST / took
 
 
+def flood() -> float:
+    """Return by how many MiB this process grew at most while a shared receiver got as much of others as is told."""
+    traffic = SharedTraffic()
+    case = CaseTraffic(selects_metric=None, wants_logs=True)
+    traffic.begin(case)
+    traffic.expect(case, ["f" * 32])
+    Path("/proc/self/clear_refs").write_text("5")  # the highest mark becomes what is resident now
+    before = _highest()
+    template = encode_request("traces", document(PER_REQUEST - 1))
+    number = 0
+    for _ in range(FLOOD):
+        message = parse_message("traces", template)  # one that is changed again and again only grows
+        for span in message.resource_spans[0].scope_spans[0].spans:
+            number += 1
+            span.trace_id = number.to_bytes(16, "big")
+            span.trace_state = secrets.token_hex(1000)
+        body = message.SerializeToString()
+        traffic.put(ExportRequest("traces", len(body), len(body), "protobuf"), parse_message("traces", body))
+    traffic.end(case)
+    if case.others != number:
+        sys.exit(f"{case.others} of {number} traces were counted")
+    return (_highest() - before) / 2**20
+
+
+def _highest() -> int:
+    """Return the most bytes that were resident since the mark was set."""
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(match[1]) * 1024 if match else 0
+
+
+def parallel() -> float:
+    """Return the seconds that a whole run of 200 HTTP cases takes, everything at its default."""
+    with tempfile.TemporaryDirectory() as name, socket.socket() as free:
+        folder = Path(name)
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        service = subprocess.Popen(
+            [sys.executable, "-c", SERVICE, f"http://{endpoint}"], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            port = service.stdout.readline().strip() if service.stdout else ""
+            (folder / "telemetry.yaml").write_text(
+                'default: live\nenvironments: {live: {source: prometheus, url: "http://127.0.0.1:9"}}\n'
+            )
+            (folder / "many.replay.yaml").write_text(
+                MANY.format(
+                    cases=HTTP_CASES,
+                    endpoint=endpoint,
+                    rows=", ".join(f"{{n: {number}}}" for number in range(HTTP_CASES)),
+                    port=port,
+                )
+            )
+            begin = time.perf_counter()
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            took = time.perf_counter() - begin
+        finally:
+            service.kill()
+            service.wait()
+    if done.returncode != 0:
+        sys.exit(f"the cases did not pass:\n{done.stdout}\n{done.stderr}")
+    return took
+
+
 def batch() -> tuple[float, float]:
     """Return the seconds that 15 cases take together on a real Prometheus at 1 s, and their slowest lag."""
     with tempfile.TemporaryDirectory() as name, counting() as service:
@@ -129,12 +249,19 @@ def batch() -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print all three."""
-    print(f"{'1,000 captured spans judged against a contract':<62} {judging():.1f} ms{'':<26} under 100 ms")
+    """Print all of them."""
+    _tell("1,000 captured spans judged against a contract", judging(), "ms", 60)
+    rate = receiving()
     print(
-        f"{'protobuf spans received from another process':<62} {receiving():,.0f} spans/s{'':<20} at least 20,000"
+        f"{'protobuf spans received from another process':<62} {rate:,.0f} spans/s, {rate / 20_000:.2f} of the 20,000 needed"
     )
+    told = f"memory while {FLOOD * PER_REQUEST:,} foreign spans of 2 KB arrive"
+    _tell(told, flood(), "MiB", 512)
+    _tell(f"{HTTP_CASES} HTTP cases that trace ids keep apart, a whole run", parallel(), "s", 30)
     took, lag = batch()
-    print(
-        f"{'15 cases in batch isolation, and their slowest lag':<62} {took:.2f} s, {lag:.2f} s{'':<20} lag and at most 5 s"
-    )
+    _tell("the slowest lag of 15 cases in batch isolation", lag, "s", 5)
+    _tell("all of these 15 cases", took, "s", lag + 5)
+
+
+def _tell(what: str, figure: float, unit: str, limit: float) -> None:
+    print(f"{what:<62} {figure:.1f} {unit}, {figure / limit:.2f} of the {limit:g} {unit} allowed")

@@ -38,9 +38,10 @@ from synthetic import (
 
 from pytest_telemetry_gate.promql import SeriesGroup
 from pytest_telemetry_gate.recording import RecordingWriter
-from pytest_telemetry_gate.recording.captures import Captures
+from pytest_telemetry_gate.recording.captures import Captures, store_captures
 
 HERE = Path(__file__).parent
+REPLAYS = HERE / "qa_replay/recordings/qa.telemetry.zip"
 
 # Sprint 1, then 0.25, 12, 24, 36 and 48 hours after the start of the rollout; hours between are interpolated.
 HOURS = (0.25, 12.0, 24.0, 36.0, 48.0)
@@ -284,11 +285,21 @@ def rollout(*, regressed: bool) -> list[SeriesGroup]:
     ]
 
 
-def captures() -> Iterator[dict[str, Any]]:
-    """Yield what the replays of ``qa_replay`` captured, moved to the hours of this rollout."""
-    for capture in Captures(HERE / "qa_replay/recordings/qa.telemetry.zip").all():
+def captures(path: Path = REPLAYS) -> Iterator[dict[str, Any]]:
+    """Yield what replays of ``qa_replay`` captured, at the hours of this rollout."""
+    for capture in Captures(path).all():
         hour = int(capture["checkpoint"].removesuffix("h"))
         yield moved(capture, round(START + hour * 3600 - capture["at"]) if "at" in capture else 0)
+
+
+def place_replays() -> None:
+    """Move what replays captured to the hours of this rollout, where it was recorded anew at another time."""
+    for path in sorted(REPLAYS.parent.glob("*.telemetry.zip")):
+        found = list(captures(path))
+        if found != list(Captures(path).all()):
+            path.unlink()
+            latest = max(capture["at"] for capture in found)
+            store_captures(path, found, recorded_at=latest, environment=found[0]["environment"])
 
 
 def moved(part: Any, seconds: int) -> Any:
@@ -325,7 +336,8 @@ def write(path: Path, *, regressed: bool) -> None:
 
 
 def main() -> None:
-    """Write both recordings."""
+    """Write both recordings, with what the replays captured."""
+    place_replays()
     write(HERE / "telemetry_step2/recordings/step2-48h.telemetry.zip", regressed=False)
     write(HERE / "telemetry_step2_regressed/recordings/step2-48h-regressed.telemetry.zip", regressed=True)
 

@@ -170,12 +170,14 @@ def target(
     return groups(labelled, offset)
 
 
-def groups(series: Sequence[Series], offset: float) -> list[SeriesGroup]:
+def groups(
+    series: Sequence[Series], offset: float, *, begin: float = BEGIN, interval: float = INTERVAL
+) -> list[SeriesGroup]:
     """Group series by the times at which they have samples, ``offset`` seconds into the slots.
 
     Where a series ends or pauses, its first missing sample is a stale marker, as Prometheus writes it.
     """
-    times = np.rint((BEGIN + INTERVAL * np.arange(SLOTS) + offset) * 1000).astype(np.int64)
+    times = np.rint((begin + interval * np.arange(len(series[0][2])) + offset) * 1000).astype(np.int64)
     by_times: dict[bytes, list[tuple[dict[str, str], Floats]]] = {}
     for name, labels, values in series:
         absent = np.isnan(values)

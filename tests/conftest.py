@@ -37,7 +37,9 @@ LONGEST_FIRST = (
     "promql/test_differential.py",
     "examples/test_qa_replay_live.py",
     "integration/test_record_live.py",
+    "integration/test_replay_instrumentations.py",
     "live/test_running.py",
+    "browser/test_page.py",
     "live/test_secrets.py",
     "plugin/test_record.py",
     "plugin/test_exit_codes.py",
@@ -50,12 +52,24 @@ LONGEST_FIRST = (
     "live/test_alerts.py",
     "examples/test_qa_replay.py",
     "integration/test_replay_lag.py",
+    "unit/replay/test_export_lag.py",
     "unit/replay/test_command.py",
 )
 
 
 # What whoever runs the tests has set, a CI system among them, decides nothing in them.
-SETTINGS = ("CI", "BUILD_NUMBER", "TELEMETRY_ENV", "PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS")
+SETTINGS = (
+    "CI",
+    "BUILD_NUMBER",
+    "TELEMETRY_ENV",
+    "PYTEST_ADDOPTS",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PY_COLORS",
+    "GITHUB_STEP_SUMMARY",
+    "GITHUB_WORKSPACE",
+    "GITHUB_ACTIONS",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ import filelock  # noqa: F401
 import google.protobuf.json_format  # noqa: F401
 import numpy.ma  # noqa: F401
 import requests  # noqa: F401
+import scipy.special  # noqa: F401
 import xdist.dsession
 import xdist.remote
 import xdist.scheduler

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 
 import faults
+import servers
 
 PLACE = "prom"
 
@@ -47,3 +49,22 @@ def tenants(addresses: dict[str, str]) -> Iterator[faults.FaultServer]:
     with faults.serving(faults.relay(next(iter(addresses.values())))) as server:
         server.faults[PLACE] = pass_on
         yield server
+
+
+@contextlib.contextmanager
+def dying(server: servers.Server, *, after: int, of: str) -> Iterator[faults.FaultServer]:
+    """Pass requests on to a server, kill it when it has answered so many queries that contain a text, and reset the rest."""
+    queries = itertools.count(1)
+
+    def pass_on(exchange: faults.Exchange) -> None:
+        if of in exchange.asked.query and next(queries) > after:
+            server.process.kill()
+            server.process.wait()
+        if server.process.poll() is None:
+            faults.fine(exchange)
+        else:
+            faults.reset(exchange)
+
+    with faults.serving(faults.relay(server.url)) as proxy:
+        proxy.faults[PLACE] = pass_on
+        yield proxy

@@ -73,6 +73,28 @@ REGIONS: dict[str, dict[str, object]] = {
         "headers": {"b": canary("their-header")},
     },
 }
+# Who is told of a report, each at the server's address.
+REPORTS: dict[str, object] = {
+    "slack": {
+        "webhook": "http://HOST/services/KANARIT00/B00/kanari-slack-hook",
+        "link": "https://ci.example.net",
+    },
+    "webhook": {
+        "url": "http://HOST/hooks/kanari-webhook-path?flavour=kanari-webhook-query",
+        **headers(X_Flavour=canary("webhook-header"), X_Of="${COLOUR}"),
+        "basic_auth": {"username": canary("webhook-user"), "password": canary("webhook-password")},
+    },
+    "confluence": {
+        "url": "http://HOST",
+        "page": 1,
+        "user": canary("page-user"),
+        "token": canary("page-token"),
+    },
+    "upload": {
+        "to": "memory://canaries/{suite}",
+        "options": {"token": canary("upload-token"), "key": canary("upload-key")},
+    },
+}
 VARIABLES = {
     "COLOUR": canary("colour"),
     "HOOK": canary("hook"),
@@ -87,8 +109,12 @@ FILES = {"secret": canary("file") + "\n", "other": canary("other-file") + "\n"}
 REPLAY = """\
 version: 1
 suite: told
-checkpoints: {1h: {cases: 5}}
-capture: {otlp: {http: "127.0.0.1:0"}, complete: {timeout: 1s, quiet: 100ms}}
+checkpoints: {1h: {cases: 7}}
+capture:
+  otlp: {http: "127.0.0.1:0"}
+  jaeger: {url: "http://kanari-jaeger-name:kanari-jaeger@HOST/$hook", headers: {X-Flavour: kanari-jaeger-header, X-Of: "$body"}}
+  otlp_json: {url: "http://HOST/$trace_id?flavour=kanari-trace-query"}
+  complete: {timeout: 1s, quiet: 100ms}
 variables:
   {target: "http://HOST", hook: "${HOOK}", password: kanari-suite-password, by_us: "", argument: "${ARGUMENT}", body: "${BODY}",
    call: "${CALL}", flavour: "${OF_ENVIRONMENT}", python: "${PYTHON}"}
@@ -112,6 +138,14 @@ cases:
     expect: {spans: [{contract: any}]}
   - id: call
     drive: {python: {call: "calls:fail", arguments: {deep: ["$call"], token: kanari-call-token}}}
+    expect: {spans: [{contract: any}]}
+  - id: stored
+    drive: {http: {url: "$target/"}}
+    capture: jaeger
+    expect: {spans: [{contract: any}]}
+  - id: elsewhere
+    drive: {http: {url: "$target/"}}
+    capture: otlp_json
     expect: {spans: [{contract: any}]}
   - id: sent
     drive: {otlp: {url: "http://kanari-otlp-name:kanari-otlp@HOST", from: old.jsonl, headers: {X-Flavour: kanari-otlp-header}}}
@@ -151,7 +185,13 @@ def config(url: str) -> str:
         "headers": {"X-Region": "replayed"},
         "replay": {"variables": {"by_us": "${COLOUR}", "password": canary("by-us-password")}},
     }
-    environment = {"source": "prometheus", "timeout": "2s", "accept_warnings": True, "regions": regions}
+    environment = {
+        "source": "prometheus",
+        "timeout": "2s",
+        "accept_warnings": True,
+        "regions": regions,
+        "reports": yaml.safe_load(yaml.safe_dump(REPORTS).replace("HOST", url.removeprefix("http://"))),
+    }
     return yaml.safe_dump({"default": "live", "environments": {"live": environment}})
 
 

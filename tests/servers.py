@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -35,7 +36,9 @@ PACKAGES = {
     "victoria-metrics": "victoria-metrics",
     "node": "nodejs",
     "npm": "npm",
+    "chromium": "chromium",
 }
+NOBODY = "http://127.0.0.1:1"  # refuses connections: a privileged port, which is given to nobody by chance
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 ADDRESS_IN_USE = re.compile(r"address already in use|cannot assign requested address|bind: ", re.IGNORECASE)
@@ -169,10 +172,13 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on now; a lost race is met by starting again."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nothing listens on now, and that the system gives to nobody who asks for any port."""
+    while True:
+        # Not of the module `random`, whose numbers are the same in processes that are forked off.
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -18,9 +19,12 @@ import servers
 from children import LIGHT
 
 from pytest_telemetry_gate import hookspec
+from pytest_telemetry_gate.files.approvals import read_approvals
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.suites import load_suite
 from pytest_telemetry_gate.plugin import builtin_hooks
+from pytest_telemetry_gate.plugin.cli import main
+from pytest_telemetry_gate.replay.conventions.registry import load_registry
 from pytest_telemetry_gate.replay.suite.loader import load_replay
 from pytest_telemetry_gate.testing import MemorySource
 
@@ -57,12 +61,24 @@ def test_links_lead_to_pages(page):
 
 
 def test_the_first_page_has_links_that_work_on_pypi():
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
-    targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
-    repository = f"{urls['Source']}/blob/main/"
-    ours = [target for target in [*targets, *urls.values()] if target.startswith(repository)]
-    assert [target for target in targets if target not in ours] == []
-    assert [target for target in ours if not (ROOT / target.removeprefix(repository)).is_file()] == []
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    urls, page = settings["project"]["urls"], (ROOT / "README.md").read_text("utf-8")
+    for change in settings["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        page = re.sub(change["pattern"], change["replacement"], page)
+    links = {
+        f"{urls['Source']}/blob/main/": r"(?m)(?<!!)\[[^\]]+\]\(([^)]+)\)",
+        f"{urls['Source']}/raw/main/": r"!\[[^\]]+\]\(([^)]+)\)",
+    }
+    for place, pattern in links.items():
+        targets = re.findall(pattern, page)
+        assert targets
+        assert [
+            one
+            for one in targets
+            if not (one.startswith(place) and (ROOT / one.removeprefix(place)).is_file())
+        ] == []
+    ours = [one.removeprefix(f"{urls['Source']}/blob/main/") for one in urls.values() if "/blob/" in one]
+    assert [one for one in ours if not (ROOT / one).is_file()] == []
     assert {"Homepage", "Documentation", "Tutorial", "Changelog", "Issues"} <= urls.keys()
 
 
@@ -76,6 +92,20 @@ def test_suites_and_environments_shown_can_be_read(page, tmp_path):
             criterion = "groups: {A: [{id: p95, query: up, unit: ms, expect: '> 0'}]}\n"
             suite.write_text(f"{HEAD}baseline: {{file: {path.name}}}\n{criterion}", encoding="utf-8")
             assert load_suite(suite, KINDS).baseline.content.values
+        elif block.startswith("- role:"):
+            path.write_text(block, encoding="utf-8")
+            assert read_approvals(path)
+        elif block.startswith("timezone:"):
+            path.write_text(block, encoding="utf-8")
+            suite = tmp_path / f"with-{number}.gate.yaml"
+            criterion = "groups: {Parser: [{id: p95, query: up, expect: '> 0'}]}\n"
+            suite.write_text(f"{HEAD}report: {path.name}\n{criterion}", encoding="utf-8")
+            assert load_suite(suite, KINDS).told.communication
+        elif block.startswith("groups:\n  - id: registry."):
+            registry = tmp_path / "conventions"
+            registry.mkdir()
+            (registry / path.name).write_text(block, encoding="utf-8")
+            assert load_registry(((registry, "conventions"),)).groups
         elif "\ncases:" in block:
             path.write_text(block, encoding="utf-8")
             assert load_replay(path).cases
@@ -141,7 +171,7 @@ def test_the_architecture_names_every_part():
     assert sorted(rooms) == sorted(parts)
 
 
-def test_the_tutorial_does_what_it_says(pytester):
+def test_the_tutorial_does_what_it_says(pytester, capsys):
     yaml = blocks(DOCS / "tutorials" / "first-gate.md", "yaml")
     environment, suite = yaml[0], yaml[1]
     gates = pytester.mkdir("gates")
@@ -160,6 +190,35 @@ def test_the_tutorial_does_what_it_says(pytester):
     file.write_text(suite.replace('expect: "<= 90"', "treshold: 90"), encoding="utf-8")
     result = pytester.runpytest("gates", *LIGHT)
     result.stdout.fnmatch_lines(["*parser.gate.yaml:11: criterion 'p95': unknown key 'treshold'*"])
+    follow_the_signing(pytester, yaml[2], file, suite, capsys)
+
+
+def follow_the_signing(pytester, roles, file, suite, capsys):
+    """Do what the last section of the first tutorial says: write the report, sign, verify, and compare after a change."""
+    page = DOCS / "tutorials" / "first-gate.md"
+    file.write_text(suite.replace("[12h, 24h]\n", f"[12h, 24h]\n{roles}"), encoding="utf-8")
+    commands = [shlex.split(block.removeprefix("$ .venv/bin/")) for block in blocks(page, "console")[1:]]
+    held, compared = (
+        re.sub(r"[0-9a-f]{8,}…", "*", re.sub(r"at 20[0-9:TZ-]+", "at *", block)).splitlines()
+        for block in blocks(page, "text")
+    )
+    for command in commands:
+        if command[0] == "telemetry-gate":
+            assert main(command[1:]) == 0
+            if command[1] == "verify":
+                pytest.LineMatcher(capsys.readouterr().out.splitlines()).fnmatch_lines(held)
+            continue
+        if "--telemetry-report-against=build/r.json" in command:
+            file.write_text(file.read_text("utf-8").replace('"<= 90"', '"<= 95"'), encoding="utf-8")
+        result = pytester.runpytest(*command[3:], *LIGHT)
+        result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(compared)
+    signed, loosened = ((pytester.path / "build" / name).read_text("utf-8") for name in ("r.html", "r2.html"))
+    assert "May proceed" in signed
+    assert "May proceed once signed" not in signed
+    assert "May proceed once signed" in loosened
+    assert "another report" in loosened
+    assert "another report" not in signed
 
 
 def sampled_now(name: str, value: float, /, step: float = 0.0, **labels: str) -> str:
@@ -274,7 +333,7 @@ def test_the_tutorial_of_replays_does_what_it_says(pytester, monkeypatch):
 
 @pytest.mark.parametrize("page", ["reference/fixtures.md", "how-to/python-tests.md"])
 def test_python_tests_shown_pass_against_the_example(page, pytester):
-    for name in ("step2.gate.yaml", "telemetry.yaml"):
+    for name in ("step2.gate.yaml", "step2.report.yaml", "telemetry.yaml"):
         text = (STEP2 / name).read_text(encoding="utf-8")
         (pytester.path / name).write_text(
             text.replace("path: recordings", f"path: {STEP2.as_posix()}/recordings"), encoding="utf-8"

@@ -31,6 +31,13 @@ def generate() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def generate_step3() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)
+        return importlib.import_module("generate_step3")
+
+
+@pytest.fixture(scope="session")
 def good() -> Recording:
     return Recording.open(EXAMPLES / GOOD)
 

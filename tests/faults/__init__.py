@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from faults.exchange import LONGEST, Asked, Exchange
 from faults.healthy import EngineServer, engine, relay
-from faults.kinds import FAULTS, beside, fine, refused, told
+from faults.kinds import FAULTS, beside, fine, refused, reset, told
 from faults.server import LATE, FaultServer, serving
 from faults.shapes import SHAPES, data, one
 
 __all__ = [
     "FAULTS", "LATE", "LONGEST", "SHAPES", "Asked", "EngineServer", "Exchange", "FaultServer", "beside", "data", "engine", "fine",
-    "one", "refused", "relay", "serving", "told",
+    "one", "refused", "relay", "reset", "serving", "told",
 ]  # fmt: skip

@@ -302,7 +302,7 @@ def test_rules_of_a_real_prometheus_and_a_shared_alertmanager(project: LiveProje
             )
             project.suite(CRITERIA, head)
             shared = {"events": {"alerts": {"source": "alertmanager", "url": manager.url}}}
-            project.regions({"eu": {"url": real.url, **shared}}, timeout="10s", scrape_interval="15s")
+            project.regions({"eu": {"url": real.url, **shared}}, scrape_interval="15s")
             judged = project.verdicts()
             recorded = project.verdicts("--telemetry-record=r.telemetry.zip")
     except servers.MissingServerError as missing:

@@ -75,6 +75,18 @@ def groups(start: float) -> list[dict[str, object]]:
     return [{"name": "teams", "rules": rules}, {"name": "broken", "rules": [broken]}]
 
 
+def load_rules(*running: servers.Server) -> float:
+    """Have running servers evaluate the rules; return their start, which is after that however long it takes."""
+    for lead in (3, 6, 12, 24, 48):
+        start = float(int(time.time()) + lead)
+        for server in running:
+            (server.directory / "rules.yml").write_text(yaml.safe_dump({"groups": groups(start)}))
+            assert server.post("/-/reload", b"")[0] == 200
+        if time.time() < start - 1:
+            return start
+    raise AssertionError("the rules were always loaded too late")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp
@@ -87,16 +99,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             blind = stack.enter_context(run(folder("blind")))
         except servers.MissingServerError as missing:
             pytest.skip(str(missing))
-        # The clock starts when the servers run, however long they took to start.
-        start = float(int(time.time()) + 3)
-        for server in (scraped, blind):
-            (server.directory / "rules.yml").write_text(yaml.safe_dump({"groups": groups(start)}))
-            assert server.post("/-/reload", b"")[0] == 200
+        start = load_rules(scraped, blind)
         silence = {
             "matchers": [{"name": "team", "value": "muted", "isRegex": False, "isEqual": True}],
             "startsAt": iso(start - 60), "endsAt": iso(start + 600), "createdBy": "somebody", "comment": "quiet please",
         }  # fmt: skip
-        assert time.time() < start - 1, "the rules were loaded too late"
         ghost = [{"labels": {"alertname": "Ghost", "team": "ghost"}, "startsAt": iso(start + 3)}]
         for path, body in (("silences", silence), ("alerts", ghost)):
             status, text = manager.post(
@@ -121,7 +128,6 @@ def judged(project: LiveProject, world: World) -> dict[str, tuple[str, str]]:
             "managed": {"url": world.scraped.url, **manager},
             "blind": {"url": world.blind.url, "scrape_interval": "1s"},
         },
-        timeout="10s",
     )
     return project.verdicts()
 
@@ -169,9 +175,10 @@ def test_scrape_intervals_come_from_targets_else_from_up_else_from_telemetry_yam
         exchange.answer(200, faults.data("matrix", [])) if absent else no_targets(exchange)
 
     assert intervals(world.scraped.url) == {"prometheus": 1.0}
+    measured = {"prometheus": pytest.approx(1.0, abs=0.4)}  # a busy machine scrapes early and late
     with faults.serving(faults.relay(world.scraped.url)) as front:
         front.faults |= {"no-targets": no_targets, "nothing": nothing}
-        assert intervals(front.url("no-targets")) == {"prometheus": 1.0}
+        assert intervals(front.url("no-targets")) == measured
         assert intervals(front.url("nothing")) == {}
         assert intervals(front.url("nothing"), 7.0) == {"": 7.0}
-        assert intervals(front.url("no-targets"), 7.0) == {"prometheus": 1.0, "": 7.0}
+        assert intervals(front.url("no-targets"), 7.0) == {**measured, "": 7.0}

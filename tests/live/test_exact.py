@@ -122,6 +122,21 @@ def test_joined_answers_are_the_single_ones(server: servers.Server):
     assert sum(bool(one.labels) for one in whole) > 45
 
 
+def test_joined_ranges_are_the_single_ones(server: servers.Server):
+    live = source(server.url)
+    start, end, step = AT - 1200.0, float(AT), 150.0
+    for chosen in (QUERIES[:30], QUERIES[30:]):
+        whole = live.matrices(chosen, start, end, step)
+        assert whole is not None
+        for promql, found in zip(chosen, whole, strict=True):
+            single = live.range(promql, start, end, step)
+            assert sorted(map(repr, found.labels)) == sorted(map(repr, single.labels)), promql
+            rows = [single.labels.index(labels) for labels in found.labels]
+            np.testing.assert_array_equal(found.present, single.present[rows])
+            shown = np.where(single.present[rows], single.values[rows], 0)
+            np.testing.assert_array_equal(np.where(found.present, found.values, 0), shown)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     chosen=st.lists(st.sampled_from(QUERIES), min_size=2, max_size=50),
@@ -228,7 +243,7 @@ def same(one, other) -> bool:
 
 def test_a_server_that_is_gone_is_told_at_once(server: servers.Server):
     with pytest.raises(UnreachableError, match="connection refused"):
-        source(f"http://127.0.0.1:{servers.free_port()}").vectors(QUERIES[:2], AT)
+        source(servers.NOBODY).vectors(QUERIES[:2], AT)
 
 
 def test_the_same_gate_on_both(project: LiveProject, server: servers.Server):
@@ -240,7 +255,7 @@ def test_the_same_gate_on_both(project: LiveProject, server: servers.Server):
         "- {id: bad, query: 'cpu + on (job) cpu', expect: '> 0'}\n"
         "- {id: alerts, alerts: {match: {team: telemetry}}, expect: '== 0'}\n".replace("\\\n", "\n")
     )
-    project.regions({"eu": server.url}, timeout="10s", scrape_interval="15s")
+    project.regions({"eu": server.url}, scrape_interval="15s")
     found = project.verdicts()
     assert {name: verdict for name, (verdict, _) in found.items()} == {
         "eu-cpu": "pass",

@@ -217,6 +217,7 @@ def test_no_canary_leaves(place: LiveProject, faulty: faults.FaultServer, fault:
     assert told(found) == {}
     assert found["hook.txt"].count("Verdict(") >= 2 * len(secret_places.REGIONS)
     assert "**********" in found["stdout"], "the servers do send everything back"
+    assert "telemetry report: slack: not told: 127.0.0.1:" in found["stdout"]
     assert "INTERNALERROR" not in found["stdout"]
 
 

@@ -133,7 +133,7 @@ def test_certificates_are_checked_as_telemetry_yaml_says(
     }
     regions["https-of-http"] = {"url": secure["plain"].url().replace("http:", "https:")}
     regions["http-of-https"] = {"url": secure["right"].url().replace("https:", "http:")}
-    project.regions(regions, timeout="5s")
+    project.regions(regions)
     found = project.verdicts("-W", "error")
     for name, (to, _, told) in cases.items():
         address = f"{secure[to].url()}/api/v1/query"
@@ -223,14 +223,13 @@ def test_a_proxy_is_used_where_telemetry_yaml_says_so_and_nowhere_else(
     asked: list[str] = []
     project.suite()
     with proxying(asked) as proxy:
-        dead = f"http://127.0.0.1:{servers.free_port()}"
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
-            monkeypatch.setenv(name, dead)
+            monkeypatch.setenv(name, servers.NOBODY)
         regions = {
             "direct": {"url": secure["plain"].url()},
             "secure": {"url": secure["right"].url(), "tls_config": trust},
         }
-        project.regions(regions, timeout="5s")
+        project.regions(regions)
         assert set(project.verdicts().values()) == {PASS}
         assert asked == []
         headers = str([dict(one.headers) for server in secure.values() for one in server.asked])
@@ -245,7 +244,7 @@ def test_a_proxy_is_used_where_telemetry_yaml_says_so_and_nowhere_else(
                 },
                 "from-environment": {"url": secure["plain"].url(), "proxy_from_environment": True},
             },
-            timeout="5s", basic_auth={"username": "gate", "password": "g4te-pass"},
+            basic_auth={"username": "gate", "password": "g4te-pass"},
         )  # fmt: skip
         found = project.verdicts()
         assert [found[f"{name}-cpu"] for name in ("proxied", "tunnelled", "named")] == [PASS] * 3
@@ -257,7 +256,6 @@ def test_a_proxy_is_used_where_telemetry_yaml_says_so_and_nowhere_else(
         asked.clear()
         project.regions(
             {"from-environment": {"url": secure["plain"].url(), "proxy_from_environment": True}},
-            timeout="5s",
             basic_auth={"username": "gate", "password": "g4te-pass"},
         )
         for server in secure.values():

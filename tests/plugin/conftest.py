@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import imported_once  # noqa: F401
@@ -38,3 +40,16 @@ def replays(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("PYTHON", sys.executable)
     replay_worlds.write(project)
     return project
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Hold a text against a golden file; ``TELEMETRY_UPDATE_GOLDEN=1`` writes it anew: read the diff before committing it."""
+
+    def hold(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if os.environ.get("TELEMETRY_UPDATE_GOLDEN"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return hold

@@ -85,6 +85,7 @@ class Files:
         *,
         events: Mapping[str, Events] | None = None,
         recorded_at: float = gates.START + 5 * 3600,
+        interval: float = gates.STEP,
     ) -> Path:
         writer = RecordingWriter(recorded_at=recorded_at, source="a test")
         parts = regions if isinstance(regions, Mapping) else {"": regions}
@@ -94,7 +95,7 @@ class Files:
             )
             for group in storage.select([], 0, 2**62):
                 writer.add(group, region=region)
-            writer.interval("parser", gates.STEP, region=region)
+            writer.interval("parser", interval, region=region)
             for kind, known in ({"alerts": EVENTS} if events is None else events).items():
                 writer.events(kind, known.to_wire(), region=region)
         path = self.path / name

@@ -64,6 +64,16 @@ def test_the_option_says_and_writes_the_same(project, monkeypatch: pytest.Monkey
         (["import", "", "--recording", "new.telemetry.zip"], "ERROR: argument FILE: is empty"),
         (["import", "capture.om", "--recording", ""], "ERROR: argument --recording: is empty"),
         (["import", "other.om", "--recording", "new.telemetry.zip"], "No such file"),
+        (["import", "openslo"], "ERROR: openslo is followed by the files"),
+        (
+            ["import", "a.om", "b.om", "--recording", "new.telemetry.zip"],
+            "ERROR: one FILE becomes one --recording",
+        ),
+        (
+            ["import", "openslo", "a.yaml", "--output", "capture.om"],
+            "ERROR: --output: capture.om exists and is not overwritten",
+        ),
+        (["import", "openslo", "a.yaml", "--output", ""], "ERROR: argument --output: is empty"),
         (["schema", "suite"], "ERROR: argument kind: invalid choice: 'suite'"),
         (["exprot"], "ERROR: argument COMMAND: invalid choice: 'exprot'"),
     ],
@@ -90,6 +100,33 @@ def test_the_schema_is_the_one_of_the_option(project, capsys, arguments: list[st
     printed = project.run(option).stdout.str()
     start = printed.index("{")
     assert by_script == json.JSONDecoder().raw_decode(printed, start)[0]
+
+
+SLO = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: NAME}
+spec:
+  indicator: {spec: {thresholdMetric: {metricSource: {type: KIND, spec: {query: depth}}}}}
+  objectives: [{op: lte, value: 1, target: 0.9}]
+"""
+
+
+def test_objectives_are_written_and_what_has_no_criterion_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "good.yaml").write_text(SLO.replace("KIND", "Prometheus").replace("NAME", "good"))
+    (folder / "bad.yaml").write_text(SLO.replace("KIND", '"\\n::error::x"').replace("NAME", "bad"))
+    assert cli.main(["import", "openslo", "good.yaml"]) == 0
+    written = capsys.readouterr().out
+    assert "avg_over_time(((depth) <= bool 1)[$__range:$__interval])" in written
+    assert cli.main(["import", "openslo", "bad.yaml", "good.yaml", "--output", "new.yaml"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("bad.yaml:5: SLO 'bad': a metric source of type '")
+    assert captured.err.count("\n") == 1
+    assert "\n::error" not in captured.err
+    assert (folder / "new.yaml").read_text() == written
 
 
 class Plugins(Distribution):

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
-from children import started, until
+from children import PATIENCE, started, until
 from projects import Project
 from test_waiting import CONFTEST as SOURCE
 
@@ -26,8 +26,7 @@ from pytest_telemetry_gate.plugin.ending import EndHooks
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 LONGEST = 600  # seconds that something hangs, whoever waits for it
-SOON = 5.0  # seconds in which all has ended after the session: one, and four where other tests share the processors
-LATE = 30.0  # seconds after the signal that are less than a drive's own limit
+LATE = PATIENCE  # seconds in which all has ended after the signal, a tenth of what any of it would take by itself
 CONFTEST = (
     SOURCE
     + f"""
@@ -84,7 +83,7 @@ checkpoints: {early: {cases: 2}}
 capture: {complete: {timeout: 1s, quiet: 100ms}}
 contracts: {parse: {select: {name: parse}}}
 cases:
-  - {id: command, drive: {cli: {argv: [$python, tool.py], timeout: 40s}}, expect: {spans: [{contract: parse}]}}
+  - {id: command, drive: {cli: {argv: [$python, tool.py], timeout: 600s}}, expect: {spans: [{contract: parse}]}}
   - {id: function, drive: {python: {call: "conftest:drive"}}, expect: {spans: [{contract: parse}]}}
 """
 # With a child in a session of its own, and one that knows nothing of the command's environment.
@@ -155,8 +154,8 @@ def left(processes: dict[int, str]) -> list[int]:
 
 
 def assert_nothing_is_left(project: Project, processes: dict[int, str]) -> None:
-    until(lambda: not left(processes), SOON)
-    until(lambda: list((project.path / "temporary").glob("pytest-telemetry*")) == [], SOON)
+    until(lambda: not left(processes))
+    until(lambda: list((project.path / "temporary").glob("pytest-telemetry*")) == [])
     assert [path.name for path in project.path.glob(".*")] == []
     assert not list(project.path.glob("*.telemetry.zip"))
 
@@ -267,16 +266,19 @@ def test_an_interrupted_controller_reports_what_its_workers_have_sent() -> None:
     assert told == [("gw0", "test_0"), ("gw0", "test_1")]
 
 
-# As pytest-timeout does it.
+# As pytest-timeout does it, and once only: as soon as the command runs.
 LIMIT = """
 import pytest, signal
+over = []
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     def fail(*_):
-        pytest.fail("Timeout", pytrace=False)
+        if Path("pid").exists() and not over:
+            over.append(item)
+            pytest.fail("Timeout", pytrace=False)
     before = signal.signal(signal.SIGALRM, fail)
-    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
     try:
         return (yield)
     finally:
@@ -291,7 +293,7 @@ checkpoints: {early: {cases: 1}}
 capture: {complete: {timeout: 1s, quiet: 100ms}}
 contracts: {parse: {select: {name: parse}}}
 cases:
-  - {id: command, drive: {cli: {argv: [$python, tool.py], timeout: 40s}}, expect: {spans: [{contract: parse}]}}
+  - {id: command, drive: {cli: {argv: [$python, tool.py], timeout: 600s}}, expect: {spans: [{contract: parse}]}}
 """
 
 
@@ -304,7 +306,8 @@ def test_what_a_time_limit_of_tests_interrupts_ends_and_nobody_waits_for_it(slow
     slow.file("a.replay.yaml", LIMITED)
     slow.file(
         "tool.py",
-        f"import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep({LONGEST})\n",
+        "import os, pathlib, time\npathlib.Path('new').write_text(str(os.getpid()))\n"
+        f"os.rename('new', 'pid')\ntime.sleep({LONGEST})\n",
     )
     began = time.monotonic()
     found = {case.get("name"): case for case in slow.junit()}

@@ -24,7 +24,7 @@ def explained(result):
 def test_how_verdicts_came_about(project, arguments):
     project.suite(CRITERIA)
     lines = explained(project.run("--telemetry-explain", *arguments))
-    assert lines[:20] == [
+    assert lines[:21] == [
         "latency[2h]: PASS (small.gate.yaml:9)",
         "  time   2025-01-23T00:00:00Z, 2h after rollout.start; due 2025-01-23T00:00:30Z, clock 2025-01-23T03:00:00Z",
         "  asked  latency_ms",
@@ -39,6 +39,7 @@ def test_how_verdicts_came_about(project, arguments):
         "  step   value 0.07 s (max of the series), from ms",
         "  step   baseline 0.069 s (baseline)",
         "  step   variance (value - baseline) / |baseline| = +1.4 %",
+        "  step   no interval: the query has no $__window",
         "  step   limit < 0.1 s, within ±5 %, margin 0.0300",
         "  step   verdict PASS: 0.0700 s is inside < 0.1 s; +1.4 % against 0.0690 s (baseline), within ±5 %",
         "",

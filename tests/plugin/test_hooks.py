@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from projects import said
+
 SOURCE = """
 import numpy as np
 from pytest_telemetry_gate.promql import Engine, MemoryStorage
@@ -133,3 +135,40 @@ def test_an_unknown_hook_of_ours_is_refused(project):
     result = project.run()
     assert result.ret != 0
     assert "unknown hook 'pytest_telemetry_gate_verdicts'" in result.stdout.str() + result.stderr.str()
+
+
+REPORT_HOOK = """
+def pytest_telemetry_gate_report(report, files, config):
+    with open("told.txt", "a") as file:
+        outcome = report.content.gate.outcome
+        print(outcome, report.digest[:7], [path.name for path in files], config.rootpath.name, file=file)
+"""
+
+
+def test_report_is_called_once_with_what_was_written(project):
+    project.file("conftest.py", REPORT_HOOK)
+    project.suite()
+    for arguments in ((), ("-n2",)):
+        told = project.path / "told.txt"
+        told.unlink(missing_ok=True)
+        result = project.run("--telemetry-report=r.json", *arguments)
+        assert result.ret == 0, said(result)
+        assert told.read_text() == f"pass sha256: ['r.json'] {project.path.name}\n"
+
+
+def test_report_is_called_where_nothing_is_written(project):
+    project.file("conftest.py", REPORT_HOOK)
+    project.suite("- {id: cpu, query: cpu, expect: '< 1'}\n")
+    assert project.run().ret == 1
+    assert (project.path / "told.txt").read_text().startswith("fail sha256: [] ")
+
+
+def test_report_an_implementation_that_fails_is_a_line(project):
+    project.file(
+        "conftest.py", "def pytest_telemetry_gate_report(report):\n    raise ValueError('no\\nway')\n"
+    )
+    project.suite()
+    result = project.run("--telemetry-report=r.json")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["telemetry report: pytest_telemetry_gate_report: ValueError: no way*"])
+    assert (project.path / "r.json").exists()

@@ -15,6 +15,7 @@ from pytest_telemetry_gate.plugin import wire_names
 ALLOWED = [
     "pytest_telemetry_gate",
     "pytest_telemetry_gate.plugin",
+    "pytest_telemetry_gate.plugin.command_line",
     "pytest_telemetry_gate.plugin.wire_names",  # texts alone: it imports nothing
 ]
 HEAVY = (

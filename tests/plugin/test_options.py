@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 import jsonschema
 import pytest
@@ -145,6 +146,15 @@ def test_other_tests_alone_are_no_gate_where_that_is_meant(project):
     assert project.run("-k", "test_it", "--telemetry-env=recorded").ret == 1
 
 
+class Loader(yaml.SafeLoader):
+    """Reads YAML as JSON has it: moments stay texts."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def test_the_schema_accepts_the_example_and_refuses_what_the_loader_refuses(project, request):
     printed = project.run("--telemetry-schema").stdout.str()
     schema = json.loads(printed[printed.index("{") :])
@@ -154,8 +164,7 @@ def test_the_schema_accepts_the_example_and_refuses_what_the_loader_refuses(proj
         if path.parent.name == "example_plugin":
             continue  # has a kind of criterion that its own plugin registers
         assert [
-            error.message
-            for error in validator.iter_errors(yaml.load(path.read_text(), yaml.BaseLoader) | {"version": 1})
+            error.message for error in validator.iter_errors(yaml.load(path.read_text("utf-8"), Loader))
         ] == []
     suite = {
         **yaml.load(HEAD, yaml.BaseLoader),

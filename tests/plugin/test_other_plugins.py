@@ -57,8 +57,9 @@ def test_a_forked_test_that_crashes_is_no_pass(project):
 
 def test_a_test_whose_time_is_over_is_no_pass(project):
     project.suite(PASSING)
-    project.file("test_it.py", "import time\nimport pytest\n" + LATER + "    time.sleep(60)\n")
-    result, failed = failures(project, "-p", "timeout", "--timeout=0.5")
+    limit = "@pytest.mark.timeout(3, func_only=True)\n"  # which its check never needs
+    project.file("test_it.py", f"import time\nimport pytest\n{limit}{LATER}    time.sleep(60)\n")
+    result, failed = failures(project, "-p", "timeout")
     assert (result.ret, failed) == (1, ["test_it[2h]"])
     assert "telemetry gate: FAIL  2 checks: failed: test_it.py::test_it[2h], 2 pass" in result.outlines[-1]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import faults
 import pytest
-from children import until
+from children import PATIENCE, until
 from projects import HEAD, Project, said
 
 from pytest_telemetry_gate.files.environments import load_environment
@@ -21,11 +22,11 @@ SUITE = "- {id: a, query: 'sum(up)', expect: '> 0'}\n- {id: b, query: 'sum(down)
 
 
 @contextmanager
-def slow_server(seconds: float) -> Iterator[str]:
-    """Run a server that answers the first questions after a while, and never usefully."""
+def slow_server(wait: Callable[[], object]) -> Iterator[str]:
+    """Run a server that answers each question after a wait, and never usefully."""
 
     def answer(asked: faults.Asked) -> tuple[int, bytes]:
-        time.sleep(seconds)
+        wait()
         return 404, b"{}"
 
     with faults.serving(answer) as server:
@@ -47,8 +48,15 @@ def write(project: Project, url: str) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("workers", [(), ("-n1",)])
-def test_a_slow_server_is_named_in_a_log_with_what_is_over(bare, workers):
-    with slow_server(0.3) as url:
+def test_a_slow_server_is_named_in_a_log_with_what_is_over(bare, monkeypatch, workers):
+    written, write_line = threading.Event(), progress.Progress._write
+
+    def write_and_say_so(self):
+        write_line(self)
+        written.set()
+
+    monkeypatch.setattr(progress.Progress, "_write", write_and_say_so)
+    with slow_server(partial(written.wait, PATIENCE / 4)) as url:
         write(bare, url)
         result = bare.run(*workers)
     assert result.ret == 1
@@ -65,7 +73,7 @@ def test_a_slow_server_is_named_in_a_log_with_what_is_over(bare, workers):
 
 @pytest.mark.usefixtures("quick")
 def test_nothing_is_said_where_that_is_wanted(bare):
-    with slow_server(0.3) as url:
+    with slow_server(partial(time.sleep, 0.3)) as url:
         write(bare, url)
         assert "waiting for" not in said(bare.run("-q"))
 

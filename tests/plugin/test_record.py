@@ -38,7 +38,7 @@ groups:
     - {id: over, query: 'rate(requests[$__window] offset 5m)', window: 10m, baseline: {offset: 30m}, tolerance: 5%}
     - {id: growth, count: failures_total, expect: '== 0'}
     - {id: nothing, query: absent_metric, expect: '== 0'}
-    - {id: trend, trend: {of: cpu, better: lower}, checkpoints: [3h]}
+    - {id: trend, trend: {of: over, better: lower}, checkpoints: [3h]}
   Events:
     - {id: all, ratio: {of: [Parser], verdict: [pass]}, expect: '== 100%'}
     - {id: alerts, alerts: {match: {team: telemetry}}, expect: '== 0'}
@@ -130,7 +130,10 @@ def verdicts(
     project.run(*arguments)
     monkeypatch.delenv("VERDICTS")
     found = [json.loads(line) for line in path.read_text().splitlines()]
-    rest = [{key: one[key] for key in one if key not in {"source", "link", "digest"}} for one in found]
+    rest = [
+        {key: one[key] for key in one if key not in {"source", "link", "digest", "baseline_digest"}}
+        for one in found
+    ]
     return {(one["criterion"], one["region"], one["checkpoint"]): one for one in rest}
 
 
@@ -282,8 +285,8 @@ KILLS = {
     "fetching": "recording.spill.Spill.add_matrix",
     "uniting": "recording.spill.Spill.groups",
     "writing": "recording.writer.Archive.array",
-    "forcing to disk": "recording.files.os.fsync",
-    "renaming": "recording.files.Path.replace",
+    "forcing to disk": "support.whole_files.os.fsync",
+    "renaming": "support.whole_files.Path.replace",
 }
 
 

@@ -12,7 +12,7 @@ from projects import Project
 from replay_worlds import FIGURES, TWO, capture, ci, everything
 
 from pytest_telemetry_gate.recording.captures import store_captures
-from pytest_telemetry_gate.replay.captured import CounterLag, DriveResult, ExportRequest
+from pytest_telemetry_gate.replay.captured import CounterLag, DriveResult, ExportRequest, ReadBack
 
 
 def judged(
@@ -76,6 +76,12 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "payload[1h]",
         "fail",
         "case parse-go: export request is larger than 64 MiB",
+    ),
+    "a trace was read back": (
+        {"parse_go_1h": capture("parse-go", "1h", read_back=ReadBack("Jaeger at http://j", "found"))},
+        "payload[1h]",
+        "inconclusive",
+        "case parse-go: read back from Jaeger at http://j, which does not know the sizes of export requests",
     ),
     "a rise that never came": (
         {"counted_2h": capture("counted", "2h", lags=[LOST])},
@@ -248,6 +254,67 @@ def test_what_must_not_pass(replays: Project, name: str) -> None:
     assert judged(replays, everything(**changes))[item] == (verdict, told)
 
 
+@pytest.mark.parametrize(
+    ("item", "at", "verdict", "told"),
+    [
+        ("qa[2h]", 10_800, "pass", "100 % is inside == 100 %; 3 of 3 cases passed"),
+        ("qa[2h]", 10_801, "warn", "100 % is inside == 100 %; 3 of 3 cases passed; counted was captured at 2025-01-23T01:00:01Z, 1h 1s after 2h"),
+        ("lag[2h]", 14_400, "pass", "0.750 s is inside <= 10 s; case counted, runs_total"),
+        ("lag[2h]", 14_460, "warn", "0.750 s is inside <= 10 s; case counted, runs_total; counted was captured at 2025-01-23T02:01:00Z, 2h 1m after 2h"),
+        ("qa[2h]", 670 * 86_400, "warn", "100 % is inside == 100 %; 3 of 3 cases passed; counted was captured at 2026-11-23T22:00:00Z, 669d 22h after 2h"),
+    ],
+)  # fmt: skip
+def test_what_was_captured_long_after_its_checkpoint_warns(
+    replays: Project, item: str, at: float, verdict: str, told: str
+) -> None:
+    """That is more than the hour since the checkpoint before; of `lag`, more than the two since the rollout's start."""
+    late = capture("counted", "2h", at=gates.START + at)
+    assert judged(replays, everything(counted_2h=late))[item] == (verdict, told)
+    path = replays.path / "qa.replay.yaml"
+    path.write_text(path.read_text("utf-8").replace("capture: {", "capture: {made: any_time, "), "utf-8")
+    assert judged(replays, everything(counted_2h=late))[item][0] == "pass"  # which is meant
+
+
+COVERAGE = "- {id: fields, replay: {suite: qa.replay.yaml, of: contract_coverage}, expect: '%s', checkpoints: [2h]}\n"
+MISSING = "case counted: small.telemetry.zip holds no capture of it at 2h; only of other cases"
+
+
+@pytest.mark.parametrize(
+    ("expect", "counted", "told"),
+    [
+        (">= 50%", {}, ("pass", "50 % is inside >= 50 %; 1 of 2 fields of contracts exercised; not: parse.attributes.never")),
+        (">= 90%", {}, ("fail", "50 % is outside the limit >= 90 %; 1 of 2 fields of contracts exercised; not: parse.attributes.never")),
+        (">= 50%", {"counted_2h": None}, ("pass", "50 % is inside >= 50 %; 1 of 2 fields of contracts exercised; not: parse.attributes.never")),
+        (">= 90%", {"counted_2h": None}, ("inconclusive", MISSING)),
+        (">= 90%", {"counted_2h": capture("counted", "2h", driven=FAILED)}, ("inconclusive", "case counted: the drive failed: exit 1, expected 0")),
+    ],
+)  # fmt: skip
+def test_the_share_of_the_contracts_fields_that_cases_exercised(
+    replays: Project, expect: str, counted: dict[str, Any], told: tuple[str, str]
+) -> None:
+    path = replays.path / "qa.replay.yaml"
+    path.write_text(
+        path.read_text("utf-8").replace("attributes: {", "attributes: {never: {type: int}, "), "utf-8"
+    )
+    replays.suite(COVERAGE % expect, head=TWO)
+    assert judged(replays, everything(**counted))["fields[2h]"] == told
+
+
+def test_contracts_without_fields_cannot_be_covered(replays: Project) -> None:
+    path = replays.path / "qa.replay.yaml"
+    text = path.read_text("utf-8").replace(
+        "attributes: {language: {required: true, enum: [python, go, javascript]}}", "count: 1"
+    )
+    path.write_text(text, "utf-8")
+    replays.suite(COVERAGE % ">= 90%", head=TWO)
+    result = replays.run("small.gate.yaml")
+    result.stdout.fnmatch_lines(
+        [
+            "*criterion 'fields': replay: the contracts of qa.replay.yaml have no field that a case could exercise*"
+        ]
+    )
+
+
 @pytest.mark.parametrize("expect", [">= 0%", "<= 100%", "<= 50%", ">= 60%"])
 def test_what_is_missing_opens_no_limit(replays: Project, expect: str) -> None:
     replays.suite(f"- {{id: qa, replay: {{suite: qa.replay.yaml}}, expect: '{expect}'}}\n", head=TWO)
@@ -295,7 +362,7 @@ def test_a_ratio_takes_replays_in(replays: Project) -> None:
         ("replay: {suite: qa.replay.yaml, of: lag}, checkpoints: [1h]", "qa.replay.yaml has no case with a `counter:` at 1h"),
         ("replay: {suite: qa.replay.yaml, of: skipped}, checkpoints: [1h]", "qa.replay.yaml has no `ci_logs:` at 1h"),
         ("replay: {suite: qa.replay.yaml, of: lag}, unit: ms", "lag of replays is in s; `expect` may use another unit"),
-        ("replay: {suite: qa.replay.yaml, of: lags}", "replay.of: 'lags' is not 'pass_rate', 'payload', 'lag', 'skipped' or 'retries'"),
+        ("replay: {suite: qa.replay.yaml, of: lags}", "replay.of: 'lags' is not 'pass_rate', 'contract_coverage', 'payload', 'lag', 'skipped' or 'retries'"),
         ("replay: {suite: broken.replay.yaml}", "needs 'checkpoints'"),
     ],
 )  # fmt: skip

@@ -43,6 +43,7 @@ environments:
   bare: {source: memory}
   two: {source: memory, regions: {eu: {}, us: {replay: {variables: {language: go}}}}}
 """
+JUST_OVER = "--telemetry-start=now-2h1m"  # so that what is driven now is of the checkpoint at 2 h
 LATER = """\
   recorded:
     source: recording
@@ -73,7 +74,7 @@ def runs(live: Project) -> int:
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_a_case_is_driven_once_for_its_own_item_and_the_criterion(live: Project, workers: str) -> None:
-    result = live.run("--telemetry-checkpoint=2h", workers, "--telemetry-record=new.telemetry.zip")
+    result = live.run("--telemetry-checkpoint=2h", workers, "--telemetry-record=new.telemetry.zip", JUST_OVER)
     result.stdout.fnmatch_lines(["*4 pass*"])
     assert result.ret == 0
     assert runs(live) == 3
@@ -113,7 +114,44 @@ def test_a_checkpoint_that_is_over_is_judged_from_the_recording_that_is_named(li
     result = live.run("small.gate.yaml", "--telemetry-env=bare")
     told = "1h is not driven in this run (2h is), and replay.recording in telemetry.yaml names no recording*"
     result.stdout.fnmatch_lines([f"*qa[[]1h[]]*{told}"])
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(failed=1, passed=1)
+
+
+def test_what_is_driven_late_in_a_rollout_warns(live: Project) -> None:
+    result = live.run("small.gate.yaml", "--telemetry-checkpoint=2h", "--telemetry-start=now-10h")
+    result.stdout.fnmatch_lines(["WARN*qa[[]2h[]]*counted was captured at *, 8h *"])
+
+
+UNREACHABLE = """default: live
+environments:
+  live: {source: prometheus, url: "http://127.0.0.1:9"}
+  recorded: {source: recording, path: new.telemetry.zip}
+"""
+
+
+def test_a_gate_of_replays_alone_asks_no_metric_source(live: Project) -> None:
+    live.file("telemetry.yaml", UNREACHABLE)
+    record = ("--telemetry-checkpoint=2h", "--telemetry-record=new.telemetry.zip", JUST_OVER)
+    result = live.run("small.gate.yaml", "-n2", *record)
+    result.stdout.fnmatch_lines(["*3 captures stored in new.telemetry.zip*"])
+    assert result.ret == 0
+    again = ("--telemetry-env=recorded", "--telemetry-checkpoint=2h", JUST_OVER)
+    assert verdicts(live, *again) == {"qa[2h]": "pass"}
+
+
+def verdicts(live: Project, *arguments: str) -> dict[str, str]:
+    return {name: verdict for name, (verdict, _) in live.judged("small.gate.yaml", *arguments).items()}
+
+
+def test_beside_replays_what_needs_the_metric_source_says_that_it_is_not_there(live: Project) -> None:
+    live.file("telemetry.yaml", UNREACHABLE)
+    live.suite(
+        "- {id: qa, replay: {suite: qa.replay.yaml}, expect: '== 100%'}\n"
+        "- {id: errors, query: sum(errors_total), expect: '< 5'}\n",
+        head=TWO,
+    )
+    found = verdicts(live, "--telemetry-checkpoint=2h", JUST_OVER)
+    assert found == {"qa[2h]": "pass", "errors[2h]": "error"}
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the file", "each capture"])
@@ -157,7 +195,7 @@ def test_regions_have_items_of_their_own(live: Project) -> None:
         "--telemetry-env=two",
         "--telemetry-record=two.telemetry.zip",
     )
-    result = live.run(*arguments, "-v")
+    result = live.run(*arguments, "-v", JUST_OVER)
     for name in ("run[[]eu-2h[]]", "run[[]us-2h[]]", "*one[[]eu-2h[]]", "*one[[]us-2h[]]"):
         result.stdout.fnmatch_lines([f"*::{name} PASS*"])
     assert result.ret == 0
@@ -175,6 +213,7 @@ def test_regions_have_items_of_their_own(live: Project) -> None:
         ("{variables: {langauge: go}}", "*telemetry.yaml:3: replay.variables: the suite has no variable 'langauge' (did you mean 'language'?)*"),
         ("{captures: x}", "*telemetry.yaml:3: environment 'live': replay: unknown key 'captures' (did you mean 'capture'?)*"),
         ("{capture: {otlp: {htp: x}}}", "*telemetry.yaml:3: replay.capture: otlp: unknown key 'htp' (did you mean 'http'?)*"),
+        ("{capture: {from: tempo}}", "*telemetry.yaml:3: replay.capture: from: tempo needs `tempo:` beside it*"),
         ("{recording: nowhere.zip}", "*nowhere.zip: there is no such recording*"),
     ],
 )  # fmt: skip

@@ -43,8 +43,8 @@ def pytest_telemetry_gate_sources():
     return {"live": Live}
 
 def pytest_configure(config):
-    # The first checkpoint is due two seconds after a process has started, however long that took.
-    start = datetime.fromtimestamp(time.time() + 1.8 - 60, UTC).isoformat()
+    # The first checkpoint is due four seconds after a process has started, however long that took.
+    start = datetime.fromtimestamp(time.time() + 3.8 - 60, UTC).isoformat()
     suite = Path("suite.txt").read_text().format(start=start)
     Path("small.gate.yaml").write_text(suite)
 """
@@ -70,6 +70,7 @@ def live(bare):
 
 
 def test_without_it_what_is_not_due_is_pending(live):
+    live.file("suite.txt", SUITE.replace("+60s", "+30m").replace("+63s", "+31m"))
     result = live.run()
     assert result.ret == 1
     result.assert_outcomes(skipped=3, failed=1)

@@ -191,7 +191,12 @@ def test_stale_markers_of_a_scraped_target_that_goes_away(
     target.shutdown()
     target.server_close()
     until(lambda: not beats(0))
-    time.sleep(1)  # four scrapes that find nobody
+
+    def in_vain() -> bool:
+        found = theirs.instant('count_over_time((up{job="beat"} == 0)[1h:125ms])', time.time())
+        return isinstance(found, Vector) and bool(found.values.size) and found.values[0] >= 8
+
+    until(in_vain)  # four scrapes, which are twice as far apart
     now = math.floor(4 * time.time()) / 4
     storage = MemoryStorage(_with_stale_markers(server, now))
     ours = Engine(storage, semantics="2", lookback=300.0)

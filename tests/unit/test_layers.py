@@ -21,9 +21,9 @@ LAYERS = (
     {"model"},
     {"files", "recording"},
     {"sources", "criteria", "reports"},
-    {"recorder", "replay"},
+    {"recorder", "replay", "sinks"},
     {"gate"},
-    {"testing", "hookspec"},
+    {"testing", "hookspec", "bundle"},
     {"plugin"},
 )
 ALLOWED_DEEPER = {"promql": {"errors", "support"}, "stats": {"errors", "support"}}

@@ -70,7 +70,7 @@ def test_the_process_group_is_gone_after_a_failure(tmp_path: Path, monkeypatch: 
     ):
         raise RuntimeError("the test failed")
     assert server.process.returncode is not None
-    until(lambda: not _alive(int((tmp_path / "child").read_text())), patience=5)
+    until(lambda: not _alive(int((tmp_path / "child").read_text())))
 
 
 def _alive(pid: int) -> bool:

@@ -25,6 +25,7 @@ from pytest_telemetry_gate.model.dossier import (
 )
 from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Rule, Silence
 from pytest_telemetry_gate.model.facts import (
+    ChangeFacts,
     EventFacts,
     ForecastFacts,
     Member,
@@ -58,7 +59,10 @@ FULL = Dossier(
             (Silence(0.0, 1.0, (("team", "=", "qa"),), "ann", "why"),),
         ),
         "members": MemberFacts((Member("c", "eu", "24h", Outcome.FAIL, "r", counts=False, variance=1.5),)),
-        "trend": TrendFacts((TrendPoint("24h", 1.0, 2.0),), -0.1, 0.2, "pp", ForecastFacts(9.0, 1.0, 0.5)),
+        "trend": TrendFacts(
+            (TrendPoint("24h", 1.0, 2.0),), -0.1, -0.3, 0.1, "pp", ForecastFacts(9.0, 1.0, 0.5), "c", 1.0, 2.0,
+            (1.5, None), 8.0, ChangeFacts(3.0, 1.0, 2.0),
+        ),
         "drift": OtherFacts("drift", {"points": [1, 2], "odd": None}),
     },
     asked=(Asked("up", "eu", None, 1.0, "prometheus", "3", ("1.0",), ("careful",)),),

@@ -11,7 +11,7 @@ from time import sleep
 import pytest
 
 from pytest_telemetry_gate.errors import RecordingError
-from pytest_telemetry_gate.recording.files import hold_lock, remove_leftovers, replace_file
+from pytest_telemetry_gate.support.whole_files import hold_lock, remove_leftovers, replace_file
 
 
 def test_two_writers_wait_for_each_other(tmp_path):
@@ -68,7 +68,7 @@ def test_so_it_is_where_the_folder_has_no_such_files(tmp_path, monkeypatch, lack
     if lacks == "a name for them":
         monkeypatch.setattr(os, "link", refuse)
     else:
-        monkeypatch.setattr("pytest_telemetry_gate.recording.files._DESCRIPTORS", tmp_path / "none")
+        monkeypatch.setattr("pytest_telemetry_gate.support.whole_files._DESCRIPTORS", tmp_path / "none")
     path = tmp_path / "a.telemetry.zip"
     with replace_file(path) as file:
         file.write(b"new")

@@ -38,14 +38,14 @@ def test_the_last_of_several_threads_lets_it_go():
     def hold():
         with hold_collector():
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    inside.wait(10)
+    inside.wait(60)
     with hold_collector():
         pass
     assert not gc.isenabled()
     leave.set()
-    thread.join(10)
+    thread.join(60)
     assert gc.isenabled()
