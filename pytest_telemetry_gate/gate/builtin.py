@@ -6,55 +6,51 @@ Each is imported when it is first used: a recorded run needs no HTTP client, a l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.environment import RegionSettings
     from pytest_telemetry_gate.model.sources import EventSource, Source
 
-__all__ = ["EVENT_SOURCES", "SOURCES", "builtin_criteria"]
+__all__ = ["EVENT_SOURCES", "SOURCES", "Builtin", "builtin_criteria", "class_of"]
 
 
-def _prometheus(settings: RegionSettings) -> Source:
-    from pytest_telemetry_gate.sources.prometheus import PrometheusSource
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A factory of the package: the class of a source by its module in ``sources/`` and its name.
 
-    return PrometheusSource(settings)
+    The class has ``from_settings``, and ``read_settings`` for what can be said of its settings without a network.
+    """
 
+    module: str
+    name: str
 
-def _recording(settings: RegionSettings) -> Source:
-    from pytest_telemetry_gate.sources.recording import RecordingSource
+    def load(self) -> Any:
+        """Return the class, imported."""
+        return getattr(import_module(f"pytest_telemetry_gate.sources.{self.module}"), self.name)
 
-    return RecordingSource.from_settings(settings)
-
-
-def _recorded_events(settings: RegionSettings, source: Source) -> EventSource:
-    from pytest_telemetry_gate.sources.recording_events import RecordedEvents
-
-    return RecordedEvents.from_settings(settings, source)
-
-
-def _prometheus_alerts(settings: RegionSettings, source: Source) -> EventSource:
-    from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
-
-    return PrometheusAlerts.from_settings(settings, source)
-
-
-def _alertmanager(settings: RegionSettings, source: Source) -> EventSource:
-    from pytest_telemetry_gate.sources.alertmanager import Alertmanager
-
-    return Alertmanager.from_settings(settings, source)
+    def __call__(self, settings: RegionSettings, *source: Any) -> Any:
+        """Make the source; an event source gets the region's metric source as well."""
+        return self.load().from_settings(settings, *source)
 
 
 SOURCES: Mapping[str, Callable[[RegionSettings], Source]] = {
-    "prometheus": _prometheus,
-    "recording": _recording,
+    "prometheus": Builtin("prometheus", "PrometheusSource"),
+    "recording": Builtin("recording", "RecordingSource"),
 }
 EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
-    "alertmanager": _alertmanager,
-    "prometheus": _prometheus_alerts,
-    "recording": _recorded_events,
+    "alertmanager": Builtin("alertmanager", "Alertmanager"),
+    "prometheus": Builtin("prometheus_alerts", "PrometheusAlerts"),
+    "recording": Builtin("recording_events", "RecordedEvents"),
 }
+
+
+def class_of(factory: object) -> Any:
+    """Return the class that a factory makes sources of; of a third party's function nothing is known but itself."""
+    return factory.load() if isinstance(factory, Builtin) else factory
 
 
 def builtin_criteria() -> Sequence[type[Criterion]]:

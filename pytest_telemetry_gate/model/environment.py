@@ -109,7 +109,8 @@ class RegionSettings:
     """What telemetry.yaml says about one region: its source, that source's own options, and its event sources.
 
     ``origin`` says where they are written; ``folder`` is what relative paths count from. The name is empty where the
-    environment has no regions. ``events`` are settings of the same form by kind of event; ``scrape_interval`` is in
+    environment has no regions. ``events`` are settings of the same form by kind of event, ``sources`` those of further sources by
+    the name that criteria give; ``scrape_interval`` is in
     seconds, None where the file does not say it; ``concurrency`` is how many questions the source may be asked at
     once; ``own`` are the keys of the region itself, not of its environment.
     """
@@ -127,6 +128,7 @@ class RegionSettings:
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     own: frozenset[str] = frozenset()
     replay: ReplaySettings = field(default_factory=ReplaySettings, repr=False, compare=False)
+    sources: Mapping[str, RegionSettings] = field(default_factory=dict, repr=False)
 
     def resolve(self, path: str) -> Path:
         """Return a path of the file as one that can be opened."""
@@ -136,6 +138,11 @@ class RegionSettings:
     def where(self) -> str:
         """Where the settings are written, for messages."""
         return self.origin.at()
+
+    def refuse_keys(self, why: str) -> None:
+        """Raise SourceError at the first option, for an event source that has none; ``why`` says what it is instead."""
+        for key in self.options:
+            raise self.error((key,), f"unknown key {key!r}: event source {self.source} is {why}")
 
     def error(self, keys: Place, message: str) -> SourceError:
         """Return an error at the line of one of the options."""

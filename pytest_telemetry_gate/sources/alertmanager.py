@@ -31,7 +31,7 @@ class Alertmanager(RuleExaminer):
     """Asks one Alertmanager beside the region's own server."""
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
-        http = HttpSettings.from_settings(settings)
+        http = self.read_settings(settings)
         self._where = name_region(settings.name)
         self._url = http.url
         self._transport = Transport(http, settings.deadline, settings.secrets)
@@ -42,6 +42,11 @@ class Alertmanager(RuleExaminer):
     def from_settings(cls, settings: RegionSettings, source: Source) -> Alertmanager:
         """Read the settings; raises SourceError where they are wrong or the region's metrics are not live."""
         return cls(settings, PrometheusAlerts.from_settings(settings, source))
+
+    @staticmethod
+    def read_settings(settings: RegionSettings) -> HttpSettings:
+        """Return how the server is reached; raises SourceError at the line of a setting that cannot be used."""
+        return HttpSettings.from_settings(settings)
 
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the alerts and silences that touch the time from start to end."""

@@ -70,6 +70,11 @@ class PrometheusSource(LiveSource):
         self._interval = settings.scrape_interval
         self._concurrency = settings.concurrency
 
+    @classmethod
+    def from_settings(cls, settings: RegionSettings) -> PrometheusSource:
+        """Make the source of a region; raises SourceError where its settings cannot be used."""
+        return cls(settings)
+
     @staticmethod
     def read_settings(settings: RegionSettings) -> HttpSettings:
         """Return how the server of a region is reached; raises SourceError at the line of a setting that cannot be used."""

@@ -31,6 +31,11 @@ class PrometheusAlerts(RuleExaminer):
         self._source = source
         self.description = source.description
 
+    @staticmethod
+    def read_settings(settings: RegionSettings) -> None:
+        """Raise SourceError for any key: it is the region's own source and has no settings itself."""
+        settings.refuse_keys("the region's own and has no further keys")
+
     @classmethod
     def from_settings(cls, settings: RegionSettings, source: Source) -> PrometheusAlerts:
         """Take the region's own server; raises SourceError where the region's metrics are not live."""

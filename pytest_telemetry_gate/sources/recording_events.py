@@ -26,6 +26,11 @@ class RecordedEvents(RuleExaminer):
         self._source = source
         self.description = source.description
 
+    @staticmethod
+    def read_settings(settings: RegionSettings) -> None:
+        """Raise SourceError for any key: it is the region's own source and has no settings itself."""
+        settings.refuse_keys("the region's own and has no further keys")
+
     @classmethod
     def from_settings(cls, settings: RegionSettings, source: Source) -> RecordedEvents:
         """Take the events of the region's own recording; raises SourceError where the region is not recorded."""
