@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OTHERS = (
+    "anyio",
+    "asyncio",
     "forked",
     "html",
     "metadata",

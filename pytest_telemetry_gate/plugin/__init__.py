@@ -32,7 +32,7 @@ from pytest_telemetry_gate.plugin.wire_names import (
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.plugin.carried import Unpacker
-    from pytest_telemetry_gate.plugin.fixtures import Telemetry
+    from pytest_telemetry_gate.plugin.hand_written import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording

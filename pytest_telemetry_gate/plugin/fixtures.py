@@ -1,4 +1,4 @@
-"""What hand-written tests get: the gate's questions and checks, bound to a region and a checkpoint."""
+"""Where hand-written tests look, and what their fixtures give."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytest_telemetry_gate.errors import ConfigError, SourceError, TelemetryGate
 from pytest_telemetry_gate.model.check import Check, Criterion
 from pytest_telemetry_gate.model.suite import Checkpoint, Rollout, Suite
 from pytest_telemetry_gate.plugin.carried import carried_by
+from pytest_telemetry_gate.plugin.hand_written import Telemetry
 from pytest_telemetry_gate.plugin.items import TelemetryItem
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "NOWHERE",
     "Point",
-    "Telemetry",
     "environment_of",
     "is_not_chosen",
     "parametrise",
