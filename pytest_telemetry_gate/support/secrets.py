@@ -17,7 +17,7 @@ __all__ = ["MASK", "Secrets", "is_secret_name", "is_secret_parameter", "looks_li
 
 MASK = "**********"
 _NAME = re.compile(
-    r"pass(?:$|w|phrase)|pwd|token|secret|credentials|(?:api|access|private)[-_]?key|auth(?:$|[-_]|oriz)|bearer|cookie|signature",
+    r"pass(?:$|w|phrase)|pwd|token|secret|credentials|(?:api|app|application|access|private)[-_]?key|auth(?:$|[-_]|oriz)|bearer|cookie|signature",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"(?:key|sig|code|sid|jwt|session|ticket|hmac|sas)$", re.IGNORECASE)

@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 
 from pytest_telemetry_gate.support.numbers import format_number, is_same
 
-__all__ = ["Limit", "convert", "dimension", "is_known", "parse_share", "require_unit", "room", "suffix_unit"]
+__all__ = [
+    "Limit",
+    "convert",
+    "dimension",
+    "find_unit",
+    "is_known",
+    "parse_share",
+    "require_unit",
+    "room",
+    "suffix_unit",
+]
 
 # name: (dimension, size); KB is 1000 bytes and KiB 1024, as the units' own standards have it (IEC 80000-13)
 _UNITS: dict[str, tuple[str, float]] = {
@@ -74,6 +84,11 @@ def suffix_unit(metric: str) -> str | None:
 def is_known(unit: str) -> bool:
     """Tell whether a unit can be converted; any other word is a unit of its own."""
     return unit in _UNITS
+
+
+def find_unit(name: str) -> str:
+    """Return the unit that a system's name for one means, such as ``milliseconds`` or ``Percent``; an empty text for others."""
+    return name if name in _UNITS else _HERE.get(name.strip().lower(), "")
 
 
 def require_unit(word: str) -> str:

@@ -91,13 +91,12 @@ def _explain_credentials(reply: Reply, text: str, settings: HttpSettings) -> str
         if value
     ]
     used += [f"headers.{name}" for name in settings.headers if name.lower() == "authorization"]
-    if reply.status_code == 401:
-        return (
-            f"unauthorized: {used[0]} is not accepted"
-            if used
-            else "unauthorized: set basic_auth or authorization"
-        )
-    return f"forbidden: {used[0]} does not allow it" if used else "forbidden: set basic_auth or authorization"
+    state = "unauthorized" if reply.status_code == 401 else "forbidden"
+    if settings.own_credentials:
+        return f"{state}: is {' or '.join(settings.own_credentials)} wrong, expired or without the right?"
+    if not used:
+        return f"{state}: set basic_auth or authorization"
+    return f"{state}: {used[0]} {'is not accepted' if reply.status_code == 401 else 'does not allow it'}"
 
 
 def _explain_not_found(settings: HttpSettings) -> str:

@@ -30,6 +30,7 @@ __all__ = ["ConnectionFailedError", "HttpError", "HttpSession", "NoAnswerError",
 
 _MAX_BODY = 256 * 2**20  # bytes; a range of 11,000 points for 700 series takes about 200 MB
 _CHUNK = 2**16
+_EPOCH = 1e9  # seconds that nobody is asked to wait, and that were over since the epoch in 2001
 _CONNECT = 10.0  # seconds: whoever needs longer to be connected to is not there
 
 
@@ -78,8 +79,11 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that a Retry-After header asks for, as a number or as a date (RFC 9110, 10.2.3)."""
-        text = self.headers.get("Retry-After", "")
+        """The seconds that a server asks to wait: Retry-After, a number or a date (RFC 9110, 10.2.3), else X-RateLimit-Reset.
+
+        The latter is a number of seconds, or since the epoch where it is too large for that.
+        """
+        text = self.headers.get("Retry-After") or self.headers.get("X-RateLimit-Reset", "")
         try:
             seconds = float(text)
         except ValueError:
@@ -87,6 +91,8 @@ class Reply:
                 seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
             except (ValueError, OverflowError):
                 return None
+        if seconds > _EPOCH:
+            seconds -= time.time()
         return max(0.0, seconds) if math.isfinite(seconds) else None
 
     @cached_property

@@ -56,7 +56,8 @@ class HttpSettings:
     """Address, credentials and limits of one server; ``timeout`` is in seconds, for one request.
 
     ``query`` is the part of the address that goes along with every request. ``authorization`` is the whole value of
-    that header, or empty. Nothing here shows itself in ``repr``.
+    that header, or empty. ``own_credentials`` are the keys of a source that hold credentials of another kind, for messages.
+    Nothing here shows itself in ``repr``.
     """
 
     url: str = field(repr=False)
@@ -74,6 +75,7 @@ class HttpSettings:
     server_name: str = ""
     min_version: str = ""
     insecure: bool = False
+    own_credentials: tuple[str, ...] = ()
 
     @classmethod
     def from_settings(cls, settings: RegionSettings, further: Iterable[str] = ()) -> HttpSettings:

@@ -99,8 +99,10 @@ class Transport:
         """Tell whether any server takes a question of this length in the way in which this one is asked."""
         return not self.only_get or self._address_length(url, fields) <= _LONGEST_ADDRESS
 
-    def request(self, method: str, url: str, params: Mapping[str, str] | None = None) -> Reply:
-        """Send a request and return the reply read whole; a POST has its parameters in the body.
+    def request(
+        self, method: str, url: str, params: Mapping[str, str] | None = None, *, body: bytes | None = None
+    ) -> Reply:
+        """Send a request and return the reply read whole; a POST has its parameters in the body, unless it has another ``body``.
 
         Raises SourceError where no usable reply comes: the line names the address and the cause.
         """
@@ -108,7 +110,11 @@ class Transport:
         if self._settings.query:
             # In the address of a POST too: what stands before the server may look at nothing else.
             url = f"{url}?{self._settings.query}"
-        place = {"data": fields} if method == "POST" else {"params": fields}
+        place: Mapping[str, Any] = {"params": fields}
+        if body is not None:
+            place = {"params": fields, "data": body}
+        elif method == "POST":
+            place = {"data": fields}
         try:
             reply = self._send_with_retries(method, url, place)
         except SourceError as error:
@@ -155,7 +161,7 @@ class Transport:
     def _hint(self, reply: Reply) -> str:
         """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
         text = self._page(reply)
-        words = "" if text.lstrip().startswith("<") else self._excerpt(text)
+        words = "" if text.lstrip().startswith("<") else self._excerpt(_complaints(reply.decoded) or text)
         wait = reply.retry_after if reply.status_code in _RETRY_STATUS else None
         retry_hint = "" if wait is None else f"retry after {format_short_duration(wait)}"
         hints = (explain_refusal(reply, text, self._settings), words, retry_hint)
@@ -213,3 +219,10 @@ class Transport:
             message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
             raise UnreachableError(message)
         return min(self._settings.timeout, remaining)
+
+
+def _complaints(content: Any) -> str:
+    """Return the texts of the ``errors`` of a refusal, as many JSON APIs list them; nothing where it has another form."""
+    errors = content.get("errors") if isinstance(content, dict) else None
+    listed = [errors] if isinstance(errors, str) else errors if isinstance(errors, list) else []
+    return "; ".join(text for text in listed if isinstance(text, str))

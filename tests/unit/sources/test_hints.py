@@ -153,3 +153,24 @@ def test_a_file_with_a_whole_header_is_told(tmp_path):
     line = refused(authorization={"credentials_file": str(tmp_path / "token")})
     assert line.startswith("authorization.credentials_file: begins with 'Bearer'")
     assert "kanari" not in line
+
+
+@pytest.mark.parametrize(("status", "state"), [(401, "unauthorized"), (403, "forbidden")])
+def test_credentials_of_another_kind_are_named_by_their_keys(status, state):
+    line = said(
+        status, b'{"errors": ["Forbidden"]}', kind="application/json", own_credentials=("api_key", "app_key")
+    )
+    assert line == f"{state}: is api_key or app_key wrong, expired or without the right?; Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"errors": ["first", "second"]}', "first; second"),
+        (b'{"errors": "only"}', "only"),
+        (b'{"errors": [{"code": 3}]}', '{"errors": [{"code": 3}]}'),
+        (b'{"errors": []}', '{"errors": []}'),
+    ],
+)
+def test_the_errors_of_a_json_api_are_its_words(body, words):
+    assert said(400, body, kind="application/json") == words

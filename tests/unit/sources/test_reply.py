@@ -29,3 +29,20 @@ def test_how_long_a_server_wants_to_be_left_alone(
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: 60.0)
     assert Reply(503, b"", {"Retry-After": text}, "http://x").retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"X-RateLimit-Reset": "7"}, 7.0),
+        ({"X-RateLimit-Reset": "1700000012"}, 12.0),
+        ({"X-RateLimit-Reset": "1600000000"}, 0.0),
+        ({"X-RateLimit-Reset": "7", "Retry-After": "3"}, 3.0),
+        ({"X-RateLimit-Reset": "soon"}, None),
+    ],
+)
+def test_a_rate_limit_says_when_it_is_over(
+    headers: dict[str, str], seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
+    assert Reply(429, b"", headers, "http://x").retry_after == seconds

@@ -281,3 +281,10 @@ def test_a_reply_without_a_date_tells_nothing_about_clocks(headers: dict[str, st
     asked = transport(reply(headers=headers))
     asked.request("GET", URL)
     assert asked.clock_ahead == 0
+
+
+def test_a_body_goes_as_it_is_with_the_parameters_in_the_address(pauses: list[float]) -> None:
+    asked = transport(reply(), params={"flavour": "sour"})
+    asked.request("POST", URL, body=b"{}")
+    sent = asked._session.sent[0]
+    assert (sent["data"], sent["params"]) == (b"{}", {"flavour": "sour"})

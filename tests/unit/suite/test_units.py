@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_telemetry_gate.support.durations import format_duration, format_time, parse_duration, parse_time
-from pytest_telemetry_gate.support.units import Limit, convert, parse_share, suffix_unit
+from pytest_telemetry_gate.support.units import Limit, convert, find_unit, parse_share, suffix_unit
 from pytest_telemetry_gate.support.variables import expand
 
 
@@ -157,3 +157,11 @@ def test_variables_are_names_and_not_numbers():
         ValueError, match=r"unknown variable \$jobs \(did you mean '\$job'\?\); known: \$__window, \$job"
     ):
         expand("$jobs", values)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("millisecond", "ms"), ("Percent", "%"), ("kibibyte", "KiB"), ("ms", "ms"), ("request", ""), ("", "")],
+)
+def test_units_of_other_systems_are_found_by_their_names(name, unit):
+    assert find_unit(name) == unit
