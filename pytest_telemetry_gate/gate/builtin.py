@@ -38,6 +38,7 @@ class Builtin:
 
 
 SOURCES: Mapping[str, Callable[[RegionSettings], Source]] = {
+    "datadog": Builtin("datadog", "Datadog"),
     "prometheus": Builtin("prometheus", "PrometheusSource"),
     "recording": Builtin("recording", "RecordingSource"),
 }
