@@ -39,6 +39,7 @@ class Builtin:
 
 SOURCES: Mapping[str, Callable[[RegionSettings], Source]] = {
     "datadog": Builtin("datadog", "Datadog"),
+    "export": Builtin("export", "DashboardExport"),
     "prometheus": Builtin("prometheus", "PrometheusSource"),
     "recording": Builtin("recording", "RecordingSource"),
 }
