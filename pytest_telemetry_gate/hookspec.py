@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.dossier import Dossier
     from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.query_sources import QuerySource
     from pytest_telemetry_gate.model.report import Report
     from pytest_telemetry_gate.model.sources import EventSource, Source
     from pytest_telemetry_gate.model.verdict import Verdict
 
 
 @pytest.hookspec
-def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source]]:  # type: ignore[empty-body]
+def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source | QuerySource]]:  # type: ignore[empty-body]
     """Return factories of metric sources by the name that ``source:`` in telemetry.yaml gives them.
 
     A factory gets the settings of one region and returns a ``pytest_telemetry_gate.Source``, or a ``LiveSource`` where

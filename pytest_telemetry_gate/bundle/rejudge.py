@@ -15,6 +15,7 @@ from pytest_telemetry_gate.criteria.approvals import Approvals
 from pytest_telemetry_gate.errors import BundleError, ConfigError
 from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate.dialects import with_dialects
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.plan import plan_checks
 from pytest_telemetry_gate.gate.registry import Registry
@@ -53,7 +54,7 @@ def rejudge(
     for a file that cannot be used.
     """
     path = bundle.path(suite.member)
-    environment = suite.environment_in(bundle)
+    environment = with_dialects(suite.environment_in(bundle), lambda: registry)
     gate = Gate(environment, registry, now=now)
     try:
         if is_replay(path):

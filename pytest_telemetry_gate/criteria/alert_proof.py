@@ -106,7 +106,7 @@ def query_questions(check: Check, query: Query) -> Iterable[EventsQuestion]:
         for selector in selectors
     )
     yield EventsQuestion(
-        check.region, "alerts", min(reads, default=moment - _LEAST_READ) / 1000, check.time, matches
+        check.place, "alerts", min(reads, default=moment - _LEAST_READ) / 1000, check.time, matches
     )
 
 

@@ -59,6 +59,7 @@ class Alerts(Criterion):
     """The number of alerts that started firing since the rollout, resolved ones included."""
 
     key: ClassVar[str] = "alerts"
+    asks_source: ClassVar[bool] = True
 
     alerts: AlertMatch = Field(description="which alerts are counted")
 
@@ -75,7 +76,7 @@ class Alerts(Criterion):
         yield self._history(check)
         if self.alerts.proof is not None:
             proof = check.query(self.key)
-            yield proof.at(check.region, check.time)
+            yield proof.at(check.place, check.time)
             yield from coverage_questions(check, proof, check.time)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
@@ -120,7 +121,7 @@ class Alerts(Criterion):
             for criterion in criteria
             if isinstance(criterion, Alerts)
         }
-        return EventsQuestion(check.region, "alerts", check.start, check.time, tuple(sorted(matches)))
+        return EventsQuestion(check.place, "alerts", check.start, check.time, tuple(sorted(matches)))
 
     def _unproven(self, check: Check, events: Events, match: Match, answers: Answers) -> str:
         if self.alerts.proof is None:
@@ -131,7 +132,7 @@ class Alerts(Criterion):
 
     def _unproven_by_query(self, check: Check, answers: Answers) -> str:
         proof = check.query(self.key)
-        answer = answers[proof.at(check.region, check.time)]
+        answer = answers[proof.at(check.place, check.time)]
         coverage = measure_coverage(check, proof, check.time, answers)
         problem = collect_evidence(check, answer, query=proof.text, coverage=coverage).problem
         if problem is not None:

@@ -65,7 +65,7 @@ class Moment:
 def baseline_questions(check: Check, text: str) -> Iterable[Question]:
     """Yield the questions that give the baseline; ``text`` is the criterion's query, not expanded yet."""
     for moment in baseline_moments(check, text):
-        yield moment.query.at(check.region, moment.time)
+        yield moment.query.at(check.place, moment.time)
         yield from quantile_questions(check, moment.query, moment.time)
         yield from coverage_questions(check, moment.query, moment.time)
 
@@ -187,7 +187,7 @@ def read_moment(check: Check, moment: Moment, answers: Answers) -> tuple[Answer,
     name = baseline.name or f"at {format_time(time)}"
     beside = baseline.query is not None or baseline.control is not None
     late = "" if beside else find_late(check, query, time)
-    answer = answers[query.at(check.region, time)]
+    answer = answers[query.at(check.place, time)]
     if late and baseline.at is not None:
         return answer, Reference(name, problem=f"{late}: what is judged would be compared with itself")
     coverage = measure_coverage(check, query, time, answers)

@@ -34,7 +34,7 @@ def combine_regions(check: Check, answers: Answers) -> Dossier:
     ``all`` is the worst of them, ``any`` the best, ``max`` the one with the largest value; ``sum`` decides about the
     sum of the values against the limit, and against the sum of the baselines unless one is stated for the whole.
     """
-    failure = next((text for region in check.regions if (text := answers.failure((region,)))), "")
+    failure = next((text for region in check.places if (text := answers.failure((region,)))), "")
     if failure:
         return check.dossier(Outcome.ERROR, failure)
     dossiers = [check.criterion.judge(check.within(region), answers) for region in check.regions]

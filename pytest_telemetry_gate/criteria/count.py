@@ -26,6 +26,7 @@ class Count(Criterion):
     """The exact growth of all counters that a selector names, from the start of the rollout to the checkpoint."""
 
     key: ClassVar[str] = "count"
+    asks_source: ClassVar[bool] = True
 
     count: str = Field(description="a selector of counters; their growth is summed")
     absent: Literal["zero"] | None = Field(

@@ -93,12 +93,12 @@ class Counter:
             check=check,
             start=start,
             is_zero_unless_seen=is_zero_unless_seen,
-            samples=samples.at(check.region, check.time),
-            before=before.at(check.region, start),
-            series=ArrivalsQuestion(check.region, parsed.selector, check.time, length),
-            family=ArrivalsQuestion(check.region, family.selector, check.time, length),
+            samples=samples.at(check.place, check.time),
+            before=before.at(check.place, start),
+            series=ArrivalsQuestion(check.place, parsed.selector, check.time, length),
+            family=ArrivalsQuestion(check.place, family.selector, check.time, length),
             up=up_question(check, plain, check.time, length) if names_target else None,
-            known=KnownQuestion(check.region),
+            known=KnownQuestion(check.place),
             metric=parsed.name,
         )
 

@@ -79,7 +79,7 @@ def up_question(check: Check, query: Query, time: float, window: float | None = 
     """
     longest = max((question.window for question in _questions(check, query.spans(time))), default=_LOOKBACK)
     length = longest if window is None else window
-    return ArrivalsQuestion(check.region, _up_selector(check, query.expr), time, length)
+    return ArrivalsQuestion(check.place, _up_selector(check, query.expr), time, length)
 
 
 def shortest_window(check: Check, query: Query, time: float) -> float:
@@ -245,6 +245,6 @@ def _questions(check: Check, read: Iterable[SelectorSpan]) -> Iterable[ArrivalsQ
     """Return the questions for the samples that selectors read, each once."""
     window = check.window or _LOOKBACK
     return dict.fromkeys(
-        ArrivalsQuestion(check.region, span.selector, span.end / 1000, span.length / 1000 or window)
+        ArrivalsQuestion(check.place, span.selector, span.end / 1000, span.length / 1000 or window)
         for span in read
     )

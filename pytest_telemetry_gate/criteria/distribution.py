@@ -116,6 +116,7 @@ class Distribution(Criterion):
     """A measure of the shape of a histogram over the window, against that of its baseline."""
 
     key: ClassVar[str] = "distribution"
+    asks_source: ClassVar[bool] = True
     has_interval: ClassVar[bool] = True
 
     distribution: DistributionOf = Field(description="which histogram is looked at, and what of its shape")
@@ -167,17 +168,17 @@ class Distribution(Criterion):
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the buckets at the checkpoint and at the moments of the baseline, with their coverage."""
         query = check.query("histogram")
-        yield query.at(check.region, check.time)
+        yield query.at(check.place, check.time)
         yield from coverage_questions(check, query, check.time)
         yield from baseline_questions(check, self._histogram)
         if baseline_moments(check, self._histogram):
             yield from part_questions(check, self._histogram)
-        yield KnownQuestion(check.region)
+        yield KnownQuestion(check.place)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the measure; inconclusive where chance alone could do what is not allowed."""
         query = check.query("histogram")
-        answer = answers[query.at(check.region, check.time)]
+        answer = answers[query.at(check.place, check.time)]
         coverage = measure_coverage(check, query, check.time, answers)
         evidence = collect_evidence(
             check, answer, query=query.text, coverage=coverage, doubt=find_older_half(check, query)

@@ -75,7 +75,7 @@ def _arrivals(check: Check) -> Iterator[ArrivalsQuestion]:
 def _named(check: Check, answers: Answers) -> Iterator[tuple[float, str]]:
     """Yield the intervals of the jobs that selectors name; those of all jobs for a selector that names none."""
     questions = [*_arrivals(check)]
-    for region in check.regions:
+    for region in check.places:
         known = answers.intervals(region)
         jobs: set[str] = set()
         for question in questions:

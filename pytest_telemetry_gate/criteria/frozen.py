@@ -86,6 +86,7 @@ class Frozen(Criterion):
     """The longest time, in seconds, in which a gauge did not change within the window; of several series the worst counts."""
 
     key: ClassVar[str] = "frozen"
+    asks_source: ClassVar[bool] = True
     natural_unit: ClassVar[str] = "s"
 
     frozen: str = Field(description="a selector of gauges, whose raw samples in `window` are looked at")
@@ -129,10 +130,10 @@ class Frozen(Criterion):
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the raw samples at the checkpoint and at the moments of the baseline, with their coverage."""
         query = check.query("samples")
-        yield query.at(check.region, check.time)
+        yield query.at(check.place, check.time)
         yield from coverage_questions(check, query, check.time)
         yield from baseline_questions(check, self._samples)
-        yield KnownQuestion(check.region)
+        yield KnownQuestion(check.place)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the series that is worst against its own baseline.
@@ -140,7 +141,7 @@ class Frozen(Criterion):
         Inconclusive where a series was constant in its baseline as well, and where not even one that never changes would fail.
         """
         query = check.query("samples")
-        answer = answers[query.at(check.region, check.time)]
+        answer = answers[query.at(check.place, check.time)]
         coverage = measure_coverage(check, query, check.time, answers)
         evidence = collect_evidence(
             check, answer, query=query.text, coverage=coverage, doubt=find_older_half(check, query)

@@ -67,7 +67,12 @@ def plan_hours(check: Check, every: float) -> Hours | None:
     series stand for its own, or what it compares with is asked otherwise at each of them.
     """
     criterion = check.criterion
-    if not isinstance(criterion, Threshold) or check.region == ALL_REGIONS or criterion.up is not None:
+    if (
+        not isinstance(criterion, Threshold)
+        or check.dialect is not None
+        or check.region == ALL_REGIONS
+        or criterion.up is not None
+    ):
         return None
     # Every moment has the window that most checkpoints have.
     window = criterion.window or check.window

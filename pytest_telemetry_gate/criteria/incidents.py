@@ -36,16 +36,17 @@ class Incidents(Criterion):
     """The number of incidents that started since the rollout."""
 
     key: ClassVar[str] = "incidents"
+    asks_source: ClassVar[bool] = True
 
     incidents: IncidentMatch = Field(description="which incidents are counted")
 
     def questions(self, check: Check) -> Iterable[Question]:
         """Yield the incident history."""
-        yield EventsQuestion(check.region, "incidents", check.start, check.time)
+        yield EventsQuestion(check.place, "incidents", check.start, check.time)
 
     def judge(self, check: Check, answers: Answers) -> Dossier:
         """Decide about the number of incidents; a number inside the limit needs a complete history."""
-        answer = answers[EventsQuestion(check.region, "incidents", check.start, check.time)]
+        answer = answers[EventsQuestion(check.place, "incidents", check.start, check.time)]
         kind = self.incidents.kind
         query = name_incidents(kind)
         if not isinstance(answer.value, Events):

@@ -86,7 +86,7 @@ def part_questions(check: Check, text: str) -> Iterable[Question]:
     length = _length(check, _own_moment(check, text))
     share = None if length is None else find_share(check.query("query", text).expr, length)
     if share is not None:
-        yield Query(str(share[0]), share[0]).at(check.region, check.time)
+        yield Query(str(share[0]), share[0]).at(check.place, check.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +267,7 @@ def _count(check: Check, text: str, length: float, answers: Answers) -> Counted 
     if share is None:
         return Counted(count_events(check.query("query", text).expr, length))
     divisor, counted, events = share
-    answer = answers[Query(str(divisor), divisor).at(check.region, check.time)]
+    answer = answers[Query(str(divisor), divisor).at(check.place, check.time)]
     if answer.error or answer.partial:
         return answer.error or f"the answer may be partial: {'; '.join(answer.warnings)}"
     values = answer.value.values if isinstance(answer.value, Vector) else np.empty(0)
@@ -297,7 +297,7 @@ def _question(check: Check, moment: Moment) -> Range | None:
         return None
     step = int(length * 1000) // count / 1000
     query = moment.parted(check, _windowed(moment.text), step)
-    return Range(check.region, query.text, moment.time - (count - 1) * step, moment.time, step)
+    return Range(check.place, query.text, moment.time - (count - 1) * step, moment.time, step)
 
 
 def _windowed(text: str) -> str:

@@ -28,7 +28,7 @@ def judge(check: Check, answers: Answers) -> Dossier:
     A checkpoint that is not due is pending; otherwise the criterion decides, and a waiver that names the check and
     has not expired turns a verdict that would close the gate into ``waived``.
     """
-    due = find_due(check, answers) if not answers.failure(check.regions) else latest_due(check, answers)
+    due = find_due(check, answers) if not answers.failure(check.places) else latest_due(check, answers)
     dossier = _before_data(check, answers, due)
     if dossier is None:
         dossier = _apply_waiver(check, _decide(check, answers), answers.now)
@@ -54,7 +54,7 @@ def _before_data(check: Check, answers: Answers, due: Due) -> Dossier | None:
             ahead = format_short_duration(moment - answers.now)
             reason = f"{name} {format_time(moment)} is {ahead} ahead of the clock: is the year right?"
             return _refuse(check, "time.far_ahead", Outcome.ERROR, reason)
-    failure = answers.failure(check.regions)
+    failure = answers.failure(check.places)
     if failure:
         return _refuse(check, "region.failed", Outcome.ERROR, failure)
     if due.moment <= answers.now:

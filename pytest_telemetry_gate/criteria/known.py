@@ -37,7 +37,7 @@ def describe_unknown(check: Check, selectors: Iterable[str], answers: Answers) -
     """
     for selector in selectors:
         parsed = parse(selector)
-        known = answers[KnownQuestion(check.region)].value
+        known = answers[KnownQuestion(check.place)].value
         if not isinstance(known, Known) or not (known.names or known.types):
             return ""
         name = parsed.name if isinstance(parsed, ast.VectorSelector) else ""

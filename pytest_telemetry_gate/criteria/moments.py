@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Check
     from pytest_telemetry_gate.model.questions import Query
 
-__all__ = ["find_late", "find_older_half", "find_reach", "say_late"]
+__all__ = ["find_late", "find_older_half", "find_reach", "say_late", "say_older_half"]
 
 
 def find_reach(query: Query, at: float) -> float:
@@ -24,22 +25,28 @@ def find_older_half(check: Check, query: Query) -> str:
 
     Empty for shorter parts, for selectors that look at nothing but earlier times on purpose, and without a rollout.
     """
-    start = check.suite.rollout.start
-    if check.range <= 0:
-        return ""
-    shares = []
-    for span in query.spans(check.time):
-        end, length = span.end / 1000, span.length / 1000
-        before = start - (end - length)
-        if length and end > start and before > length / 2:
-            shares.append((before / length, before, length, span.selector))
-    if not shares:
-        return ""
-    _, before, length, selector = max(shares)
-    return (
-        f"{format_short_duration(before)} of the {format_short_duration(length)} that are read of {selector} lie before "
-        f"rollout.start {format_time(start)}, the checkpoint is {format_time(check.time)}: give it a shorter window"
-    )
+    shares = [
+        (share, told)
+        for span in query.spans(check.time)
+        for share, told in _older_half(check, (span.end - span.length) / 1000, span.end / 1000, span.selector)
+    ]
+    return max(shares)[1] if shares else ""
+
+
+def say_older_half(check: Check, begin: float, end: float, subject: str) -> str:
+    """Return what ``find_older_half`` does of a window (seconds since the epoch) of what is called ``subject``."""
+    return next((told for _, told in _older_half(check, begin, end, subject)), "")
+
+
+def _older_half(check: Check, begin: float, end: float, subject: str) -> Iterator[tuple[float, str]]:
+    start, length = check.suite.rollout.start, end - begin
+    before = start - begin
+    if check.range > 0 and length and end > start and before > length / 2:
+        told = (
+            f"{format_short_duration(before)} of the {format_short_duration(length)} that are read of {subject} lie before "
+            f"rollout.start {format_time(start)}, the checkpoint is {format_time(check.time)}: give it a shorter window"
+        )
+        yield before / length, told
 
 
 def find_late(check: Check, query: Query, moment: float) -> str:

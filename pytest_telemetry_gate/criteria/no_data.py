@@ -122,9 +122,9 @@ def _interval(
         return max(seen)
     jobs = named_jobs(selector.selector)
     known = (
-        [answers.interval(check.region, job) for job in jobs]
+        [answers.interval(check.place, job) for job in jobs]
         if jobs
-        else [*answers.intervals(check.region).values()]
+        else [*answers.intervals(check.place).values()]
     )
     intervals = [interval for interval in known if interval is not None]
     return min(intervals, default=None)

@@ -83,7 +83,7 @@ def quantile_questions(check: Check, query: Query, time: float) -> Iterable[Inst
     """Yield the question that tells how well the quantiles of a query are known at a time (seconds), if it has any."""
     plan = _plan(query)
     if plan is not None:
-        yield plan.asked.at(check.region, time)
+        yield plan.asked.at(check.place, time)
 
 
 def read_quantiles(
@@ -94,7 +94,7 @@ def read_quantiles(
     plan = _plan(query)
     if plan is None or not values:
         return None, [KNOWN] * len(values)
-    told = answers[plan.asked.at(check.region, time)]
+    told = answers[plan.asked.at(check.place, time)]
     if told.error:
         return Problem(Outcome.ERROR, told.error, "quantile.error"), []
     if told.partial:

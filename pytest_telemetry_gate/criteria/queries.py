@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_telemetry_gate.criteria.baseline import control_query
 from pytest_telemetry_gate.criteria.histograms import find_quantile_problem
 from pytest_telemetry_gate.criteria.query_units import find_unit_problem
+from pytest_telemetry_gate.criteria.source_query import check_source_query
 from pytest_telemetry_gate.model.baseline import Baseline
 from pytest_telemetry_gate.promql import ast
 
@@ -30,6 +31,12 @@ _CONTROLS = re.compile(r"[^\n\r\t -\x7e\xa0-\U0010ffff]|[\u2028\u2029]")
 def check_queries(check: Check) -> None:
     """Expand and parse everything that a check would ask; raises SuiteError at the criterion's line."""
     criterion = check.criterion
+    dialect = check.dialect if criterion.expressions() else None
+    if dialect is not None:
+        check_source_query(check, dialect)
+        return
+    if not criterion.coverage:
+        raise check.error("coverage: `none` is for sources that cannot prove it; PromQL's samples do")
     baseline = check.suite.baseline_of(criterion)
     for key, (text, allowed) in criterion.expressions().items():
         _check(check, key, check.query(key, text), allowed)

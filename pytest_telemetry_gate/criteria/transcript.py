@@ -9,6 +9,7 @@ from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Asked
 from pytest_telemetry_gate.model.events import Evaluation, Events, Rule
+from pytest_telemetry_gate.model.query_sources import Readings
 from pytest_telemetry_gate.model.questions import (
     ArrivalsQuestion,
     CaptureQuestion,
@@ -16,10 +17,12 @@ from pytest_telemetry_gate.model.questions import (
     Instant,
     Question,
     Range,
+    SourceQuestion,
 )
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.labels import format_series
 from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+from pytest_telemetry_gate.support.numbers import format_percent
 
 __all__ = ["describe_questions"]
 
@@ -53,7 +56,7 @@ def _moments(question: Question) -> tuple[float | None, float | None]:
     match question:
         case Instant():
             return None, question.time
-        case Range() | EventsQuestion() | ArrivalsQuestion():
+        case Range() | EventsQuestion() | ArrivalsQuestion() | SourceQuestion():
             return question.start, question.end
     return None, None
 
@@ -71,6 +74,13 @@ def _describe_value(answer: Answer) -> Iterator[str]:
         yield from _first([_samples(value, row) for row in range(len(value.labels))], "series")
     elif isinstance(value, Arrivals):
         yield from _first([_describe_target(target) for target in value.targets], "targets")
+    elif isinstance(value, Readings):
+        told = zip(value.labels, value.values, strict=True)
+        yield from _first([f"{format_series(dict(labels))} {number!r}" for labels, number in told], "series")
+        share = (
+            "no proof of coverage" if value.coverage is None else f"coverage {format_percent(value.coverage)}"
+        )
+        yield "; ".join(filter(None, (share, value.note, value.doubt)))
     elif isinstance(value, Known):
         yield f"{len(value.names)} names of metrics, {len(value.types)} families in the metadata"
     elif isinstance(value, Events):

@@ -10,7 +10,15 @@ from pytest_telemetry_gate.files.sink_keys import ReportsKeys
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
 from pytest_telemetry_gate.model.fields import CountField, Model, PositiveDurationField, ScalarField
 
-__all__ = ["EnvironmentKeys", "EnvironmentsFile", "EventSourceKeys", "EventsKeys", "RegionKeys", "ReplayKeys"]
+__all__ = [
+    "EnvironmentKeys",
+    "EnvironmentsFile",
+    "EventSourceKeys",
+    "EventsKeys",
+    "FurtherSourceKeys",
+    "RegionKeys",
+    "ReplayKeys",
+]
 
 
 def _empty(value: Any) -> Any:
@@ -34,6 +42,23 @@ class EventsKeys(Model):
 
     alerts: EventSourceKeys | None = Field(default=None, description="where alerts come from")
     incidents: EventSourceKeys | None = Field(default=None, description="where incidents come from")
+
+
+class FurtherSourceKeys(Model):
+    """A further source of metrics or events; every other key is that source's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str = Field(description="what answers, as for a region or for events")
+    accept_warnings: StrictBool = Field(
+        default=False, description="whether an answer with warnings, such as a partial one, may be judged"
+    )
+    scrape_interval: PositiveDurationField | None = Field(
+        default=None, description="of a further Prometheus, where it cannot tell"
+    )
+    concurrency: CountField = Field(
+        default=DEFAULT_CONCURRENCY, description="how many requests the source may get at once"
+    )
 
 
 class ReplayKeys(Model):
@@ -65,6 +90,9 @@ class RegionKeys(Model):
     )
     events: Annotated[EventsKeys, BeforeValidator(_empty)] = Field(
         default=EventsKeys(), description="event sources by kind"
+    )
+    sources: Annotated[dict[str, FurtherSourceKeys], BeforeValidator(_empty)] = Field(
+        default_factory=dict, description="further sources by the name that criteria give as `source`"
     )
     replay: Annotated[ReplayKeys, BeforeValidator(_empty)] = Field(
         default=ReplayKeys(), description="instead of keys of replay suites"

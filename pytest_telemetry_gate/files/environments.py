@@ -14,6 +14,7 @@ from pytest_telemetry_gate.files.document import Document
 from pytest_telemetry_gate.files.environment_keys import (
     EnvironmentKeys,
     EnvironmentsFile,
+    FurtherSourceKeys,
     RegionKeys,
     ReplayKeys,
 )
@@ -27,6 +28,7 @@ from pytest_telemetry_gate.model.environment import (
     Origin,
     RegionSettings,
     ReplaySettings,
+    name_place,
 )
 from pytest_telemetry_gate.support.configured import keep_configured, keep_variable
 from pytest_telemetry_gate.support.places import Place, map_texts
@@ -192,12 +194,37 @@ class _Reader:
             source=keys.source,
             options=keys.model_extra or {},
             events=events,
+            sources={
+                source: self._further(
+                    source, source_keys, origin, {**common, "name": name_place(name, source)}
+                )
+                for source, source_keys in keys.sources.items()
+            },
             origin=origin,
             accept_warnings=keys.accept_warnings,
             scrape_interval=keys.scrape_interval,
             concurrency=keys.concurrency,
             own=frozenset(own_keys),
             replay=self._replay(keys.replay, origin.below(("replay",))),
+            **common,
+        )
+
+    def _further(
+        self, name: str, keys: FurtherSourceKeys, origin: Origin, common: Mapping[str, Any]
+    ) -> RegionSettings:
+        place = ("sources", name)
+        if not _NAME.fullmatch(name):
+            message = f"source {name!r}: a name has letters, digits, '_', '.' and '-'"
+            raise ConfigError(f"{origin.at(place)}: {message}")
+        return RegionSettings(
+            source=keys.source,
+            options=keys.model_extra or {},
+            events={},
+            origin=origin.below(place),
+            accept_warnings=keys.accept_warnings,
+            scrape_interval=keys.scrape_interval,
+            concurrency=keys.concurrency,
+            own=frozenset(keys.model_extra or {}),
             **common,
         )
 

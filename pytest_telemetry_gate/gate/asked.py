@@ -33,7 +33,7 @@ class AskedQuestions:
         self.note(*check.questions())
         if check.checkpoint.id:
             suite, checkpoint = check.suite.suite, check.checkpoint.id
-            self.judged.update({(region, suite, checkpoint): None for region in check.regions})
+            self.judged.update({(region, suite, checkpoint): None for region in check.places})
 
     def about(self, region: str) -> Iterable[Question]:
         """Yield the questions about one region."""

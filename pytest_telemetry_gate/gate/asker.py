@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.criteria.alert_proof import alerts_query
-from pytest_telemetry_gate.errors import FOREIGN_ERRORS, UnreachableError, describe
+from pytest_telemetry_gate.errors import FOREIGN_ERRORS, SourceError, UnreachableError, describe
 from pytest_telemetry_gate.gate.fetch import Fetcher, batches
 from pytest_telemetry_gate.gate.local_answers import LocalAnswers
 from pytest_telemetry_gate.gate.regions import Regions
@@ -20,6 +20,7 @@ from pytest_telemetry_gate.gate.stretches import cut, find_stretches
 from pytest_telemetry_gate.model.answers import Answer, Value, doubtful_warnings
 from pytest_telemetry_gate.model.arrivals import Known
 from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
+from pytest_telemetry_gate.model.query_sources import QuerySource
 from pytest_telemetry_gate.model.questions import (
     ArrivalsQuestion,
     CaptureQuestion,
@@ -29,8 +30,15 @@ from pytest_telemetry_gate.model.questions import (
     MetricQuestion,
     Question,
     Range,
+    SourceQuestion,
 )
-from pytest_telemetry_gate.model.sources import arrivals_of, matrices_of, metadata_of, metric_names_of
+from pytest_telemetry_gate.model.sources import (
+    LiveSource,
+    arrivals_of,
+    matrices_of,
+    metadata_of,
+    metric_names_of,
+)
 from pytest_telemetry_gate.recording.cache import forget_arrays
 from pytest_telemetry_gate.support.durations import format_short_duration
 
@@ -67,7 +75,7 @@ class Asker:
         share = max(1, concurrency // workers)
         limits = {
             name: min(share, max(1, settings.concurrency // workers))
-            for name, settings in environment.regions.items()
+            for name, settings in environment.places.items()
         }
         self.shared = SharedAnswers(folder, environment.secrets.scrub_credentials)
         self._local = LocalAnswers(self._ask, self._ask_at_times, environment.secrets.scrub_credentials)
@@ -80,6 +88,7 @@ class Asker:
             ArrivalsQuestion: self._ask_arrivals,
             KnownQuestion: self._ask_known,
             EventsQuestion: self._ask_events,
+            SourceQuestion: self._ask_source,
         }
 
     def fetch(self, questions: Iterable[Question]) -> None:
@@ -161,7 +170,7 @@ class Asker:
         if len(questions) > 1 and len(ranges) == len(questions):
             return self._ask_ranges_together(ranges)
         instants = [question for question in questions if isinstance(question, Instant)]
-        if len(questions) == 1 or region.live is None or len(instants) < len(questions):
+        if len(questions) == 1 or not isinstance(region.live, LiveSource) or len(instants) < len(questions):
             return [self._ask(question) for question in questions]
         try:
             region.check_reachable()
@@ -180,7 +189,7 @@ class Asker:
         try:
             region.check_reachable()
             if len(wholes) == 1:
-                matrices: Sequence[Matrix] = [wholes[0].ask(region.require())]
+                matrices: Sequence[Matrix] = [wholes[0].ask(region.require_promql())]
             else:
                 matrices = (
                     matrices_of(
@@ -204,7 +213,7 @@ class Asker:
     def _ask_at_times(self, questions: Sequence[Instant]) -> Sequence[Answer] | None:
         """Answer one query at several times, or None where each has to be asked for itself."""
         source = self.regions[questions[0].region].source
-        if source is None:
+        if source is None or isinstance(source, QuerySource):
             return None
         try:
             vectors = source.instants(questions[0].promql, [question.time for question in questions])
@@ -215,11 +224,11 @@ class Asker:
         return [self._success(question, value) for question, value in zip(questions, vectors, strict=True)]
 
     def _ask_metrics(self, question: MetricQuestion) -> Answer:
-        return self._success(question, question.ask(self.regions[question.region].require()))
+        return self._success(question, question.ask(self.regions[question.region].require_promql()))
 
     def _ask_arrivals(self, question: ArrivalsQuestion) -> Answer:
         region = self.regions[question.region]
-        known = arrivals_of(region.require(), question.selector, question.end, question.window)
+        known = arrivals_of(region.require_promql(), question.selector, question.end, question.window)
         if known is not None:
             return self._answered(question.region, known)
         (value,), warnings = region.arrivals.read([question])
@@ -239,6 +248,14 @@ class Asker:
             return None
         return [self._answered(questions[0].region, value) for value in values]
 
+    def _ask_source(self, question: SourceQuestion) -> Answer:
+        source = self.regions[question.region].require()
+        if not isinstance(source, QuerySource):
+            message = f"{source.description} is asked in PromQL alone"
+            raise SourceError(message)
+        answer = self._answered(question.region, source.read(question.asked))
+        return replace(answer, link=source.link(question.asked))
+
     def _ask_known(self, question: KnownQuestion) -> Answer:
         source = self.regions[question.region].require()
         return self._answered(
@@ -249,12 +266,15 @@ class Asker:
         origin = self.regions.event_source(question)
         source = self.regions[question.region].require()
         events = question.ask(origin)
-        link = _link_alerts(source, question) if question.kind == "alerts" else ""
+        if not events.from_metrics:
+            events = events.until(question.end)
+        is_linked = question.kind == "alerts" and not isinstance(source, QuerySource)
+        link = _link_alerts(source, question) if is_linked else ""
         return Answer(events, source=origin.description, semantics=source.semantics, link=link)
 
     def _success(self, question: MetricQuestion, value: Value) -> Answer:
         answer = self._answered(question.region, value, tuple(getattr(value, "warnings", ())))
-        source = self.regions[question.region].require()
+        source = self.regions[question.region].require_promql()
         start, end = question.bounds
         link = source.link(question.promql, end) if start == end else ""
         return replace(
@@ -280,13 +300,13 @@ class Asker:
         return Answer(None, error=describe(error), source=source.description, semantics=source.semantics)
 
 
-def _link_alerts(source: Source, question: EventsQuestion) -> str:
+def _link_alerts(source: Source | QuerySource, question: EventsQuestion) -> str:
     """Return the address of the server's graph of the alerts of a question."""
     promql = " or ".join(map(alerts_query, question.matches)) or "ALERTS"
     return _link_over(source, promql, question.start, question.end)
 
 
-def _link_over(source: Source, promql: str, start: float, end: float) -> str:
+def _link_over(source: Source | QuerySource, promql: str, start: float, end: float) -> str:
     """Return the address of the server's graph of a query; a source that does not derive from ``Source`` may have none."""
     link_over = getattr(source, "link_over", None)
     return str(link_over(promql, start, end)) if callable(link_over) else ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.query_sources import QuerySource
     from pytest_telemetry_gate.model.sources import EventSource, Source
 
 __all__ = ["EVENT_SOURCES", "SOURCES", "Builtin", "builtin_criteria", "class_of"]
@@ -37,7 +38,7 @@ class Builtin:
         return self.load().from_settings(settings, *source)
 
 
-SOURCES: Mapping[str, Callable[[RegionSettings], Source]] = {
+SOURCES: Mapping[str, Callable[[RegionSettings], Source | QuerySource]] = {
     "datadog": Builtin("datadog", "Datadog"),
     "export": Builtin("export", "DashboardExport"),
     "prometheus": Builtin("prometheus", "PrometheusSource"),

@@ -21,7 +21,7 @@ from pytest_telemetry_gate.gate.judged_suites import JudgedSuites
 from pytest_telemetry_gate.gate.local_answers import LazyAnswers
 from pytest_telemetry_gate.model.answers import Answer, Answers
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
-from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY
+from pytest_telemetry_gate.model.environment import DEFAULT_CONCURRENCY, region_of
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.support.durations import format_short_duration
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
     from pytest_telemetry_gate.model.check import Check, Criterion
     from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.model.query_sources import QuerySource
     from pytest_telemetry_gate.model.sources import Source
     from pytest_telemetry_gate.replay.answers import Replays
 
@@ -118,7 +119,9 @@ class Gate:
 
     def open_for(self, checks: Iterable[Check]) -> None:
         """Open the regions of checks at once; nothing is asked of a region for checks that ask for no metrics."""
-        self.open(region for check in checks if asks_metrics(check) for region in check.regions)
+        asking = [check for check in checks if asks_metrics(check)]
+        asked = (question.region for check in asking for question in questions_of(check))
+        self.open([*(place for check in asking for place in check.places), *asked])
 
     def prefetch(self, checks: Sequence[Check]) -> None:
         """Start asking live regions the questions of some checks; the caller goes on meanwhile.
@@ -129,8 +132,8 @@ class Gate:
         for check in checks:
             self._asker.expect(questions_of(check))
         asking = [check for check in checks if asks_metrics(check)]
-        live = [check for check in asking if any(self._regions[name].live for name in check.regions)]
-        due = (check for check in live if check.time <= min(map(self.now, check.regions)))
+        live = [check for check in asking if any(self._regions[name].live for name in check.places)]
+        due = (check for check in live if check.time <= min(map(self.now, check.places)))
         self._asker.fetch(question for check in due for question in questions_of(check) if question.ahead)
 
     def waits_for(self, check: Check, *, at_most: float = math.inf) -> float | None:
@@ -139,11 +142,11 @@ class Gate:
         Which jobs it reads is known only from its samples where it names none. Then it waits for the slowest job, or for
         the fastest where that would take more than ``at_most`` seconds.
         """
-        regions = self._regions_of(check, check.regions).values()
+        regions = self._regions_of(check, check.places).values()
         if self._now is not None or any(region.live is None for region in regions):
             return None
         ahead = max(region.clock_ahead for region in regions)
-        facts = self._facts(self._regions_of(check, check.regions))
+        facts = self._facts(self._regions_of(check, check.places))
         due = latest_due(check, facts).moment + ahead
         if due - self._started > at_most:
             due = earliest_due(check, facts).moment + ahead
@@ -201,7 +204,7 @@ class Gate:
         An error is an answer that says so, never an exception.
         """
         questions = check.questions()
-        names = [*check.regions, *(question.region for question in questions)]
+        names = [*check.places, *(question.region for question in questions)]
         facts = self._facts(self._regions_of(check, names))
         if check.time > facts.now:
             # Nothing is asked or driven for a checkpoint whose time has not come.
@@ -235,7 +238,7 @@ class Gate:
 
     def _clock(self, name: str, region: Region) -> float:
         recorded = None if region.source is None else region.source.recorded_at
-        if recorded is not None and name in self._recorded_regions:
+        if recorded is not None and region_of(name) in self._recorded_regions:
             recorded = max(recorded, self._latest_recording)
         wall = self._started - region.clock_ahead
         return next(clock for clock in (self._now, recorded, wall) if clock is not None)
@@ -277,9 +280,13 @@ class Gate:
         """Return the clocks of the regions that were looked at."""
         return {self._clock(name, region) for name, region in self._regions.known.items()}
 
+    def any_source(self, place: str) -> Source | QuerySource:
+        """Return the metric source of a place, whatever language it is asked in; raises SourceError where it cannot be used."""
+        return self._regions[place].require()
+
     def source(self, region: str) -> Source:
-        """Return the metric source of a region; raises SourceError where it cannot be used."""
-        return self._regions[region].require()
+        """Return the metric source of a region; raises SourceError where it cannot be used or answers no PromQL."""
+        return self._regions[region].require_promql()
 
     def ask(self, question: Question) -> Answer:
         """Return the run's answer to one question of a test, which a recording of the run will hold."""

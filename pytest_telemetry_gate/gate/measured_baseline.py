@@ -76,6 +76,8 @@ def find_unmeasurable(check: Check) -> str:
     expressions = check.criterion.expressions()
     if "query" not in expressions:
         return f"`{check.criterion.key}` is of the rollout itself: state its baseline as a number"
+    if check.dialect is not None:
+        return f"a query in {check.dialect.name} has no samples that a baseline could be measured from: state it as a number"
     text, _ = expressions["query"]
     grows = _find_growing(check.query("query", text))
     if "__range" in text and grows:

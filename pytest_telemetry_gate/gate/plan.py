@@ -9,9 +9,10 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.queries import check_queries
-from pytest_telemetry_gate.errors import ConfigError, SuiteError
+from pytest_telemetry_gate.errors import ConfigError, RecordingError, SourceError, SuiteError
 from pytest_telemetry_gate.gate.named_files import list_baselines
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
+from pytest_telemetry_gate.model.environment import name_place
 from pytest_telemetry_gate.support.suggestions import list_names, suggest_nearest
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def plan_checks(
                     replays=replays,
                     approvals=signed,
                     past=runs,
+                    find_dialect=environment.find_dialect,
                 )
                 for region in (
                     [ALL_REGIONS] if criterion.over_regions and len(everywhere) > 1 else everywhere
@@ -79,6 +81,8 @@ def plan_checks(
                 if check.range <= 0:
                     start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"
                     raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
+            for check in checks[:1]:
+                _require_source(check, environment)
             # One with a window and one without: a query may need what only some checkpoints have.
             for check in {check.window is None: check for check in checks}.values():
                 check_queries(check)
@@ -86,6 +90,23 @@ def plan_checks(
                 criterion.verify(check)
             planned.extend(checks)
     return planned
+
+
+def _require_source(check: Check, environment: Environment) -> None:
+    """Raise SuiteError where a region of a check has no source of the name that its criterion gives."""
+    name = check.criterion.source
+    if name is None:
+        return
+    for region in check.everywhere:
+        if environment.place(name_place(region, name)) is None:
+            known = environment.regions[region].sources
+            where = f"region {region!r}" if region else f"environment {environment.name!r}"
+            message = f"{where} has no source {name!r}{suggest_nearest(name, known)}; known: {', '.join(known) or 'none'}"
+            raise check.error(f"source: {message}")
+    try:
+        check.dialect  # noqa: B018 - found now, so that it is told where the source is named
+    except (ConfigError, RecordingError, SourceError) as error:
+        raise check.error(f"source: {error}") from None
 
 
 def choose_checks(

@@ -1,4 +1,4 @@
-"""The regions of an environment in one process: their sources, opened once, and whether they can be reached."""
+"""The places of an environment in one process, regions and further sources of them: opened once, and whether they can be reached."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, ConfigError, SourceError, UnreachableError, describe
 from pytest_telemetry_gate.gate.registry import SOURCE_ATTRIBUTES, find_factory, require_members
 from pytest_telemetry_gate.model.answers import Answer, Probed, RegionFacts
+from pytest_telemetry_gate.model.environment import region_of
+from pytest_telemetry_gate.model.query_sources import QuerySource
 from pytest_telemetry_gate.model.questions import EventsQuestion, Probe, Question
 from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
 from pytest_telemetry_gate.support.threads import start_in_background
@@ -29,14 +31,14 @@ _GIVE_UP = 3  # failures in a row, each after several attempts, before a region 
 
 @dataclass
 class Region:
-    """One region as far as it could be opened: its metric source and event sources, or the one line why not.
+    """One place as far as it could be opened: its metric source and event sources, or the one line why not.
 
     ``live`` is the same source, if it is behind a network; ``down`` says why it is not asked any more. Of a live source that
-    nothing was asked of, ``live`` alone is known.
+    nothing was asked of, ``live`` alone is known. A place that tells events alone has the metric source of its region.
     """
 
-    source: Source | None = None
-    live: LiveSource | None = None
+    source: Source | QuerySource | None = None
+    live: LiveSource | QuerySource | None = None
     failure: str = ""
     accept_warnings: bool = False
     event_sources: dict[str, EventSource] = field(default_factory=dict)
@@ -48,7 +50,7 @@ class Region:
         """What asks the source, as PromQL, when samples arrived."""
         from pytest_telemetry_gate.sources.arrivals import ArrivalsReader
 
-        return ArrivalsReader(self.require())
+        return ArrivalsReader(self.require_promql())
 
     @property
     def facts(self) -> RegionFacts:
@@ -64,11 +66,19 @@ class Region:
         """Seconds by which this machine's clock is ahead of a live source's; a third party's may not tell."""
         return 0.0 if self.source is None else max(0.0, float(getattr(self.live, "clock_ahead", 0.0)))
 
-    def require(self) -> Source:
-        """Return the metric source; raises SourceError where the region cannot be used."""
+    def require(self) -> Source | QuerySource:
+        """Return the metric source; raises SourceError where the place cannot be used."""
         if self.source is None:
             raise SourceError(self.failure)
         return self.source
+
+    def require_promql(self) -> Source:
+        """Return the metric source where it answers PromQL; raises SourceError elsewhere."""
+        source = self.require()
+        if isinstance(source, QuerySource):
+            message = f"{source.description} is asked in {source.dialect.name}, not in PromQL"
+            raise SourceError(message)
+        return source
 
     def check_reachable(self) -> None:
         """Raise SourceError where the region is not asked any more."""
@@ -108,7 +118,7 @@ class Regions:
         self._limits = limits
         self._regions: dict[str, Region] = {}
         self._unasked: dict[str, Region] = {}
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, Source | QuerySource] = {}
         self._probing = threading.Semaphore(max(1, concurrency // _PROBE_REQUESTS))
 
     def __getitem__(self, name: str) -> Region:
@@ -146,7 +156,7 @@ class Regions:
         """Return the event source that a question is for, made once; raises ConfigError or what its factory raises."""
         region = self[question.region]
         if question.kind not in region.event_sources:
-            settings = self._environment.regions[question.region]
+            settings = self._settings(question.region)
             event_settings = settings.events.get(question.kind, settings)
             noun = f"event source for {question.kind}"
             factory = find_factory(event_settings, noun, self._registry.event_sources)
@@ -165,13 +175,17 @@ class Regions:
 
     def _leave_unasked(self, name: str) -> Region:
         source = self._make_source(name)
-        return Region(live=source) if isinstance(source, LiveSource) else self[name]
+        return self[name] if _live(source) is None else Region(live=_live(source))
 
     def _make_region(self, name: str) -> Region:
-        source, settings = self._make_source(name), self._environment.regions[name]
-        live = source if isinstance(source, LiveSource) else None
+        settings = self._settings(name)
+        if region_of(name) != name and self._tells_events_alone(settings):
+            metrics = self[region_of(name)]
+            return Region(metrics.source, metrics.live, metrics.failure, metrics.accept_warnings)
+        source = self._make_source(name)
+        live = _live(source)
         if live is not None:
-            self._probe(live, settings)
+            self._probe(name, live)
         for member in SOURCE_ATTRIBUTES:
             # An attribute of a third party may raise; it does so here, where that is the region's failure.
             getattr(source, member)
@@ -179,30 +193,51 @@ class Regions:
         region.facts  # noqa: B018 - may raise as well
         return region
 
-    def _make_source(self, name: str) -> Source:
-        """Return the source of a region, made once; raises ConfigError or what its factory raises."""
+    def _make_source(self, name: str) -> Source | QuerySource:
+        """Return the source of a place, made once; raises ConfigError or what its factory raises."""
         if name not in self._sources:
-            settings = self._environment.regions.get(name)
-            if settings is None:
-                message = f"environment {self._environment.name!r} has no region {name!r}"
-                raise ConfigError(message)
+            settings = self._settings(name)
             factory = find_factory(settings, "source", self._registry.sources)
-            source = factory(replace(settings, concurrency=self._limits[name]))
-            require_members(source, Source, f"{settings.where}: source {settings.source!r}")
+            limit = self._limits.get(name, settings.concurrency)
+            source = factory(replace(settings, name=name, concurrency=limit))
+            base = QuerySource if isinstance(source, QuerySource) else Source
+            require_members(source, base, f"{settings.where}: source {settings.source!r}")
             self._sources[name] = source
         return self._sources[name]
 
-    def _probe(self, source: LiveSource, settings: RegionSettings) -> None:
-        """Let one process of the run try the region for all; raises SourceError where it failed."""
+    def _settings(self, name: str) -> RegionSettings:
+        """Return the settings of a place; raises ConfigError where the environment has no such place."""
+        settings = self._environment.place(name)
+        if settings is None:
+            region, _, source = name.partition("/")
+            noun, missing = ("source", source) if source else ("region", region)
+            message = f"environment {self._environment.name!r} has no {noun} {missing!r}"
+            raise ConfigError(message)
+        return settings
+
+    def _tells_events_alone(self, settings: RegionSettings) -> bool:
+        known = self._registry
+        return settings.source in known.event_sources and settings.source not in known.sources
+
+    def _probe(self, name: str, source: LiveSource | QuerySource) -> None:
+        """Let one process of the run try the place for all; raises SourceError where it failed."""
 
         def probe(_: Question) -> Answer:
             try:
                 with self._probing:
-                    return Answer(Probed(source.probe()))
+                    return Answer(Probed(source.probe() or {}))
             except FOREIGN_ERRORS as error:
                 return Answer(None, error=describe(error))
 
-        answer = self._answers.answer(Probe(settings.name), probe)
+        answer = self._answers.answer(Probe(name), probe)
         if not isinstance(answer.value, Probed):
             raise SourceError(answer.error)
-        source.restore_probe(answer.value.facts)
+        if isinstance(source, LiveSource):
+            source.restore_probe(answer.value.facts)
+
+
+def _live(source: Source | QuerySource) -> LiveSource | QuerySource | None:
+    """Return a source if it is behind a network, so that it is asked ahead and once for all processes."""
+    if isinstance(source, QuerySource):
+        return source if source.recorded_at is None else None
+    return source if isinstance(source, LiveSource) else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.model.query_sources import QuerySource
 from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
@@ -22,6 +23,7 @@ Factory = TypeVar("Factory")
 SOURCE_ATTRIBUTES = ("description", "semantics", "extent", "recorded_at", "scrape_intervals")
 _MEMBERS: Mapping[type, tuple[str, ...]] = {
     Source: ("instant", "range", "link", *SOURCE_ATTRIBUTES),
+    QuerySource: ("read", "link", "dialect", *SOURCE_ATTRIBUTES),
     EventSource: ("events", "description"),
 }
 
@@ -33,22 +35,23 @@ class Registry:
     A factory may be a class. Raises ConfigError, one line that names the plugin, for whatever cannot be used.
     """
 
-    sources: Mapping[str, Callable[[RegionSettings], Source]]
-    event_sources: Mapping[str, Callable[[RegionSettings, Source], EventSource]]
+    sources: Mapping[str, Callable[[RegionSettings], Source | QuerySource]]
+    event_sources: Mapping[str, Callable[[RegionSettings, Any], EventSource]]
     criteria: Mapping[str, type[Criterion]]
 
     @classmethod
     def from_hooks(
         cls,
-        sources: Iterable[Mapping[str, Callable[[RegionSettings], Source]]],
-        event_sources: Iterable[Mapping[str, Callable[[RegionSettings, Source], EventSource]]],
+        sources: Iterable[Mapping[str, Callable[[RegionSettings], Source | QuerySource]]],
+        event_sources: Iterable[Mapping[str, Callable[[RegionSettings, Any], EventSource]]],
         criteria: Iterable[Iterable[type[Criterion]]],
     ) -> Registry:
         """Merge what the hooks of all plugins returned; two plugins cannot have one name."""
         metric_factories = _merge("source", sources)
         event_factories = _merge("event source", event_sources)
         for name, metric_factory in metric_factories.items():
-            _check_factory(f"source {name!r}", metric_factory, Source)
+            is_own = isinstance(metric_factory, type) and issubclass(metric_factory, QuerySource)
+            _check_factory(f"source {name!r}", metric_factory, QuerySource if is_own else Source)
         for name, event_factory in event_factories.items():
             _check_factory(f"event source {name!r}", event_factory, EventSource)
         kinds = _merge("criterion", ({_key(kind): kind for kind in group} for group in criteria))
@@ -70,7 +73,7 @@ def find_factory(settings: RegionSettings, noun: str, known: Mapping[str, Factor
 def require_members(source: object, base: type, subject: str) -> None:
     """Raise ConfigError where a source lacks a member; one that derives from its base class never does.
 
-    ``base`` is ``Source`` or ``EventSource``; ``subject`` names the source for people.
+    ``base`` is ``Source``, ``QuerySource`` or ``EventSource``; ``subject`` names the source for people.
     """
     missing = [name for name in _MEMBERS[base] if not hasattr(source, name)]
     if missing:

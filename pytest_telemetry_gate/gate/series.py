@@ -113,7 +113,12 @@ def _plan(gate: Gate, suite: Suite, dossier: Dossier, *, many: bool) -> _Plan | 
     verdict = dossier.verdict
     group, criterion = suite.find(verdict.criterion)
     expression = criterion.expressions().get(_QUERY, ("", None))[0]
-    if verdict.region == ALL_REGIONS or _RANGE in expression or dossier.outcome is Outcome.ERROR:
+    if (
+        criterion.source
+        or verdict.region == ALL_REGIONS
+        or _RANGE in expression
+        or dossier.outcome is Outcome.ERROR
+    ):
         return None
     checkpoint = next(point for point in suite.points if point.id == verdict.checkpoint)
     check = Check(

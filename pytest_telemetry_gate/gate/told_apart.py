@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.criteria.derived import DerivedCriterion
 from pytest_telemetry_gate.errors import ConfigError, TelemetryGateError
-from pytest_telemetry_gate.model.questions import EventsQuestion, MetricQuestion
+from pytest_telemetry_gate.model.environment import name_place
+from pytest_telemetry_gate.model.questions import EventsQuestion, MetricQuestion, SourceQuestion
 from pytest_telemetry_gate.promql import ast
 from pytest_telemetry_gate.support.places import walk
 
@@ -33,8 +34,9 @@ def require_told_apart(checks: Sequence[Check], environment: Environment) -> Non
     A criterion about alerts or incidents counts what happened anywhere, so that it may be the same for regions whose
     metrics are told apart by ``$region``. Sources of plugins may go by the name of a region, so they are not looked at.
     """
-    alike = _alike(environment.regions)
-    if not alike:
+    sources = {check.criterion.source for check in checks}
+    alike = {source: _alike(_settings_of(environment, source)) for source in sources}
+    if not any(alike.values()):
         return
     first: dict[tuple[str, str], Check] = {}
     for check in checks:
@@ -46,7 +48,7 @@ def require_told_apart(checks: Sequence[Check], environment: Environment) -> Non
     about_events: list[tuple[Check, Sequence[str]]] = []
     is_told_apart = False
     for of_regions in by_criterion.values():
-        for names in alike:
+        for names in alike[of_regions[0].criterion.source]:
             of_names = [check for check in of_regions if check.region in names]
             same = _first_alike(of_names)
             if same and _is_about_events(same[0]):
@@ -57,6 +59,12 @@ def require_told_apart(checks: Sequence[Check], environment: Environment) -> Non
                 is_told_apart = True
     if about_events and not is_told_apart:
         raise _refusal(*about_events[0], environment)
+
+
+def _settings_of(environment: Environment, source: str | None) -> Mapping[str, RegionSettings]:
+    """Return the settings of a source in each region that has it."""
+    places = ((region, environment.place(name_place(region, source))) for region in environment.regions)
+    return {region: settings for region, settings in places if settings is not None}
 
 
 def _alike(regions: Mapping[str, RegionSettings]) -> list[frozenset[str]]:
@@ -88,6 +96,8 @@ def _place(settings: RegionSettings) -> Hashable:
         # A path that regions share is refused by the source itself where the recording does not have them.
         if settings.source == "recording" and "path" in settings.own and isinstance(path, str):
             return settings.source, str(settings.resolve(path).resolve())
+        if "/" in settings.name and settings.source != "recording":
+            return settings.source, repr(sorted(settings.options.items()))
     return _ALONE
 
 
@@ -120,7 +130,7 @@ def _asked(check: Check) -> Hashable:
     What an expression makes of the samples, such as a label with the region's name, does not choose them. Nothing is
     returned for a check that asks nothing.
     """
-    expressions = check.criterion.expressions()
+    expressions = {} if check.criterion.source else check.criterion.expressions()
     questions = _questions(check)
     if any(isinstance(question, EventsQuestion) for question in questions):
         # The questions name no labels: those that are meant are chosen from the answers.
@@ -128,17 +138,19 @@ def _asked(check: Check) -> Hashable:
     if expressions:
         parts = (part for key in expressions for part in ast.walk(check.query(key).expr))
         return frozenset(part.selector for part in parts if isinstance(part, ast.VectorSelector))
-    return frozenset(replace(question, region="") for question in questions)
+    return frozenset(
+        replace(question, region=name_place("", check.criterion.source)) for question in questions
+    )
 
 
-def _questions(check: Check) -> list[MetricQuestion | EventsQuestion]:
+def _questions(check: Check) -> list[MetricQuestion | EventsQuestion | SourceQuestion]:
     with suppress(
         Exception
     ):  # criteria of third parties may raise anything, and will do so where they are judged
         return [
             question
             for question in check.questions()
-            if isinstance(question, MetricQuestion | EventsQuestion)
+            if isinstance(question, MetricQuestion | EventsQuestion | SourceQuestion)
         ]
     return []
 

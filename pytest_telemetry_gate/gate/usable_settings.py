@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pytest_telemetry_gate.errors import ConfigError, SourceError
 from pytest_telemetry_gate.gate.builtin import class_of
 from pytest_telemetry_gate.gate.registry import find_factory
+from pytest_telemetry_gate.model.environment import RECORDING
+from pytest_telemetry_gate.model.questions import EventsQuestion
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
-    from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.check import Check
+    from pytest_telemetry_gate.model.environment import Environment, RegionSettings
 
-__all__ = ["require_usable"]
+__all__ = ["require_answerable", "require_usable"]
 
 
 def require_usable(regions: Iterable[RegionSettings], registry: Registry) -> None:
@@ -26,8 +29,22 @@ def require_usable(regions: Iterable[RegionSettings], registry: Registry) -> Non
         for kind, event_settings in settings.events.items():
             _check(event_settings, f"event source for {kind}", registry.event_sources)
         for named in settings.sources.values():
-            known = registry.sources if named.source in registry.sources else registry.event_sources
-            _check(named, "source", {**registry.event_sources, **registry.sources, **known})
+            _check(named, "source", {**registry.event_sources, **registry.sources})
+
+
+def require_answerable(checks: Iterable[Check], environment: Environment, registry: Registry) -> None:
+    """Raise ConfigError at a criterion about metrics whose source tells events alone, and the other way round."""
+    for check in {check.criterion.id: check for check in checks if check.criterion.source}.values():
+        settings = environment.place(check.places[0])
+        if settings is None or settings.source == RECORDING:
+            continue
+        is_about_events = any(isinstance(question, EventsQuestion) for question in check.questions())
+        known, noun = (registry.event_sources, "events") if is_about_events else (registry.sources, "metrics")
+        if settings.source not in known:
+            error = check.error(
+                f"source: {check.criterion.source!r} ({settings.source}, {settings.where}) has no {noun}"
+            )
+            raise ConfigError(str(error))
 
 
 def _check(settings: RegionSettings, noun: str, registered: Mapping[str, Callable[..., Any]]) -> None:

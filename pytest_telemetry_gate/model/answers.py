@@ -15,6 +15,7 @@ import numpy as np
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.query_sources import Readings
 from pytest_telemetry_gate.model.questions import CaptureQuestion, Question
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
@@ -47,7 +48,7 @@ class Probed:
 
 
 # A plain text is the string that PromQL can yield.
-Value: TypeAlias = Scalar | Vector | Matrix | str | Arrivals | Known | Events | Capture | Probed
+Value: TypeAlias = Scalar | Vector | Matrix | str | Readings | Arrivals | Known | Events | Capture | Probed
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +254,11 @@ _KINDS = {
         Arrivals,
         lambda value: {"result": value.to_wire()},
         lambda wire: Arrivals.from_wire(wire["result"]),
+    ),
+    "readings": _Kind(
+        Readings,
+        lambda value: {"result": value.to_wire()},
+        lambda wire: Readings.from_wire(wire["result"]),
     ),
     "known": _Kind(
         Known, lambda value: {"result": value.to_wire()}, lambda wire: Known.from_wire(wire["result"])

@@ -6,7 +6,7 @@ Both are in one file, since each refers to the other.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from pytest_telemetry_gate.errors import PromQLError, SuiteError
 from pytest_telemetry_gate.model.answers import Answers
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Requirement, Step
-from pytest_telemetry_gate.model.environment import ReplaySettings
+from pytest_telemetry_gate.model.environment import ReplaySettings, name_place
 from pytest_telemetry_gate.model.facts import Facts
 from pytest_telemetry_gate.model.past_runs import PastRun
+from pytest_telemetry_gate.model.query_sources import Dialect
 from pytest_telemetry_gate.model.questions import Query, Question
 from pytest_telemetry_gate.model.report import Approval
 from pytest_telemetry_gate.model.suite import Checkpoint, Suite, Waiver
@@ -46,6 +47,8 @@ class Criterion(Terms):
 
         Every criterion needs a limit: without one it would pass whatever the data says.
         """
+        if self.source is not None and not self.asks_source:
+            yield "source", f"a criterion of kind `{self.key}` asks no source of its own"
         if self.expect is None and self.tolerance is None:
             yield self.key, "needs `expect` or `tolerance`: without a limit it could not fail"
         if self.tolerance is not None and self.baseline is None and suite.baseline is None:
@@ -102,7 +105,8 @@ class Check:
     ``scrape_interval`` is the environment's, in seconds. ``everywhere`` are all regions of the environment; a criterion
     that is judged over all of them at once has ``ALL_REGIONS`` as the check's region. ``replays`` is what
     telemetry.yaml says of replays, by region. ``approvals`` are the entries of the approvals file, None where there is no such file;
-    ``past`` are the earlier runs of the history, from the oldest on, None where there is none.
+    ``past`` are the earlier runs of the history, from the oldest on, None where there is none. ``find_dialect`` gives
+    the language of a place, None for PromQL.
     """
 
     suite: Suite
@@ -118,6 +122,9 @@ class Check:
     replays: Mapping[str, ReplaySettings] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     approvals: tuple[Approval, ...] | None = dataclasses.field(default=None, repr=False, compare=False)
     past: tuple[PastRun, ...] | None = dataclasses.field(default=None, repr=False, compare=False)
+    find_dialect: Callable[[str], Dialect | None] = dataclasses.field(
+        default=lambda place: None, repr=False, compare=False
+    )
     _queries: dict[tuple[str, float | None], Query] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -129,6 +136,21 @@ class Check:
     def regions(self) -> tuple[str, ...]:
         """The regions whose data is looked at."""
         return self.everywhere if self.region == ALL_REGIONS else (self.region,)
+
+    @property
+    def place(self) -> str:
+        """What is asked: the region, or the further source of it that the criterion names."""
+        return name_place(self.region, self.criterion.source)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What is asked in all regions whose data is looked at."""
+        return tuple(name_place(region, self.criterion.source) for region in self.regions)
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The language that the criterion's query is written in, None for PromQL."""
+        return self.find_dialect(self.places[0])
 
     @property
     def time(self) -> float:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import ConfigError, SourceError
 from pytest_telemetry_gate.support.places import Place
 from pytest_telemetry_gate.support.secrets import Secrets
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.query_sources import Dialect
 
 __all__ = [
     "BY_DEFAULT",
@@ -23,6 +26,8 @@ __all__ = [
     "Origin",
     "RegionSettings",
     "ReplaySettings",
+    "name_place",
+    "region_of",
 ]
 
 
@@ -32,6 +37,19 @@ DEFAULT_INTERVAL = 15.0  # seconds: Grafana's default for a Prometheus data sour
 DEFAULT_CONCURRENCY = 16
 BY_DEFAULT = "default"  # the key of telemetry.yaml
 RECORDING = "recording"  # the source that judges without a server
+
+
+_BETWEEN = "/"  # what no name of a region or source has
+
+
+def name_place(region: str, source: str | None) -> str:
+    """Return the place that is asked: a region, or one of its further sources, as ``REGION/SOURCE``."""
+    return region if source is None else f"{region}{_BETWEEN}{source}"
+
+
+def region_of(place: str) -> str:
+    """Return the region that a place is of."""
+    return place.partition(_BETWEEN)[0]
 
 
 class Deadline:
@@ -154,7 +172,8 @@ class Environment:
     """One environment of telemetry.yaml; ``scrape_interval`` is in seconds, for ``$__interval`` and its like.
 
     ``chosen_by`` says how it was chosen: ``BY_DEFAULT`` or the name of the option, variable or marker that named it.
-    ``reports`` are settings of the same form as a region's, by who is told of a report.
+    ``reports`` are settings of the same form as a region's, by who is told of a report. ``find_dialect`` gives the query
+    language of a place, None for PromQL; it raises ConfigError or RecordingError where nothing tells.
     """
 
     name: str
@@ -165,6 +184,30 @@ class Environment:
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     chosen_by: str = field(default="", compare=False)
     reports: Mapping[str, RegionSettings] = field(default_factory=dict, repr=False, compare=False)
+    find_dialect: Callable[[str], Dialect | None] = field(
+        default=lambda place: None, repr=False, compare=False
+    )
+
+    @property
+    def places(self) -> Mapping[str, RegionSettings]:
+        """The settings of its regions, and of their further sources, by the place that is asked."""
+        further = {
+            name_place(region, name): named
+            for region, settings in self.regions.items()
+            for name, named in settings.sources.items()
+        }
+        return {**self.regions, **further}
+
+    def place(self, name: str) -> RegionSettings | None:
+        """Return the settings of a place, None where there is no such source.
+
+        A recording answers for the sources that it was made from, unless its region names some itself.
+        """
+        known = self.places.get(name)
+        region = self.regions.get(region_of(name))
+        if known is not None or region is None or region.source != RECORDING or region.sources:
+            return known
+        return replace(region, name=name, events={}, own=frozenset())
 
     @property
     def recorded(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from pytest_telemetry_gate.model.wire import from_wire
@@ -84,7 +84,8 @@ class Events:
 
     ``complete`` says that nothing within those bounds can be missing; where it is False ``reason`` says why.
     ``external_labels`` are those that the rules' server adds to its alerts when it sends them. ``kinds`` are the kinds
-    of incidents that the source can tell of, if it says so.
+    of incidents that the source can tell of, if it says so. ``from_metrics`` says that the metric source's own ``ALERTS``
+    belong to the history, so that a recording needs these samples as well.
     """
 
     start: float
@@ -97,6 +98,16 @@ class Events:
     reason: str = ""
     external_labels: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
+    from_metrics: bool = False
+
+    def until(self, end: float) -> Events:
+        """Return what was known at ``end`` (seconds): without what began later, and what ended later is still there."""
+        episodes = tuple(
+            replace(episode, end=None) if episode.end is not None and episode.end > end else episode
+            for episode in self.episodes
+            if episode.start <= end
+        )
+        return replace(self, episodes=episodes)
 
     def to_wire(self) -> dict[str, Any]:
         """Return builtins only, in the shape that recordings hold."""
@@ -114,6 +125,7 @@ class Events:
             "reason": self.reason,
             "external_labels": dict(self.external_labels),
             "kinds": list(self.kinds),
+            "from_metrics": self.from_metrics,
         }
 
     @classmethod
@@ -132,6 +144,8 @@ class Events:
             reason=str(wire.get("reason", "")),
             external_labels=_labels(wire.get("external_labels", {})),
             kinds=tuple(str(kind) for kind in wire.get("kinds", ())),
+            # what wrote a recording before it said so had alerts from there alone
+            from_metrics=wire.get("from_metrics", True) is True,
         )
 
 

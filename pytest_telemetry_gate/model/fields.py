@@ -59,6 +59,8 @@ def _positive_duration(value: object) -> float:
 
 
 def _coverage(value: object) -> float:
+    if value == "none":
+        return 0.0
     share = parse_share(value)
     if share > 1:
         message = f"must be at most 100%, not {value!r}"
@@ -171,7 +173,7 @@ ShareField = Annotated[
 CoverageField = Annotated[
     float,
     BeforeValidator(_read(_coverage, float)),
-    _text_schema("a percentage above 0% and up to 100%", r"^(?=[^%]*[1-9])[0-9.]+\s*%$"),
+    _text_schema("a percentage above 0% and up to 100%, or `none`", r"^((?=[^%]*[1-9])[0-9.]+\s*%|none)$"),
 ]
 ConfidenceField = Annotated[
     float,

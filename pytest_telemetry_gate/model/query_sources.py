@@ -94,6 +94,14 @@ class Dialect(ABC):
     binds_variables: ClassVar[bool] = False
     needs_coverage_none: ClassVar[str] = ""
 
+    def to_wire(self) -> dict[str, Any]:
+        """Return what a recording says of the language, as builtins."""
+        return {
+            "name": self.name,
+            "binds_variables": self.binds_variables,
+            "needs_coverage_none": self.needs_coverage_none,
+        }
+
     @abstractmethod
     def check(self, query: SourceQuery) -> str:
         """Return in one line why a query cannot work, or an empty text; called when files are collected, without a network."""

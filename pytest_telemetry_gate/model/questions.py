@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_telemetry_gate.model.arrivals import REACH
 from pytest_telemetry_gate.model.events import Match
+from pytest_telemetry_gate.model.query_sources import SourceQuery
 from pytest_telemetry_gate.model.sources import RuleExaminer
 from pytest_telemetry_gate.model.wire import from_wire
 from pytest_telemetry_gate.promql import parse
@@ -40,6 +41,7 @@ __all__ = [
     "Query",
     "Question",
     "Range",
+    "SourceQuestion",
     "question_from_wire",
 ]
 
@@ -196,6 +198,29 @@ class ArrivalsQuestion(Question):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceQuestion(Question):
+    """A query in the language of its source, over the time from ``start`` to ``end`` (seconds since the epoch).
+
+    ``variables`` are name and value of those that the language binds itself, in the order of their names.
+    """
+
+    query: str
+    start: float
+    end: float
+    variables: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The query."""
+        return self.query
+
+    @property
+    def asked(self) -> SourceQuery:
+        """What its source is asked."""
+        return SourceQuery(self.query, self.start, self.end, dict(self.variables))
+
+
+@dataclass(frozen=True, slots=True)
 class KnownQuestion(Question):
     """Which metrics the source knows by name; asked only where samples are missing."""
 
@@ -268,6 +293,7 @@ KINDS: Mapping[str, type[Question]] = {
     "instant": Instant,
     "range": Range,
     "arrivals": ArrivalsQuestion,
+    "source": SourceQuestion,
     "known": KnownQuestion,
     "events": EventsQuestion,
     "capture": CaptureQuestion,

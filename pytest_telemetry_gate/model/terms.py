@@ -64,10 +64,13 @@ class Terms(Model):
     """What every criterion may say; its kind adds a key of its own, which ``key`` names.
 
     ``natural_unit`` is the unit of kinds that know it themselves; ``has_interval`` says that they tell how far a variance
-    may be off.
+    may be off. ``asks_source`` says that a criterion of this kind may name the ``source`` that it asks, ``speaks_dialects``
+    that this may have another language than PromQL.
     """
 
     key: ClassVar[str] = ""
+    asks_source: ClassVar[bool] = False
+    speaks_dialects: ClassVar[bool] = False
     last_checkpoint_only: ClassVar[bool] = False
     always_over_regions: ClassVar[bool] = False
     natural_unit: ClassVar[str] = ""
@@ -75,6 +78,10 @@ class Terms(Model):
 
     id: IdField = Field(description="the name in node ids, unique in the suite")
     title: str = Field(default="", description="what tables call it")
+    source: str | None = Field(
+        default=None,
+        description="the source that is asked, by its name below `sources:` of telemetry.yaml; the region's own if left out",
+    )
     unit: UnitField = Field(
         default="", description="the unit of what the query yields: ms, B, ratio, %, or any other word"
     )
@@ -99,7 +106,10 @@ class Terms(Model):
     combine: Literal["all", "any", "sum", "max"] | None = Field(
         default=None, description="makes one verdict over all regions, instead of one for each"
     )
-    coverage: CoverageField = Field(default=0.9, description="share of the window that must hold data")
+    coverage: CoverageField = Field(
+        default=0.9,
+        description="share of the window that must hold data; `none` for a source that cannot prove it",
+    )
     window: PositiveDurationField | None = Field(default=None, description="the length of $__window")
     checkpoints: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="the only checkpoints it is judged at"

@@ -67,6 +67,7 @@ def write_baseline(request: BaselineRequest, registry: Registry) -> int:
     Returns 0, or 1 where something could not be measured, or where the file exists and is not to be replaced: it stays as
     it is then. Raises ConfigError, SuiteError, SourceError or RecordingError.
     """
+    from pytest_telemetry_gate.gate.dialects import with_dialects
     from pytest_telemetry_gate.gate.gate import Gate
     from pytest_telemetry_gate.gate.past.places import environment_of_recording, find_environment
 
@@ -80,7 +81,7 @@ def write_baseline(request: BaselineRequest, registry: Registry) -> int:
             "--telemetry-env and --recording exclude each other: a recording is an environment of its own"
         )
         raise ConfigError(message)
-    gate = Gate(environment, registry)
+    gate = Gate(with_dialects(environment, lambda: registry), registry)
     try:
         gate.open(environment.regions)
         for region in environment.regions:

@@ -12,13 +12,14 @@ from pytest_telemetry_gate.gate.builtin import EVENT_SOURCES, SOURCES, builtin_c
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.check import Criterion
     from pytest_telemetry_gate.model.environment import RegionSettings
+    from pytest_telemetry_gate.model.query_sources import QuerySource
     from pytest_telemetry_gate.model.sources import EventSource, Source
 
 __all__: list[str] = []
 
 
 @pytest.hookimpl
-def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source]]:
+def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], Source | QuerySource]]:
     return SOURCES
 
 

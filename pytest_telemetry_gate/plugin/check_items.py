@@ -10,7 +10,7 @@ from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.gate.gate import questions_of
 from pytest_telemetry_gate.gate.plan import choose_checks, plan_checks
 from pytest_telemetry_gate.gate.told_apart import require_told_apart
-from pytest_telemetry_gate.gate.usable_settings import require_usable
+from pytest_telemetry_gate.gate.usable_settings import require_answerable, require_usable
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.environment import Environment
@@ -36,6 +36,7 @@ class GateFile(TelemetryFile):
         try:
             read = dict.fromkeys(name for check in chosen for name in check.regions)
             require_usable([environment.regions[name] for name in read], self.run.registry)
+            require_answerable(chosen, environment, self.run.registry)
             require_told_apart(planned, environment)
         except ConfigError as error:
             # What is wrong is the environment, in which no file of the session can be judged.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,9 @@ from pytest_telemetry_gate.files.environment_places import (
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.rollouts import SuiteSettings
 from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate.dialects import with_dialects
 from pytest_telemetry_gate.gate.plan import require_known
-from pytest_telemetry_gate.model.check import Criterion
+from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.plugin.options import Options
@@ -38,7 +39,7 @@ _WORD = re.compile(r"[\w.-]+")
 class Environments:
     """Loads telemetry.yaml and suite files, each once.
 
-    ``kinds`` gives the kinds of criteria by key; ``moment`` is what ``now`` means where no clock is told or recorded, in
+    ``registry`` gives what plugins have registered; ``moment`` is what ``now`` means where no clock is told or recorded, in
     seconds since the epoch.
     """
 
@@ -46,12 +47,12 @@ class Environments:
         self,
         config: pytest.Config,
         options: Options,
-        kinds: Callable[[], Mapping[str, type[Criterion]]],
+        registry: Callable[[], Registry],
         moment: float,
     ) -> None:
         self._config = config
         self._options = options
-        self._kinds = kinds
+        self._registry = registry
         self._moment = moment
         self._variables: dict[str, None] = {}
         self._environments: dict[tuple[Path, str | None], Environment] = {}
@@ -78,6 +79,7 @@ class Environments:
                 deadline=self._options.deadline,
                 variables=self._options.variables,
             )
+            environment = with_dialects(environment, self._registry)
             for variable, value in self._options.variables.items():
                 if is_secret_name(variable) or looks_like_credential(value):
                     environment.secrets.keep(value)
@@ -100,7 +102,7 @@ class Environments:
         key = (path, environment.path, environment.name)
         if key not in self._suites:
             settings = self.settings(environment)
-            suite = load_suite(path, self._kinds(), self.display_path(path), settings)
+            suite = load_suite(path, self._registry().criteria, self.display_path(path), settings)
             self.know_variables(suite.variables)
             self._suites[key] = suite
             # What a suite says is public, such as a label that is called as a tenant is.

@@ -16,8 +16,10 @@ import pytest
 from pytest_telemetry_gate.errors import RecordingError, TelemetryGateError
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.model.arrivals import Arrivals
+from pytest_telemetry_gate.model.environment import region_of
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion
+from pytest_telemetry_gate.model.query_sources import Readings
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, SourceQuestion
 from pytest_telemetry_gate.plugin.check_items import CheckItem
 from pytest_telemetry_gate.plugin.items import TelemetryItem
 from pytest_telemetry_gate.recorder.recorder import RecordResult, RegionRequest, record
@@ -26,6 +28,7 @@ from pytest_telemetry_gate.recording.captures import store_captures
 from pytest_telemetry_gate.reports.progress import progress_text
 from pytest_telemetry_gate.reports.terminal import takes_unicode
 from pytest_telemetry_gate.sources.recording import RecordingSource
+from pytest_telemetry_gate.support.text import name_region
 from pytest_telemetry_gate.support.whole_files import remove_leftovers
 
 if TYPE_CHECKING:
@@ -207,14 +210,17 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
         questions = list(gate.asked.about(region))
         events: dict[EventsQuestion, Events] = {}
         arrivals: dict[ArrivalsQuestion, Arrivals] = {}
+        readings: dict[SourceQuestion, Readings] = {}
+        described: dict[str, None] = {}
         try:
-            source = gate.source(region)
+            source = gate.any_source(region)
         except TelemetryGateError as error:
             problems[_place(region)] = str(error)
             continue
         for question in questions:
             if isinstance(question, EventsQuestion):
                 answer = gate.answer(question)
+                described[answer.source] = None
                 if isinstance(answer.value, Events):
                     events[question] = answer.value
                 else:
@@ -223,26 +229,38 @@ def _requests_of(gate: Gate) -> tuple[Mapping[str, RegionRequest], dict[str, str
                 answer = gate.answer(question)
                 if isinstance(answer.value, Arrivals):
                     arrivals[question] = answer.value
+            elif isinstance(question, SourceQuestion):
+                answer = gate.answer(question)
+                if isinstance(answer.value, Readings):
+                    readings[question] = answer.value
+                else:
+                    problems[_place(region)] = answer.error
         judged = [(suite, checkpoint) for name, suite, checkpoint in gate.asked.judged if name == region]
-        settings = gate.environment.regions[region]
+        settings = gate.environment.place(region)
+        tells_events_alone = (
+            len(described) > 0 and region_of(region) != region and len(events) == len(questions)
+        )
         requests[region] = RegionRequest(
             source,
             questions,
             events,
             arrivals,
             judged,
-            settings.accept_warnings,
+            settings is not None and settings.accept_warnings,
             gate.environment.secrets.scrub_beside(map(repr, questions)),
+            ", ".join(described) if tells_events_alone else "",
+            readings,
         )
     return requests, problems
 
 
 def _place(region: str) -> str:
-    return f"region {region}" if region else ""
+    return name_region(region).removesuffix(": ")
 
 
 def _summary_of(recorded: RecordResult, regions: list[str]) -> str:
-    named = f" of {', '.join(regions)}" if any(regions) else ""
+    places = [name_region(region).removesuffix(": ").removeprefix("region ") for region in regions if region]
+    named = f" of {', '.join(places)}" if places else ""
     text = f"{recorded.series:,} series, {recorded.samples:,} samples{named}; {recorded.size:,} bytes"
     if recorded.unasked:
         text += f"; after {recorded.unasked:,} pauses it was not asked whether the series was gone"

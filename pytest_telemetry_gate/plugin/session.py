@@ -35,9 +35,7 @@ class GateRun:
         self.config = config
         self.role = role_of(config)
         self.options = Options.from_config(config, self.role.run_id)
-        self.environments = Environments(
-            config, self.options, lambda: self.registry.criteria, self.role.moment
-        )
+        self.environments = Environments(config, self.options, lambda: self.registry, self.role.moment)
         self.gates = Gates(self.options, self.role, self.environments, lambda: self.registry)
         self.denominator = Denominator()
         self.problems: dict[str, None] = {}  # lines about what closes the gate beside the verdicts

@@ -62,7 +62,7 @@ def _stretches_of(
 ) -> Iterator[Stretch]:
     if isinstance(question, EventsQuestion):
         answer = events.get(question)
-        if question.kind == "alerts" and answer is not None:
+        if question.kind == "alerts" and answer is not None and answer.from_metrics:
             for selector, start, end in alert_reads(answer, question.start, question.end):
                 yield Stretch(selector, round(start * 1000), round(end * 1000))
         return

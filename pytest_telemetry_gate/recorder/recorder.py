@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, RecordingError, describe
 from pytest_telemetry_gate.model.arrivals import Arrivals
 from pytest_telemetry_gate.model.events import Events
-from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question
+from pytest_telemetry_gate.model.query_sources import QuerySource, Readings
+from pytest_telemetry_gate.model.questions import ArrivalsQuestion, EventsQuestion, Question, SourceQuestion
 from pytest_telemetry_gate.model.sources import Source, metadata_of
 from pytest_telemetry_gate.recorder.needs import Stretch, stretches
 from pytest_telemetry_gate.recorder.samples import RawSamples
@@ -32,16 +33,24 @@ class RegionRequest:
 
     ``events`` and ``arrivals`` are the answers to the questions for these; ``checkpoints`` are pairs of suite and
     checkpoint that can be judged from it. With ``accept_warnings`` an answer with warnings of the source is good enough.
-    ``scrub`` takes secrets out of every text that is recorded.
+    ``scrub`` takes secrets out of every text that is recorded. ``described`` goes before the source's description;
+    ``readings`` are the answers to questions in another language than PromQL.
     """
 
-    source: Source
+    source: Source | QuerySource
     questions: Collection[Question]
     events: Mapping[EventsQuestion, Events] = field(default_factory=dict)
     arrivals: Mapping[ArrivalsQuestion, Arrivals] = field(default_factory=dict)
     checkpoints: Collection[tuple[str, str]] = ()
     accept_warnings: bool = False
     scrub: Callable[[str], str] = str
+    described: str = ""
+    readings: Mapping[SourceQuestion, Readings] = field(default_factory=dict)
+
+    @property
+    def description(self) -> str:
+        """Where what is recorded comes from, without secrets."""
+        return self.scrub(self.described or self.source.description)
 
 
 @dataclass(frozen=True)
@@ -93,11 +102,14 @@ def record(
             plans = dict(_plan_regions(requests, tally, failures))
             unasked = 0
             for region, plan in plans.items():
-                spill, samples = _open_spill(stack, out.parent), _raw_samples(requests[region])
+                spill = _open_spill(stack, out.parent)
+                request = requests[region]
                 try:
-                    for stretch, expected in plan:
-                        unasked += samples.fetch(stretch, expected, spill, tally.add)
-                    types[region] = metadata_of(requests[region].source)
+                    if not isinstance(request.source, QuerySource):
+                        samples = _raw_samples(request, request.source)
+                        for stretch, expected in plan:
+                            unasked += samples.fetch(stretch, expected, spill, tally.add)
+                        types[region] = metadata_of(request.source)
                 except OSError:
                     raise
                 except FOREIGN_ERRORS as error:
@@ -150,10 +162,14 @@ def _plan_regions(
     for region, request in requests.items():
         plan: list[tuple[Stretch, int | None]] = []
         try:
+            source = request.source
+            if isinstance(source, QuerySource):
+                yield region, plan
+                continue
             for stretch in stretches(
-                request.questions, request.events, request.arrivals, semantics=request.source.semantics
+                request.questions, request.events, request.arrivals, semantics=source.semantics
             ):
-                expected = _raw_samples(request).count(stretch)
+                expected = _raw_samples(request, source).count(stretch)
                 tally.expect(expected or 0)
                 plan.append((stretch, expected))
         except OSError:
@@ -164,8 +180,8 @@ def _plan_regions(
             yield region, plan
 
 
-def _raw_samples(request: RegionRequest) -> RawSamples:
-    return RawSamples(request.source, accept_warnings=request.accept_warnings, scrub=request.scrub)
+def _raw_samples(request: RegionRequest, source: Source) -> RawSamples:
+    return RawSamples(source, accept_warnings=request.accept_warnings, scrub=request.scrub)
 
 
 def _open_spill(stack: contextlib.ExitStack, folder: Path) -> Spill:
@@ -176,7 +192,7 @@ def _open_spill(stack: contextlib.ExitStack, folder: Path) -> Spill:
 
 def _check(out: Path, requests: Mapping[str, RegionRequest], environment: str) -> None:
     """Refuse what cannot go into one file, before anything is read from a source."""
-    profiles = {request.source.semantics for request in requests.values()}
+    profiles = {request.source.semantics for request in requests.values()} - {""}
     if out.exists():
         with contextlib.closing(Recording.open(out)) as old:
             old.check_environment(environment)
@@ -196,7 +212,7 @@ def _check(out: Path, requests: Mapping[str, RegionRequest], environment: str) -
 def _check_sources(old: Recording, requests: Mapping[str, RegionRequest]) -> None:
     """Refuse the samples of another source where nobody says that both are of one environment."""
     for region, request in requests.items():
-        described, known = request.scrub(request.source.description), old.origins(region)
+        described, known = request.description, old.origins(region)
         if known and described not in known:
             place = f"region {region!r}" if region else "it"
             message = f"{place} holds samples of {', '.join(known)}, not of {described}: name their environment, or record into another file"
@@ -204,7 +220,7 @@ def _check_sources(old: Recording, requests: Mapping[str, RegionRequest]) -> Non
 
 
 def _check_events(old: Recording) -> None:
-    for region, kind in [(name, kind) for name in old.regions for kind in old.kinds(name)]:
+    for region, kind in [(name, kind) for name in old.places for kind in old.kinds(name)]:
         try:
             check_events(old.events(region, kind) or {})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -231,14 +247,10 @@ def _merge(
     sources = set(old.source.split("; ")) if old is not None and old.source else set()
     writer = RecordingWriter(
         recorded_at=max([recorded_at, *_moments(captures), *([] if old is None else [old.recorded_at])]),
-        source="; ".join(
-            sorted(
-                sources | {requests[region].scrub(requests[region].source.description) for region in fetched}
-            )
-        ),
+        source="; ".join(sorted(sources | {requests[region].description for region in fetched})),
         environment=environment,
         captures_of=old.captures_of if old is not None and old.captures_of != environment else "",
-        semantics=next(requests[region].source.semantics for region in fetched),
+        semantics=_profile([requests[region].source.semantics for region in fetched], old),
         suites=sorted(
             {
                 *(old.suites if old else ()),
@@ -248,9 +260,9 @@ def _merge(
     )
     for capture in _merge_captures(out if old is not None else None, captures):
         writer.capture(capture)
-    for region in sorted({*fetched, *(old.regions if old else ())}):
+    for region in sorted({*fetched, *(old.places if old else ())}):
         spill = fetched.get(region) or _open_spill(stack, out.parent)
-        if old is not None and region in old.regions:
+        if old is not None and region in old.places:
             for piece in old.pieces(region):
                 spill.add(piece.labels, piece.times, piece.values.T, yields=True)
             _copy_region(writer, old, region)
@@ -259,6 +271,11 @@ def _merge(
         if region in fetched:
             _add_region(writer, requests[region], region, types.get(region, {}), recorded_at)
     return writer
+
+
+def _profile(profiles: Iterable[str], old: Recording | None) -> str:
+    """Return the profile of PromQL of what is recorded: that of the sources that have one, else of what is there."""
+    return next(filter(None, profiles), "3" if old is None else old.semantics)
 
 
 def _moments(captures: Collection[Mapping[str, Any]]) -> Iterator[float]:
@@ -290,17 +307,32 @@ def _copy_region(writer: RecordingWriter, old: Recording, region: str) -> None:
         writer.metadata(family, known, region=region)
     for origin in old.origins(region):
         writer.origin(origin, region=region)
+    dialect = old.dialect(region)
+    if dialect is not None:
+        writer.answers(dialect, old.answers(region), region=region)
 
 
 def _add_region(
     writer: RecordingWriter, new: RegionRequest, region: str, types: Mapping[str, str], recorded_at: float
 ) -> None:
-    writer.origin(new.scrub(new.source.description), region=region)
+    writer.origin(new.description, region=region)
     for family, known in types.items():
         writer.metadata(new.scrub(family), new.scrub(known), region=region)
     for job, seconds in new.source.scrape_intervals.items():
         writer.interval(new.scrub(job), seconds, region=region)
     for question, events in new.events.items():
         writer.events(question.kind, scrub_texts(events_to_index(events), new.scrub), region=region)
+    if isinstance(new.source, QuerySource):
+        given = [
+            {
+                "query": question.query,
+                "start": question.start,
+                "end": question.end,
+                "variables": dict(question.variables),
+                "readings": scrub_texts(readings.to_wire(), new.scrub),
+            }
+            for question, readings in new.readings.items()
+        ]
+        writer.answers(new.source.dialect.to_wire(), given, region=region)
     for suite, checkpoint in new.checkpoints:
         writer.checkpoint(suite, checkpoint, recorded_at, region=region)

@@ -81,6 +81,8 @@ def _check_region(region: Mapping[str, Any]) -> None:
     if len(region["time_range"]) not in {0, 2} or not all(map(math.isfinite, region["time_range"])):
         raise ValueError(region["time_range"])
     region["events"].items()
+    for answer in region.get("answers", {"given": ()})["given"]:
+        str(answer["query"]), float(answer["start"]), float(answer["end"]), answer["readings"].items()
     region.get("metadata", {}).items()
     if not all(isinstance(origin, str) for origin in region.get("origins", ())):
         raise ValueError(region["origins"])

@@ -69,6 +69,7 @@ def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, An
         "rules": _latest_of_each((*old.get("rules", ()), *new.get("rules", ())), _RULE),
         "examined": _merge_examined((*old.get("examined", ()), *new.get("examined", ()))),
         "external_labels": {**old.get("external_labels", {}), **new.get("external_labels", {})},
+        "from_metrics": any(wire.get("from_metrics", True) for wire in (old, new)),
         "kinds": sorted({*old.get("kinds", ()), *new.get("kinds", ())}),
         "episodes": _latest_of_each(
             (*old.get("episodes", ()), *new.get("episodes", ())), ("kind", "name", "labels", "start")

@@ -35,7 +35,8 @@ class Recording:
         self.environment = str(index.get("environment", ""))  # empty where nobody said it
         self.captures_of = str(index.get("replay_environment", "")) or self.environment
         self.suites: tuple[str, ...] = tuple(index.get("suites", ()))
-        self.regions: tuple[str, ...] = tuple(index["regions"])
+        self.places: tuple[str, ...] = tuple(index["regions"])
+        self.regions: tuple[str, ...] = tuple(name for name in self.places if "/" not in name)
 
     @classmethod
     def open(cls, path: Path) -> Recording:
@@ -84,7 +85,7 @@ class Recording:
 
     def origins(self, region: str = "") -> tuple[str, ...]:
         """Return where the samples of a region came from, as sources describe themselves for people; none without samples."""
-        if region not in self.regions or not self._region(region)["time_range"]:
+        if region not in self.places or not self._region(region)["time_range"]:
             return ()
         return tuple(self._region(region).get("origins", ())) or tuple(self.source.split("; "))
 
@@ -106,7 +107,20 @@ class Recording:
         """Tell whether replays captured something in a region, and nothing else was recorded of any."""
         captured = self._index.get("replay", {}).values()
         found = any(region in regions for points in captured for regions in points.values())
-        return found and not self.holds_samples and not any(map(self.kinds, self.regions))
+        return found and not self.holds_samples and not any(map(self.kinds, self.places))
+
+    def sources_of(self, region: str) -> Sequence[str]:
+        """Return the names of the further sources of a region of which something was recorded."""
+        return [name.partition("/")[2] for name in self.places if name.startswith(f"{region}/")]
+
+    def dialect(self, place: str) -> Mapping[str, Any] | None:
+        """Return how the language of a place's queries is described, None where they are PromQL."""
+        answers = self._region(place).get("answers")
+        return None if answers is None else cast("Mapping[str, Any]", answers["dialect"])
+
+    def answers(self, place: str) -> Sequence[Mapping[str, Any]]:
+        """Return the answers to queries of another language than PromQL: ``query``, ``start``, ``end``, ``variables``, ``readings``."""
+        return cast("Sequence[Mapping[str, Any]]", self._region(place).get("answers", {}).get("given", ()))
 
     def events(self, region: str, kind: str) -> Mapping[str, Any] | None:
         """Return the recorded events of a kind as the index holds them, or None where none were recorded."""

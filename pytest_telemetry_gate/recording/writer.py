@@ -67,6 +67,7 @@ class RecordingWriter:
         self._metadata: dict[str, dict[str, str]] = defaultdict(dict)
         self._origins: dict[str, dict[str, None]] = defaultdict(dict)
         self._captures: list[Mapping[str, Any]] = []
+        self._answers: dict[str, dict[str, Any]] = {}
 
     def add(self, group: SeriesGroup | SpilledGroup, *, region: str = "") -> None:
         """Add series that share one vector of timestamps (ms, rising)."""
@@ -104,6 +105,16 @@ class RecordingWriter:
     def metadata(self, family: str, kind: str, *, region: str = "") -> None:
         """State that a family of metrics is known, with samples or without, and its type (``counter``, ``gauge``, ...)."""
         self._metadata[region][family] = kind
+
+    def answers(
+        self, dialect: Mapping[str, Any], given: Iterable[Mapping[str, Any]], *, region: str = ""
+    ) -> None:
+        """Add answers to queries of a language that ``dialect`` describes; those to the same queries that were added before go."""
+        held = self._answers.setdefault(region, {"dialect": {}, "given": {}})
+        held["dialect"] = dict(dialect)
+        for answer in given:
+            asked = {name: answer[name] for name in ("query", "start", "end", "variables")}
+            held["given"][json.dumps(asked, sort_keys=True)] = dict(answer)
 
     def capture(self, capture: Mapping[str, Any]) -> None:
         """Add what a case of a replay captured: ``suite``, ``checkpoint``, ``region``, ``case`` and the rest, as builtins."""
@@ -148,9 +159,15 @@ class RecordingWriter:
             )
 
     def _names(self) -> list[str]:
-        return sorted(
-            {*self._groups, *self._intervals, *self._events, *self._checkpoints, *self._metadata}
-        ) or [""]
+        held = {
+            *self._groups,
+            *self._intervals,
+            *self._events,
+            *self._checkpoints,
+            *self._metadata,
+            *self._answers,
+        }
+        return sorted(held | {name.partition("/")[0] for name in held}) or [""]
 
     def _region(self, archive: Archive, name: str, number: int) -> dict[str, Any]:
         groups = []
@@ -172,7 +189,7 @@ class RecordingWriter:
                     metrics.append({"name": metric, "member": member, "labels": rest})
             groups.append({"times": times_member, "metrics": metrics})
         checkpoints, types = self._checkpoints.get(name), self._metadata.get(name)
-        origins = list(self.origins(name))
+        origins, answers = list(self.origins(name)), self._answers.get(name)
         return {
             "groups": groups,
             "scrape_intervals": self._intervals[name],
@@ -181,12 +198,17 @@ class RecordingWriter:
             **({"checkpoints": checkpoints} if checkpoints else {}),
             **({"metadata": types} if types else {}),
             **({"origins": origins} if origins else {}),
+            **({"answers": {**answers, "given": _sorted_values(answers["given"])}} if answers else {}),
         }
 
     def _time_range(self, region: str) -> list[float]:
         vectors = (group.times for group in self._groups[region])
         ends = [(int(times[0]), int(times[-1])) for times in vectors if len(times)]
         return [min(first for first, _ in ends) / 1000, max(last for _, last in ends) / 1000] if ends else []
+
+
+def _sorted_values(by_key: Mapping[str, Any]) -> list[Any]:
+    return [by_key[key] for key in sorted(by_key)]
 
 
 def write_captures(

@@ -74,7 +74,7 @@ def alert_events(
         warnings=warnings,
         external=other.external_labels,
     )
-    events = replace(other, episodes=episodes, evaluations=evaluations, rules=rules)
+    events = replace(other, episodes=episodes, evaluations=evaluations, rules=rules, from_metrics=True)
     if accept_warnings or not warnings:
         return events
     return replace(events, complete=False, reason=f"the answer may be partial: {'; '.join(warnings)}")

@@ -12,6 +12,7 @@ from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.promql.storage import Storage
 from pytest_telemetry_gate.recording import Recording
+from pytest_telemetry_gate.sources.recorded_answers import RecordedAnswers
 from pytest_telemetry_gate.sources.stored_arrivals import StoredArrivals
 from pytest_telemetry_gate.support.durations import format_time
 
@@ -45,17 +46,35 @@ class RecordingSource(Source):
         self._arrivals = StoredArrivals(storage, recording.semantics)
 
     @classmethod
-    def from_settings(cls, settings: RegionSettings) -> RecordingSource:
-        """Open the recording at the region's ``path``; raises RecordingError or SourceError."""
+    def from_settings(cls, settings: RegionSettings) -> RecordingSource | RecordedAnswers:
+        """Open the recording at the ``path`` of a region or of a further source; raises RecordingError or SourceError."""
         recording = Recording.open(cls.read_settings(settings))
-        region = settings.name
-        if region not in recording.regions and recording.regions == ("",):
+        region = cls.find_place(settings, recording)
+        if "/" in region and recording.dialect(region) is not None:
+            return RecordedAnswers(recording, region)
+        if region not in recording.places and recording.places == ("",):
             if "path" not in settings.own and not recording.holds_captures_alone(region):
                 # Otherwise several regions would be judged from the same data, as if each had its own.
                 message = f"{recording.path.name} has no regions: give region {region!r} a path of its own"
                 raise settings.error(("path",), message)
             region = ""
         return cls(recording, region)
+
+    @staticmethod
+    def find_place(settings: RegionSettings, recording: Recording) -> str:
+        """Return which place of a recording answers for a region or a further source of one.
+
+        A further source with a recording of its own may be a region there. Raises SourceError where it holds nothing of a
+        source.
+        """
+        region, _, source = settings.name.partition("/")
+        if not source or settings.name in recording.places:
+            return settings.name
+        if "path" in settings.own:
+            return region
+        held = ", ".join(recording.sources_of(region)) or "none"
+        message = f"{recording.path.name} holds nothing of a source {source!r}; sources it holds: {held}"
+        raise settings.error((), message)
 
     @staticmethod
     def read_settings(settings: RegionSettings) -> Path:

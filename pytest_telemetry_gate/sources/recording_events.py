@@ -57,16 +57,16 @@ class RecordedEvents(RuleExaminer):
         except (KeyError, TypeError, ValueError) as error:
             message = f"{self.description}: damaged events of kind {kind!r} in index.json: {error!r}"
             raise SourceError(message) from None
-        if kind != "alerts":
+        if kind != "alerts" or not events.from_metrics:
             return events
         return alert_events(self._source, events, start, end, matches=matches)
 
     def _without_history(self, start: float, end: float) -> Events:
         if "OpenMetrics" in self._source.recording.source:
-            return Events(start, end, complete=True)
+            return Events(start, end, complete=True, from_metrics=True)
         # What was recorded is what was asked for, so ALERTS may have been left out.
         reason = f"{self.description} holds no alerts: record it with this criterion in the suite"
-        return Events(start, end, complete=False, reason=reason)
+        return Events(start, end, complete=False, reason=reason, from_metrics=True)
 
 
 def _read_events(wire: Mapping[str, Any], start: float, end: float) -> Events:

@@ -87,8 +87,10 @@ def _escape_line(text: str) -> str:
 
 
 def name_region(region: str) -> str:
-    """Return how a message begins that is about a region; nothing where the region has no name."""
-    return f"region {region}: " if region else ""
+    """Return how a message begins that is about a region or one of its sources; nothing where it has no name."""
+    region, _, source = region.partition("/")
+    parts = (f"region {region}" if region else "", f"source {source}" if source else "")
+    return ", ".join(filter(None, parts)) + ": " if region or source else ""
 
 
 def say_region(region: str, message: str) -> str:

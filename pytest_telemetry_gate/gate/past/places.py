@@ -10,6 +10,7 @@ from pytest_telemetry_gate.files.environment_places import NAME, describe_missin
 from pytest_telemetry_gate.files.environments import load_environment
 from pytest_telemetry_gate.files.rollouts import SuiteSettings
 from pytest_telemetry_gate.files.suites import load_suite
+from pytest_telemetry_gate.gate.dialects import with_dialects
 from pytest_telemetry_gate.gate.gate import Gate
 from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.environment import (
@@ -88,7 +89,7 @@ class Past:
 
         ``start`` is when the rollout began, where that is not what the file says.
         """
-        gate = Gate(environment, registry)
+        gate = Gate(with_dialects(environment, lambda: registry), registry)
         gate.open(environment.regions)
         for region in environment.regions:
             gate.source(region)

@@ -22,6 +22,7 @@ from pytest_telemetry_gate.model.answers import (
 )
 from pytest_telemetry_gate.model.arrivals import Arrivals, Known, Target
 from pytest_telemetry_gate.model.events import Episode, Events
+from pytest_telemetry_gate.model.query_sources import Readings
 from pytest_telemetry_gate.model.questions import (
     KINDS,
     ArrivalsQuestion,
@@ -34,6 +35,7 @@ from pytest_telemetry_gate.model.questions import (
     Query,
     Question,
     Range,
+    SourceQuestion,
     question_from_wire,
 )
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
@@ -43,6 +45,7 @@ ASKED = {
     "instant": Query.from_text("up").at("eu", 60.0),
     "range": Range("eu", "up", 0.0, 60.0, 15.0),
     "arrivals": ArrivalsQuestion("eu", "up", 60.0, 30.0),
+    "source": SourceQuestion("eu/rollup", "SELECT 1", 0.0, 60.0, (("service", "parser"),)),
     "known": KnownQuestion("eu"),
     "events": EventsQuestion("eu", "alerts", 0.0, 60.0),
     "capture": CaptureQuestion("eu", "/tests/qa.replay.yaml", "48h", "parse-go"),
@@ -57,6 +60,7 @@ VALUES = {
     "arrivals": Arrivals(
         (Target({"job": "a"}, 3, np.array([1, 2, 5]), scrapes=3, successes=2),), "few", ("up",)
     ),
+    "readings": Readings(({"a": "b"},), (0.1,), coverage=0.5, unit="ms", note="half"),
     "known": Known(("a_total",), {"a_total": "counter"}),
     "capture": Capture({"case": "parse-go", "requests": [{"body": 7}]}),
     "probed": Probed({"version": "3.1", "scrape_intervals": {"a": 15.0}}),

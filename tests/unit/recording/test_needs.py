@@ -34,7 +34,7 @@ def test_a_range_needs_all_its_steps() -> None:
 
 def test_alerts_need_their_series_and_the_proof_of_evaluation() -> None:
     question = EventsQuestion("", "alerts", 1000, 2000)
-    known = Events(1000, 2000, complete=True, rules=(Rule("A", "f;g", 30.0),))
+    known = Events(1000, 2000, complete=True, rules=(Rule("A", "f;g", 30.0),), from_metrics=True)
     assert stretches([question], {question: known}) == [
         Stretch('ALERTS{alertstate="firing"}', 940_000, 2_000_000),
         Stretch("prometheus_rule_evaluation_failures_total", 940_000, 2_000_000),

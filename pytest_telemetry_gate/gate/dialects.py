@@ -1,0 +1,59 @@
+"""The query language of each place of an environment: what its source is asked in, PromQL where nothing else is said."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pytest_telemetry_gate.gate.builtin import class_of
+from pytest_telemetry_gate.gate.registry import find_factory
+from pytest_telemetry_gate.model.environment import RECORDING, Environment, region_of
+from pytest_telemetry_gate.model.query_sources import Dialect
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.gate.registry import Registry
+    from pytest_telemetry_gate.model.environment import RegionSettings
+
+__all__ = ["with_dialects"]
+
+
+def with_dialects(environment: Environment, find_registry: Callable[[], Registry]) -> Environment:
+    """Return the environment that also knows what each of its places is asked in; the registry is found when one is looked for."""
+    return replace(environment, find_dialect=_Finder(environment, find_registry))
+
+
+@dataclass
+class _Finder:
+    """Finds the language of a place once: from the class of its source, or from the recording that stands for it."""
+
+    environment: Environment
+    find_registry: Callable[[], Registry]
+    found: dict[str, Dialect | None] = field(default_factory=dict)
+
+    def __call__(self, place: str) -> Dialect | None:
+        if place not in self.found:
+            settings = self.environment.place(place)
+            self.found[place] = None if settings is None else self._find(place, settings)
+        return self.found[place]
+
+    def _find(self, place: str, settings: RegionSettings) -> Dialect | None:
+        known = self.find_registry()
+        if settings.source in known.event_sources and settings.source not in known.sources:
+            return None
+        factory = find_factory(settings, "source", known.sources)
+        if settings.source == RECORDING:
+            return self._find_recorded(settings) if region_of(place) != place else None
+        dialect: Dialect | None = getattr(class_of(factory), "dialect", None)
+        return dialect
+
+    def _find_recorded(self, settings: RegionSettings) -> Dialect | None:
+        from pytest_telemetry_gate.recording import Recording
+        from pytest_telemetry_gate.sources.recorded_answers import RecordedDialect
+        from pytest_telemetry_gate.sources.recording import RecordingSource
+
+        with contextlib.closing(Recording.open(RecordingSource.read_settings(settings))) as recording:
+            place = RecordingSource.find_place(settings, recording)
+            told = recording.dialect(place) if region_of(place) != place else None
+        return None if told is None else RecordedDialect(dict(told))
