@@ -51,6 +51,7 @@ EVENTS = Events(
     complete=True,
     rules=(Rule("Slow", "rules.yml;parser", 60.0, {"team": "telemetry"}),),
     evaluations=(Evaluation("rules.yml;parser", 60.0, 120.0, 0.0),),
+    from_metrics=True,
 )
 
 
