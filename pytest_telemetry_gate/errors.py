@@ -11,6 +11,7 @@ TelemetryGateError
 ├── SinkError        a report could not be sent to somebody who is to be told of it
 ├── CorpusError      recorded or captured telemetry is no OTLP, or cannot be read
 ├── DriveError       a replay's case could not be driven, or its telemetry not be captured
+├── WaitError        what a hand-written test waits for did not come in time
 └── PromQLError      an expression is wrong, unsupported, or cannot be evaluated
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "SuiteError",
     "TelemetryGateError",
     "UnreachableError",
+    "WaitError",
     "describe",
 ]
 
@@ -94,6 +96,10 @@ class CorpusError(TelemetryGateError):
 
 class DriveError(TelemetryGateError):
     """A case of a replay could not be driven, or its telemetry could not be captured."""
+
+
+class WaitError(TelemetryGateError):
+    """What a hand-written test waits for did not come in time, or cannot come any more."""
 
 
 class PromQLError(TelemetryGateError):

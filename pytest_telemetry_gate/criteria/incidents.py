@@ -19,7 +19,7 @@ from pytest_telemetry_gate.model.fields import Model
 from pytest_telemetry_gate.model.questions import EventsQuestion, Question
 from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
-__all__ = ["Incidents"]
+__all__ = ["Incidents", "find_unknown_kind"]
 
 _USUAL_KINDS = ("escalation", "incident")
 
@@ -52,12 +52,12 @@ class Incidents(Criterion):
         if not isinstance(answer.value, Events):
             return decide(check, (), collect_evidence(check, answer, query=query))
         matching = [episode for episode in answer.value.episodes if kind in (None, episode.kind)]
-        doubt = find_holes(check, answer.value) or _find_unknown(answer.value, kind)
+        doubt = find_holes(check, answer.value) or find_unknown_kind(answer.value, kind)
         evidence = collect_evidence(check, answer, query=query, doubt=doubt)
         return count_episodes(check, matching, evidence, kind or "incident", EventFacts())
 
 
-def _find_unknown(events: Events, kind: str | None) -> str:
+def find_unknown_kind(events: Events, kind: str | None) -> str:
     """Return that nobody knows a kind of incident, with the kinds known, or nothing.
 
     A source that does not say which kinds it has is taken to have those that everybody has, and those of its incidents.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from pytest_telemetry_gate.model.sources import (
 )
 from pytest_telemetry_gate.recording.cache import forget_arrays
 from pytest_telemetry_gate.support.durations import format_short_duration
+from pytest_telemetry_gate.support.threads import start_in_background
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.gate.registry import Registry
@@ -150,15 +152,32 @@ class Asker:
         source = self._environment.scrub(region.source.description)
         return Answer(None, error=late, source=source)
 
+    def answer_anew(self, question: Question, left: Callable[[], float]) -> Answer:
+        """Return an answer that nobody had before, in the seconds that are ``left``, from a live source.
+
+        A source that could not be reached is asked all the same: it may be what is waited for.
+        """
+        source = self.regions[question.region].require()
+        asking = start_in_background(partial(self._ask_now, question))
+        try:
+            return asking.result(max(0.0, left())).scrubbed(self._environment.secrets.scrub_credentials)
+        except TimeoutError:
+            return Answer(None, error=f"{source.description}: no answer in the time that was left")
+        except FOREIGN_ERRORS as error:
+            return Answer(None, error=self._environment.scrub(describe(error)), source=source.description)
+
     def _ask(self, question: Question) -> Answer:
         try:
             self.regions[question.region].check_reachable()
-            ask = self._asks_for(question)
-            if ask is None:
-                raise TypeError(f"no source answers a {type(question).__name__}")
-            return ask(question)
+            return self._ask_now(question)
         except FOREIGN_ERRORS as error:
             return self._failure(question, error)
+
+    def _ask_now(self, question: Question) -> Answer:
+        ask = self._asks_for(question)
+        if ask is None:
+            raise TypeError(f"no source answers a {type(question).__name__}")
+        return ask(question)
 
     def _ask_together(self, questions: Sequence[Question]) -> Sequence[Answer] | None:
         """Answer a batch of questions about one region, or None where they must be asked one by one."""

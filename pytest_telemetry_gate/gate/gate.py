@@ -301,6 +301,30 @@ class Gate:
         """Return the run's answer to one question."""
         return self._asker.answer(question)
 
+    def present(self, region: str) -> float | None:
+        """Return the clock of a region as it is now; None where it stands still: in a recording, or by ``--telemetry-now``."""
+        opened = self._regions[region]
+        if self._now is not None or opened.require().recorded_at is not None:
+            return None
+        return time.time() - opened.clock_ahead
+
+    def answer_anew(self, question: Question, left: Callable[[], float]) -> Answer:
+        """Return an answer about the present, in the seconds that are ``left``; the run's answers stay as they are."""
+        return self._asker.answer_anew(question, left)
+
+    def judge_anew(self, check: Check, left: Callable[[], float]) -> Dossier:
+        """Return the verdict on a check about the present, which counts as due, and keep nothing of it."""
+
+        def find_answers() -> Answers:
+            facts = self._facts(self._regions_of(check, check.regions))
+            asked = LazyAnswers(check.questions(), partial(self.answer_anew, left=left))
+            return replace(facts, now=latest_due(check, facts).moment, answers=asked)
+
+        try:
+            return self._scrubbed(self.decide(check, find_answers))
+        finally:
+            check.forget()
+
     def _capture(self, question: CaptureQuestion) -> Answer:
         return self.replays.answer(question)
 

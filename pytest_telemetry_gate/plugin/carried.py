@@ -42,7 +42,7 @@ class Carried:
     ``keywords`` are those of the reports so far. ``asked`` is whether a test asked the gate anything,
     ``failed_by_verdicts`` whether its verdicts failed it. ``captures`` are what
     the process read or drove meanwhile, ``drove`` whether it drove anything, ``exercised`` the fields of contracts that a
-    case had, None for a test that is no case.
+    case had, None for a test that is no case. ``unawaited`` counts what an ``async`` test asked for and did not await.
     """
 
     path: str = ""
@@ -53,6 +53,7 @@ class Carried:
     drove: bool = False
     exercised: list[str] | None = None
     concluded: bool = False
+    unawaited: int = 0
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
     def to_wire(self) -> dict[str, Any]:

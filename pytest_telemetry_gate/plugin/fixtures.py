@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,8 +94,10 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         gate = run.gates.of(environment)
         region = point.region if point.region is not None else next(iter(environment.regions))
         suite = _suite(item, run, options, environment)
-        # Without a checkpoint a test looks at the newest moment that is due.
-        now = gate.now(region) - 2 * max(gate.source(region).scrape_intervals.values(), default=0.0)
+        # Without a checkpoint a test looks at the newest moment that is due; to the second, since questions have milliseconds.
+        now = math.floor(gate.now(region)) - 2 * max(
+            gate.source(region).scrape_intervals.values(), default=0.0
+        )
         path, line, _ = item.reportinfo()
         display_path = run.environments.display_path(Path(path))
         if suite is None:

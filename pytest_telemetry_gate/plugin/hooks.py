@@ -263,6 +263,9 @@ def conclude(carried: Carried, *, strict: bool) -> None:
     """Fail or skip the running test where its verdicts ask for that."""
     __tracebackhide__ = True
     dossiers = carried.dossiers
+    if carried.unawaited:
+        calls = "a call" if carried.unawaited == 1 else f"{carried.unawaited} calls"
+        pytest.fail(f"{calls} of telemetry.aio not awaited: write `await telemetry.aio...`", pytrace=False)
     closed = [dossier for dossier in dossiers if not dossier.verdict.keeps_gate_open(strict=strict)]
     if closed:
         carried.failed_by_verdicts = True

@@ -65,6 +65,9 @@ class Replays:
         self._seed = seed
         self._checkpoints = checkpoints
         self._shared = shared
+        self._planned: dict[
+            CaptureQuestion, dict[str, None]
+        ] = {}  # by all processes, since all collect the same
         self._expected: dict[CaptureQuestion, dict[str, None]] = {}
         self._driven_here: set[CaptureQuestion] = set()
         self._live: dict[CaptureQuestion, LiveReplay] = {}
@@ -76,7 +79,11 @@ class Replays:
     def expect(self, questions: Iterable[CaptureQuestion]) -> None:
         """Note what will be asked: cases that are counted together must be driven together."""
         for question in questions:
-            self._expected.setdefault(_batch_of(question), {})[question.case] = None
+            self._planned.setdefault(_batch_of(question), {})[question.case] = None
+            self._note(question)
+
+    def _note(self, question: CaptureQuestion) -> None:
+        self._expected.setdefault(_batch_of(question), {})[question.case] = None
 
     def take_captures(self) -> list[dict[str, Any]]:
         """Return the captures that this process read or made since the last call, as builtins."""
@@ -98,7 +105,7 @@ class Replays:
 
     def answer(self, question: CaptureQuestion) -> Answer:
         """Return a case's ``Capture``, or an answer that says why there is none."""
-        self.expect([question])
+        self._note(question)
         settings = self._environment.regions[question.region]
         try:
             suite = self._suite(question)
@@ -154,9 +161,10 @@ class Replays:
 
     def _drive(self, question: CaptureQuestion, suite: ReplaySuite) -> Answer:
         batch = _batch_of(question)
-        if batch in self._driven_here or self._answers.claim(batch):
+        is_planned = question.case in self._planned.get(batch, ())
+        if batch in self._driven_here or not is_planned or self._answers.claim(batch):
             self._driven_here.add(batch)
-            for case in self._expected[batch] if self._shared else [question.case]:
+            for case in self._planned[batch] if self._shared and is_planned else [question.case]:
                 asked = replace(question, case=case)
                 if self._answers.claim(asked):
                     self._answers.put(asked, self._capture_whole(asked, suite))
