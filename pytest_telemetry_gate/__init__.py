@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
     from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Rule, Silence
     from pytest_telemetry_gate.model.gate_outcome import GateOutcome
+    from pytest_telemetry_gate.model.query_sources import Dialect, QuerySource, Readings, SourceQuery
     from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Query, Question, Range
     from pytest_telemetry_gate.model.report import (
         CaseReport,
@@ -52,27 +53,39 @@ if TYPE_CHECKING:
         SuiteReport,
     )
     from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
+    from pytest_telemetry_gate.model.systems import System, Tested
     from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
     from pytest_telemetry_gate.promql.engine import Engine
     from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector
     from pytest_telemetry_gate.promql.storage import MemoryStorage
     from pytest_telemetry_gate.reports.document.stored import read_report
     from pytest_telemetry_gate.reports.overview.faults import Fault, Faults, find_faults
+    from pytest_telemetry_gate.sources.monitor_queries import TimeAggregate
+    from pytest_telemetry_gate.sources.points import PointSeries, read_points
 
 __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows them
     # Sources
+    "Dialect",
     "Episode",
     "Evaluation",
     "EventSource",
     "Events",
     "LiveSource",
     "Matrix",
+    "PointSeries",
+    "QuerySource",
+    "Readings",
     "RegionSettings",
     "Rule",
     "Scalar",
     "Silence",
     "Source",
+    "SourceQuery",
+    "System",
+    "Tested",
+    "TimeAggregate",
     "Vector",
+    "read_points",
     # Criteria
     "Answer",
     "Answers",
@@ -182,6 +195,12 @@ _HOMES = {
         "Silence",
     ),
     "model.gate_outcome": ("GateOutcome",),
+    "model.query_sources": (
+        "Dialect",
+        "QuerySource",
+        "Readings",
+        "SourceQuery",
+    ),
     "model.questions": (
         "EventsQuestion",
         "Instant",
@@ -205,6 +224,10 @@ _HOMES = {
         "LiveSource",
         "Source",
     ),
+    "model.systems": (
+        "System",
+        "Tested",
+    ),
     "model.verdict": (
         "Level",
         "Outcome",
@@ -222,6 +245,11 @@ _HOMES = {
         "Fault",
         "Faults",
         "find_faults",
+    ),
+    "sources.monitor_queries": ("TimeAggregate",),
+    "sources.points": (
+        "PointSeries",
+        "read_points",
     ),
 }
 

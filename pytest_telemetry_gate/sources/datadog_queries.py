@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from pytest_telemetry_gate.model.query_sources import Dialect, SourceQuery
 from pytest_telemetry_gate.sources.monitor_queries import TimeAggregate
-from pytest_telemetry_gate.sources.points import AGGREGATORS
 from pytest_telemetry_gate.support.suggestions import suggest
 
 __all__ = ["PERCENTILE", "DatadogDialect", "DatadogQuery", "MetricQuery"]
@@ -73,7 +72,7 @@ class DatadogQuery:
     @classmethod
     def parse(cls, text: str) -> DatadogQuery:
         """Read a query; raises ValueError with what is wrong in one line."""
-        aggregate = TimeAggregate.parse(text, [*AGGREGATORS, PERCENTILE], _EXAMPLE)
+        aggregate = TimeAggregate.parse(text, _EXAMPLE, [PERCENTILE])
         _require_balance(aggregate.text)
         metrics: list[MetricQuery] = []
 

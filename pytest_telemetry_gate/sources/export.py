@@ -15,7 +15,7 @@ from pytest_telemetry_gate.model.query_sources import Dialect, QuerySource, Read
 from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.export_files import read_export
 from pytest_telemetry_gate.sources.monitor_queries import TimeAggregate
-from pytest_telemetry_gate.sources.points import AGGREGATORS, PointSeries, read_points
+from pytest_telemetry_gate.sources.points import PointSeries, read_points
 from pytest_telemetry_gate.support.durations import format_time, parse_duration
 from pytest_telemetry_gate.support.suggestions import suggest
 from pytest_telemetry_gate.support.text import name_region
@@ -38,7 +38,7 @@ class ColumnDialect(Dialect):
     def check(self, query: SourceQuery) -> str:
         """Return in one line why a query cannot work, or an empty text."""
         try:
-            TimeAggregate.parse(query.text, AGGREGATORS, _EXAMPLE).require_window(query)
+            TimeAggregate.parse(query.text, _EXAMPLE).require_window(query)
         except ValueError as error:
             return str(error)
         return ""
@@ -123,7 +123,7 @@ class DashboardExport(QuerySource):
     def read(self, query: SourceQuery) -> Readings:
         """Return the value of a column over the window of the query, aggregated over time."""
         try:
-            aggregate = TimeAggregate.parse(query.text, AGGREGATORS, _EXAMPLE)
+            aggregate = TimeAggregate.parse(query.text, _EXAMPLE)
         except ValueError as error:
             raise SourceError(f"{self._where}{error}") from None
         columns = self._export.columns

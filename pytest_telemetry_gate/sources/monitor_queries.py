@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_telemetry_gate.model.query_sources import SourceQuery
+from pytest_telemetry_gate.sources.points import AGGREGATORS
 from pytest_telemetry_gate.support.durations import format_duration, parse_duration
 from pytest_telemetry_gate.support.suggestions import suggest
 
@@ -26,15 +27,18 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class TimeAggregate:
-    """``aggregator`` of ``text`` over the last ``window`` seconds before a checkpoint."""
+    """A query in the form of Datadog's monitors: ``aggregator`` of ``text`` over the last ``window`` seconds before a checkpoint."""
 
     aggregator: str
     window: float
     text: str
 
     @classmethod
-    def parse(cls, text: str, aggregators: Iterable[str], example: str) -> TimeAggregate:
-        """Read a query; raises ValueError with what is allowed. ``example`` is a text that may stand behind the colon."""
+    def parse(cls, text: str, example: str, further: Iterable[str] = ()) -> TimeAggregate:
+        """Read a query; raises ValueError with what is allowed.
+
+        ``example`` is a text that may stand behind the colon, ``further`` are aggregators besides those of ``read_points()``.
+        """
         match = _FORM.fullmatch(text)
         if match is None:
             message = f"needs a time aggregator and a window, such as `avg(last_1h):{example}`"
@@ -43,7 +47,7 @@ class TimeAggregate:
         if aggregator in _OTHERS:
             message = f"time aggregator {aggregator!r}: {_OTHERS[aggregator]}"
             raise ValueError(message)
-        if aggregator not in (known := list(aggregators)):
+        if aggregator not in (known := [*AGGREGATORS, *further]):
             message = f"unknown time aggregator {aggregator!r}{suggest(aggregator, known)}"
             raise ValueError(message)
         if limit := _LIMIT.search(aggregated):

@@ -56,7 +56,7 @@ AGGREGATORS: Mapping[str, Callable[[Sequence[float]], float]] = {
 def read_points(
     series: Sequence[PointSeries], aggregator: str, start: float, end: float, *, unit: str = ""
 ) -> Readings:
-    """Return the values of each series over the time from ``start`` to ``end``, in seconds since the epoch.
+    """Return the value of each series over the time from ``start`` to ``end`` (seconds since the epoch), and how much of it has points.
 
     ``aggregator`` is one of ``AGGREGATORS``. Without any point that counts there are no values. A series without one
     leaves no coverage to the others, and one whose newest point is older than three intervals is told as a doubt.
@@ -65,7 +65,7 @@ def read_points(
     found = [(one, one.within(first, over)) for one in series]
     present = [(one, points) for one, points in found if points]
     if not present:
-        return Readings(unit=unit, note=_note_absence(series, first, over))
+        return Readings(unit=unit, doubt=_explain_absence(series, first, over))
     reduce = AGGREGATORS[aggregator]
     worst, points = min(found, key=lambda pair: len(pair[1]) * pair[0].interval)
     return Readings(
@@ -85,7 +85,7 @@ def _note(series: PointSeries, count: int, length: int) -> str:
     return f"{count} of {due} points of {every}{f' ({labels})' if labels else ''}"
 
 
-def _note_absence(series: Sequence[PointSeries], start: int, end: int) -> str:
+def _explain_absence(series: Sequence[PointSeries], start: int, end: int) -> str:
     longest = max((one.interval for one in series), default=0)
     if longest > end - start:
         return f"the points stand for {format_short_duration(longest / 1000)} each, more than the time that is asked about"

@@ -71,7 +71,7 @@ def test_no_data_is_no_value():
 def test_points_that_stand_for_more_than_the_time_are_told():
     readings = read_points([series([1.0], interval=7_200_000)], "avg", START, END)
     assert readings.values == ()
-    assert readings.note == "the points stand for 2h each, more than the time that is asked about"
+    assert readings.doubt == "the points stand for 2h each, more than the time that is asked about"
 
 
 def test_what_stopped_before_the_checkpoint_is_a_doubt():
