@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_telemetry_gate.errors import TelemetryGateError
 from pytest_telemetry_gate.gate.builtin import class_of
 from pytest_telemetry_gate.model.environment import RECORDING, Environment, region_of
 from pytest_telemetry_gate.model.query_sources import Dialect
@@ -40,8 +41,13 @@ class _Finder:
     def _find(self, place: str, settings: RegionSettings) -> Dialect | None:
         known = self.find_registry()
         factory = known.sources.get(settings.source)  # one that nobody has registered is told elsewhere
+        if settings.source == RECORDING and region_of(place) != place:
+            return self._find_recorded(settings)
         if settings.source == RECORDING:
-            return self._find_recorded(settings) if region_of(place) != place else None
+            # A region whose recording cannot be read fails where it is judged.
+            with contextlib.suppress(TelemetryGateError):
+                return self._find_recorded(settings)
+            return None
         dialect: Dialect | None = getattr(class_of(factory), "dialect", None)
         return dialect
 
@@ -52,5 +58,5 @@ class _Finder:
 
         with contextlib.closing(Recording.open(RecordingSource.read_settings(settings))) as recording:
             place = RecordingSource.find_place(settings, recording)
-            told = recording.dialect(place) if region_of(place) != place else None
+            told = recording.dialect(place) if place in recording.places else None
         return None if told is None else RecordedDialect(dict(told))

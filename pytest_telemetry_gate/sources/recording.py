@@ -50,7 +50,7 @@ class RecordingSource(Source):
         """Open the recording at the ``path`` of a region or of a further source; raises RecordingError or SourceError."""
         recording = Recording.open(cls.read_settings(settings))
         region = cls.find_place(settings, recording)
-        if "/" in region and recording.dialect(region) is not None:
+        if region in recording.places and recording.dialect(region) is not None:
             return RecordedAnswers(recording, region)
         if region not in recording.places and recording.places == ("",):
             if "path" not in settings.own and not recording.holds_captures_alone(region):

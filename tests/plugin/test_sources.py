@@ -332,6 +332,10 @@ def test_regions_that_share_a_source_are_refused(mixed):
 def test_the_region_itself_may_have_a_language_of_its_own(mixed):
     mixed.file("telemetry.yaml", "default: d\nenvironments: {d: {source: sheet, path: sheet.json}}\n")
     mixed.suite(ROLLUP.replace("source: rollup, ", ""))
-    result = mixed.run("-v")
+    result = mixed.run("-v", "--telemetry-record=out.telemetry.zip")
     assert result.ret == 0
     result.assert_outcomes(passed=1)
+    mixed.file(
+        "telemetry.yaml", "default: r\nenvironments: {r: {source: recording, path: out.telemetry.zip}}\n"
+    )
+    assert mixed.run("-v").ret == 0
