@@ -23,7 +23,8 @@ def pytest_telemetry_gate_sources() -> Mapping[str, Callable[[RegionSettings], S
     """Return factories of metric sources by the name that ``source:`` in telemetry.yaml gives them.
 
     A factory gets the settings of one region and returns a ``pytest_telemetry_gate.Source``, or a ``LiveSource`` where
-    it is behind a network; it raises ``SourceError`` where the region cannot be used.
+    it is behind a network; it raises ``SourceError`` where the region cannot be used. A source that is asked in another
+    language than PromQL is a class derived from ``QuerySource``, whose ``dialect`` is known before it is made.
     """
 
 
