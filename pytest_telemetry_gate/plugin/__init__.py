@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.carried import Unpacker
     from pytest_telemetry_gate.plugin.hand_written import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
+    from pytest_telemetry_gate.plugin.measured_baselines import MeasuredBaselines
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
@@ -290,6 +291,14 @@ def telemetry(request: pytest.FixtureRequest, telemetry_point: Any) -> Telemetry
     from pytest_telemetry_gate.plugin.fixtures import telemetry_of
 
     return telemetry_of(request.node, _run(request.config), telemetry_point)
+
+
+@pytest.fixture
+def telemetry_baseline(request: pytest.FixtureRequest, telemetry: Telemetry) -> MeasuredBaselines:
+    """Hold what the test measures itself against a baseline file; ``--telemetry-write-baselines=REASON`` writes it."""
+    from pytest_telemetry_gate.plugin.fixtures import baselines_of
+
+    return baselines_of(request.node, _run(request.config), telemetry)
 
 
 @pytest.fixture

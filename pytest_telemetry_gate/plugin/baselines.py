@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.model.suite import Suite
 
-__all__ = ["BaselineRequest", "write_baseline"]
+__all__ = ["BaselineRequest", "find_author", "with_history", "write_baseline"]
 
 _KEPT = 10  # replaced baselines; version control has all of them
 
@@ -102,7 +102,7 @@ def _measure_and_write(
     end = _end(request, subjects, gate)
     window = None if request.window is None else read_duration("--window", request.window)
     reference = _reference(request.reference)
-    author = _author(request.author, output.parent)
+    author = find_author(request.author, output.parent)
     chosen, left_out = _choose(subjects, output)
     ask_ahead(gate, chosen, end)
     measured = [measure_baseline(gate, check, end, window, reference) for check in chosen]
@@ -191,7 +191,7 @@ def _reference(text: str | None) -> str | None:
     return text
 
 
-def _author(told: str | None, folder: Path) -> str:
+def find_author(told: str | None, folder: Path) -> str:
     """Return who measures: as told, else as git knows the user; raises ConfigError where nobody is known."""
     if told:
         return told
@@ -327,7 +327,7 @@ def _write(request: BaselineRequest, output: Path, content: BaselineFile) -> tup
                 ], True
             old = output.read_text(encoding="utf-8-sig")
             with replace_file(output) as file:
-                text = write_baseline_text(_with_history(content, before, old), leading_comments(old))
+                text = write_baseline_text(with_history(content, before, old), leading_comments(old))
                 file.write(text.encode())
             return [*told, "", f"wrote {output} anew"], False
     except OSError as error:
@@ -335,7 +335,7 @@ def _write(request: BaselineRequest, output: Path, content: BaselineFile) -> tup
         raise ConfigError(message) from None
 
 
-def _with_history(content: BaselineFile, before: BaselineFile, text: str) -> BaselineFile:
+def with_history(content: BaselineFile, before: BaselineFile, text: str) -> BaselineFile:
     """Return the content with the baseline that it replaces, and those which that has replaced."""
     import time
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pytest
 
+from pytest_telemetry_gate.criteria.measured import MeasuredValue
 from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SuiteError, describe
 from pytest_telemetry_gate.files.suites import load_criterion
@@ -72,11 +73,9 @@ class Checking(Asking):
         that a suite file could not have, which is an error in the table as well, in case nobody sees what is raised; and
         for a check that is made when the body of the test is over, which closes the gate.
         """
-        return self._carry(
-            lambda: self._gate.judge(self._criterion_check(self._check, query, expect, keys))
-        ).verdict
+        return self.carry(lambda: self._gate.judge(self.write_check(keys, expect, query))).verdict
 
-    def _carry(self, judge: Callable[[], Dossier]) -> Dossier:
+    def carry(self, judge: Callable[[], Dossier]) -> Dossier:
         """Return a verdict with its evidence, which the test carries to the gate's table; an error is one there as well."""
         carried = carried_by(self._item)
         carried.asked = True
@@ -103,10 +102,19 @@ class Checking(Asking):
         self._run.problems[str(error)] = None
         return error
 
-    def _criterion_check(
-        self, base: Check, query: str | None, expect: str | float | None, keys: Mapping[str, Any]
+    def write_check(
+        self,
+        keys: Mapping[str, Any],
+        expect: str | float | None = None,
+        query: str | None = None,
+        *,
+        at: Check | None = None,
     ) -> Check:
-        """Return the check of a criterion that is written in the test; raises SuiteError where it cannot be used."""
+        """Return the check of a criterion that is written in the test; raises SuiteError where it cannot be used.
+
+        ``at`` is a check at another moment than the test's.
+        """
+        base = self._check if at is None else at
         number = next(self._numbers)
         _, line, _ = self._item.reportinfo()
         criterion = {"id": f"check-{number}", **keys}
@@ -118,7 +126,7 @@ class Checking(Asking):
             criterion.setdefault("level", self._level)
         model = load_criterion(
             criterion,
-            self._gate.kinds,
+            {**self._gate.kinds, MeasuredValue.key: MeasuredValue},
             path=base.path,
             line=(line or 0) + 1,
             folder=self._item.path.parent,
@@ -153,7 +161,7 @@ class Checking(Asking):
             replayed.append(replay_case(self._run, self._gate, check, path, case, checkpoint=checkpoint))
             return replayed[0].dossier
 
-        self._carry(judge)
+        self.carry(judge)
         return replayed[0]
 
     @overload
@@ -196,7 +204,7 @@ class Checking(Asking):
         patience = read_patience(timeout, every, self._gate.environment.deadline)
         if not callable(condition):
             now = at_present(self._gate, self._check)
-            check = self._criterion_check(now, condition, expect, keys)
+            check = self.write_check(keys, expect, condition, at=now)
             what, attempt = name_check(check), partial(try_check, self._gate, check)
         elif expect is None and not keys:
             what, attempt = (

@@ -75,6 +75,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="who signed which report: the file that criteria of kind `approvals` look at",
     )
+    group.addoption(
+        "--telemetry-write-baselines",
+        metavar="REASON",
+        help="write what `telemetry_baseline` is given into its baseline files, and judge none of it",
+    )
     group.addoption("--telemetry-strict", action="store_true", help="a warning closes the gate")
     group.addoption(
         "--telemetry-partial",

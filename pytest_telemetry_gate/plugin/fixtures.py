@@ -19,12 +19,14 @@ from pytest_telemetry_gate.plugin.items import TelemetryItem
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
+    from pytest_telemetry_gate.plugin.measured_baselines import MeasuredBaselines
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
 
 __all__ = [
     "NOWHERE",
     "Point",
+    "baselines_of",
     "environment_of",
     "is_not_chosen",
     "parametrise",
@@ -146,6 +148,14 @@ def environment_of(item: pytest.Item, run: GateRun) -> Environment:
         return run.environments.near(item.path.parent, _options(item).get("env"))
     except TelemetryGateError as error:
         run.exits.fail_test(error)
+
+
+def baselines_of(item: pytest.Item, run: GateRun, telemetry: Telemetry) -> MeasuredBaselines:
+    """Return the ``telemetry_baseline`` fixture of a test."""
+    from pytest_telemetry_gate.plugin.measured_baselines import MeasuredBaselines
+
+    gate = run.gates.of(environment_of(item, run))
+    return MeasuredBaselines(telemetry, gate, item.path, run.options.write_baselines)
 
 
 def recording_of(run: GateRun, environment: Environment) -> Recording:

@@ -34,6 +34,7 @@ _JUDGING = (
     "concurrency",
     "deadline",
     "explain",
+    "write-baselines",
     "replay-seed",
     "strict",
     "partial",
@@ -54,6 +55,7 @@ _SHOWING = (
 _WITH_VALUE = (
     "--telemetry-env",
     "--telemetry-now",
+    "--telemetry-write-baselines",
     "--telemetry-start",
     "--telemetry-end",
     "--telemetry-import",
@@ -113,7 +115,8 @@ class ReportOptions:
 class Options:
     """What the command line asks for; times are in seconds since the epoch, durations in seconds.
 
-    ``wait`` and ``deadline`` are None where they are not given, ``wait`` is infinite where it has no value. ``record``
+    ``wait`` and ``deadline`` are None where they are not given, ``wait`` is infinite where it has no value.
+    ``write_baselines`` is why baseline files are written anew, None where they are not. ``record``
     is the path of a recording as the user wrote it, ``approvals_file`` what that holds. ``seed`` makes the ids of replays. ``start`` and ``end`` are moments
     of the rollout as the user wrote them. ``only_shows`` is whether the session judges nothing and shows what there is. ``asked_by`` names what asks for a gate: a session that has none then fails.
     """
@@ -130,6 +133,7 @@ class Options:
     deadline: float | None
     seed: int
     explain: bool
+    write_baselines: str | None
     strict: bool
     partial: bool
     junit_properties: bool
@@ -161,6 +165,7 @@ class Options:
             deadline=_duration(config, "--telemetry-deadline"),
             seed=_seed(config, run_id),
             explain=config.getoption("--telemetry-explain"),
+            write_baselines=config.getoption("--telemetry-write-baselines"),
             strict=config.getoption("--telemetry-strict"),
             partial=config.getoption("--telemetry-partial"),
             junit_properties=config.getoption("--telemetry-junit-properties") != "none",
