@@ -182,6 +182,22 @@ def alertmanager(_servers: contextlib.ExitStack, tmp_path_factory: pytest.TempPa
     return _factory(servers.alertmanager, _servers, tmp_path_factory)()
 
 
+@pytest.fixture(scope="module")
+def influxdb(
+    _servers_of_a_module: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory
+) -> ServerFactory:
+    """Start an InfluxDB 1: `influxdb(DATABASE, LINES)`; it ends with the module."""
+    return _factory(servers.influxdb, _servers_of_a_module, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def graphite(
+    _servers_of_a_module: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory
+) -> ServerFactory:
+    """Start a Graphite: `graphite({NAME: {SECONDS: VALUE}})`; it ends with the module."""
+    return _factory(servers.graphite, _servers_of_a_module, tmp_path_factory)
+
+
 @pytest.fixture(scope="session")
 def node_exporter(_servers: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory) -> servers.Server:
     """A running node exporter."""

@@ -34,6 +34,10 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "victoria-metrics": "victoria-metrics",
+    "influxd": "influxdb",
+    "graphite-manage": "graphite-web",
+    "whisper-create": "python3-whisper",
+    "whisper-update": "python3-whisper",
     "node": "nodejs",
     "npm": "npm",
     "chromium": "chromium",
@@ -192,18 +196,26 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(name: str, arguments: Sequence[str], directory: Path, ready: str) -> Iterator[Server]:
-    """Run a server until the context ends; `{address}` in an argument becomes its host and port."""
+def running(
+    name: str,
+    arguments: Sequence[str],
+    directory: Path,
+    ready: str,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run a server until the context ends; `{address}` in an argument or variable becomes its host and port."""
     program = binary(name)
     directory.mkdir(parents=True, exist_ok=True)
     for attempt in range(5):
         address = f"127.0.0.1:{free_port()}"
         log = directory / f"{name}.{attempt}.log"
         argv = [program, *(argument.replace("{address}", address) for argument in arguments)]
+        further = {key: value.replace("{address}", address) for key, value in (environment or {}).items()}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 argv,
                 cwd=directory,
+                env={**os.environ, **further},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -348,3 +360,61 @@ def victoria_import(server: Server, lines: Sequence[str]) -> None:
     if status not in {200, 204}:
         raise ServerError(f"victoria-metrics: import: HTTP {status}: {body[:300]!r}\n{server.log_tail()}")
     server.get("/internal/force_flush")
+
+
+@contextlib.contextmanager
+def influxdb(directory: Path, database: str, lines: Sequence[str]) -> Iterator[Server]:
+    """Run an InfluxDB 1 with a database of points in its line protocol, their times in seconds."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "influxdb.conf").write_text("", "utf-8")
+    environment = {
+        "INFLUXDB_META_DIR": str(directory / "meta"),
+        "INFLUXDB_DATA_DIR": str(directory / "data"),
+        "INFLUXDB_DATA_WAL_DIR": str(directory / "wal"),
+        "INFLUXDB_HTTP_BIND_ADDRESS": "{address}",
+        "INFLUXDB_BIND_ADDRESS": "127.0.0.1:0",
+        "INFLUXDB_REPORTING_DISABLED": "true",
+        "INFLUXDB_MONITOR_STORE_ENABLED": "false",
+    }
+    with running(
+        "influxd", ["run", "-config", "influxdb.conf"], directory, "/query?q=SHOW+DATABASES", environment
+    ) as server:
+        for path, body in (
+            ("/query", {"q": f"CREATE DATABASE {database}"}),
+            (f"/write?db={database}&precision=s", "\n".join(lines).encode()),
+        ):
+            status, answer = server.post(path, body)
+            if status not in {200, 204}:
+                raise ServerError(f"influxd: {path}: HTTP {status}: {answer[:300]!r}\n{server.log_tail()}")
+        yield server
+
+
+_GRAPHITE = """\
+from pathlib import Path
+GRAPHITE_ROOT, CONF_DIR = "/usr/share/graphite-web", "/etc/graphite"
+STORAGE_DIR = LOG_DIR = str(Path(__file__).parent)
+WHISPER_DIR, INDEX_FILE = STORAGE_DIR + "/whisper", STORAGE_DIR + "/index"
+SECRET_KEY = "known to everybody who reads this test"
+CARBONLINK_HOSTS, DEFAULT_CACHE_DURATION, TIME_ZONE = [], 0, "UTC"
+"""
+
+
+@contextlib.contextmanager
+def graphite(directory: Path, series: Mapping[str, Mapping[int, float]]) -> Iterator[Server]:
+    """Run a Graphite over series with a point a minute, by their dotted names; it forgets what is older than a day."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "graphite_of_tests.py").write_text(_GRAPHITE, "utf-8")
+    for name, points in series.items():
+        file = directory.joinpath("whisper", *name.split(".")).with_suffix(".wsp")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        told = [f"{time}:{value}" for time, value in points.items()]
+        for argv in (["whisper-create", str(file), "60s:1d"], ["whisper-update", str(file), *told]):
+            subprocess.run([binary(argv[0]), *argv[1:]], check=True, capture_output=True)
+    environment = {
+        "GRAPHITE_SETTINGS_MODULE": "graphite_of_tests",
+        "PYTHONPATH": str(directory),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    arguments = ["runserver", "--noreload", "{address}"]
+    with running("graphite-manage", arguments, directory, "/version/", environment) as server:
+        yield server
