@@ -65,7 +65,7 @@ def find_unproven(events: Events, match: Match) -> str:
     groups = dict.fromkeys(sorted(rule.group for rule in rules))
     known = {evaluation.group: evaluation for evaluation in events.evaluations}
     problems = (
-        *(_find_pause(group, known) for group in groups),
+        *(_find_pause(group, known, events.remedy) for group in groups),
         *map(_find_trouble, rules),
         *map(_find_blindness, rules),
         _find_removed(groups, events.evaluations),
@@ -140,8 +140,10 @@ def _find_blindness(rule: Rule) -> str:
     return ""
 
 
-def _find_pause(group: str, known: Mapping[str, Evaluation]) -> str:
+def _find_pause(group: str, known: Mapping[str, Evaluation], remedy: str) -> str:
     evaluation = known.get(group)
+    if evaluation is None and remedy:
+        return f"nothing proves that rule group {group!r} was evaluated all the time: {remedy}"
     if evaluation is None:
         return (
             f"nothing proves that rule group {group!r} was evaluated: there is no {_EVALUATED} of it, "
@@ -195,7 +197,7 @@ def _describe_unmatched(events: Events, match: Match) -> str:
         f"rule {rule.alert}: {rule.blind}" for rule in events.rules if rule.blind and may_raise(rule, match)
     ][:_MAX_NAMED]
     if not names:
-        parts.append(_PROOF)
+        parts.append(events.remedy or _PROOF)
     return f"no alerting rule matches {alerts_query(match)} ({'; '.join(parts)})"
 
 

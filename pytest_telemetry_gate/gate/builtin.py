@@ -46,6 +46,8 @@ SOURCES: Mapping[str, Callable[[RegionSettings], Source | QuerySource]] = {
 }
 EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
     "alertmanager": Builtin("alertmanager", "Alertmanager"),
+    "grafana": Builtin("grafana.source", "Grafana"),
+    "jsonl": Builtin("event_lines", "JsonLines"),
     "prometheus": Builtin("prometheus_alerts", "PrometheusAlerts"),
     "recording": Builtin("recording_events", "RecordedEvents"),
 }

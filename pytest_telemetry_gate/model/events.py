@@ -85,7 +85,8 @@ class Events:
     ``complete`` says that nothing within those bounds can be missing; where it is False ``reason`` says why.
     ``external_labels`` are those that the rules' server adds to its alerts when it sends them. ``kinds`` are the kinds
     of incidents that the source can tell of, if it says so. ``from_metrics`` says that the metric source's own ``ALERTS``
-    belong to the history, so that a recording needs these samples as well.
+    belong to the history, so that a recording needs these samples as well. ``remedy`` says as one clause what proves the
+    evaluation of rules where the source itself cannot; it is empty where Prometheus' own series are that proof.
     """
 
     start: float
@@ -99,6 +100,7 @@ class Events:
     external_labels: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
     from_metrics: bool = False
+    remedy: str = ""
 
     def until(self, end: float) -> Events:
         """Return what was known at ``end`` (seconds): without what began later, and what ended later is still there."""
@@ -126,6 +128,7 @@ class Events:
             "external_labels": dict(self.external_labels),
             "kinds": list(self.kinds),
             "from_metrics": self.from_metrics,
+            "remedy": self.remedy,
         }
 
     @classmethod
@@ -146,6 +149,7 @@ class Events:
             kinds=tuple(str(kind) for kind in wire.get("kinds", ())),
             # what wrote a recording before it said so had alerts from there alone
             from_metrics=wire.get("from_metrics", True) is True,
+            remedy=str(wire.get("remedy", "")),
         )
 
 

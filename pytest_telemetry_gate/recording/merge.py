@@ -71,6 +71,7 @@ def merge_events(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, An
         "external_labels": {**old.get("external_labels", {}), **new.get("external_labels", {})},
         "from_metrics": any(wire.get("from_metrics", True) for wire in (old, new)),
         "kinds": sorted({*old.get("kinds", ()), *new.get("kinds", ())}),
+        "remedy": new.get("remedy") or old.get("remedy", ""),
         "episodes": _latest_of_each(
             (*old.get("episodes", ()), *new.get("episodes", ())), ("kind", "name", "labels", "start")
         ),

@@ -8,7 +8,7 @@ query would miss it or, by the lookback, merge it with the next. Sources: ``rule
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from pytest_telemetry_gate.model.events import Episode, Evaluation, Events, Matc
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector
 from pytest_telemetry_gate.sources.rule_examination import Ranges, examine_rules
 
-__all__ = ["Metrics", "alert_events", "alert_reads", "is_same_alert"]
+__all__ = ["Metrics", "alert_events", "alert_reads", "firing_stretches", "is_same_alert", "raw_samples"]
 
 _FIRING = 'ALERTS{alertstate="firing"}'
 _EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
@@ -56,8 +56,8 @@ def alert_events(
     """
     warnings: list[str] = []
     intervals = {rule.alert: rule.interval for rule in other.rules}
-    firing = _raw_samples(metrics, _FIRING, start - _margin(other), end, warnings)
-    recorded = tuple(_episodes(firing, intervals, start))
+    firing = raw_samples(metrics, _FIRING, start - _margin(other), end, warnings)
+    recorded = tuple(firing_stretches(firing, intervals, start))
     further = tuple(
         episode
         for episode in other.episodes
@@ -92,7 +92,7 @@ def _margin(events: Events) -> float:
     return 2 * max((rule.interval for rule in events.rules), default=_DEFAULT_INTERVAL)
 
 
-def _raw_samples(metrics: Metrics, selector: str, start: float, end: float, warnings: list[str]) -> Matrix:
+def raw_samples(metrics: Metrics, selector: str, start: float, end: float, warnings: list[str]) -> Matrix:
     """Return a selector's raw samples from start to end (seconds); new warnings are added to the list."""
     milliseconds = round((end - start) * 1000)
     result = metrics.instant(f"{selector}[{milliseconds}ms]", end)
@@ -103,8 +103,11 @@ def _raw_samples(metrics: Metrics, selector: str, start: float, end: float, warn
     return result
 
 
-def _episodes(matrix: Matrix, intervals: dict[str, float], start: float) -> Iterable[Episode]:
-    """Yield the stretches without a gap of more than two rule intervals that end after ``start`` (seconds)."""
+def firing_stretches(matrix: Matrix, intervals: Mapping[str, float], start: float) -> Iterable[Episode]:
+    """Yield the stretches without a gap of more than two rule intervals that end after ``start`` (seconds).
+
+    ``intervals`` are seconds by the name of an alert; of another one the time between its samples stands for it.
+    """
     for labels, present, values in zip(matrix.labels, matrix.present, matrix.values, strict=True):
         times = matrix.times[present & (values == 1)]
         if not len(times):
@@ -144,7 +147,7 @@ def _evaluations(
     if not groups:
         return
     own = f'{{__name__=~"{_EVALUATED}|{_FAILURES}|{_RULES}"}}'  # one request for all
-    whole = _raw_samples(metrics, own, start - _margin(other), end, warnings)
+    whole = raw_samples(metrics, own, start - _margin(other), end, warnings)
     evaluated, failures, numbers = (_only(whole, name) for name in (_EVALUATED, _FAILURES, _RULES))
     files = {_file(group) for group in groups}
     gone = {

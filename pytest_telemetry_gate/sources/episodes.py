@@ -74,5 +74,6 @@ def _unite(one: Episode, other: Episode) -> Episode:
 
 
 def _clip(episode: Episode, start: float, end: float) -> Episode:
-    ended = None if episode.end is None or episode.end > end else episode.end
-    return replace(episode, start=start if episode.start == float("-inf") else episode.start, end=ended)
+    if episode.end is not None and episode.end > end:
+        episode = replace(episode, end=None)
+    return replace(episode, start=start) if episode.start == float("-inf") else episode

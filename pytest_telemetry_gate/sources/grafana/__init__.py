@@ -1,0 +1,1 @@
+"""The event source ``grafana``: the alerts of rules that Grafana itself manages."""

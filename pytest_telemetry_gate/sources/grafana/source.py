@@ -1,0 +1,142 @@
+"""What an environment asks Grafana: one history of alerts, held against the rules as they are now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.events import Episode, Events
+from pytest_telemetry_gate.model.sources import EventSource, Source
+from pytest_telemetry_gate.model.systems import System, Tested
+from pytest_telemetry_gate.sources.alert_history import is_same_alert
+from pytest_telemetry_gate.sources.episodes import join_changes, unite_episodes
+from pytest_telemetry_gate.sources.grafana.history import History, read_annotations, read_state_history
+from pytest_telemetry_gate.sources.grafana.metrics import read_metrics
+from pytest_telemetry_gate.sources.grafana.rules import blind_rules, firing_now, read_rules
+from pytest_telemetry_gate.sources.grafana.states import blind_changes, find_gap, firing_changes
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.told_events import Heartbeat, read_heartbeat, require_kind
+from pytest_telemetry_gate.support.durations import format_time
+from pytest_telemetry_gate.support.text import name_region
+
+if TYPE_CHECKING:
+    from pytest_telemetry_gate.model.environment import RegionSettings
+
+__all__ = ["Grafana"]
+
+_HISTORIES = ("loki", "annotations", "metrics")
+_LATE = 300.0  # seconds after which a change of a state must have come into the history
+_REMEDY = (
+    "Grafana keeps no history of evaluations; name what proves them, such as "
+    "`alerts: {proof: 'min_over_time(sum(rate(grafana_alerting_rule_evaluations_total[5m]))[$__range:1m])'}`"
+)
+_NEEDS_LOKI = "the state history of all rules needs Loki: else set history: annotations or metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class GrafanaSettings:
+    """How Grafana is reached, which history is asked, and the alert that always fires, of ``history: metrics``."""
+
+    http: HttpSettings
+    history: str
+    heartbeat: Heartbeat | None
+
+
+class Grafana(EventSource):
+    """Reads the alerts of Grafana-managed rules: state history, annotations, or the metric ``GRAFANA_ALERTS``."""
+
+    system: ClassVar[System] = System(
+        title="Grafana alerting",
+        tested=Tested.FAKE,
+        against="a server on loopback that answers as Grafana's source and API reference say",
+        unproven="that rules were evaluated all the time (a `proof:` says so); rules in folders that the token may not see; "
+        "rules that were added, or deleted without ever changing their state",
+    )
+
+    def __init__(self, settings: RegionSettings, source: Source) -> None:
+        own = self.read_settings(settings)
+        self._where = name_region(settings.name)
+        self._url, self._history, self._heartbeat = own.http.url, own.history, own.heartbeat
+        self._transport = Transport(own.http, settings.deadline, settings.secrets)
+        self._source = source
+        self.description = f"grafana {self._url} ({self._history})"
+
+    @classmethod
+    def from_settings(cls, settings: RegionSettings, source: Source) -> Grafana:
+        """Read the settings; raises SourceError where they are wrong."""
+        return cls(settings, source)
+
+    @staticmethod
+    def read_settings(settings: RegionSettings) -> GrafanaSettings:
+        """Return how Grafana is asked; raises SourceError at the line of a setting that cannot be used."""
+        http = HttpSettings.from_settings(settings, ("token", "history", "heartbeat"))
+        token = settings.options.get("token")
+        if token is not None:
+            if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+                raise settings.error(("token",), "token: empty, or not one line of ASCII")
+            if http.authorization or http.basic_auth:
+                raise settings.error(("token",), "at most one of token, authorization and basic_auth")
+            http = replace(http, authorization=f"Bearer {token}", own_credentials=("token",))
+        history = settings.options.get("history", _HISTORIES[0])
+        if history not in _HISTORIES:
+            raise settings.error(("history",), f"history: {history!r} is not one of {', '.join(_HISTORIES)}")
+        heartbeat = read_heartbeat(settings)
+        if (history == "metrics") != (heartbeat is not None):
+            key = "heartbeat" if heartbeat else "history"
+            raise settings.error(
+                (key,),
+                "history: metrics and heartbeat: {alertname: NAME, every: DURATION} go together: "
+                "GRAFANA_ALERTS has samples of what is not normal alone, so a rule that always fires proves that they are written",
+            )
+        return GrafanaSettings(http, history, heartbeat)
+
+    def events(self, kind: str, start: float, end: float) -> Events:
+        """Return the alerts that touch the time from start to end, in seconds, with the rules that could not see all of it."""
+        require_kind(self.description, kind, ("alerts",))
+        try:
+            rules = read_rules(self._transport, self._url)
+            if self._heartbeat is not None:
+                firing, blind, doubt = read_metrics(self._source, rules, self._heartbeat, start, end)
+                history = History((), doubt)
+            else:
+                # Up to now, since only what changed after `end` tells how it was at `end` without a change before.
+                history = self._read_history(start, max(end, time.time()))
+                firing = list(join_changes("alert", firing_changes(history.transitions)))
+                blind = list(join_changes("alert", blind_changes(history.transitions)))
+        except SourceError as error:
+            raise type(error)(f"{self._where}{error}") from None
+        doubt = history.doubt or find_gap(history.transitions)
+        known = list(_touching(firing, start, end))
+        unseen = [
+            one for one in firing_now(rules, end) if not any(is_same_alert(one, other) for other in known)
+        ]
+        lost = [one for one in unseen if start < one.start < end - _LATE]
+        if lost and not doubt:
+            doubt = f"the rules API has {lost[0].name} firing since {format_time(lost[0].start)}, the history does not"
+        return Events(
+            start,
+            end,
+            complete=not doubt,
+            episodes=tuple(_touching([*known, *unseen], start, end)),
+            rules=blind_rules(rules, _touching(blind, start, end), history.transitions, end),
+            reason=doubt,
+            remedy=_REMEDY,
+        )
+
+    def _read_history(self, start: float, end: float) -> History:
+        if self._history == "annotations":
+            return read_annotations(self._transport, self._url, start, end)
+        try:
+            return read_state_history(self._transport, self._url, start, end)
+        except SourceError as error:
+            # What Grafana says without Loki: "ruleUID is required", "does not support querying", or 404.
+            needs_loki = any(words in str(error) for words in ("ruleUID", "support querying", "HTTP 404"))
+            raise type(error)(f"{error}; {_NEEDS_LOKI}" if needs_loki else str(error)) from None
+
+
+def _touching(episodes: Iterable[Episode], start: float, end: float) -> tuple[Episode, ...]:
+    return unite_episodes(enumerate(episodes), start, end)
