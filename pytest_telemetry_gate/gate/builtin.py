@@ -47,9 +47,11 @@ SOURCES: Mapping[str, Callable[[RegionSettings], Source | QuerySource]] = {
 EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
     "alertmanager": Builtin("alertmanager", "Alertmanager"),
     "grafana": Builtin("grafana.source", "Grafana"),
+    "json": Builtin("json_events", "JsonEvents"),
     "jsonl": Builtin("event_lines", "JsonLines"),
     "prometheus": Builtin("prometheus_alerts", "PrometheusAlerts"),
     "recording": Builtin("recording_events", "RecordedEvents"),
+    "webhooks": Builtin("webhooks", "Webhooks"),
 }
 
 

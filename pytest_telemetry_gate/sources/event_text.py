@@ -10,7 +10,7 @@ from typing import Any
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.support.json_text import JsonTextError, read_json
 
-__all__ = ["BROKEN", "MAX_EVENTS", "read_lines"]
+__all__ = ["BROKEN", "MAX_EVENTS", "read_file", "read_lines"]
 
 MAX_EVENTS = 200_000  # of one source: a history that anybody looks at has fewer, and each takes about 1 kB
 _MAX_LINE = 4 * 2**20  # bytes; Alertmanager's largest webhooks have hundreds of kB
@@ -50,6 +50,25 @@ def read_lines(path: Path, name: str) -> Iterator[tuple[int, Any]]:
                     yield number, BROKEN
     except OSError as error:
         message = f"{name}: cannot be read: {error.strerror or error}"
+        raise SourceError(message) from None
+
+
+def read_file(path: Path, name: str) -> Any:
+    """Return the value of a file that holds one JSON text, BROKEN where it ends in the middle; otherwise as ``read_lines``."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_LINE + 1)
+    except OSError as error:
+        message = f"{name}: cannot be read: {error.strerror or error}"
+        raise SourceError(message) from None
+    if len(text) > _MAX_LINE:
+        raise _too_large(name, f"more than {_MAX_LINE // 2**20} MiB")
+    try:
+        return read_json(text)
+    except JsonTextError as error:
+        if not text.strip() or "ends in the middle" in str(error):
+            return BROKEN
+        message = f"{name}:{error.line}: {error}"
         raise SourceError(message) from None
 
 

@@ -15,7 +15,7 @@ from pytest_telemetry_gate.sources.alert_history import is_same_alert
 from pytest_telemetry_gate.sources.episodes import join_changes, unite_episodes
 from pytest_telemetry_gate.sources.grafana.history import History, read_annotations, read_state_history
 from pytest_telemetry_gate.sources.grafana.metrics import read_metrics
-from pytest_telemetry_gate.sources.grafana.rules import blind_rules, firing_now, read_rules
+from pytest_telemetry_gate.sources.grafana.rules import GrafanaRule, blind_rules, firing_now, read_rules
 from pytest_telemetry_gate.sources.grafana.states import blind_changes, find_gap, firing_changes
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
@@ -81,6 +81,7 @@ class Grafana(EventSource):
             if http.authorization or http.basic_auth:
                 raise settings.error(("token",), "at most one of token, authorization and basic_auth")
             http = replace(http, authorization=f"Bearer {token}", own_credentials=("token",))
+        http = replace(http, is_grafana=True)
         history = settings.options.get("history", _HISTORIES[0])
         if history not in _HISTORIES:
             raise settings.error(("history",), f"history: {history!r} is not one of {', '.join(_HISTORIES)}")
@@ -98,7 +99,7 @@ class Grafana(EventSource):
         """Return the alerts that touch the time from start to end, in seconds, with the rules that could not see all of it."""
         require_kind(self.description, kind, ("alerts",))
         try:
-            rules = read_rules(self._transport, self._url)
+            rules = self._rules()
             if self._heartbeat is not None:
                 firing, blind, doubt = read_metrics(self._source, rules, self._heartbeat, start, end)
                 history = History((), doubt)
@@ -126,6 +127,11 @@ class Grafana(EventSource):
             reason=doubt,
             remedy=_REMEDY,
         )
+
+    def _rules(self) -> list[GrafanaRule]:
+        """Return the rules without the one that always fires to show that others would."""
+        always = self._heartbeat.alertname if self._heartbeat else None
+        return [rule for rule in read_rules(self._transport, self._url) if rule.name != always]
 
     def _read_history(self, start: float, end: float) -> History:
         if self._history == "annotations":

@@ -44,8 +44,8 @@ def explain_refusal(reply: Reply, text: str, settings: HttpSettings) -> str:
 
     ``text`` is the beginning of what it says, free of secrets.
     """
-    page = explain_page(reply, text)
-    if "Grafana" in page:
+    page = explain_page(reply, text, settings)
+    if page == _GRAFANA:
         return page
     match reply.status_code:
         case 400 if _PLAIN_TO_TLS.search(text):
@@ -57,20 +57,21 @@ def explain_refusal(reply: Reply, text: str, settings: HttpSettings) -> str:
     return page
 
 
-def explain_page(reply: Reply, text: str) -> str:
+def explain_page(reply: Reply, text: str, settings: HttpSettings) -> str:
     """Return which page answered instead of an API, by its title; nothing where it is none.
 
     ``text`` is the beginning of the page, free of secrets.
     """
     answered = reply.decoded
+    not_asked = "" if settings.is_grafana else _GRAFANA
     if isinstance(answered, dict) and "message" in answered and _OF_GRAFANA & set(answered):
-        return _GRAFANA
+        return not_asked
     if not text.lstrip().startswith("<"):
         return ""
     match = _TITLE.search(text)
     title = " ".join(match[1].split())[:_MAX_TITLE] if match else ""
     if "grafana" in title.lower() or "window.grafanaBootData" in text:
-        return _GRAFANA
+        return not_asked or "a page of Grafana answered: is url Grafana's own address?"
     if _LOGIN.search(title) or _PASSWORD_FIELD.search(text):
         return f"a login page answered{f', {title!r}' if title else ''}: set basic_auth or authorization, or the address behind it"
     return f"the page {title!r} answered" if title else ""

@@ -57,6 +57,7 @@ class HttpSettings:
 
     ``query`` is the part of the address that goes along with every request. ``authorization`` is the whole value of
     that header, or empty. ``own_credentials`` are the keys of a source that hold credentials of another kind, for messages.
+    ``is_grafana`` says that Grafana itself is asked, which is a mistake where a Prometheus is.
     Nothing here shows itself in ``repr``.
     """
 
@@ -76,6 +77,7 @@ class HttpSettings:
     min_version: str = ""
     insecure: bool = False
     own_credentials: tuple[str, ...] = ()
+    is_grafana: bool = False
 
     @classmethod
     def from_settings(cls, settings: RegionSettings, further: Iterable[str] = ()) -> HttpSettings:

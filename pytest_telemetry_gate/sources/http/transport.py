@@ -172,7 +172,7 @@ class Transport:
         kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if not reply.content:
             return "response is empty"
-        page = explain_page(reply, self._page(reply))
+        page = explain_page(reply, self._page(reply), self._settings)
         if not page and (not kind or "json" in kind):
             return "response is not JSON"
         page = page or ("a login page?" if kind == "text/html" else "")
