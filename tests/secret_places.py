@@ -73,6 +73,19 @@ REGIONS: dict[str, dict[str, object]] = {
         "headers": {"b": canary("their-header")},
     },
 }
+# Further sources of a region, by what a criterion of theirs says, each at the server's address.
+SOURCES: dict[str, tuple[dict[str, object], str]] = {
+    "datadog": (
+        {
+            "source": "datadog",
+            "url": "http://HOST?flavour=kanari-datadog-query",
+            "api_key": canary("datadog-api-key"),
+            "app_key": "${COLOUR}",
+            **headers(X_Flavour=canary("datadog-header"), X_Short="kanari"),
+        },
+        "query: 'avg(last_1h):avg:a{*}'",
+    ),
+}
 # Who is told of a report, each at the server's address.
 REPORTS: dict[str, object] = {
     "slack": {
@@ -193,6 +206,22 @@ def config(url: str) -> str:
         "reports": yaml.safe_load(yaml.safe_dump(REPORTS).replace("HOST", url.removeprefix("http://"))),
     }
     return yaml.safe_dump({"default": "live", "environments": {"live": environment}})
+
+
+def config_of_sources(url: str) -> str:
+    """Return a telemetry.yaml whose region has every further source."""
+    further = yaml.safe_dump({name: settings for name, (settings, _) in SOURCES.items()})
+    sources = yaml.safe_load(further.replace("HOST", url.removeprefix("http://")))
+    environment = {"source": "prometheus", "url": url, "timeout": "2s", "sources": sources}
+    return yaml.safe_dump({"default": "live", "environments": {"live": environment}})
+
+
+def criteria_of_sources() -> str:
+    """Return a criterion for each further source."""
+    return "".join(
+        f"- {{id: {name}, source: {name}, {asked}, window: 1h, expect: '== 0'}}\n"
+        for name, (_, asked) in SOURCES.items()
+    )
 
 
 def write_files(folder: Path) -> None:

@@ -80,6 +80,7 @@ BY_HAND = """
         regions = telemetry_environment.regions
         found = {name: dict(one.options) for name, one in regions.items()}
         found["events"] = [dict(event.options) for one in regions.values() for event in one.events.values()]
+        found["sources"] = [dict(source.options) for one in regions.values() for source in one.sources.values()]
         found["variables"] = [one.replay.variables for one in regions.values()]
         request.config.seen.append(found)
         return found
@@ -144,7 +145,7 @@ BY_HAND = """
     def test_in_setup(set_up):
         pass
 
-    @pytest.mark.telemetry(region=["login-encoded", "query-name", "third-party"])
+    @pytest.mark.telemetry(region=ASKED)
     def test_asks(telemetry):
         source = telemetry._gate.source(telemetry.region)
         transport = getattr(getattr(source, "_api", source), "transport", None)
@@ -182,7 +183,9 @@ def place(
     secret_places.write_files(project.path)
     project.suite(SUITE)
     project.file("conftest.py", CONFTEST)
-    project.file("test_by_hand.py", BY_HAND)
+    project.file(
+        "test_by_hand.py", BY_HAND.replace("ASKED", '["login-encoded", "query-name", "third-party"]')
+    )
     return project
 
 
@@ -219,6 +222,17 @@ def test_no_canary_leaves(place: LiveProject, faulty: faults.FaultServer, fault:
     assert "**********" in found["stdout"], "the servers do send everything back"
     assert "telemetry report: slack: not told: 127.0.0.1:" in found["stdout"]
     assert "INTERNALERROR" not in found["stdout"]
+
+
+@pytest.mark.parametrize("fault", ["echo", "echo-beside", "302-echo"])
+def test_no_canary_of_a_further_source_leaves(place: LiveProject, faulty: faults.FaultServer, fault: str):
+    place.file("telemetry.yaml", secret_places.config_of_sources(faulty.url(fault)))
+    place.suite(secret_places.criteria_of_sources())
+    place.file("test_by_hand.py", BY_HAND.replace("ASKED", "None"))
+    found = run(place, *LOUD, RECORD)
+    assert told(found) == {}
+    assert found["hook.txt"].count("Verdict(") >= len(secret_places.SOURCES)
+    assert "**********" in found["stdout"], "the server does send everything back"
 
 
 @pytest.mark.parametrize("options", [("-q",), ("-n2", "-vv", "-rA", "-l")], ids=["quiet", "workers"])
