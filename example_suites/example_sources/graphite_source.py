@@ -56,29 +56,15 @@ class Graphite(QuerySource):
 
     def read(self, query: SourceQuery) -> Readings:
         aggregate = TimeAggregate.parse(query.text, EXAMPLE)
-        start, end = aggregate.start(query), query.end
+        series = [_series(one) for one in self._render(aggregate, query)]
+        return read_points(series, aggregate.aggregator, aggregate.start(query), query.end)
+
+    def _render(self, aggregate: TimeAggregate, query: SourceQuery) -> Any:
         # Points from the second after `from` on, up to `until` itself
-        asked = {
-            "target": aggregate.text,
-            "from": f"{start - 1:.0f}",
-            "until": f"{end:.0f}",
-            "format": "json",
-        }
-        series = [_series(one) for one in self._get("/render", asked)]
-        return read_points(series, aggregate.aggregator, start, end)
-
-    def link(self, query: SourceQuery) -> str:
-        aggregate = TimeAggregate.parse(query.text, EXAMPLE)
-        asked = {
-            "target": aggregate.text,
-            "from": f"{aggregate.start(query):.0f}",
-            "until": f"{query.end:.0f}",
-        }
-        return str(requests.Request("GET", f"{self._url}/render", params=asked).prepare().url)
-
-    def _get(self, path: str, asked: dict[str, str]) -> Any:
+        start, end = aggregate.start(query) - 1, query.end
+        asked = {"target": aggregate.text, "from": f"{start:.0f}", "until": f"{end:.0f}", "format": "json"}
         try:
-            reply = requests.get(f"{self._url}{path}", params=asked, timeout=30, allow_redirects=False)
+            reply = requests.get(f"{self._url}/render", params=asked, timeout=30, allow_redirects=False)
         except requests.RequestException as error:
             raise UnreachableError(f"{self._url}: no answer: {type(error).__name__}") from None
         if reply.status_code != 200:

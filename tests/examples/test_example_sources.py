@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -18,6 +19,8 @@ from pytest_telemetry_gate.support.durations import format_time
 
 pytestmark = pytest.mark.integration
 EXAMPLE = Path(__file__).parents[2] / "example_suites" / "example_sources"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "other-metrics.md"
+RECORD = "--telemetry-record=web.telemetry.zip"
 MINUTE = 60
 # On a minute that is over: Graphite keeps a day, and whatever is asked about lies in the hour before.
 END = (int(time.time()) // MINUTE - 10) * MINUTE
@@ -156,13 +159,22 @@ def test_what_cannot_work_is_told_when_files_are_collected(source, name, text, l
     assert bool(made.dialect.check(asked(text))) == bool(line)
 
 
+def test_the_page_shows_what_the_example_has():
+    page = PAGE.read_text("utf-8").partition("\n## Graphite")[2].partition("\n## ")[0]
+    files = "\n".join(path.read_text("utf-8") for path in sorted(EXAMPLE.glob("*.py")))
+    shown = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 3
+    assert [part for part in shown if part.strip() not in files] == []
+    assert re.findall(r"^\$ pytest (.*)$", page, re.MULTILINE) == [RECORD, "--telemetry-env=recorded"]
+
+
 def test_the_suite_passes_live_and_recorded(tmp_path, graphite_url, influxdb_url, monkeypatch):
     folder = shutil.copytree(EXAMPLE, tmp_path / "example", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("ROLLOUT_START", format_time(END - 3600))
     monkeypatch.setenv("GRAPHITE_URL", graphite_url)
     monkeypatch.setenv("INFLUXDB_URL", influxdb_url)
     command = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
-    live = forks.run([*command, "--telemetry-record=web.telemetry.zip"], cwd=folder)
+    live = forks.run([*command, RECORD], cwd=folder)
     assert live.returncode == 0, live.stdout
     assert "telemetry gate: PASS  3 checks: 3 pass" in live.stdout
     monkeypatch.setenv("GRAPHITE_URL", servers.NOBODY)
