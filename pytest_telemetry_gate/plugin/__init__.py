@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.plugin.hand_written import Telemetry
     from pytest_telemetry_gate.plugin.hooks import RunHooks
     from pytest_telemetry_gate.plugin.measured_baselines import MeasuredBaselines
+    from pytest_telemetry_gate.plugin.recording_servers import RecordingServers
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
+    from pytest_telemetry_gate.serving.serve import ServedRecording
 
 _HOOK_PREFIX = "pytest_telemetry_gate_"
 _HOOKS: pytest.StashKey[RunHooks] = pytest.StashKey()
@@ -315,3 +317,25 @@ def telemetry_recording(request: pytest.FixtureRequest, telemetry_environment: E
     from pytest_telemetry_gate.plugin.fixtures import recording_of
 
     return recording_of(_run(request.config), telemetry_environment)
+
+
+@pytest.fixture(scope="session")
+def telemetry_server_factory(pytestconfig: pytest.Config) -> RecordingServers:
+    """Serve recordings as a Prometheus would: ``telemetry_server_factory(path, region="", by=None)`` returns what has a ``url``."""
+    from pytest_telemetry_gate.plugin.recording_servers import RecordingServers
+
+    return RecordingServers.of(pytestconfig)
+
+
+@pytest.fixture
+def telemetry_server(
+    request: pytest.FixtureRequest,
+    telemetry_environment: Environment,
+    telemetry_server_factory: RecordingServers,
+) -> ServedRecording:
+    """The recording behind the environment, served as a Prometheus would serve it at ``.url``; one server for all tests."""
+    from pytest_telemetry_gate.plugin.fixtures import served_recording_of
+
+    return served_recording_of(
+        request.node, _run(request.config), telemetry_environment, telemetry_server_factory
+    )

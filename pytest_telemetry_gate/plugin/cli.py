@@ -27,6 +27,7 @@ from pytest_telemetry_gate.plugin.emitting_options import add_emitting
 from pytest_telemetry_gate.plugin.looking_back import run_backtest, run_plan, run_sensitivity
 from pytest_telemetry_gate.plugin.looking_back_options import add_looking_back
 from pytest_telemetry_gate.plugin.rendering import render_reports, split_paths
+from pytest_telemetry_gate.plugin.serving_command import add_serving
 from pytest_telemetry_gate.support.text import one_line, strip_passwords
 
 __all__ = ["main"]
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring = commands.add_parser("baseline", help="measure before a rollout, and write a baseline file")
     add_baseline_options(measuring, _not_empty).set_defaults(command=_write_baseline)
+    add_serving(commands, _not_empty)
     add_emitting(commands, _not_empty, {"capture": _capture, "diff": _diff})
     return parser
 

@@ -20,8 +20,11 @@ from pytest_telemetry_gate.plugin.items import TelemetryItem
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import Environment
     from pytest_telemetry_gate.plugin.measured_baselines import MeasuredBaselines
+    from pytest_telemetry_gate.plugin.recording_servers import RecordingServers
     from pytest_telemetry_gate.plugin.session import GateRun
     from pytest_telemetry_gate.recording import Recording
+    from pytest_telemetry_gate.serving.serve import ServedRecording
+    from pytest_telemetry_gate.sources.recording import RecordingSource
 
 __all__ = [
     "NOWHERE",
@@ -31,6 +34,7 @@ __all__ = [
     "is_not_chosen",
     "parametrise",
     "recording_of",
+    "served_recording_of",
     "telemetry_of",
 ]
 
@@ -160,16 +164,33 @@ def baselines_of(item: pytest.Item, run: GateRun, telemetry: Telemetry) -> Measu
 
 def recording_of(run: GateRun, environment: Environment) -> Recording:
     """Return the recording of an environment's first region; fails the test where there is none."""
+    return _recording_source(run, environment, next(iter(environment.regions))).recording
+
+
+def served_recording_of(
+    item: pytest.Item, run: GateRun, environment: Environment, servers: RecordingServers
+) -> ServedRecording:
+    """Return the ``telemetry_server`` fixture of a test: the recording of its region, else of the first one, served."""
+    point = getattr(getattr(item, "callspec", None), "params", {}).get("telemetry_point", NOWHERE)
+    region = getattr(point, "region", None) or next(iter(environment.regions))
+    source = _recording_source(run, environment, region)
+    try:
+        return servers(source.recording.path, source.region)
+    except TelemetryGateError as error:
+        run.exits.fail_test(error)
+
+
+def _recording_source(run: GateRun, environment: Environment, region: str) -> RecordingSource:
     from pytest_telemetry_gate.sources.recording import RecordingSource
 
     try:
-        source = run.gates.of(environment).source(next(iter(environment.regions)))
+        source = run.gates.of(environment).source(region)
     except TelemetryGateError as error:
         run.exits.fail_test(error)
     if not isinstance(source, RecordingSource):
         message = f"environment {environment.name!r} is not a recording but {source.description}"
         run.exits.fail_test(SourceError(message))
-    return source.recording
+    return source
 
 
 def _no_suite(item: pytest.Item, now: float) -> Suite:

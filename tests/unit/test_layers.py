@@ -23,7 +23,7 @@ LAYERS = (
     {"sources", "criteria", "reports"},
     {"recorder", "replay", "sinks"},
     {"gate"},
-    {"testing", "hookspec", "bundle"},
+    {"testing", "hookspec", "bundle", "serving"},
     {"plugin"},
 )
 ALLOWED_DEEPER = {"promql": {"errors", "support"}, "stats": {"errors", "support"}}
