@@ -161,9 +161,12 @@ class JsonEvents(EventSource):
             message = f"{where}: an item is no object"
             raise SourceError(message)
         fields = self._recipe.fields_of(item)
+        if fields["id"] is None:
+            message = f"{where}: an item has no id at {'.'.join(self._recipe.fields['id'])}"
+            raise SourceError(message)
         fields["kind"] = "alert" if kind == "alerts" else fields.get("kind") or default_kind(kind)
         try:
             return read_episode(fields)
         except ValueError as error:
-            message = f"{where}: item {fields.get('id') or ''}: {error}"
+            message = f"{where}: item {fields['id']}: {error}"
             raise SourceError(message) from None

@@ -176,11 +176,11 @@ def test_hostile_sizes_are_refused_before_they_are_read(
     for name, value in (("MAX_EVENTS", 3), ("_MAX_LINE", 200), ("_MAX_FILE", 2000)):
         monkeypatch.setattr(event_text, name, value)
     told = {"name": "A", "start": START}
-    with pytest.raises(SourceError, match="events.jsonl:4: more than 3 events, which is more than is read"):
+    with pytest.raises(SourceError, match=r"events\.jsonl:4: more than 3 events, which is more than is read"):
         ask(tmp_path, told, told, told, told)
-    with pytest.raises(SourceError, match="events.jsonl:1: a line of more than 0 MiB"):
+    with pytest.raises(SourceError, match=r"events\.jsonl:1: a line of more than 0 MiB"):
         ask(tmp_path, {"name": "A" * 300, "start": START})
-    with pytest.raises(SourceError, match="events.jsonl: larger than 0 MiB"):
+    with pytest.raises(SourceError, match=r"events\.jsonl: larger than 0 MiB"):
         ask(tmp_path, *[{"name": "A" * 100, "start": START}] * 30)
 
 
