@@ -65,6 +65,21 @@ REGIONS: dict[str, dict[str, object]] = {
             }
         }
     },
+    "grafana": {
+        "events": {
+            "alerts": {"source": "grafana", "url": "http://HOST", "token": canary("grafana-token")},
+        }
+    },
+    "json": {
+        "events": {
+            "incidents": {
+                "source": "json",
+                "url": "http://HOST/events?flavour=kanari-json-query",
+                "authorization": {"type": "GenieKey", "credentials": canary("json-key")},
+                "fields": {"name": "name", "start": "at", "id": "id"},
+            }
+        }
+    },
     "third-party": {
         "source": "theirs",
         "token": canary("their-token"),

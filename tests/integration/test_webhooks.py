@@ -14,7 +14,9 @@ from websites import Answer, Asked, serving
 from pytest_telemetry_gate.support.durations import format_time
 
 
-def test_alerts_that_fire_and_resolve_are_read_with_the_heartbeat_that_proves_the_rest(tmp_path: Path) -> None:
+def test_alerts_that_fire_and_resolve_are_read_with_the_heartbeat_that_proves_the_rest(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
 

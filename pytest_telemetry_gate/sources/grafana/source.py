@@ -111,6 +111,8 @@ class Grafana(EventSource):
         except SourceError as error:
             raise type(error)(f"{self._where}{error}") from None
         doubt = history.doubt or find_gap(history.transitions)
+        if not rules:
+            doubt = f"{self._url} shows no alerting rule to these credentials"
         known = list(_touching(firing, start, end))
         unseen = [
             one for one in firing_now(rules, end) if not any(is_same_alert(one, other) for other in known)

@@ -89,9 +89,10 @@ def test_the_recipe_of_opsgenie_reads_every_page_once() -> None:
 
 def test_the_recipe_of_opsgenie_gets_an_error_beyond_what_opsgenie_lists() -> None:
     opsgenie = Opsgenie([opsgenie_alert(number, START + number) for number in range(250)], most=200)
-    with serving(opsgenie.answer) as site, pytest.raises(SourceError, match="HTTP 422: .*lower than 20000"):
+    with serving(opsgenie.answer) as site:
         opsgenie.url = site.url
-        ask_recipe("Opsgenie", site.url, KEY)
+        with pytest.raises(SourceError, match=r"HTTP 422: .*lower than 20000"):
+            ask_recipe("Opsgenie", site.url, KEY)
 
 
 def test_the_recipe_of_statuspage_tells_the_kind_by_the_impact() -> None:
@@ -155,7 +156,7 @@ def test_more_events_than_are_read_are_incomplete(monkeypatch: pytest.MonkeyPatc
 
 def test_a_next_page_of_another_server_gets_no_credentials() -> None:
     with serving(pages({"data": []})) as other:
-        with pytest.raises(SourceError, match="its next page is at another server, .*: not asked"):
+        with pytest.raises(SourceError, match=r"its next page is at another server, .*: not asked"):
             ask(pages({"data": [item(1)], "next": f"{other.url}/events?p=2"}))
         assert other.asked == []
 

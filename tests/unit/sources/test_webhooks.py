@@ -227,7 +227,10 @@ def test_a_payload_that_is_being_written_is_told(tmp_path: Path, text: str) -> N
     [
         ("nonsense", "in/0.json:1: not JSON"),
         ("5", "in/0.json: not a payload"),
-        ("[]", "in/0.json: not a payload of Alertmanager, Grafana or PagerDuty: it has neither alerts nor event"),
+        (
+            "[]",
+            "in/0.json: not a payload of Alertmanager, Grafana or PagerDuty: it has neither alerts nor event",
+        ),
         ({"hello": 1}, "it has neither alerts nor event"),
         ({"alerts": [{}]}, "in/0.json: not a payload of a webhook that is known"),
         ({"alerts": 5}, "in/0.json: not a payload of a webhook that is known"),
