@@ -316,8 +316,10 @@ class Gate:
         """Return the verdict on a check about the present, which counts as due, and keep nothing of it."""
 
         def find_answers() -> Answers:
-            facts = self._facts(self._regions_of(check, check.regions))
-            asked = LazyAnswers(check.questions(), partial(self.answer_anew, left=left))
+            questions = check.questions()
+            names = [*check.places, *(question.region for question in questions)]
+            facts = self._facts(self._regions_of(check, names))
+            asked = LazyAnswers(questions, partial(self.answer_anew, left=left))
             return replace(facts, now=latest_due(check, facts).moment, answers=asked)
 
         try:

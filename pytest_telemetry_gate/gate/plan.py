@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.report import Approval
     from pytest_telemetry_gate.model.suite import Suite
 
-__all__ = ["choose_checks", "plan_checks", "require_known"]
+__all__ = ["choose_checks", "plan_checks", "require_known", "require_source"]
 
 _MAX_CHECKS = 100_000  # each is a test of pytest's: a typing error must not keep it busy for hours
 
@@ -82,7 +82,7 @@ def plan_checks(
                     start = "rollout.end" if criterion.since == "rollout_end" else "rollout.start"
                     raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
             for check in checks[:1]:
-                _require_source(check, environment)
+                require_source(check, environment, check.criterion.source)
             # One with a window and one without: a query may need what only some checkpoints have.
             for check in {check.window is None: check for check in checks}.values():
                 check_queries(check)
@@ -92,9 +92,8 @@ def plan_checks(
     return planned
 
 
-def _require_source(check: Check, environment: Environment) -> None:
-    """Raise SuiteError where a region of a check has no source of the name that its criterion gives."""
-    name = check.criterion.source
+def require_source(check: Check, environment: Environment, name: str | None) -> None:
+    """Raise SuiteError where a region of a check has no source of this name; None is the region's own."""
     if name is None:
         return
     for region in check.everywhere:

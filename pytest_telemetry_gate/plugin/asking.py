@@ -14,8 +14,10 @@ from pytest_telemetry_gate.criteria.episodes import find_holes
 from pytest_telemetry_gate.criteria.evidence import collect_evidence, read_series
 from pytest_telemetry_gate.criteria.incidents import find_unknown_kind
 from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.gate.plan import require_source
 from pytest_telemetry_gate.model.answers import Answer
 from pytest_telemetry_gate.model.check import Check
+from pytest_telemetry_gate.model.environment import name_place
 from pytest_telemetry_gate.model.events import Episode, Events
 from pytest_telemetry_gate.model.questions import EventsQuestion, Instant, Question, Range
 from pytest_telemetry_gate.plugin.carried import carried_by
@@ -90,37 +92,38 @@ class Asking:
             raise SourceError(message)
         return value
 
-    def alerts(self, /, **match: str) -> Sequence[Episode]:
+    def alerts(self, /, *, source: str | None = None, **match: str) -> Sequence[Episode]:
         """Return the alerts with these labels that fired from the start of the rollout to the checkpoint.
 
-        Raises SourceError where the history is incomplete, so that an empty list means that none fired as far as
+        ``source`` is one of the region's further sources, which is asked instead of its own. Raises SourceError where the history is incomplete, so that an empty list means that none fired as far as
         the source knows; a criterion ``check(alerts={"match": ...}, ...)`` also asks for proof of evaluation.
         """
         return [
             episode
-            for episode in self._history("alerts").episodes
+            for episode in self._history("alerts", source).episodes
             if match.items() <= {**episode.labels, "alertname": episode.name}.items()
         ]
 
-    def incidents(self, *, kind: str | None = None) -> Sequence[Episode]:
+    def incidents(self, *, kind: str | None = None, source: str | None = None) -> Sequence[Episode]:
         """Return the incidents of a kind, or of every kind, from the start of the rollout to the checkpoint.
 
-        Raises SourceError where the history is incomplete, and for a kind that its source does not know, so that an empty
+        ``source`` is one of the region's further sources, which is asked instead of its own. Raises SourceError where the history is incomplete, and for a kind that its source does not know, so that an empty
         list means that there were none.
         """
-        history = self._history("incidents")
+        history = self._history("incidents", source)
         unknown = find_unknown_kind(history, kind)
         if unknown:
             message = f"incidents: {unknown}"
             raise SourceError(message)
         return [episode for episode in history.episodes if kind in (None, episode.kind)]
 
-    def _history(self, kind: str) -> Events:
+    def _history(self, kind: str, source: str | None) -> Events:
         """Return what happened from the start of the rollout on; raises SourceError where some of it may be missing."""
         if self._check.range <= 0:
             message = f"{kind}: nothing lies between {format_time(self._check.start)}, from which they count, and {format_time(self.time)}: name a suite and a checkpoint"
             raise SourceError(message)
-        question = EventsQuestion(self.region, kind, self._check.start, self.time)
+        require_source(self._check, self._gate.environment, source)
+        question = EventsQuestion(name_place(self.region, source), kind, self._check.start, self.time)
         value = self._answer(question, kind).value
         if not isinstance(value, Events):
             message = f"{kind}: there is no history"

@@ -15,6 +15,7 @@ from pytest_telemetry_gate.criteria.measured import MeasuredValue
 from pytest_telemetry_gate.criteria.queries import check_queries
 from pytest_telemetry_gate.errors import ConfigError, SuiteError, describe
 from pytest_telemetry_gate.files.suites import load_criterion
+from pytest_telemetry_gate.gate.plan import require_source
 from pytest_telemetry_gate.model.check import Check
 from pytest_telemetry_gate.model.dossier import Dossier
 from pytest_telemetry_gate.model.verdict import Outcome
@@ -138,6 +139,7 @@ class Checking(Asking):
             raise check.error("a test looks at one region; criteria over all regions stand in suite files")
         for _, message in model.problems(check.suite):
             raise check.error(message)
+        require_source(check, self._gate.environment, model.source)
         check_queries(check)
         model.verify(check)
         return check

@@ -118,11 +118,13 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
             criterion=Criterion(id="test", line=(line or 0) + 1),
             checkpoint=checkpoint,
             region=region,
+            everywhere=(region,),
             environment=environment.name,
             scrape_interval=environment.scrape_interval,
             path=display_path,
             replays={name: settings.replay for name, settings in environment.regions.items()},
             approvals=run.options.approvals,
+            find_dialect=environment.find_dialect,
         )
     except TelemetryGateError as error:
         carried_by(item).asked = True  # whatever the test was, its failure is one of the gate

@@ -6,7 +6,7 @@ import json
 import zipfile
 
 import pytest
-from projects import HEAD, said
+from projects import HEAD, said, write_test
 
 # Numbers stand in a file: what a query yields, with its coverage and unit; a query that is not there has no data.
 PLUGIN = """
@@ -339,3 +339,36 @@ def test_the_region_itself_may_have_a_language_of_its_own(mixed):
         "telemetry.yaml", "default: r\nenvironments: {r: {source: recording, path: out.telemetry.zip}}\n"
     )
     assert mixed.run("-v").ret == 0
+
+
+def test_hand_written_tests_ask_named_sources(mixed):
+    mixed.suite(ROLLUP)
+    write_test(
+        mixed,
+        "telemetry.check('rows a minute', '> 30', source='rollup', window='1h', id='rows')",
+        "telemetry.check(incidents={'kind': 'escalation'}, source='pager', expect='== 0')",
+        "assert telemetry.incidents(source='pager') == []",
+        "assert telemetry.wait_until('rows a minute', '> 30', source='rollup', window='1h').value == 40",
+    )
+    result = mixed.run()
+    assert result.ret == 0, said(result)
+    mixed.file("telemetry.yaml", CONFIG.replace("incidents: []", "incidents: [Lag]"))
+    result = mixed.run()
+    assert result.ret == 1
+    assert "1 is outside the limit == 0" in said(result)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("telemetry.check('rows a minute', '> 30', source='rolup', window='1h')", "environment 'mixed' has no source 'rolup' (did you mean 'rollup'?)"),
+        ("telemetry.incidents(source='pagr')", "environment 'mixed' has no source 'pagr' (did you mean 'pager'?)"),
+        ("telemetry.check('nonsense', '> 30', source='rollup', window='1h')", "query"),
+    ],
+)  # fmt: skip
+def test_a_source_that_a_hand_written_test_cannot_ask_is_one_line(mixed, call, told):
+    mixed.suite(ROLLUP)
+    write_test(mixed, call)
+    result = mixed.run()
+    assert result.ret == 1
+    assert told in said(result)
