@@ -59,7 +59,8 @@ class Datadog(QuerySource):
         title="Datadog",
         tested=Tested.FAKE,
         against="a server written from Datadog's OpenAPI, which Datadog's own client reads as well",
-        unproven="that no data were made up: Datadog fills gaps of a gauge of up to five minutes unless a query says `.fill(null)`",
+        unproven="that no data were made up (it fills gaps of a gauge of up to five minutes unless a query says `.fill(null)`), and that no "
+        "series is missing: what sent nothing is not in an answer",
     )
 
     def __init__(self, settings: RegionSettings) -> None:

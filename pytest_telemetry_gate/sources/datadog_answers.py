@@ -38,6 +38,8 @@ def _series_v1(one: Mapping[str, Any]) -> PointSeries:
     times = [int(time) for time, _ in points]
     # The reference says milliseconds and the server sends seconds: the points themselves tell which it is.
     interval = int(_number(one["interval"])) * 1000
+    if interval <= 0:
+        raise ValueError
     closest = _closest(times, interval)
     interval = interval // 1000 if closest * 1000 <= interval else min(interval, closest)
     return PointSeries(labels_of(one.get("tag_set") or ()), times, [value for _, value in points], interval)

@@ -29,8 +29,8 @@ _PART = re.compile(
     r"""\s+|(?P<name>[A-Za-z_][\w.]*)(?P<colon>\s*:)?|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|'[^']*'|"[^"]*"|[-+*/(),]"""
 )
 _BRACKETS = {")": "(", "}": "{"}
-_INVENTED = ("zero", "last", "linear")  # what `.fill()` puts where there are no data; `null` puts nothing
-_INVENTING = frozenset({"default_zero", "forecast"})
+# What gives points to intervals without data. A moving rollup has one wherever there was any within its own time.
+_INVENTING = frozenset({"default_zero", "forecast", "moving_rollup"})
 _ADDED_UP = re.compile(r"\.as_count\(\s*\)|\.rollup\(\s*(?:sum|count)\b")
 
 
@@ -101,14 +101,12 @@ class DatadogQuery:
         """What puts points where there are no data, as it is written; an empty text where nothing does."""
         for query in self.metrics:
             for name, arguments in _FUNCTION.findall(query.functions):
-                if name in _INVENTING or (
-                    name == "fill" and arguments.partition(",")[0].strip() in _INVENTED
-                ):
+                # .fill(null) is the one that leaves gaps as they are.
+                is_fill = name == "fill" and arguments.partition(",")[0].strip() != "null"
+                if is_fill or name in _INVENTING:
                     return f".{name}({arguments})"
-        called = re.findall(r"([A-Za-z_]\w*)\s*\(", self.formula) + re.findall(
-            r"\)\s*\.(\w+)\(", self.formula
-        )
-        return next((f"{name}()" for name in called if name in _INVENTING or name == "fill"), "")
+        called = re.findall(r"([A-Za-z_]\w*)\s*\(", self.formula)
+        return next((f"{name}()" for name in called if name in _INVENTING), "")
 
     def _check_aggregators(self) -> None:
         for query in self.metrics:

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from datadog_server import API_KEY, APP_KEY, JSON, MILLISECONDS, PERCENT, Metric, running
 from datadog_server import Datadog as Server
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
 from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline, Origin, RegionSettings
@@ -104,6 +107,35 @@ def test_both_apis_give_the_same_readings_over_any_window(server: Server, hours,
     first, second = (read(server, text, window=hours * HOUR, end=end, api=api) for api in APIS)
     assert first == second
     assert (first.note, first.coverage) == (note, pytest.approx(coverage))
+
+
+@pytest.fixture(scope="module")
+def any_data() -> Iterator[Server]:
+    with running(Server()) as datadog:
+        yield datadog
+
+
+@given(st.sets(st.integers(0, 540)), st.integers(60, 7200), st.integers(-200, 200))
+@settings_of(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_apis_cover_what_whole_intervals_with_data_cover(
+    any_data: Server, missing, window: int, late: int
+):
+    first, end = END - 3 * HOUR, END + late
+    points = {first + 20 * number: 1.0 for number in range(541) if number not in missing}
+    any_data.metrics = [Metric("a", {}, points)]
+    text = f"sum(last_{window}s):sum:a{{*}}.as_count()"
+    found = [read(any_data, text, window=window, end=end, api=api) for api in APIS]
+    assert found[0] == found[1]
+    step = any_data.interval("", end - window, end)
+    begins = [
+        at for at in range(first - first % step, END + HOUR, step) if end - window <= at and at + step <= end
+    ]
+    covered = [at for at in begins if any(at <= point < at + step for point in points)]
+    if not covered:
+        assert found[0].values == ()
+        return
+    assert found[0].values == (sum(1.0 for point in points for at in covered if at <= point < at + step),)
+    assert found[0].coverage == pytest.approx(len(covered) * step / window)
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -310,6 +342,7 @@ def v1(**changed: Any) -> dict[str, Any]:
         ("v1", {"status": "ok"}, "response is JSON, but not of the metrics API of Datadog"),
         ("v1", [], "response is JSON, but not of the metrics API of Datadog"),
         ("v1", v1(pointlist=[[END * 1000, "60"]]), "response is JSON, but not of the metrics API of Datadog"),
+        ("v1", v1(interval=0), "response is JSON, but not of the metrics API of Datadog"),
         ("v1", v1(interval=None), "response is JSON, but not of the metrics API of Datadog"),
         ("v1", {**v1(), "from_date": 0}, f"answered for another time: from_date 0 instead of {(END - HOUR) * 1000}"),
         ("v1", v1(pointlist=[[END, 60.0]]), "answered for another time: a point at 1970-01-20T16:13:26Z"),

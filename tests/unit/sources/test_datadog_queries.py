@@ -88,6 +88,9 @@ def test_a_query_is_read_in_parts():
     [
         ("avg:a{*}.fill(zero)", ".fill(zero)"),
         ("avg:a{*}.fill(last, 600)", ".fill(last, 600)"),
+        ("avg:a{*}.fill('zero')", ".fill('zero')"),
+        ("avg:a{*}.fill( null )", ""),
+        ("moving_rollup(avg:a{*}, 86400, 'avg')", "moving_rollup()"),
         ("avg:a{*}.fill(null)", ""),
         ("default_zero(avg:a{*})", "default_zero()"),
         ("avg:a{*} / default_zero(avg:b{*})", "default_zero()"),
