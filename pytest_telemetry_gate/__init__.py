@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SuiteError,
         TelemetryGateError,
         UnreachableError,
+        WaitError,
     )
     from pytest_telemetry_gate.model.answers import Answer, Answers
     from pytest_telemetry_gate.model.check import Check, Criterion
@@ -143,6 +144,7 @@ __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows th
     "SuiteError",
     "TelemetryGateError",
     "UnreachableError",
+    "WaitError",
 ]
 
 _HOMES = {
@@ -171,6 +173,7 @@ _HOMES = {
         "SuiteError",
         "TelemetryGateError",
         "UnreachableError",
+        "WaitError",
     ),
     "model.answers": (
         "Answer",

@@ -340,7 +340,7 @@ def test_python_tests_shown_pass_against_the_example(page, pytester):
         )
     baselines = pytester.mkdir("baselines")
     (baselines / "sprint1.yaml").write_bytes((STEP2 / "baselines" / "sprint1.yaml").read_bytes())
-    (code,) = blocks(DOCS / page, "python")
+    code = blocks(DOCS / page, "python")[0]  # test_python_tests_page.py runs the others
     tests = pytester.makepyfile(test_shown=code)
     result = pytester.runpytest(tests, *LIGHT, "--telemetry-env=recorded", "--telemetry-partial")
     assert result.ret == 0
