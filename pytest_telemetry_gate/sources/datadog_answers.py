@@ -1,7 +1,7 @@
 """Answers of Datadog's metrics API as series of points: v1 ``query``, v2 ``query/timeseries`` and ``query/scalar``.
 
 https://docs.datadoghq.com/api/latest/metrics/. What is not of the form that is documented there raises one of ``prometheus_json.ODD_JSON``,
-an answer to another question SourceError.
+an answer to another question OtherAnswerError.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.sources.points import PointSeries
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.units import convert, dimension, find_unit
 
-__all__ = ["doubt_of", "labels_of", "read_scalars", "read_v1", "read_v2", "unit_of"]
+__all__ = ["OtherAnswerError", "doubt_of", "read_scalars", "read_v1", "read_v2"]
 
 _SUCCESS = frozenset({"", "ok", "success"})
-# By the sizes of their units, Datadog's families of a unit and the unit here of which theirs is a multiple
+# Datadog's families of units, and the unit here of which their scale factors are multiples
 _FAMILIES = {"time": "s", "bytes": "B", "percentage": "%"}
+
+
+class OtherAnswerError(Exception):
+    """An answer is not to the question that was asked; the text says in what it differs."""
 
 
 def read_v1(answer: Mapping[str, Any], start: int, end: int) -> tuple[list[PointSeries], str]:
@@ -27,7 +30,7 @@ def read_v1(answer: Mapping[str, Any], start: int, end: int) -> tuple[list[Point
     for key, asked in (("from_date", start), ("to_date", end)):
         if (answered := answer.get(key, asked)) != asked:
             message = f"answered for another time: {key} {answered} instead of {asked}"
-            raise SourceError(message)
+            raise OtherAnswerError(message)
     series = [_series_v1(one) for one in answer["series"]]
     _require_answer_to(series, start, end)
     return series, _common_unit(one.get("unit") for one in answer["series"])
@@ -42,7 +45,7 @@ def _series_v1(one: Mapping[str, Any]) -> PointSeries:
         raise ValueError
     closest = _closest(times, interval)
     interval = interval // 1000 if closest * 1000 <= interval else min(interval, closest)
-    return PointSeries(labels_of(one.get("tag_set") or ()), times, [value for _, value in points], interval)
+    return PointSeries(_labels_of(one.get("tag_set") or ()), times, [value for _, value in points], interval)
 
 
 def read_v2(answer: Mapping[str, Any], start: int, end: int, interval: int) -> tuple[list[PointSeries], str]:
@@ -56,7 +59,7 @@ def read_v2(answer: Mapping[str, Any], start: int, end: int, interval: int) -> t
     interval = min(interval, _closest(times, interval))
     series = [
         PointSeries(
-            labels_of(one.get("group_tags") or ()),
+            _labels_of(one.get("group_tags") or ()),
             times,
             [None if value is None else _number(value) for value in values],
             interval,
@@ -89,12 +92,12 @@ def doubt_of(answer: Mapping[str, Any]) -> str:
     return "" if str(said).lower() in _SUCCESS else f"Datadog says: {said}"
 
 
-def labels_of(tags: Iterable[str]) -> dict[str, str]:
+def _labels_of(tags: Iterable[str]) -> dict[str, str]:
     """Return tags such as ``host:web-1`` as labels; a tag without a value has an empty one."""
     return {name: value for name, _, value in (tag.partition(":") for tag in tags)}
 
 
-def unit_of(unit: Sequence[Mapping[str, Any] | None] | None) -> str:
+def _unit_of(unit: Sequence[Mapping[str, Any] | None] | None) -> str:
     """Return a unit in the words of suites; an empty text for one that they have no word for, such as bytes per second.
 
     A unit is given by what is measured and by what it is divided; its size is held against the unit's size here.
@@ -109,10 +112,10 @@ def unit_of(unit: Sequence[Mapping[str, Any] | None] | None) -> str:
 
 
 def _common_unit(units: Iterable[Sequence[Mapping[str, Any] | None] | None]) -> str:
-    found = {unit_of(unit) for unit in units}
+    found = {_unit_of(unit) for unit in units}
     if len(found) > 1:
         message = f"answered in several units: {', '.join(sorted(unit or 'none' for unit in found))}"
-        raise SourceError(message)
+        raise OtherAnswerError(message)
     return "".join(found)
 
 
@@ -122,19 +125,19 @@ def _closest(times: Sequence[int], otherwise: int) -> int:
 
 
 def _require_answer_to(series: Sequence[PointSeries], start: int, end: int) -> None:
-    """Raise SourceError for points of another time, and for two series of the same tags, of which one would be lost."""
+    """Raise OtherAnswerError for points of another time, and for two series of the same tags, of which one would be lost."""
     seen: set[frozenset[tuple[str, str]]] = set()
     for one in series:
         for time in one.times:
             if not start - one.interval <= time <= end + one.interval:
                 message = f"answered for another time: a point at {format_time(time / 1000)}"
-                raise SourceError(message)
+                raise OtherAnswerError(message)
         if len(set(one.times)) != len(one.times):
             message = "answered with several points of the same time"
-            raise SourceError(message)
+            raise OtherAnswerError(message)
         if (key := frozenset(one.labels.items())) in seen:
             message = f"answered with several series of the same tags: {', '.join(f'{name}:{value}' for name, value in sorted(key)) or '*'}"
-            raise SourceError(message)
+            raise OtherAnswerError(message)
         seen.add(key)
 
 

@@ -320,6 +320,15 @@ def test_a_rate_limit_that_lasts_is_told(server: Server, pauses: list[float], he
     assert pauses == paused
 
 
+def test_a_percentile_that_is_refused_is_told_once(server: Server):
+    def refuse(answer: dict[str, Any]) -> dict[str, Any]:
+        return answer if "series" in answer else {"status": "error", "error": "too many groups"}
+
+    server.change = refuse
+    line = refusal(server, "percentile(last_1h):p50:system.cpu.user{*}")
+    assert line == "URL/api/v2/query/scalar: HTTP 200: error: too many groups"
+
+
 def test_the_deadline_of_the_gate_bounds_the_wait(server: Server, pauses: list[float]):
     server.replies = [(429, JSON | {"X-RateLimit-Reset": "25"}, LIMITED)]
     assert "HTTP 429" in refusal(server, deadline=20.0)
@@ -421,6 +430,7 @@ def test_a_site_says_where_the_api_and_the_pages_are(site, api, app):
         ({"api_key": ""}, 'api_key: needs a key of Datadog, such as "${DD_API_KEY}"'),
         ({"app_key": None}, 'app_key: needs a key of Datadog, such as "${DD_APP_KEY}"'),
         ({"app_key": "two\nlines"}, 'app_key: needs a key of Datadog, such as "${DD_APP_KEY}"'),
+        ({"app_key": 5}, 'app_key: needs a key of Datadog, such as "${DD_APP_KEY}"'),
         ({"api": "v3"}, "api: 'v3' is not one of v1, v2"),
         (
             {"site": "datadoghq.fr"},
