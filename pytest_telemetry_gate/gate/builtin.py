@@ -49,6 +49,7 @@ EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
     "grafana": Builtin("grafana.source", "Grafana"),
     "json": Builtin("json_events", "JsonEvents"),
     "jsonl": Builtin("event_lines", "JsonLines"),
+    "pagerduty": Builtin("pagerduty.source", "PagerDuty"),
     "prometheus": Builtin("prometheus_alerts", "PrometheusAlerts"),
     "recording": Builtin("recording_events", "RecordedEvents"),
     "webhooks": Builtin("webhooks", "Webhooks"),
