@@ -80,6 +80,25 @@ REGIONS: dict[str, dict[str, object]] = {
             }
         }
     },
+    "slack": {
+        "events": {
+            "incidents": {
+                "source": "slack",
+                "token": canary("slack-token"),
+                "channel": "C0ALERTS",
+                "url": "http://HOST/",
+            }
+        }
+    },
+    "pagerduty": {
+        "events": {
+            "incidents": {
+                "source": "pagerduty",
+                "token": canary("pagerduty-token"),
+                "url": "https://HOST",
+            }
+        }
+    },
     "third-party": {
         "source": "theirs",
         "token": canary("their-token"),

@@ -52,6 +52,7 @@ EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
     "pagerduty": Builtin("pagerduty.source", "PagerDuty"),
     "prometheus": Builtin("prometheus_alerts", "PrometheusAlerts"),
     "recording": Builtin("recording_events", "RecordedEvents"),
+    "slack": Builtin("slack.source", "Slack"),
     "webhooks": Builtin("webhooks", "Webhooks"),
 }
 

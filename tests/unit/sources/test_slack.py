@@ -1,0 +1,261 @@
+"""Messages of a Slack channel: which of them count, what is missing, and what is told of a channel that cannot be read."""
+
+from __future__ import annotations
+
+import pytest
+import slack_server
+from slack_server import CHANNEL, TOKEN, Slack
+
+from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.model.environment import Deadline, Origin, RegionSettings
+from pytest_telemetry_gate.sources.slack.source import Slack as Source
+from pytest_telemetry_gate.support.durations import parse_time
+
+START = parse_time("2025-01-22T22:00:00Z")
+END = START + 48 * 3600
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The waits that a rate limit asks for, which are not waited."""
+    waited = []
+    monkeypatch.setattr("pytest_telemetry_gate.sources.slack.channel.time.sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def workspace():
+    return Slack()
+
+
+def settings(tmp_path, deadline=None, **options):
+    given = {"token": TOKEN, "channel": CHANNEL, "url": "http://127.0.0.1:1/api/", **options}
+    return RegionSettings(
+        "", "slack", given, {}, Origin("telemetry.yaml", {(): 7}), tmp_path, deadline=deadline or Deadline()
+    )
+
+
+@pytest.fixture
+def ask(workspace, tmp_path, waits):
+    """Read the channel, with further keys of telemetry.yaml."""
+    with slack_server.serving(workspace) as url:
+
+        def events(**options):
+            return Source.from_settings(settings(tmp_path, url=url, **options), None).events(
+                "incidents", START, END
+            )
+
+        yield events
+
+
+def told(events):
+    return [(episode.name, round(episode.start - START)) for episode in events.episodes]
+
+
+def test_a_silent_channel_is_complete_and_empty(ask):
+    events = ask()
+    assert events.complete
+    assert not events.episodes
+    assert events.kinds == ("message",)
+
+
+def test_messages_of_the_window_are_told_each_once(workspace, ask):
+    workspace.post(START - 1, "before")
+    workspace.post(START, "at the start")
+    workspace.post(START + 60, "lag is high")
+    workspace.post(END + 1, "after")
+    events = ask()
+    assert events.complete
+    assert told(events) == [("at the start", 0), ("lag is high", 60)]
+    (first, _) = events.episodes
+    assert first.kind == "message"
+    assert first.end == first.start
+    assert first.labels["from"] == "Grafana"
+
+
+def test_what_the_channel_says_of_itself_does_not_count(workspace, ask):
+    for subtype in ("channel_join", "channel_topic", "pinned_item", "bot_add"):
+        workspace.post(START + 10, "news of the channel", subtype=subtype)
+    workspace.post(START + 20, "a message", subtype="bot_message")
+    assert told(ask()) == [("a message", 20)]
+
+
+def test_bots_can_be_all_that_counts_or_left_out(workspace, ask):
+    workspace.post(START + 10, "of a bot")
+    workspace.post(START + 20, "of a person", bot_id=None, bot_profile=None, user="U1")
+    assert len(ask().episodes) == 2
+    assert told(ask(bots="only")) == [("of a bot", 10)]
+    assert told(ask(bots="without")) == [("of a person", 20)]
+
+
+def test_replies_count_where_threads_are_asked_for(workspace, ask):
+    workspace.post(START - 3600, "an old thread")
+    workspace.post(START + 10, "a thread")
+    workspace.post(START + 20, "a reply", thread=START + 10)
+    workspace.post(START + 30, "a late reply", thread=START - 3600)
+    workspace.post(START + 40, "a reply to all", thread=START + 10, subtype="thread_broadcast")
+    assert told(ask()) == [("a thread", 10)]
+    assert told(ask(threads=True)) == [
+        ("a thread", 10),
+        ("a reply", 20),
+        ("a late reply", 30),
+        ("a reply to all", 40),
+    ]
+
+
+def test_a_regex_chooses_by_what_people_see(workspace, ask):
+    workspace.post(START + 10, "[FIRING:1] HighLag")
+    workspace.post(START + 20, "[RESOLVED] HighLag")
+    workspace.post(START + 30, "", attachments=[{"fallback": "[FIRING:2] Crash"}])
+    assert told(ask(match=r"^\[FIRING")) == [("[FIRING:1] HighLag", 10), ("[FIRING:2] Crash", 30)]
+
+
+def test_a_long_text_is_cut_and_personal_data_is_masked(workspace, ask):
+    workspace.post(START + 10, "mail ada@example.com\nabout\tit " + "x" * 500)
+    (episode,) = ask().episodes
+    assert "ada@example.com" not in episode.name
+    assert len(episode.name) == 120
+    assert "\n" not in episode.name
+
+
+def test_many_pages_are_read_to_the_end(workspace, ask):
+    for number in range(450):
+        workspace.post(START + 10 + number)
+    events = ask()
+    assert events.complete
+    assert len(events.episodes) == 450
+    assert workspace.asked.count("conversations.history") == 3
+
+
+def test_a_message_on_two_pages_counts_once(workspace, ask):
+    for number in range(250):
+        workspace.post(START + 10 + number)
+    workspace.spoil = lambda method, query, body: (
+        {**body, "messages": [workspace.messages[-1], *body["messages"]]} if "cursor" in query else body
+    )
+    assert len(ask().episodes) == 250
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"has_more": True, "response_metadata": {"next_cursor": ""}},
+            "Slack says that there are more messages from 2025-01-22T22:00:00Z to 2025-01-24T22:00:00Z, and not where",
+        ),
+        ({"has_more": True, "response_metadata": None}, "and not where"),
+        ({"is_limited": True}, "the workspace's plan hides older messages"),
+    ],
+)
+def test_a_history_that_ends_early_is_incomplete(workspace, ask, change, reason):
+    workspace.spoil = lambda method, query, body: {**body, **change} if method.endswith("history") else body
+    events = ask()
+    assert not events.complete
+    assert reason in events.reason
+
+
+def test_a_channel_that_is_younger_than_the_window_is_incomplete(workspace, ask):
+    workspace.created = START + 60
+    events = ask()
+    assert not events.complete
+    assert events.reason == "the channel was created at 2025-01-22T22:01:00Z: what was before is elsewhere"
+
+
+def test_a_clock_that_is_wrong_is_told(workspace, ask):
+    workspace.ahead = -600
+    assert "the clock of Slack is 10m" in ask().reason
+
+
+LIMITED = (429, {"Retry-After": "30"}, b'{"ok": false, "error": "ratelimited"}')
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_it_says(workspace, ask, waits):
+    workspace.post(START + 10)
+    refusals = [LIMITED, (429, {}, b'{"ok": false, "error": "ratelimited"}')]
+    workspace.spoil = lambda method, query, body: refusals.pop(0) if refusals else body
+    assert len(ask().episodes) == 1
+    assert waits == [30.0, 5.0]
+
+
+def test_a_rate_limit_that_stays_leaves_an_incomplete_history(workspace, ask, waits):
+    workspace.spoil = lambda method, query, body: LIMITED if method.endswith("history") else body
+    events = ask()
+    assert not events.complete
+    assert events.reason == (
+        "Slack's rate limit left out messages from 2025-01-22T22:00:00Z to 2025-01-24T22:00:00Z "
+        "(asked 4 times, waited 1m 30s; it wants a wait of 30 s)"
+    )
+    assert waits == [30.0, 30.0, 30.0]
+
+
+def test_no_wait_is_longer_than_the_deadline(workspace, tmp_path, waits):
+    workspace.spoil = lambda method, query, body: LIMITED if method.endswith("history") else body
+    with slack_server.serving(workspace) as url:
+        own = settings(tmp_path, Deadline(20), url=url)
+        events = Source.from_settings(own, None).events("incidents", START, END)
+    assert not events.complete
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"ok": False, "error": "not_in_channel"}, "not_in_channel: invite the app to the channel"),
+        (
+            {"ok": False, "error": "missing_scope", "needed": "channels:history"},
+            "missing_scope (needed: channels:history): give the app the scopes",
+        ),
+        ({"ok": False, "error": "token_expired"}, "token_expired: the token has expired"),
+        ({"ok": False, "error": "something_new"}, "something_new"),
+        ({"ok": True, "messages": None}, "the answer has no list of messages"),
+        ({"ok": True, "messages": ["text"]}, "the answer has no list of messages"),
+        ({"ok": True, "messages": [{"ts": "never"}]}, "'never' is no time of a message"),
+        ((200, {}, b"<html>sign in</html>"), "slack channel C0ALERTS1: "),
+        ((403, {}, b"{}"), "slack channel C0ALERTS1: "),
+        ((500, {}, b"oops"), "slack channel C0ALERTS1: "),
+    ],
+)
+def test_a_channel_that_cannot_be_read_is_one_line(workspace, ask, answer, message):
+    workspace.spoil = lambda method, query, body: answer if method.endswith("history") else body
+    with pytest.raises(SourceError) as caught:
+        ask()
+    line = str(caught.value)
+    assert message in line
+    assert "\n" not in line
+    assert TOKEN not in line
+
+
+def test_a_channel_that_does_not_exist_and_a_wrong_token_are_told(ask):
+    with pytest.raises(
+        SourceError, match="channel_not_found: there is no such channel, or the app may not see it"
+    ):
+        ask(channel="C0NOWHERE")
+    with pytest.raises(SourceError, match="invalid_auth: the token is wrong"):
+        ask(token="xoxb-other")
+
+
+def test_a_dead_server_is_told(tmp_path, waits):
+    with pytest.raises(SourceError, match="slack channel C0ALERTS1: cannot be reached"):
+        Source.from_settings(settings(tmp_path), None).events("incidents", START, END)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"token": None}, "source slack needs `token`"),
+        ({"channel": "#alerts"}, "channel: '#alerts' is no id such as C0123ABCD"),
+        ({"bots": "none"}, "bots: 'none' is not one of all, only, without"),
+        ({"threads": "yes"}, "threads: 'yes' is not true or false"),
+        ({"match": "["}, "match: '[' is no regex of RE2"),
+        ({"chanel": "C1"}, "unknown key 'chanel' of source slack (did you mean 'channel'?)"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told_with_their_line(tmp_path, options, message):
+    with pytest.raises(SourceError) as caught:
+        Source.read_settings(settings(tmp_path, **options))
+    assert f"telemetry.yaml:7: {message}" in str(caught.value)
+
+
+def test_alerts_are_not_its_matter(ask, tmp_path):
+    with pytest.raises(SourceError, match="has no alerts: it knows messages"):
+        Source.from_settings(settings(tmp_path), None).events("alerts", START, END)
