@@ -11,6 +11,8 @@ __all__ = ["System", "Tested"]
 class Tested(StrEnum):
     """What the tests of a source talk to."""
 
+    __test__ = False  # pytest would take it for a class of tests, by its name
+
     REAL = "real"
     EMULATOR = "emulator"
     FAKE = "fake"

@@ -7,11 +7,12 @@ the metric source's ``ALERTS``. API v2: https://github.com/prometheus/alertmanag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Episode, Events, Match, Silence
 from pytest_telemetry_gate.model.sources import RuleExaminer, Source
+from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_alerts import PrometheusAlerts
@@ -29,6 +30,13 @@ _EVERY_STATE = {"active": "true", "silenced": "true", "inhibited": "true", "unpr
 
 class Alertmanager(RuleExaminer):
     """Asks one Alertmanager beside the region's own server."""
+
+    system: ClassVar[System] = System(
+        title="Alertmanager",
+        tested=Tested.REAL,
+        against="Debian's Alertmanager, with alerts that really fire and are resolved",
+        unproven="the past, of which it keeps nothing: that comes from the region's Prometheus",
+    )
 
     def __init__(self, settings: RegionSettings, history: PrometheusAlerts) -> None:
         http = self.read_settings(settings)

@@ -10,11 +10,12 @@ import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from pytest_telemetry_gate.errors import PromQLError, SourceError, UnreachableError
 from pytest_telemetry_gate.model.sources import LiveSource
+from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.promql import Matrix, Scalar, Vector, ast, parse
 from pytest_telemetry_gate.promql.function_table import PROFILES
 from pytest_telemetry_gate.promql.spans import spans
@@ -53,6 +54,27 @@ class PrometheusSource(LiveSource):
 
     A server's own warnings stand in the results' ``warnings``. Safe to use from several threads.
     """
+
+    system: ClassVar[System] = System(
+        title="Prometheus",
+        tested=Tested.REAL,
+        against="Debian's Prometheus; recordings are held to its answers",
+        unproven="what happened before its retention, and samples that nobody scraped",
+    )
+    other_systems: ClassVar[tuple[System, ...]] = (
+        System(
+            title="VictoriaMetrics",
+            tested=Tested.REAL,
+            against="Debian's VictoriaMetrics",
+            unproven="rules, targets and alerts, which its API answers empty: a `proof:` and `scrape_interval:` stand in",
+        ),
+        System(
+            title="Thanos, Mimir",
+            tested=Tested.FAKE,
+            against="a proxy before a real Prometheus that adds warnings of partial answers",
+            unproven="that no block was left out without a warning",
+        ),
+    )
 
     recorded_at: float | None = None
     extent = ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_telemetry_gate.model.events import Episode, Events, Match, Rule, Silence
 from pytest_telemetry_gate.model.rule_labels import labels_asked
 from pytest_telemetry_gate.model.sources import RuleExaminer, Source
+from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.alert_history import alert_events, is_same_alert
 from pytest_telemetry_gate.sources.prometheus import PrometheusSource
 from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
@@ -26,6 +27,13 @@ _LATE = 300.0  # seconds after which an alert that fires must have come into ALE
 
 class PrometheusAlerts(RuleExaminer):
     """Reads alerts from the server's rules API and its ``ALERTS`` series."""
+
+    system: ClassVar[System] = System(
+        title="Prometheus",
+        tested=Tested.REAL,
+        against="Debian's Prometheus, with rules that really fire",
+        unproven="alerts of rules that were removed with their file; notifications",
+    )
 
     def __init__(self, source: PrometheusSource) -> None:
         self._source = source

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_telemetry_gate.model.sources import Source
+from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector
 from pytest_telemetry_gate.promql.ast import Expr
 from pytest_telemetry_gate.promql.storage import Storage
@@ -28,6 +29,13 @@ class RecordingSource(Source):
 
     ``storage`` gives other samples in the place of the recorded ones.
     """
+
+    system: ClassVar[System] = System(
+        title="A recording",
+        tested=Tested.REAL,
+        against="the engine's answers are held to those of Debian's Prometheus",
+        unproven="what was not asked when it was recorded",
+    )
 
     def __init__(self, recording: Recording, region: str, storage: Storage | None = None) -> None:
         self.recording = recording

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events, Match
 from pytest_telemetry_gate.model.sources import RuleExaminer, Source
+from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.recording.merge import examined_rules, find_complete_stretch
 from pytest_telemetry_gate.sources.alert_history import alert_events
 from pytest_telemetry_gate.sources.recording import RecordingSource
@@ -21,6 +22,13 @@ __all__ = ["RecordedEvents"]
 
 class RecordedEvents(RuleExaminer):
     """Reads the events of the recording's index, and alerts from its ``ALERTS`` series as well."""
+
+    system: ClassVar[System] = System(
+        title="A recording",
+        tested=Tested.REAL,
+        against="recordings of the systems in this table",
+        unproven="what was not asked when it was recorded",
+    )
 
     def __init__(self, source: RecordingSource) -> None:
         self._source = source

@@ -46,7 +46,7 @@ CONFIGS = {
     "file-missing": (CONFIG.replace("small.telemetry.zip", "'${file:none.txt}'"), 4, "telemetry.yaml:3", "none.txt"),
     "unknown-source": (CONFIG.replace("source: recording", "source: prometeus"), 4, "telemetry.yaml:3", "unknown source: 'prometeus' (did you mean 'prometheus'?)"),
     "unknown-event-source": (
-        CONFIG.replace("path:", "events: {alerts: {source: pager}}, path:"), 4, "telemetry.yaml:3", "unknown event source for alerts: 'pager'; known: alertmanager"
+        CONFIG.replace("path:", "events: {alerts: {source: oncall}}, path:"), 4, "telemetry.yaml:3", "unknown event source for alerts: 'oncall'; known: alertmanager"
     ),
     "key-of-an-event-source-without-any": (
         CONFIG.replace("path:", "events: {alerts: {source: recording, url: x}}, path:"), 4, "telemetry.yaml:3", "unknown key 'url': event source recording is the region's own"
