@@ -29,6 +29,7 @@ from pytest_telemetry_gate.sources.told_events import (
     read_span,
     require_kind,
     require_known,
+    require_told_kind,
 )
 from pytest_telemetry_gate.support.collector import hold_collector
 from pytest_telemetry_gate.support.suggestions import suggest
@@ -86,7 +87,7 @@ class JsonLines(EventSource):
             return self._read(kind, start, end)
 
     def _read(self, kind: str, start: float, end: float) -> Events:
-        told = _Told(kind)
+        told = _Told(kind, self._kinds)
         doubt = ""
         for number, value in read_lines(self._path, self._name):
             if value is BROKEN:
@@ -112,9 +113,9 @@ class JsonLines(EventSource):
 class _Told:
     """What the lines of a file tell of one kind of event."""
 
-    def __init__(self, asked: str) -> None:
+    def __init__(self, asked: str, kinds: Sequence[str]) -> None:
         self.spans: list[Span] = []
-        self._asked = asked
+        self._asked, self._kinds = asked, kinds
         self._episodes: list[ToldEpisode] = []
         self._changes: dict[str, list[Change]] = defaultdict(list)
 
@@ -134,6 +135,7 @@ class _Told:
             return
         _require_keys(value, _EVENT, ("name", "start"))
         told = read_episode(fields)
+        require_told_kind(told[1].kind, self._kinds)
         if is_of(self._asked, told[1].kind):
             self._episodes.append(told)
 
@@ -153,6 +155,7 @@ class _Told:
         key, episode = read_episode({**fields, "start": at, "end": None})
         if fields.get("id") is None:
             key = (episode.name, *sorted(episode.labels.items()))
+        require_told_kind(episode.kind, self._kinds)
         if is_of(self._asked, episode.kind):
             change = Change(key, episode.start, fields["state"] == "firing", episode.name, episode.labels)
             self._changes[episode.kind].append(change)

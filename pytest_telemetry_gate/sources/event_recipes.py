@@ -17,7 +17,7 @@ __all__ = ["RECIPE_KEYS", "Path", "Recipe", "find", "read_recipe"]
 RECIPE_KEYS = ("items", "fields", "open", "next", "page", "total", "kinds")
 _FIELDS = ("name", "start", "end", "id", "kind", "labels")
 _NEEDED = ("name", "start", "id")
-_PAGE = ("parameter", "first", "size")
+_PAGE = ("parameter", "first")
 
 Path = tuple[str, ...]
 """The keys of objects, one inside the other; none is the answer itself."""
@@ -29,7 +29,7 @@ class Recipe:
 
     ``items`` leads to the list, ``fields`` and ``labels`` to the parts of an event. ``open`` are the values, by path, of one
     that has not ended whatever its ``end``. ``next`` leads to the address of the next page; else pages have numbers from
-    ``first`` on in ``parameter``, and each but the last has ``size`` items.
+    ``first`` on in ``parameter``, until one has no items.
     """
 
     items: Path
@@ -40,26 +40,27 @@ class Recipe:
     total: Path = ()
     parameter: str = ""
     first: int = 1
-    size: int = 0
-    size_parameter: str = ""
     kinds: tuple[str, ...] = ()
 
     def first_page(self) -> Mapping[str, str]:
         """Return the parameters of the first page."""
-        if not self.parameter:
-            return {}
-        return {self.parameter: str(self.first), self.size_parameter: str(self.size)}
+        return {self.parameter: str(self.first)} if self.parameter else {}
 
     def next_page(self, page: Any, number: int) -> str | Mapping[str, str] | None:
-        """Return the address or the parameters of the page after page ``number``, counted from 1; None after the last."""
+        """Return the address or the parameters of the page after page ``number``, counted from 1; None after the last.
+
+        Raises ValueError where the answer has something else in that place, or not even what it would be in.
+        """
         if self.next:
             following = find(page, self.next)
-            return following if isinstance(following, str) and following else None
-        if not self.parameter:
+            if not isinstance(find(page, self.next[:-1]), Mapping) or not isinstance(following, str | None):
+                message = f"there is no address of a page at next: {'.'.join(self.next)}"
+                raise ValueError(message)
+            return following or None
+        # A server may give fewer items than it is asked for, so that a short page is not the last one.
+        if not self.parameter or not find(page, self.items):
             return None
-        items = find(page, self.items)
-        is_last = not isinstance(items, list) or len(items) < self.size
-        return None if is_last else {self.parameter: str(self.first + number)}
+        return {self.parameter: str(self.first + number)}
 
     def fields_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parts of one event; what is not there is None."""
@@ -102,7 +103,6 @@ class _Reader:
         page = self._mapping("page", _PAGE)
         if page and "next" in self._options:
             raise self._settings.error(("page",), "at most one of page and next")
-        size_parameter, size = self._size(page)
         return Recipe(
             items=self._path(("items",), self._options.get("items", "")),
             fields={
@@ -114,8 +114,6 @@ class _Reader:
             total=self._path(("total",), self._options.get("total", "")),
             parameter=str(page.get("parameter", "page")) if page else "",
             first=self._number(("page", "first"), page.get("first", 1)),
-            size=size,
-            size_parameter=size_parameter,
             kinds=read_kinds(self._settings),
         )
 
@@ -126,20 +124,6 @@ class _Reader:
                 raise self._settings.error(("open",), "open: must be {PATH: [VALUE, ...]}")
             found[self._path(("open",), path)] = [str(value) for value in values]
         return found
-
-    def _size(self, page: Mapping[str, Any]) -> tuple[str, int]:
-        if not page:
-            return "", 0
-        size = page.get("size")
-        if not isinstance(size, dict) or len(size) != 1:
-            raise self._settings.error(
-                ("page",), "page: needs size: {PARAMETER: NUMBER}, such as {limit: 100}"
-            )
-        [(name, number)] = size.items()
-        count = self._number(("page", "size"), number)
-        if count < 1:
-            raise self._settings.error(("page", "size"), "page.size: must be 1 or more")
-        return str(name), count
 
     def _number(self, place: tuple[str, ...], value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:

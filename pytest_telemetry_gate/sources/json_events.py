@@ -26,6 +26,7 @@ from pytest_telemetry_gate.sources.told_events import (
     is_of,
     read_episode,
     require_kind,
+    require_told_kind,
 )
 from pytest_telemetry_gate.support.text import name_region
 
@@ -76,6 +77,7 @@ class JsonEvents(EventSource):
         require_kind(self.description, kind, ("alerts", "incidents"))
         told: list[ToldEpisode] = []
         identities: set[object] = set()
+        unlabelled = set(self._recipe.labels)
         doubt, counted = "", None
         for number, (page, ending) in enumerate(self._pages(), 1):
             doubt = ending
@@ -86,6 +88,7 @@ class JsonEvents(EventSource):
             for item in self._items(page, where):
                 key, episode = self._read(item, kind, where)
                 identities.add(key)
+                unlabelled -= set(episode.labels)
                 if is_of(kind, episode.kind):
                     told.append((key, episode))
             if len(told) > MAX_EVENTS:
@@ -93,6 +96,10 @@ class JsonEvents(EventSource):
                 break
         if not doubt and counted is not None and len(identities) < counted:
             doubt = f"{self._url} counts {counted:,} events, and {len(identities):,} different ones came"
+        if not doubt and identities and unlabelled:
+            name = min(unlabelled)
+            path = ".".join(self._recipe.labels[name])
+            doubt = f"no item has anything at labels.{name}: {path}, so that none could be matched by it"
         return Events(
             start,
             end,
@@ -118,7 +125,11 @@ class JsonEvents(EventSource):
                 page = self._transport.json(url, fields)
             except SourceError as error:
                 raise type(error)(f"{self._where}{error}") from None
-            following = recipe.next_page(page, number)
+            try:
+                following = recipe.next_page(page, number)
+            except ValueError as error:
+                message = f"{self._where}{self._url}, page {number}: {error}"
+                raise SourceError(message) from None
             if following is None:
                 yield page, ""
                 return
@@ -164,9 +175,12 @@ class JsonEvents(EventSource):
         if fields["id"] is None:
             message = f"{where}: an item has no id at {'.'.join(self._recipe.fields['id'])}"
             raise SourceError(message)
-        fields["kind"] = "alert" if kind == "alerts" else fields.get("kind") or default_kind(kind)
+        if kind == "alerts" or "kind" not in fields:
+            fields["kind"] = default_kind(kind)
         try:
-            return read_episode(fields)
+            told = read_episode(fields)
+            require_told_kind(told[1].kind, self._recipe.kinds)
+            return told  # noqa: TRY300 - both lines may raise
         except ValueError as error:
             message = f"{where}: item {fields['id']}: {error}"
             raise SourceError(message) from None

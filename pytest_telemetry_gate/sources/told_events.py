@@ -38,6 +38,7 @@ __all__ = [
     "read_time",
     "require_kind",
     "require_known",
+    "require_told_kind",
 ]
 
 Span = tuple[float, float]
@@ -132,6 +133,16 @@ def read_episode(fields: Mapping[str, Any]) -> ToldEpisode:
     return (kind, str(identity)), Episode(kind, name, start, end, labels)
 
 
+def require_told_kind(kind: str, kinds: Sequence[str]) -> None:
+    """Raise ValueError for a kind that is not one of those that the settings say there are, or that is misspelt."""
+    if kind != _ALERT and kind.lower() in {_ALERT, "alerts"}:
+        message = f"kind: {kind!r}: write {_ALERT}"
+        raise ValueError(message)
+    if kind != _ALERT and kinds and kind not in kinds:
+        message = f"kind: {kind!r} is not among kinds: {', '.join(kinds)}"
+        raise ValueError(message)
+
+
 def default_kind(asked: str) -> str:
     """Return the kind of an event that does not say it, where ``alerts`` or ``incidents`` are asked for."""
     return _DEFAULT_KINDS.get(asked, asked)
@@ -187,9 +198,9 @@ def require_kind(what: str, kind: str, kinds: Sequence[str]) -> None:
 
 
 def read_kinds(settings: RegionSettings) -> tuple[str, ...]:
-    """Return ``kinds``: the kinds of incidents that can be told, so that none of a kind can be believed."""
-    value = settings.options.get("kinds", [])
-    if not isinstance(value, list) or not all(isinstance(kind, str) and kind for kind in value):
+    """Return ``kinds``: the kinds of incidents that can be told, so that none of a kind can be believed; else ``incident``."""
+    value = settings.options.get("kinds", [_DEFAULT_KINDS["incidents"]])
+    if not isinstance(value, list) or not value or not all(isinstance(kind, str) and kind for kind in value):
         raise settings.error(("kinds",), "kinds: must be a list such as [incident, escalation]")
     return tuple(value)
 

@@ -10,8 +10,10 @@ A file holds one payload (``*.json``) or one for each line (``*.jsonl``); a payl
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_telemetry_gate.errors import SourceError
@@ -44,7 +46,7 @@ __all__ = ["Webhooks"]
 _KEYS = ("path", "complete", "heartbeat")
 _STATUSES = ("firing", "resolved")
 _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: not over yet
-_MOST_FILES = 100_000
+_UNKNOWN = object()  # what is in a file of another name
 _REMEDY = "notifications tell what fired, not that rules were evaluated: name what proves it: `alerts: {proof: PROMQL}`"
 # https://developer.pagerduty.com/docs/webhooks-overview#event-types
 _PAGERDUTY = {"incident.triggered": True, "incident.reopened": True, "incident.resolved": False}
@@ -100,8 +102,9 @@ class Webhooks(EventSource):
         told = _Told(self._heartbeat)
         doubt = ""
         for where, value in self._payloads():
-            if value is BROKEN:
-                doubt = f"{where} breaks off, as a payload does that is still being written"
+            if value is BROKEN or value is _UNKNOWN:
+                why = "breaks off, as a payload does that is still being written"
+                doubt = f"{where} {why if value is BROKEN else 'is neither *.json nor *.jsonl'}"
                 continue
             try:
                 told.add(value)
@@ -113,7 +116,7 @@ class Webhooks(EventSource):
                 )
                 message = f"{where}: {reason}"
                 raise SourceError(message) from None
-        doubt = doubt or self._doubt(told, start, end)
+        doubt = doubt or self._doubt(kind, told, start, end)
         return Events(
             start,
             end,
@@ -124,10 +127,12 @@ class Webhooks(EventSource):
             remedy=_REMEDY,
         )
 
-    def _doubt(self, told: _Told, start: float, end: float) -> str:
-        if told.truncated:
+    def _doubt(self, kind: str, told: _Told, start: float, end: float) -> str:
+        if kind == "alerts" and told.truncated:
             return f"{told.truncated} leaves out alerts (truncatedAlerts): raise max_alerts of the webhook"
         stated = doubt_outside(self._name, [] if self._span is None else [self._span], start, end)
+        if stated and kind != "alerts":
+            return f"{stated}: set complete: {{from: TIME, to: TIME}}; a heartbeat is of alerts alone"
         if not stated or self._heartbeat is None:
             return stated and f"{stated}: set complete: {{from: TIME, to: TIME}}, or heartbeat"
         if told.undated:
@@ -141,24 +146,21 @@ class Webhooks(EventSource):
         if not self._path.is_dir():
             message = f"{self._name}: there is no such folder"
             raise SourceError(message)
-        count = 0
-        for number, path in enumerate(sorted(self._path.iterdir()), 1):
-            if number > _MOST_FILES:
-                message = f"{self._name}: more than {_MOST_FILES:,} files, which is more than is read"
-                raise SourceError(message)
-            name = f"{self._name.rstrip('/')}/{path.name}"
-            if path.suffix == ".json":
-                found: Iterator[tuple[str, Any]] = iter([(name, read_file(path, name))])
-            elif path.suffix == ".jsonl":
-                found = ((f"{name}:{line}", value) for line, value in read_lines(path, name))
+        names = sorted(
+            os.path.join(folder, name)  # noqa: PTH118 - a hundred thousand times
+            for folder, _, files in os.walk(self._path)
+            for name in files
+            if not name.startswith(".")
+        )
+        if len(names) > MAX_EVENTS:
+            message = f"{self._name}: more than {MAX_EVENTS:,} files, which is more than is read"
+            raise SourceError(message)
+        for path in map(Path, names):
+            name = (Path(self._name) / path.relative_to(self._path)).as_posix()
+            if path.suffix == ".jsonl":
+                yield from ((f"{name}:{line}", value) for line, value in read_lines(path, name))
             else:
-                continue
-            for place in found:
-                count += 1
-                if count > MAX_EVENTS:
-                    message = f"{place[0]}: more than {MAX_EVENTS:,} payloads, which is more than is read"
-                    raise SourceError(message)
-                yield place
+                yield name, read_file(path, name) if path.suffix == ".json" else _UNKNOWN
 
 
 class _Told:

@@ -25,7 +25,7 @@ environments:
         source: json
         url: STATUSPAGE/v1/pages/a/incidents
         authorization: {type: OAuth, credentials: "${STATUSPAGE_TOKEN}"}
-        page: {size: {limit: 100}}
+        page: {parameter: page}
         fields: {name: name, start: started_at, end: resolved_at, id: id, kind: impact}
         kinds: [minor, major, critical]
       sent: {source: webhooks, path: sent, complete: {from: 2025-01-22T22:00:00Z, to: 2025-01-23T22:00:00Z}}

@@ -26,7 +26,8 @@ _LIMIT = 1000  # what Grafana asks Loki for by default, so that no version answe
 _MOST_REQUESTS = 500
 _MISMATCH = "response is JSON, but not of Grafana's API"
 _ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
-_TEXT = re.compile(r"(?P<title>.*?) \{(?P<labels>.*)\} - ", re.DOTALL)  # buildAnnotationTextAndData
+# TITLE {LABELS} - VALUES, as buildAnnotationTextAndData writes it; a title may have braces as well.
+_TEXT = re.compile(r"(?P<title>.*?) \{(?P<labels>(?:[a-zA-Z_][\w.-]*=.*)?)\} - ", re.DOTALL)
 _LABEL = re.compile(r"(?:^|, )([a-zA-Z_][\w.-]*)=")
 
 

@@ -147,10 +147,19 @@ def _rule(group: Mapping[str, Any], rule: Mapping[str, Any]) -> GrafanaRule:
         paused=rule.get("isPaused") is True,
         evaluated=_moment(rule.get("lastEvaluation") or group.get("lastEvaluation")),
         alerts=tuple(
-            (str(alert["state"]), _moment(alert.get("activeAt")) or 0.0, _without_name(alert["labels"]))
+            (str(alert["state"]), _since(alert), _without_name(alert["labels"]))
             for alert in rule.get("alerts") or ()
         ),
     )
+
+
+def _since(alert: Mapping[str, Any]) -> float:
+    """Return since when an instance is in its state; raises ValueError where a firing one does not say it."""
+    since = _moment(alert.get("activeAt"))
+    if since is None and is_firing(str(alert["state"])):
+        message = "a firing alert without activeAt"
+        raise ValueError(message)
+    return since or 0.0
 
 
 def _moment(text: object) -> float | None:

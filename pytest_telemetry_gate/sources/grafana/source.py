@@ -53,7 +53,8 @@ class Grafana(EventSource):
         title="Grafana alerting",
         tested=Tested.FAKE,
         against="a server on loopback that answers as Grafana's source and API reference say",
-        unproven="that rules were evaluated all the time (a `proof:` says so); rules in folders that the token may not see; "
+        unproven="that rules were evaluated all the time (a `proof:` says so); that Loki or the annotations still have the whole "
+        "time; rules in folders that the token may not see; "
         "rules that were added, or deleted without ever changing their state",
     )
 

@@ -42,6 +42,7 @@ def test_lines_tell_events_by_either_form_of_time(tmp_path: Path) -> None:
         {"name": "Slow", "start": (START + 60) * 1000, "kind": "escalation", "id": 7},
         {"name": "Alert", "start": START, "kind": "alert"},
         {"name": "Before", "start": START - 900, "end": START - 1},
+        more=", kinds: [incident, escalation]",
     )
     assert spans(events) == [("escalation", "Slow", 60, None), ("incident", "Down", 600, 900)]
     assert [one.labels for one in events.episodes] == [{"id": "7"}, {"team": "a"}]
@@ -152,6 +153,11 @@ def test_a_line_that_is_being_written_is_told_and_the_others_count(tmp_path: Pat
         ),
         ('{"complete": true}', ":2: complete: must be"),
         ('{"complete": {"from": 1737554400, "to": 1737554401}, "name": "A"}', ":2: unknown key 'name'"),
+        ('{"name": "A", "start": 1737554401, "kind": "alerts"}', ":2: kind: 'alerts': write alert"),
+        (
+            '{"name": "A", "start": 1737554401, "kind": "escalations"}',
+            ":2: kind: 'escalations' is not among kinds: incident",
+        ),
         ("[" * 3000, ":2: nested more than 200 levels deep|:2: not JSON"),
     ],
 )
@@ -191,6 +197,7 @@ def test_hostile_sizes_are_refused_before_they_are_read(
         ("path: ''", "needs `path`"),
         ("path: a.jsonl, url: 'http://x'", "unknown key 'url'"),
         ("path: a.jsonl, kinds: a", "kinds: must be a list"),
+        ("path: a.jsonl, kinds: []", "kinds: must be a list"),
     ],
 )
 def test_settings_that_cannot_be_used_are_told_with_their_line(text: str, told: str) -> None:

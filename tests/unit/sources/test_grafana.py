@@ -263,6 +263,13 @@ def test_a_history_of_another_form_is_one_line(body: bytes, told: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_titles_with_braces_are_told_from_labels() -> None:
+    grafana = Grafana([Rule("Lag {high} of {all}", labels={"team": "a b, c", "of": "{x} - y"})])
+    grafana.change(START + 60, "Normal", "Alerting")
+    (episode,) = ask(grafana, "annotations").episodes
+    assert (episode.name, episode.labels) == ("Lag {high} of {all}", {"team": "a b, c", "of": "{x} - y"})
+
+
 def test_an_annotation_without_labels_in_its_text_is_refused() -> None:
     grafana = Grafana()
 

@@ -23,6 +23,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "events.md"
 FIELDS = "fields: {name: title, start: at, end: until, id: id, labels: {team: owner.team}}"
 
 
+TEAM = {"owner": {"team": "a"}}
+
+
 def recipe(name: str) -> dict[str, Any]:
     """Return the settings of the recipe that the documentation shows below a heading."""
     section = PAGE.read_text("utf-8").split(f"\n### {name}\n")[1]
@@ -106,10 +109,10 @@ def test_the_recipe_of_statuspage_tells_the_kind_by_the_impact() -> None:
     assert "maintenance" in events.kinds
 
 
-def test_a_last_page_that_is_full_is_followed_by_an_empty_one() -> None:
-    incidents = [statuspage_incident(number, START + number) for number in range(200)]
+def test_pages_are_asked_until_one_is_empty_since_a_server_may_give_less_than_asked_for() -> None:
+    incidents = [statuspage_incident(number, START + number) for number in range(150)]
     with serving(Statuspage(incidents).answer) as site:
-        assert len(ask_recipe("Statuspage", site.url, TOKEN).episodes) == 200
+        assert len(ask_recipe("Statuspage", site.url, TOKEN).episodes) == 150
         assert [asked.path.rpartition("page=")[2][:1] for asked in site.asked] == ["1", "2", "3"]
 
 
@@ -130,21 +133,45 @@ def test_alerts_are_of_one_kind_and_paths_lead_into_objects() -> None:
 
 def test_pages_that_end_early_are_noticed_where_the_api_counts() -> None:
     counted = "items: data, next: next, total: count"
-    events = ask(pages({"data": [item(1), item(1)], "count": 2}), counted)
+    events = ask(pages({"data": [item(1, **TEAM), item(1)], "count": 2}), counted)
     assert not events.complete
     assert "counts 2 events, and 1 different ones came" in events.reason
-    assert ask(pages({"data": [item(1), item(2)], "count": 2}), counted).complete
+    assert ask(pages({"data": [item(1, **TEAM), item(2)], "count": 2}), counted).complete
+
+
+def test_a_label_that_no_item_has_is_no_ground_for_a_match() -> None:
+    events = ask(pages({"data": [item(1), item(2)]}))
+    assert not events.complete
+    assert events.reason.startswith("no item has anything at labels.team: owner.team")
+    assert ask(pages({"data": []})).complete
+    assert ask(pages({"data": [item(1), item(2, owner={"team": "a"})]})).complete
+
+
+def test_a_kind_that_was_not_stated_is_an_error() -> None:
+    told = [("huge", "kind: 'huge' is not among kinds: none, minor"), (None, "kind and name: must be texts")]
+    for impact, message in told:
+        statuspage = Statuspage([statuspage_incident(1, START, impact=impact)])
+        with serving(statuspage.answer) as site, pytest.raises(SourceError, match=message):
+            ask_recipe("Statuspage", site.url, TOKEN)
+
+
+@pytest.mark.parametrize(
+    "content", [{"data": []}, {"data": [], "paging": 5}, {"data": [], "paging": {"next": 5}}]
+)
+def test_a_place_of_the_next_page_that_is_not_there_is_an_error(content: Any) -> None:
+    with pytest.raises(SourceError, match=r"page 1: there is no address of a page at next: paging\.next"):
+        ask(pages(content), "items: data, next: paging.next")
 
 
 def test_a_page_that_names_itself_as_the_next_is_incomplete_and_ends() -> None:
-    events = ask(pages({"data": [item(1)], "next": "/events?p=2"}))
+    events = ask(pages({"data": [item(1, **TEAM)], "next": "/events?p=2"}))
     assert (events.complete, events.reason) == (False, "page 3 is one that was asked before")
     assert len(events.episodes) == 1
 
 
 def test_more_pages_than_are_read_are_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_events, "_MOST_PAGES", 3)
-    events = ask(pages(*({"data": [item(n)], "next": f"/events?p={n + 1}"} for n in range(9))))
+    events = ask(pages(*({"data": [item(n, **TEAM)], "next": f"/events?p={n + 1}"} for n in range(9))))
     assert (events.complete, events.reason, len(events.episodes)) == (False, "more than 3 pages", 3)
 
 
@@ -165,7 +192,7 @@ def test_a_next_page_of_another_server_gets_no_credentials() -> None:
     ("content", "told"),
     [
         ({}, "page 1: there is no list at items: data"),
-        ([], "page 1: there is no list at items: data"),
+        ([], "page 1: there is no address of a page at next: next"),
         ({"data": {}}, "page 1: there is no list at items: data"),
         ({"data": ["a"]}, "page 1: an item is no object"),
         ({"data": [{}]}, "page 1: an item has no id at id"),
@@ -211,10 +238,13 @@ def test_a_refusal_is_one_line(answer: Callable[[Asked], Answer | None], told: s
         (f"url: 'http://a', {FIELDS}, item: a", r"unknown key 'item' \(did you mean 'items'\?\)"),
         (f"url: 'http://a', {FIELDS}, items: a..b", "items: must be a path"),
         (f"url: 'http://a', {FIELDS}, items: 5", "items: must be a path"),
-        (f"url: 'http://a', {FIELDS}, page: {{first: 1}}", "page: needs size"),
-        (f"url: 'http://a', {FIELDS}, page: {{size: {{limit: 0}}}}", r"page\.size: must be 1 or more"),
-        (f"url: 'http://a', {FIELDS}, page: {{size: {{limit: a}}}}", r"page\.size: must be a whole number"),
-        (f"url: 'http://a', {FIELDS}, page: {{size: {{limit: 9}}}}, next: a", "at most one of page and next"),
+        (
+            f"url: 'http://a', {FIELDS}, page: {{frist: 1}}",
+            r"page: unknown key 'frist' \(did you mean 'first'\?\)",
+        ),
+        (f"url: 'http://a', {FIELDS}, page: {{first: a}}", r"page\.first: must be a whole number"),
+        (f"url: 'http://a', {FIELDS}, page: {{first: 0}}, next: a", "at most one of page and next"),
+        (f"url: 'http://a', {FIELDS}, kinds: []", "kinds: must be a list"),
         (f"url: 'http://a', {FIELDS}, open: {{status: open}}", "open: must be"),
         ("url: 'http://a', fields: {name: a, start: b, id: c, labels: d}", r"fields\.labels: must be"),
     ],

@@ -123,15 +123,25 @@ def test_an_alert_that_was_sent_again_and_again_is_one_with_its_end(tmp_path: Pa
     assert events.complete, events.reason
 
 
-def test_payloads_may_be_lines_and_say_when_they_came_and_other_files_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
+def test_payloads_may_be_lines_in_folders_and_say_when_they_came(tmp_path: Path) -> None:
+    (tmp_path / "in" / "22").mkdir(parents=True)
     lines = [
         {"received": START + 61, "payload": payload(alert("Lag", START + 60))},
         payload(grafana_alert("G", START + 90)),
     ]
-    (tmp_path / "in" / "all.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    (tmp_path / "in" / "README.txt").write_text("not a payload")
-    assert spans(ask(tmp_path)) == [("alert", "Lag", 60, None), ("alert", "G", 90, None)]
+    (tmp_path / "in" / "22" / "all.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (tmp_path / "in" / ".gitignore").write_text("not a payload")
+    events = ask(tmp_path)
+    assert spans(events) == [("alert", "Lag", 60, None), ("alert", "G", 90, None)]
+    assert events.complete, events.reason
+
+
+@pytest.mark.parametrize("name", ["a.json.gz", "README", "a.json.tmp"])
+def test_a_file_that_nobody_can_read_makes_the_history_incomplete(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text("something")
+    events = ask(tmp_path)
+    assert (events.complete, events.reason) == (False, f"in/{name} is neither *.json nor *.jsonl")
 
 
 def test_pagerduty_tells_incidents_and_escalations(tmp_path: Path) -> None:
@@ -180,6 +190,12 @@ def beats(*after: float) -> list[dict[str, Any]]:
 def test_a_heartbeat_that_came_all_the_time_is_proof_and_no_alert(tmp_path: Path) -> None:
     events = ask(tmp_path, *beats(*range(-300, 3900, 300)), more=HEARTBEAT)
     assert (events.complete, events.reason, events.episodes) == (True, "", ())
+
+
+def test_a_heartbeat_of_alerts_is_no_proof_of_incidents(tmp_path: Path) -> None:
+    events = ask(tmp_path, *beats(*range(-300, 3900, 300)), more=HEARTBEAT, kind="incidents")
+    assert not events.complete
+    assert events.reason.endswith("a heartbeat is of alerts alone")
 
 
 @pytest.mark.parametrize(
