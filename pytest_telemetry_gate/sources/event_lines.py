@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_telemetry_gate.errors import SourceError
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["JsonLines"]
 
 _KEYS = ("path", "kinds")
-_EVENT = ("name", "start", "end", "labels", "id", "kind")
-_CHANGE = ("name", "state", "time", "labels", "id", "kind")
+_EVENT = frozenset({"name", "start", "end", "labels", "id", "kind"})
+_CHANGE = frozenset({"name", "state", "time", "labels", "id", "kind"})
 _STATES = ("firing", "resolved")  # Alertmanager's words
 _REMEDY = (
     "a file holds what fired, not that rules were evaluated: name what proves it: `alerts: {proof: PROMQL}`"
@@ -115,7 +116,7 @@ class _Told:
 
     def __init__(self, asked: str, kinds: Sequence[str]) -> None:
         self.spans: list[Span] = []
-        self._asked, self._kinds = asked, kinds
+        self._asked, self._kinds, self._default = asked, kinds, default_kind(asked)
         self._episodes: list[ToldEpisode] = []
         self._changes: dict[str, list[Change]] = defaultdict(list)
 
@@ -125,16 +126,16 @@ class _Told:
             message = "not a JSON object"
             raise ValueError(message)  # noqa: TRY004 - located by the caller, as any other value that is wrong
         if "complete" in value:
-            _require_keys(value, ("complete",), ())
+            _require_keys(value, frozenset({"complete"}), ())
             self.spans.append(read_span(value["complete"]))
             return
-        fields = {"kind": default_kind(self._asked), **value}
+        value.setdefault("kind", self._default)
         if "state" in value:
             _require_keys(value, _CHANGE, ("name", "time"))
-            self._add_change(fields)
+            self._add_change(value)
             return
         _require_keys(value, _EVENT, ("name", "start"))
-        told = read_episode(fields)
+        told = read_episode(value)
         require_told_kind(told[1].kind, self._kinds)
         if is_of(self._asked, told[1].kind):
             self._episodes.append(told)
@@ -161,11 +162,11 @@ class _Told:
             self._changes[episode.kind].append(change)
 
 
-def _require_keys(value: Mapping[str, Any], allowed: Sequence[str], needed: Sequence[str]) -> None:
-    for key in value:
-        if key not in allowed:
-            message = f"unknown key {key!r}{suggest(key, allowed)}"
-            raise ValueError(message)
+def _require_keys(value: Mapping[str, Any], allowed: AbstractSet[str], needed: Sequence[str]) -> None:
+    if not value.keys() <= allowed:
+        key = next(key for key in value if key not in allowed)
+        message = f"unknown key {key!r}{suggest(key, allowed)}"
+        raise ValueError(message)
     for key in needed:
         if value.get(key) is None:
             message = f"needs {key!r}"

@@ -18,6 +18,7 @@ _SHORT = 4096  # bytes, which hold nothing that has to be looked at before it is
 _MAX_FILE = 256 * 2**20  # bytes
 
 
+_DECODER = json.JSONDecoder()
 BROKEN = object()
 """What a last line yields that ends in the middle."""
 
@@ -76,7 +77,12 @@ def _read(text: bytes) -> Any:
     """Return the value of a line; what may be large, or halves of characters, goes through all checks."""
     if len(text) > _SHORT or b"\\u" in text:
         return read_json(text)
-    return json.loads(text.decode())
+    decoded = text.decode().strip()
+    value, end = _DECODER.raw_decode(decoded)  # without what json.loads() does beside it, which takes as long
+    if end != len(decoded):
+        message = "more than one value"
+        raise ValueError(message)
+    return value
 
 
 def _explain(text: bytes, where: str) -> SourceError:

@@ -67,19 +67,26 @@ def read_time(value: object) -> float:
     Numbers of 100 billion and more are milliseconds. Raises ValueError for anything else, and for a time that is not between
     2000 and 2100: it would be outside of every window.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if type(value) is int or type(value) is float:  # and no bool, which is an int as well
+        seconds = _as_float(value)
+    elif isinstance(value, str):
+        seconds = parse_time(value)
+    else:
         message = f"{value!r} is not a time such as '2025-01-22T14:00:00-08:00'"
-        raise ValueError(message)  # noqa: TRY004 - located by the caller, as any other value that is wrong
-    try:
-        seconds = parse_time(value) if isinstance(value, str) else float(value)
-    except OverflowError:
-        seconds = math.inf
+        raise ValueError(message)
     if seconds >= _MILLISECONDS:
         seconds /= 1000
     if not _EARLIEST <= seconds <= _LATEST:
         message = f"{value!r} is not a time between 2000 and 2100, in seconds or milliseconds since the epoch"
         raise ValueError(message)
     return seconds
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf
 
 
 def read_labels(value: object) -> dict[str, str]:
