@@ -39,13 +39,24 @@ def read_v1(answer: Mapping[str, Any], start: int, end: int) -> tuple[list[Point
 def _series_v1(one: Mapping[str, Any]) -> PointSeries:
     points = [(_number(time), None if value is None else _number(value)) for time, value in one["pointlist"]]
     times = [int(time) for time, _ in points]
-    # The reference says milliseconds and the server sends seconds: the points themselves tell which it is.
-    interval = int(_number(one["interval"])) * 1000
-    if interval <= 0:
+    return PointSeries(
+        _labels_of(one.get("tag_set") or ()),
+        times,
+        [value for _, value in points],
+        _interval(one["interval"], times),
+    )
+
+
+def _interval(told: object, times: Sequence[int]) -> int:
+    """Return how many milliseconds apart points are: the server tells seconds, and the reference says milliseconds.
+
+    Points are never closer than they are told to be: where they are closer than so many seconds, it is milliseconds.
+    """
+    number = int(_number(told))
+    if number <= 0:
         raise ValueError
-    closest = _closest(times, interval)
-    interval = interval // 1000 if closest * 1000 <= interval else min(interval, closest)
-    return PointSeries(_labels_of(one.get("tag_set") or ()), times, [value for _, value in points], interval)
+    closest = _closest(times, number * 1000)
+    return number * 1000 if number * 1000 <= closest else min(number, closest)
 
 
 def read_v2(answer: Mapping[str, Any], start: int, end: int, interval: int) -> tuple[list[PointSeries], str]:

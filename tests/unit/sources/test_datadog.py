@@ -180,16 +180,24 @@ def test_an_interval_is_taken_in_seconds_or_milliseconds_as_the_points_are_apart
 
     server.change = told
     assert read(server, "avg(last_1h):avg:system.cpu.user{host:a}").note == "180 of 180 points of 20s"
+    server.metrics = [cpu("a", every=40)]
+    assert read(server, "avg(last_1h):avg:system.cpu.user{host:a}").note == "90 of 180 points of 20s"
 
 
-def test_an_interval_that_the_points_contradict_covers_no_more_than_the_points(server: Server):
-    def lie(answer: dict[str, Any]) -> dict[str, Any]:
-        answer["series"][0]["interval"] = 60
-        answer["series"][0]["pointlist"] = answer["series"][0]["pointlist"][60:]
-        return answer
-
-    server.change = lie
-    assert read(server, "avg(last_1h):avg:system.cpu.user{host:a}").coverage == pytest.approx(120 / 180)
+@pytest.mark.parametrize("api", APIS)
+def test_points_that_are_closer_than_told_cover_no_more_than_they_do(server: Server, api: str):
+    answers = Server([cpu("a")])
+    half = {at: value for at, value in cpu("a").points.items() if at >= END - HOUR // 2}
+    answers.metrics = [replace(cpu("a"), points=half)]
+    asked = {"queries": [{"name": "a", "query": "avg:system.cpu.user{*}"}], "formulas": [{"formula": "a"}]}
+    asked |= {"from": (END - HOUR) * 1000, "to": END * 1000}
+    server.change = lambda _: (
+        answers.v2(asked) if api == "v2" else {"series": [{**one, "interval": 60} for one in whole["series"]]}
+    )
+    whole = answers.v1("avg:system.cpu.user{*}", END - HOUR, END)
+    readings = read(server, "avg(last_1h):avg:system.cpu.user{*}.rollup(avg, 60)", api=api)
+    assert readings.coverage is not None
+    assert readings.coverage <= 0.5
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -377,14 +385,20 @@ def test_part_of_an_answer_is_a_doubt(server: Server, api: str):
     assert readings.doubt == "Datadog says: 2 of 3 shards answered"
 
 
-def test_a_percentile_of_other_series_than_its_points_is_an_error(server: Server):
-    def lose(answer: dict[str, Any]) -> dict[str, Any]:
-        columns = answer.get("data", {}).get("attributes", {}).get("columns", [])
-        for column in columns:
-            column["values"].pop()
-        return answer
+def lose_points(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer | {"series": answer["series"][:1]} if "series" in answer else answer
 
-    server.change = lose
+
+def lose_percentiles(answer: dict[str, Any]) -> dict[str, Any]:
+    columns = answer.get("data", {}).get("attributes", {}).get("columns", [])
+    for column in columns:
+        column["values"].pop()
+    return answer
+
+
+@pytest.mark.parametrize("change", [lose_points, lose_percentiles])
+def test_a_percentile_of_other_series_than_its_points_is_an_error(server: Server, change):
+    server.change = change
     line = refusal(server, "percentile(last_1h):p50:system.cpu.user{*} by {host}")
     assert line == "URL: answered with a percentile of other series than with points"
 
