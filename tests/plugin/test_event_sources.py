@@ -10,7 +10,7 @@ import pytest
 from event_apis import TOKEN as STATUSPAGE_TOKEN
 from event_apis import Statuspage, statuspage_incident
 from grafana_server import TOKEN, Grafana
-from projects import Project, said
+from projects import TWO, Project, said
 from websites import Website, serving
 
 CHECKPOINT = gates.START + 2 * 3600
@@ -113,6 +113,26 @@ def test_the_same_verdicts_live_and_offline_where_much_happened(world: World) ->
     assert [outcome for outcome, _ in live.values()] == ["fail", "fail", "fail", "fail", "pass"], live
     assert any("HighLag{" in reason for reason in reasons.values())
     assert sum("2 is outside the limit == 0" in reason for reason in reasons.values()) == 2
+
+
+def test_checkpoints_are_told_apart_offline_as_they_were_live(world: World) -> None:
+    """What came between two checkpoints, or is known up to the first of them alone, is of the second."""
+    world.project.suite(SUITE, head=TWO)
+    world.grafana.change(gates.START + 5400, "Normal", "Alerting", lag="a")
+    world.grafana.change(gates.START + 5500, "Alerting", "Error", lag="a")
+    world.tell({"complete": {"from": gates.START - 3600, "to": gates.START + 4000}})
+    world.statuspage.incidents = [
+        statuspage_incident(1, gates.START + 900, gates.START + 5400, impact="critical"),
+        statuspage_incident(2, gates.START + 5400, impact="critical"),
+    ]
+    live = world.judge("live", "--telemetry-record=out.telemetry.zip")
+    assert world.judge("offline") == live
+    found = {name: outcome for name, (outcome, _) in live.items()}
+    assert (found["alerts[1h]"], found["alerts[2h]"]) == ("pass", "fail")
+    assert (found["escalations[1h]"], found["escalations[2h]"]) == ("pass", "inconclusive")
+    assert (found["critical[1h]"], found["critical[2h]"]) == ("fail", "fail")
+    assert "1 is outside" in live["critical[1h]"][1]
+    assert "2 is outside" in live["critical[2h]"][1]
 
 
 @pytest.mark.parametrize(
