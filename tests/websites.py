@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,7 @@ class Website:
     """Where the server is, and what it was asked."""
 
     url: str = ""
+    clock_ahead: float = 0.0  # seconds, in the Date of its answers
     asked: list[Asked] = field(default_factory=list)
 
 
@@ -58,6 +60,9 @@ def serving(answer: Callable[[Asked], Answer | None], **server: Any) -> Iterator
 
         def do_GET(self) -> None:
             self.do_POST()
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() + site.clock_ahead)
 
         def log_message(self, *_: object) -> None:
             pass

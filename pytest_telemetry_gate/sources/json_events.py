@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.episodes import unite_episodes
+from pytest_telemetry_gate.sources.event_api import EventApi
 from pytest_telemetry_gate.sources.event_recipes import RECIPE_KEYS, Recipe, find, read_recipe
 from pytest_telemetry_gate.sources.event_text import MAX_EVENTS
 from pytest_telemetry_gate.sources.http.addresses import parameters_of, server_of, shown_url
@@ -54,9 +54,9 @@ class JsonEvents(EventSource):
 
     def __init__(self, settings: RegionSettings) -> None:
         http, self._recipe = self.read_settings(settings)
-        self._where = name_region(settings.name)
+        transport = Transport(http, settings.deadline, settings.secrets)
         self._url = http.url
-        self._transport = Transport(http, settings.deadline, settings.secrets)
+        self._api = EventApi(http.url, transport, name_region(settings.name))
         self.description = f"events of {self._url}"
 
     @classmethod
@@ -83,7 +83,7 @@ class JsonEvents(EventSource):
             doubt = ending
             if page is None:
                 break
-            where = f"{self._where}{self._url}, page {number}"
+            where = f"page {number}"
             counted = self._count(page, where) if self._recipe.total else None
             for item in self._items(page, where):
                 key, episode = self._read(item, kind, where)
@@ -100,6 +100,7 @@ class JsonEvents(EventSource):
             name = min(unlabelled)
             path = ".".join(self._recipe.labels[name])
             doubt = f"no item has anything at labels.{name}: {path}, so that none could be matched by it"
+        doubt = doubt or self._api.skew
         return Events(
             start,
             end,
@@ -121,15 +122,12 @@ class JsonEvents(EventSource):
                 yield None, f"page {number} is one that was asked before"
                 return
             asked.add(place)
-            try:
-                page = self._transport.json(url, fields)
-            except SourceError as error:
-                raise type(error)(f"{self._where}{error}") from None
+            page = self._api.get(url, fields)
             try:
                 following = recipe.next_page(page, number)
             except ValueError as error:
-                message = f"{self._where}{self._url}, page {number}: {error}"
-                raise SourceError(message) from None
+                message = f"page {number}: {error}"
+                raise self._api.error(message) from None
             if following is None:
                 yield page, ""
                 return
@@ -147,8 +145,8 @@ class JsonEvents(EventSource):
         parts = urlsplit(urljoin(url, following))
         bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
         if server_of(bare)[:3] != server_of(self._url)[:3]:
-            message = f"{self._where}{self._url}: its next page is at another server, {shown_url(bare)}: not asked, so that credentials stay here"
-            raise SourceError(message)
+            message = f"its next page is at another server, {shown_url(bare)}: not asked, so that credentials stay here"
+            raise self._api.error(message)
         return bare, dict(parameters_of(parts.query))
 
     def _items(self, page: Any, where: str) -> list[Any]:
@@ -157,24 +155,24 @@ class JsonEvents(EventSource):
             message = (
                 f"{where}: there is no list at items: {'.'.join(self._recipe.items) or 'the answer itself'}"
             )
-            raise SourceError(message)
+            raise self._api.error(message)
         return items
 
     def _count(self, page: Any, where: str) -> int:
         total = find(page, self._recipe.total)
         if isinstance(total, bool) or not isinstance(total, int):
             message = f"{where}: there is no number at total: {'.'.join(self._recipe.total)}"
-            raise SourceError(message)
+            raise self._api.error(message)
         return total
 
     def _read(self, item: Any, kind: str, where: str) -> ToldEpisode:
         if not isinstance(item, Mapping):
             message = f"{where}: an item is no object"
-            raise SourceError(message)
+            raise self._api.error(message)
         fields = self._recipe.fields_of(item)
         if fields["id"] is None:
             message = f"{where}: an item has no id at {'.'.join(self._recipe.fields['id'])}"
-            raise SourceError(message)
+            raise self._api.error(message)
         if kind == "alerts" or "kind" not in fields:
             fields["kind"] = default_kind(kind)
         try:
@@ -183,4 +181,4 @@ class JsonEvents(EventSource):
             return told  # noqa: TRY300 - both lines may raise
         except ValueError as error:
             message = f"{where}: item {fields['id']}: {error}"
-            raise SourceError(message) from None
+            raise self._api.error(message) from None

@@ -14,21 +14,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_telemetry_gate.errors import SourceError
+from pytest_telemetry_gate.sources.event_api import EventApi
 from pytest_telemetry_gate.sources.event_text import MAX_EVENTS
 from pytest_telemetry_gate.sources.grafana.states import STATES, Transition, base_of
-from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
 from pytest_telemetry_gate.support.durations import format_time
 
 __all__ = ["History", "read_annotations", "read_state_history"]
 
 _LIMIT = 1000  # what Grafana asks Loki for by default, so that no version answers with less
 _MOST_REQUESTS = 500
-_MISMATCH = "response is JSON, but not of Grafana's API"
-_ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 # TITLE {LABELS} - VALUES, as buildAnnotationTextAndData writes it; a title may have braces as well.
 _TEXT = re.compile(r"(?P<title>.*?) \{(?P<labels>(?:[a-zA-Z_][\w.-]*=.*)?)\} - ", re.DOTALL)
 _LABEL = re.compile(r"(?:^|, )([a-zA-Z_][\w.-]*)=")
+
+
+class _OddAnswerError(ValueError):
+    """A part of an answer that cannot be what it should be; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +41,29 @@ class History:
     doubt: str = ""
 
 
-def read_state_history(transport: Transport, url: str, start: float, end: float) -> History:
+def read_state_history(api: EventApi, start: float, end: float) -> History:
     """Return the changes of all rules from start to end, in seconds; raises SourceError."""
 
     def ask(first: int, last: int) -> list[Transition]:
         fields = {"from": str(first), "to": str(last), "limit": str(_LIMIT)}
-        return list(_transitions_of_frame(transport.json(f"{url}/api/v1/rules/history", fields)))
+        return list(_transitions_of_frame(api.get(f"{api.url}/api/v1/rules/history", fields)))
 
-    return _read_halves(ask, math.floor(start), math.ceil(end), 1)
+    return _read_halves(api, ask, math.floor(start), math.ceil(end), 1)
 
 
-def read_annotations(transport: Transport, url: str, start: float, end: float) -> History:
+def read_annotations(api: EventApi, start: float, end: float) -> History:
     """Return the changes that alert annotations tell from start to end, in seconds; raises SourceError."""
 
     def ask(first: int, last: int) -> list[Transition]:
         fields = {"type": "alert", "from": str(first), "to": str(last), "limit": str(_LIMIT)}
-        return list(map(_transition_of_annotation, transport.json(f"{url}/api/annotations", fields)))
+        return list(map(_transition_of_annotation, api.get(f"{api.url}/api/annotations", fields)))
 
-    return _read_halves(ask, math.floor(start * 1000), math.ceil(end * 1000), 1000)
+    return _read_halves(api, ask, math.floor(start * 1000), math.ceil(end * 1000), 1000)
 
 
-def _read_halves(ask: Callable[[int, int], list[Transition]], start: int, end: int, scale: int) -> History:
+def _read_halves(
+    api: EventApi, ask: Callable[[int, int], list[Transition]], start: int, end: int, scale: int
+) -> History:
     """Ask for the time from start to end, in ``scale`` units a second, in parts that are shorter than the limit."""
     found: dict[object, Transition] = {}
     parts = [(start, end)]
@@ -72,14 +76,17 @@ def _read_halves(ask: Callable[[int, int], list[Transition]], start: int, end: i
             break
         try:
             came = ask(first, last)
-        except _ODD:
-            raise SourceError(_MISMATCH) from None
+        except _OddAnswerError as error:
+            raise api.error(str(error)) from None
+        except ODD_JSON:
+            message = "response of the history is JSON, but not of Grafana's API"
+            raise api.error(message) from None
         for one in came:
             # Loki's end is excluded or included, by version; a second is what the API's own times are exact to.
             if not first / scale - 1 <= one.time <= last / scale + 1:
                 told = f"{format_time(first / scale)} to {format_time(last / scale)}"
                 message = f"answered for another time: a change at {format_time(one.time)}, asked for {told}"
-                raise SourceError(message)
+                raise api.error(message)
             found[one.instance, one.time, one.current] = one
         if len(came) < _LIMIT:
             continue
@@ -116,7 +123,7 @@ def _transition_of_annotation(item: Mapping[str, Any]) -> Transition:
     match = _TEXT.match(item["text"])
     if match is None:
         message = f"annotation {item.get('id')} does not tell its labels in its text"
-        raise SourceError(message)
+        raise _OddAnswerError(message)
     parts = _LABEL.split(match["labels"])
     labels = dict(zip(parts[1::2], parts[2::2], strict=True))
     name = labels.pop("alertname", match["title"])
@@ -129,14 +136,14 @@ def _transition_of_annotation(item: Mapping[str, Any]) -> Transition:
 def _seconds(milliseconds: object) -> float:
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         message = f"time {milliseconds!r} is not in milliseconds since the epoch"
-        raise SourceError(message)
+        raise _OddAnswerError(message)
     return milliseconds / 1000
 
 
 def _state(value: object) -> str:
     if not isinstance(value, str) or base_of(value) not in STATES:
         message = f"unknown state {value!r}"
-        raise SourceError(message)
+        raise _OddAnswerError(message)
     return value
 
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Episode, Rule
+from pytest_telemetry_gate.sources.event_api import EventApi
 from pytest_telemetry_gate.sources.grafana.states import Transition, is_firing
-from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.prometheus_json import ODD_JSON
 from pytest_telemetry_gate.support.durations import format_time, parse_time
 
@@ -46,12 +45,12 @@ class GrafanaRule:
     alerts: Sequence[tuple[str, float, Mapping[str, str]]]
 
 
-def read_rules(transport: Transport, url: str) -> list[GrafanaRule]:
+def read_rules(api: EventApi) -> list[GrafanaRule]:
     """Return all alerting rules that the credentials may see; raises SourceError."""
     rules: list[GrafanaRule] = []
     token = ""
     for _ in range(_MOST_PAGES):
-        content = transport.json(f"{url}{_PATH}", {"group_next_token": token} if token else None)
+        content = api.get(f"{api.url}{_PATH}", {"group_next_token": token} if token else None)
         try:
             data = content["data"]
             rules += [
@@ -62,12 +61,12 @@ def read_rules(transport: Transport, url: str) -> list[GrafanaRule]:
             ]
             token = str(data.get("groupNextToken") or "")
         except ODD_JSON:
-            message = f"{url}{_PATH}: response is JSON, but not of Grafana's API"
-            raise SourceError(message) from None
+            message = "response of the rules API is JSON, but not of Grafana's API"
+            raise api.error(message) from None
         if not token:
             return rules
-    message = f"{url}{_PATH}: more than {_MOST_PAGES} pages of rules"
-    raise SourceError(message)
+    message = f"more than {_MOST_PAGES} pages of rules"
+    raise api.error(message)
 
 
 def firing_now(rules: Iterable[GrafanaRule], end: float) -> Iterator[Episode]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +14,7 @@ from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.alert_history import is_same_alert
 from pytest_telemetry_gate.sources.episodes import join_changes, unite_episodes
+from pytest_telemetry_gate.sources.event_api import EventApi
 from pytest_telemetry_gate.sources.grafana.history import History, read_annotations, read_state_history
 from pytest_telemetry_gate.sources.grafana.metrics import read_metrics
 from pytest_telemetry_gate.sources.grafana.rules import GrafanaRule, blind_rules, firing_now, read_rules
@@ -60,11 +62,11 @@ class Grafana(EventSource):
 
     def __init__(self, settings: RegionSettings, source: Source) -> None:
         own = self.read_settings(settings)
-        self._where = name_region(settings.name)
-        self._url, self._history, self._heartbeat = own.http.url, own.history, own.heartbeat
-        self._transport = Transport(own.http, settings.deadline, settings.secrets)
+        self._history, self._heartbeat = own.history, own.heartbeat
+        transport = Transport(own.http, settings.deadline, settings.secrets)
+        self._api = EventApi(own.http.url, transport, name_region(settings.name))
         self._source = source
-        self.description = f"grafana {self._url} ({self._history})"
+        self.description = f"grafana {own.http.url} ({self._history})"
 
     @classmethod
     def from_settings(cls, settings: RegionSettings, source: Source) -> Grafana:
@@ -99,25 +101,20 @@ class Grafana(EventSource):
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the alerts that touch the time from start to end, in seconds, with the rules that could not see all of it."""
         require_kind(self.description, kind, ("alerts",))
-        try:
-            rules = self._rules()
-            if self._heartbeat is not None:
-                firing, blind, doubt = read_metrics(self._source, rules, self._heartbeat, start, end)
-                history = History((), doubt)
-            else:
-                # Up to now, since only what changed after `end` tells how it was at `end` without a change before.
-                history = self._read_history(start, max(end, time.time()))
-                firing = list(join_changes("alert", firing_changes(history.transitions)))
-                blind = list(join_changes("alert", blind_changes(history.transitions)))
-        except SourceError as error:
-            raise type(error)(f"{self._where}{error}") from None
-        doubt = history.doubt or find_gap(history.transitions)
+        rules = self._rules()
+        if self._heartbeat is not None:
+            firing, blind, doubt = read_metrics(self._source, rules, self._heartbeat, start, end)
+            history = History((), doubt)
+        else:
+            # Up to now, since only what changed after `end` tells how it was at `end` without a change before.
+            history = self._read_history(start, max(end, time.time()))
+            firing = list(join_changes("alert", firing_changes(history.transitions)))
+            blind = list(join_changes("alert", blind_changes(history.transitions)))
+        doubt = history.doubt or find_gap(history.transitions) or self._api.skew
         if not rules:
-            doubt = f"{self._url} shows no alerting rule to these credentials"
-        known = list(_touching(firing, start, end))
-        unseen = [
-            one for one in firing_now(rules, end) if not any(is_same_alert(one, other) for other in known)
-        ]
+            doubt = f"{self._api.url} shows no alerting rule to these credentials"
+        known = _touching(firing, start, end)
+        unseen = list(_unseen(firing_now(rules, end), known))
         lost = [one for one in unseen if start < one.start < end - _LATE]
         if lost and not doubt:
             doubt = f"the rules API has {lost[0].name} firing since {format_time(lost[0].start)}, the history does not"
@@ -125,7 +122,7 @@ class Grafana(EventSource):
             start,
             end,
             complete=not doubt,
-            episodes=tuple(_touching([*known, *unseen], start, end)),
+            episodes=_touching([*known, *unseen], start, end),
             rules=blind_rules(rules, _touching(blind, start, end), history.transitions, end),
             reason=doubt,
             remedy=_REMEDY,
@@ -134,17 +131,28 @@ class Grafana(EventSource):
     def _rules(self) -> list[GrafanaRule]:
         """Return the rules without the one that always fires to show that others would."""
         always = self._heartbeat.alertname if self._heartbeat else None
-        return [rule for rule in read_rules(self._transport, self._url) if rule.name != always]
+        return [rule for rule in read_rules(self._api) if rule.name != always]
 
     def _read_history(self, start: float, end: float) -> History:
         if self._history == "annotations":
-            return read_annotations(self._transport, self._url, start, end)
+            return read_annotations(self._api, start, end)
         try:
-            return read_state_history(self._transport, self._url, start, end)
+            return read_state_history(self._api, start, end)
         except SourceError as error:
             # What Grafana says without Loki: "ruleUID is required", "does not support querying", or 404.
             needs_loki = any(words in str(error) for words in ("ruleUID", "support querying", "HTTP 404"))
             raise type(error)(f"{error}; {_NEEDS_LOKI}" if needs_loki else str(error)) from None
+
+
+def _unseen(firing: Iterable[Episode], known: Iterable[Episode]) -> Iterator[Episode]:
+    """Yield the alerts that fire now without being among those that have no end yet."""
+    still_there: dict[str, list[Episode]] = defaultdict(list)
+    for episode in known:
+        if episode.end is None:
+            still_there[episode.name].append(episode)
+    for episode in firing:
+        if not any(is_same_alert(episode, other) for other in still_there[episode.name]):
+            yield episode
 
 
 def _touching(episodes: Iterable[Episode], start: float, end: float) -> tuple[Episode, ...]:

@@ -369,6 +369,19 @@ def test_settings_that_cannot_be_used_are_told_with_their_line(text: str, told: 
         GrafanaSource.read_settings(event_settings(f"{{source: grafana, {text}}}"))
 
 
+@pytest.mark.parametrize(("ahead", "told"), [(-600, " behind this"), (600, " ahead of this"), (-30, "")])
+def test_a_clock_that_differs_makes_the_ends_of_the_window_unsure(ahead: float, told: str) -> None:
+    grafana = Grafana()
+    with serving(grafana.answer) as site:
+        site.clock_ahead = ahead
+        events = event_source(f"{{source: grafana, url: '{site.url}', token: {TOKEN}}}").events(
+            "alerts", START, END
+        )
+        assert events.complete == (not told)
+        assert told in events.reason
+        assert not told or events.reason.startswith(f"the clock of {site.url} is ")
+
+
 def test_incidents_are_refused() -> None:
     source = event_source("{source: grafana, url: 'http://g'}")
     with pytest.raises(SourceError, match=r"has no incidents: set events\.incidents"):

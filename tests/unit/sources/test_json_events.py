@@ -227,6 +227,14 @@ def test_a_refusal_is_one_line(answer: Callable[[Asked], Answer | None], told: s
     assert "\n" not in str(caught.value)
 
 
+def test_a_clock_that_differs_makes_the_ends_of_the_window_unsure() -> None:
+    with serving(Statuspage([]).answer) as site:
+        site.clock_ahead = -600
+        events = ask_recipe("Statuspage", site.url, TOKEN)
+    assert not events.complete
+    assert "behind this machine's" in events.reason
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
