@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from pytest_telemetry_gate.sources.http.causes import cut
 from pytest_telemetry_gate.sources.points import PointSeries
 from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.units import convert, dimension, find_unit
@@ -100,7 +101,7 @@ def read_scalars(answer: Mapping[str, Any]) -> dict[frozenset[tuple[str, str]], 
 def doubt_of(answer: Mapping[str, Any]) -> str:
     """Return what an answer says of itself that a whole one does not say."""
     said = answer.get("error") or answer.get("errors") or answer.get("message") or ""
-    return "" if str(said).lower() in _SUCCESS else f"Datadog says: {said}"
+    return "" if str(said).lower() in _SUCCESS else f"Datadog says: {cut(str(said))}"
 
 
 def _labels_of(tags: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.sources.datadog_queries import PERCENTILE, DatadogQuery
+from pytest_telemetry_gate.sources.http.causes import cut
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.support.suggestions import suggest
@@ -88,7 +89,7 @@ class DatadogApi:
 
     def error(self, text: str) -> SourceError:
         """Return an error about what was asked or answered, without keys."""
-        return SourceError(self._transport.scrub(f"{self._where}{self.url}: {text}"))
+        return SourceError(f"{self._where}{self.url}: {cut(self._transport.scrub(text))}")
 
     def validate(self) -> None:
         """Make sure that the API key is valid: https://docs.datadoghq.com/api/latest/authentication/#validate-api-key."""

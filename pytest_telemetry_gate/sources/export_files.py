@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.support.json_text import JsonTextError, read_json
+from pytest_telemetry_gate.support.text import clip
 
 __all__ = ["Export", "read_export"]
 
@@ -142,9 +143,7 @@ def _make_export(
         except ValueError as error:
             raise SourceError(f"{where}: {error}") from None
         if time in lines:
-            message = (
-                f"{where}: the time {row[time_column]!r} is there already, in {noun or 'line '}{lines[time]}"
-            )
+            message = f"{where}: the time {_shown(row[time_column])} is there already, in {noun or 'line '}{lines[time]}"
             raise SourceError(message)
         lines[time] = line
     if not lines:
@@ -165,9 +164,7 @@ def _number(cell: object, name: str) -> float | None:
         return float(cell)
     if isinstance(cell, str) and _NUMBER.fullmatch(cell.strip()):
         return float(cell)
-    message = (
-        f"column {name!r}: {cell!r} is not a number: export the values as they are, without format and unit"
-    )
+    message = f"column {name!r}: {_shown(cell)} is not a number: export the values as they are, without format and unit"
     raise ValueError(message)
 
 
@@ -177,24 +174,26 @@ def _milliseconds(cell: Any, zone: tzinfo | None) -> int:
     try:
         moment = datetime.fromisoformat(cell.strip())
     except (ValueError, AttributeError):
-        message = f"{cell!r} is not a time such as '2025-01-22T14:00:00-08:00' or '2025-01-22 14:00:00'"
+        message = f"{_shown(cell)} is not a time such as '2025-01-22T14:00:00-08:00' or '2025-01-22 14:00:00'"
         raise ValueError(message) from None
     if moment.tzinfo is not None:
         return round(moment.timestamp() * 1000)
     if zone is None:
-        message = f"the time {cell!r} has no offset: set `timezone:` to the zone in which it was exported, such as America/Los_Angeles or UTC"
+        message = f"the time {_shown(cell)} has no offset: set `timezone:` to the zone in which it was exported, such as America/Los_Angeles or UTC"
         raise ValueError(message)
     local, later = moment.replace(tzinfo=zone), moment.replace(tzinfo=zone, fold=1)
     if local.utcoffset() != later.utcoffset():
-        message = (
-            f"the time {cell!r} is there twice or never in {zone}, where clocks were changed: export in UTC"
-        )
+        message = f"the time {_shown(cell)} is there twice or never in {zone}, where clocks were changed: export in UTC"
         raise ValueError(message)
     return round(local.timestamp() * 1000)
 
 
 def _since_epoch(number: float, cell: object) -> int:
     if not _FIRST_SECOND <= number < _TOO_LATE:
-        message = f"{cell!r} is not a time: neither seconds nor milliseconds since the epoch"
+        message = f"{_shown(cell)} is not a time: neither seconds nor milliseconds since the epoch"
         raise ValueError(message)
     return round(number if number >= _FIRST_MILLISECOND else number * 1000)
+
+
+def _shown(cell: object) -> str:
+    return clip(repr(cell), 80)

@@ -385,6 +385,17 @@ def test_part_of_an_answer_is_a_doubt(server: Server, api: str):
     assert readings.doubt == "Datadog says: 2 of 3 shards answered"
 
 
+def test_what_datadog_says_is_one_line(server: Server):
+    server.change = lambda answer: answer | {"errors": "::error\n" + "x" * 10_000}
+    doubt = read(server, "avg(last_1h):avg:system.cpu.user{host:a}").doubt
+    assert doubt.startswith("Datadog says: ::error xxx")
+    assert len(doubt) < 400
+    server.change = lambda answer: {
+        "series": [{**answer["series"][0], "tag_set": ["a:" + "b\n" * 10_000]}] * 2
+    }
+    assert len(refusal(server)) < 400
+
+
 def lose_points(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {"series": answer["series"][:1]} if "series" in answer else answer
 

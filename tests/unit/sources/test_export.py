@@ -199,6 +199,12 @@ def test_json_that_cannot_be_believed_is_refused(tmp_path, content, line):
     assert refusal(write(tmp_path, content, "export.json")) == line
 
 
+@pytest.mark.parametrize("column", ["{time},{long}", "{long},1"])
+def test_a_long_cell_is_not_shown_whole(tmp_path, column):
+    row = column.format(time="2025-01-22T22:00:00Z", long="x" * 100_000)
+    assert len(refusal(write(tmp_path, f"Time,duration\n{row}\n"))) < 250
+
+
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
     path = write(tmp_path, "Time,duration\n")
     with path.open("r+b") as file:
