@@ -6,7 +6,6 @@ https://graphite.readthedocs.io/en/stable/render_api.html
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -56,7 +55,7 @@ class Graphite(QuerySource):
 
     def read(self, query: SourceQuery) -> Readings:
         aggregate = TimeAggregate.parse(query.text, EXAMPLE)
-        series = [_series(one) for one in self._render(aggregate, query)]
+        series = [_series(one, aggregate.window) for one in self._render(aggregate, query)]
         return read_points(series, aggregate.aggregator, aggregate.start(query), query.end)
 
     def _render(self, aggregate: TimeAggregate, query: SourceQuery) -> Any:
@@ -72,13 +71,8 @@ class Graphite(QuerySource):
         return reply.json()
 
 
-def _series(one: dict[str, Any]) -> PointSeries:
+def _series(one: dict[str, Any], window: float) -> PointSeries:
+    """Return the points of a target: Graphite has one for every step, with or without data, so that two tell the step."""
     values, times = zip(*one["datapoints"], strict=True) if one["datapoints"] else ((), ())
-    return PointSeries(
-        {"target": one["target"]}, [1000 * time for time in times], values, 1000 * _step(times)
-    )
-
-
-def _step(times: Sequence[int]) -> int:
-    """Return the seconds between points: Graphite has one for every step, with or without data."""
-    return times[1] - times[0] if len(times) > 1 else 60
+    step = times[1] - times[0] if len(times) > 1 else round(window)
+    return PointSeries({"target": one["target"]}, [1000 * time for time in times], values, 1000 * step)

@@ -7,6 +7,7 @@ https://docs.influxdata.com/influxdb/v1/tools/api/#query-http-endpoint
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from string import Template
 from typing import Any
 
@@ -31,6 +32,9 @@ INTERVAL = re.compile(r"\bGROUP\s+BY\b[^;]*\btime\(\s*(\d+)([smh])\s*\)", re.IGN
 MADE_UP = re.compile(r"\bfill\(\s*(?!null|none)[^)]*\)", re.IGNORECASE)
 
 
+WRITES = re.compile(r";|\binto\b", re.IGNORECASE)  # a SELECT ... INTO writes
+
+
 class InfluxQL(Dialect):
     """One SELECT with ``$timeFilter`` and ``GROUP BY time(...)``, from which the coverage of an answer is told."""
 
@@ -40,7 +44,6 @@ class InfluxQL(Dialect):
     def check(self, query: SourceQuery) -> str:
         try:
             _parse(query).require_window(query)
-            _expand(query, 0, 0)
         except ValueError as error:
             return str(error)
         return ""
@@ -60,14 +63,14 @@ class InfluxDB(QuerySource):
 
     def read(self, query: SourceQuery) -> Readings:
         aggregate = _parse(query)
-        start, end = aggregate.start(query), query.end
-        text = _expand(query, round(start * 1000), round(end * 1000))
-        (result,) = self._query(text)["results"]
+        (result,) = self._query(aggregate.text)["results"]
         if "error" in result:
             raise SourceError(f"{self._url}: {result['error']}")
-        series = [_series(one, _interval(text)) for one in result.get("series", ())]
-        readings = read_points(series, aggregate.aggregator, start, end)
-        return Readings(doubt="InfluxDB has cut off its answer") if result.get("partial") else readings
+        rows = result.get("series", ())
+        series = [_series(one, _interval(aggregate.text)) for one in rows]
+        readings = read_points(series, aggregate.aggregator, aggregate.start(query), query.end)
+        cut_off = any(one.get("partial") for one in (result, *rows))
+        return replace(readings, doubt="InfluxDB has cut off its answer") if cut_off else readings
 
     def _query(self, text: str) -> Any:
         asked = {"db": self._database, "q": text, "epoch": "ms"}
@@ -77,32 +80,30 @@ class InfluxDB(QuerySource):
         except requests.RequestException as error:
             raise UnreachableError(f"{self._url}: no answer: {type(error).__name__}") from None
         if reply.status_code != 200:
-            raise SourceError(
-                f"{self._url}: HTTP {reply.status_code}: {answer.get('error', 'no reason given')}"
-            )
+            raise SourceError(f"{self._url}: HTTP {reply.status_code}: {answer.get('error', 'no reason')}")
         return answer
 
 
 def _parse(query: SourceQuery) -> TimeAggregate:
+    """Return a query with its variables expanded; raises ValueError for one that is not asked."""
     aggregate = TimeAggregate.parse(query.text, EXAMPLE)
-    if not aggregate.text.lower().startswith("select ") or ";" in aggregate.text:
-        raise ValueError(f"needs one SELECT, such as `{EXAMPLE}`")
-    if "$timeFilter" not in aggregate.text or not INTERVAL.search(aggregate.text):
-        raise ValueError(f"needs $timeFilter and GROUP BY time(INTERVAL), such as `{EXAMPLE}`")
-    if made_up := MADE_UP.search(aggregate.text):
-        raise ValueError(f"{made_up[0]} puts points where there are no data: leave it out")
-    return aggregate
-
-
-def _expand(query: SourceQuery, start: int, end: int) -> str:
+    start, end = round(aggregate.start(query) * 1000), round(query.end * 1000)
     bound = {**query.variables, "timeFilter": f"time >= {start}ms AND time < {end}ms"}
     try:
-        return Template(_parse(query).text).substitute(bound)
+        text = Template(aggregate.text).substitute(bound)
     except KeyError as missing:
         raise ValueError(f"unknown variable ${missing.args[0]}") from None
+    if not text.lower().startswith("select ") or WRITES.search(text):
+        raise ValueError(f"needs one SELECT that only reads, such as `{EXAMPLE}`")
+    if "$timeFilter" not in aggregate.text or not _interval(text):
+        raise ValueError(f"needs $timeFilter and GROUP BY time(INTERVAL), such as `{EXAMPLE}`")
+    if made_up := MADE_UP.search(text):
+        raise ValueError(f"{made_up[0]} puts points where there are no data: leave it out")
+    return replace(aggregate, text=text)
 
 
 def _interval(text: str) -> int:
+    """Return how many milliseconds apart points are, 0 where the query does not say it."""
     match = INTERVAL.search(text)
     return int(match[1]) * SECONDS[match[2].lower()] * 1000 if match else 0
 

@@ -146,7 +146,9 @@ def test_what_the_servers_refuse_is_told(source, graphite_url, influxdb_url):
         ("Graphite", "avg(last_1h):keepLastValue(web.one.latency)", "keepLastValue() puts points where there are no data: leave it out"),
         ("Graphite", "avg(last_1h):web.one.latency", ""),
         ("InfluxDB", "avg(last_1h):DROP DATABASE web", "needs one SELECT"),
-        ("InfluxDB", f"avg(last_1h):{SELECT}; DROP DATABASE web", "needs one SELECT"),
+        ("InfluxDB", f"avg(last_1h):{SELECT}; DROP DATABASE web", "needs one SELECT that only reads"),
+        ("InfluxDB", f"avg(last_1h):{SELECT.replace('FROM', 'INTO copy FROM')}", "needs one SELECT that only reads"),
+        ("InfluxDB", f"avg(last_1h):{SELECT.replace('GROUP', QUOTED)}", "needs one SELECT that only reads"),
         ("InfluxDB", "avg(last_1h):SELECT mean(busy) FROM workers WHERE $timeFilter", "needs $timeFilter and GROUP BY time(INTERVAL)"),
         ("InfluxDB", f"avg(last_1h):{SELECT} fill(0)", "fill(0) puts points where there are no data: leave it out"),
         ("InfluxDB", f"avg(last_1h):{SELECT} fill(none)", ""),
@@ -155,8 +157,9 @@ def test_what_the_servers_refuse_is_told(source, graphite_url, influxdb_url):
 )  # fmt: skip
 def test_what_cannot_work_is_told_when_files_are_collected(source, name, text, line):
     made = source(name, url="http://x", database="web")
-    assert made.dialect.check(asked(text)).startswith(line)
-    assert bool(made.dialect.check(asked(text))) == bool(line)
+    query = asked(text, host="web'; DROP DATABASE web; --")
+    assert made.dialect.check(query).startswith(line)
+    assert bool(made.dialect.check(query)) == bool(line)
 
 
 def test_the_page_shows_what_the_example_has():
