@@ -32,6 +32,26 @@ class Rule:
     paused: bool = False
     evaluated: float = 4e9
     alerts: list[tuple[str, float, Mapping[str, str]]] = field(default_factory=list)
+    updated: float = 1.7e9
+    no_data_state: str = "NoData"
+    exec_err_state: str = "Error"
+
+    def to_ruler(self) -> dict[str, Any]:
+        alert = {
+            "uid": self.uid,
+            "title": self.name,
+            "condition": "B",
+            "data": [],
+            "updated": format_time(self.updated),
+            "intervalSeconds": 60,
+            "version": 3,
+            "namespace_uid": "f",
+            "rule_group": "lag",
+            "no_data_state": self.no_data_state,
+            "exec_err_state": self.exec_err_state,
+            "is_paused": self.paused,
+        }
+        return {"expr": "", "for": "5m", "labels": dict(self.labels), "grafana_alert": alert}
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -83,6 +103,9 @@ class Grafana:
         match parts.path:
             case "/api/prometheus/grafana/api/v1/rules":
                 return self._ok(self._rules(query))
+            case "/api/ruler/grafana/api/v1/rules":
+                group = {"name": "lag", "interval": "1m", "rules": [rule.to_ruler() for rule in self.rules]}
+                return self._ok({"Telemetry": [group]})
             case "/api/v1/rules/history" if not self.loki:
                 message = {"message": "ruleUID is required to query annotations", "traceID": ""}
                 return 500, JSON, json.dumps(message).encode()

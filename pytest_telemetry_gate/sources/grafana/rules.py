@@ -20,6 +20,7 @@ __all__ = ["GrafanaRule", "blind_rules", "firing_now", "read_rules"]
 _PATH = "/api/prometheus/grafana/api/v1/rules"
 _MOST_PAGES = 1000
 _HEALTHY = "ok"
+_NEVER_OVER = ("Paused", "Updated", "RuleDeleted")  # whose end is not in any history
 _LATE = (
     60.0  # seconds beside two intervals: rules of one group are spread over the interval, and clocks differ
 )
@@ -78,12 +79,16 @@ def firing_now(rules: Iterable[GrafanaRule], end: float) -> Iterator[Episode]:
 
 
 def blind_rules(
-    rules: Sequence[GrafanaRule], blind: Iterable[Episode], transitions: Iterable[Transition], end: float
+    rules: Sequence[GrafanaRule],
+    blind: Iterable[Episode],
+    transitions: Iterable[Transition],
+    doubts: Mapping[str, str],
+    end: float,
 ) -> tuple[Rule, ...]:
     """Return the rules, with ``blind`` of those that could not see what they are about for some time up to ``end``.
 
-    ``blind`` are the stretches, named by their state and labelled by their rule. A rule of the history that is none any more
-    was deleted.
+    ``blind`` are the stretches, named by their state and labelled by their rule; ``doubts`` what else is said against a rule, by
+    its uid or name. A rule of the history that is none any more was deleted.
     """
     stretches: dict[str, Episode] = {}
     for episode in blind:
@@ -102,7 +107,7 @@ def blind_rules(
             group=rule.group,
             interval=rule.interval,
             labels=rule.labels,
-            blind=_why_blind(rule, stretches, changed, end),
+            blind=_why_blind(rule, stretches, changed, end) or _doubt(rule, doubts),
             series=tuple(labels for _, _, labels in rule.alerts) or None,
         )
         for rule in rules
@@ -116,8 +121,11 @@ def _why_blind(
     keys = (rule.uid, rule.name)
     stretch = next((stretches[key] for key in keys if key in stretches), None)
     if stretch is not None:
+        since = format_time(stretch.start)
+        if any(reason in stretch.name for reason in _NEVER_OVER):
+            return f"it became {stretch.name} at {since}"
         until = "on" if stretch.end is None else f"to {format_time(stretch.end)}"
-        return f"it was {stretch.name} from {format_time(stretch.start)} {until}"
+        return f"it was {stretch.name} from {since} {until}"
     if (
         max(changed.get(key, end) for key in keys) <= end
     ):  # else how it is now says nothing of the time before
@@ -130,6 +138,12 @@ def _why_blind(
     if rule.evaluated < end - 2 * rule.interval - _LATE:
         return f"it was evaluated last at {format_time(rule.evaluated)}"
     return ""
+
+
+def _doubt(rule: GrafanaRule, doubts: Mapping[str, str]) -> str:
+    return doubts.get(
+        rule.uid or rule.name, "the ruler API does not have it, so that nothing tells when it was changed"
+    )
 
 
 def _rule(group: Mapping[str, Any], rule: Mapping[str, Any]) -> GrafanaRule:

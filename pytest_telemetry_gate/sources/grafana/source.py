@@ -15,6 +15,7 @@ from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.alert_history import is_same_alert
 from pytest_telemetry_gate.sources.episodes import join_changes, unite_episodes
 from pytest_telemetry_gate.sources.event_api import EventApi
+from pytest_telemetry_gate.sources.grafana.definitions import read_definitions
 from pytest_telemetry_gate.sources.grafana.history import History, read_annotations, read_state_history
 from pytest_telemetry_gate.sources.grafana.metrics import read_metrics
 from pytest_telemetry_gate.sources.grafana.rules import GrafanaRule, blind_rules, firing_now, read_rules
@@ -56,12 +57,15 @@ class Grafana(EventSource):
         tested=Tested.FAKE,
         against="a server on loopback that answers as Grafana's source and API reference say",
         unproven="that rules were evaluated all the time (a `proof:` says so); that Loki or the annotations still have the whole "
-        "time; rules in folders that the token may not see; "
-        "rules that were added, or deleted without ever changing their state",
+        "time; rules in folders that the token may not see; rules that were deleted without ever changing their state",
     )
 
     def __init__(self, settings: RegionSettings, source: Source) -> None:
         own = self.read_settings(settings)
+        if own.heartbeat is not None and not isinstance(source, Source):
+            raise settings.error(
+                ("history",), "history: metrics needs an environment whose own source answers PromQL"
+            )
         self._history, self._heartbeat = own.history, own.heartbeat
         transport = Transport(own.http, settings.deadline, settings.secrets)
         self._api = EventApi(own.http.url, transport, name_region(settings.name))
@@ -123,7 +127,9 @@ class Grafana(EventSource):
             end,
             complete=not doubt,
             episodes=_touching([*known, *unseen], start, end),
-            rules=blind_rules(rules, _touching(blind, start, end), history.transitions, end),
+            rules=blind_rules(
+                rules, _touching(blind, start, end), history.transitions, self._doubts(start), end
+            ),
             reason=doubt,
             remedy=_REMEDY,
         )
@@ -132,6 +138,20 @@ class Grafana(EventSource):
         """Return the rules without the one that always fires to show that others would."""
         always = self._heartbeat.alertname if self._heartbeat else None
         return [rule for rule in read_rules(self._api) if rule.name != always]
+
+    def _doubts(self, start: float) -> dict[str, str]:
+        """Return why rules may have been others after ``start``, or silent without a trace, by uid and name."""
+        doubts = {}
+        for key, definition in read_definitions(self._api).items():
+            doubts[key] = ""
+            if definition.updated > start:
+                doubts[key] = f"it was added or changed at {format_time(definition.updated)}"
+            elif definition.quiet and self._history != "loki":
+                doubts[key] = (
+                    f"nothing tells whether it had data, as with {definition.quiet} it is normal then: "
+                    f"history: {self._history} does not have that, history: loki has"
+                )
+        return doubts
 
     def _read_history(self, start: float, end: float) -> History:
         if self._history == "annotations":

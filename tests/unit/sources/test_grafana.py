@@ -13,9 +13,11 @@ from websites import Answer, Asked, serving
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
+from pytest_telemetry_gate.model.sources import Source
 from pytest_telemetry_gate.promql import Engine, MemoryStorage
 from pytest_telemetry_gate.sources.grafana.source import Grafana as GrafanaSource
 
+HEARTBEAT = ", heartbeat: {alertname: Watchdog, every: 1m}"
 BOTH = pytest.mark.parametrize("history", ["loki", "annotations"])
 
 
@@ -119,9 +121,9 @@ def test_a_server_that_answers_with_less_than_its_limit_is_noticed_by_the_states
         ("NoData", "it was NoData from 2025-01-22T14:10:00Z to 2025-01-22T14:11:40Z"),
         ("Error", "it was Error from"),
         ("Normal (NoData)", "it was Normal (NoData) from"),
-        ("Normal (Paused)", "it was Normal (Paused) from"),
+        ("Normal (Paused)", "it became Normal (Paused) at 2025-01-22T14:10:00Z"),
         ("Normal (NoData, KeepLast)", "it was Normal (NoData, KeepLast) from"),
-        ("Normal (Updated)", "it was Normal (Updated) from"),
+        ("Normal (Updated)", "it became Normal (Updated) at 2025-01-22T14:10:00Z"),
     ],
 )
 def test_a_rule_that_saw_nothing_for_a_while_is_told(history: str, state: str, told: str) -> None:
@@ -163,6 +165,36 @@ def test_a_deleted_rule_that_had_changes_is_told() -> None:
     grafana = Grafana()
     grafana.change(START + 60, "Normal", "Alerting", Rule("Gone", "xyz"))
     assert blind(ask(grafana))["Gone"] == "it is not among the rules any more"
+
+
+@BOTH
+def test_a_rule_that_was_added_or_changed_since_the_window_began_is_told(history: str) -> None:
+    told = blind(ask(Grafana([Rule(updated=START + 60)]), history))
+    assert told == {"HighLag": "it was added or changed at 2025-01-22T14:01:00Z"}
+
+
+@pytest.mark.parametrize("state", ["OK", "KeepLast"])
+@pytest.mark.parametrize("setting", ["no_data_state", "exec_err_state"])
+def test_a_rule_that_is_normal_without_data_leaves_no_trace_but_in_loki(setting: str, state: str) -> None:
+    grafana = Grafana([Rule(**{setting: state})])  # type: ignore[arg-type]
+    assert blind(ask(grafana)) == {"HighLag": ""}
+    assert str(blind(ask(grafana, "annotations"))["HighLag"]).startswith(
+        f"nothing tells whether it had data, as with {setting}: {state} it is normal then"
+    )
+
+
+def test_a_rule_whose_definition_nobody_has_is_told() -> None:
+    grafana = Grafana()
+
+    def answer(asked: Asked) -> Answer:
+        return (200, JSON, b"{}") if "ruler" in asked.path else grafana.answer(asked)
+
+    assert str(blind(ask(grafana, answer=answer))["HighLag"]).startswith("the ruler API does not have it")
+
+
+def test_metrics_need_a_source_that_answers_promql() -> None:
+    with pytest.raises(SourceError, match="needs an environment whose own source answers PromQL"):
+        event_source(f"{{source: grafana, url: 'http://g', history: metrics{HEARTBEAT}}}", metrics=object())
 
 
 def test_all_pages_of_rules_are_read() -> None:
@@ -283,10 +315,7 @@ def test_an_annotation_without_labels_in_its_text_is_refused() -> None:
         ask(grafana, "annotations", answer=answer)
 
 
-HEARTBEAT = ", heartbeat: {alertname: Watchdog, every: 1m}"
-
-
-class Metrics:
+class Metrics(Source):
     """A metric source in memory."""
 
     description = "metrics"
@@ -307,6 +336,9 @@ class Metrics:
 
     def instant(self, promql: str, time: float) -> Any:
         return self._engine.instant(promql, time=time)
+
+    def range(self, promql: str, start: float, end: float, step: float) -> Any:
+        raise NotImplementedError
 
 
 def samples(name: str, state: str, first: int, last: int) -> tuple[dict[str, str], list[float]]:
