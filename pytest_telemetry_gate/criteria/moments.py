@@ -41,7 +41,8 @@ def say_older_half(check: Check, begin: float, end: float, subject: str) -> str:
 def _older_half(check: Check, begin: float, end: float, subject: str) -> Iterator[tuple[float, str]]:
     start, length = check.suite.rollout.start, end - begin
     before = start - begin
-    if check.range > 0 and length and end > start and before > length / 2:
+    has_rollout = bool(check.suite.points)  # which a test without a suite has not
+    if has_rollout and check.range > 0 and length and end > start and before > length / 2:
         told = (
             f"{format_short_duration(before)} of the {format_short_duration(length)} that are read of {subject} lie before "
             f"rollout.start {format_time(start)}, the checkpoint is {format_time(check.time)}: give it a shorter window"

@@ -195,8 +195,8 @@ class Checking(Asking):
     ) -> Any:
         """Wait until a criterion passes at present, or a condition gives something true; return the verdict, or that.
 
-        A criterion is one that ``check`` takes, of live sources asked anew each time with the same demands on their data; its
-        verdict is no part of the table. A condition is a function without arguments: what it asks of this fixture is asked
+        A criterion is one that ``check`` takes, of live sources asked anew each time with the same demands on their data, but
+        windows need not be full unless it says ``coverage``; its verdict is no part of the table. A condition is a function without arguments: what it asks of this fixture is asked
         anew and of the present, and what it raises of TelemetryGateError, AssertionError and OSError says not yet.
         ``timeout`` and ``every`` are seconds or durations. Raises WaitError when the time, or that of the gate, is over, with the
         last reason; at once in a recording, where nothing changes; and SuiteError for a criterion that cannot be used.
@@ -207,6 +207,10 @@ class Checking(Asking):
         if not callable(condition):
             now = at_present(self._gate, self._check)
             check = self.write_check(keys, expect, condition, at=now)
+            if "coverage" not in keys:
+                # What has just been born has no full window yet; it has to be fresh all the same.
+                criterion = check.criterion.model_copy(update={"coverage": 0.0})
+                check = dataclasses.replace(check, criterion=criterion)
             what, attempt = name_check(check), partial(try_check, self._gate, check)
         elif expect is None and not keys:
             what, attempt = (

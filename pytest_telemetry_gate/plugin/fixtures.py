@@ -101,9 +101,8 @@ def telemetry_of(item: pytest.Item, run: GateRun, point: Point) -> Telemetry:
         region = point.region if point.region is not None else next(iter(environment.regions))
         suite = _suite(item, run, options, environment)
         # Without a checkpoint a test looks at the newest moment that is due; to the second, since questions have milliseconds.
-        now = math.floor(gate.now(region)) - 2 * max(
-            gate.source(region).scrape_intervals.values(), default=0.0
-        )
+        intervals = gate.source(region).scrape_intervals.values()
+        now = math.floor(gate.now(region)) - 2 * max(intervals, default=environment.scrape_interval)
         path, line, _ = item.reportinfo()
         display_path = run.environments.display_path(Path(path))
         if suite is None:

@@ -137,6 +137,22 @@ def test_a_case_is_driven_for_the_test_that_asks(replays):
     assert (replays.path / "driven").read_text() == "python\n", "it was driven once"
 
 
+def test_workers_that_ask_for_different_cases_wait_for_none_of_the_other(replays):
+    """Nobody planned these cases, so that no process knows what another one drives."""
+    replays.file("telemetry.yaml", "default: live\nenvironments: {live: {source: memory}}\n")
+    replays.file("conftest.py", MEMORY)
+    replays.file("tool.py", DRIVEN)
+    cases = {"python": "parse-python", "go": "parse-go"}
+    tests = "".join(
+        f"def test_{name}(telemetry):\n    assert telemetry.replay('qa.replay.yaml', '{case}').telemetry.spans\n"
+        for name, case in cases.items()
+    )
+    replays.file("test_it.py", tests)
+    result = replays.run("test_it.py", "-n2", "--dist=load")
+    result.assert_outcomes(passed=2)
+    assert sorted((replays.path / "driven").read_text().split()) == ["go", "python"]
+
+
 MEMORY = """\
 from pytest_telemetry_gate.testing import MemorySource
 

@@ -9,6 +9,8 @@ from projects import FAILING, PASSING, said
 
 LATER = "@pytest.mark.telemetry(checkpoint='2h')\ndef test_it(telemetry):\n    telemetry.check('requests', '> 90')\n"
 PLUGINS = {
+    "anyio": ("-p", "anyio"),
+    "asyncio": ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function"),
     "rerunfailures": ("-p", "rerunfailures", "--reruns=2"),
     "forked": ("-p", "pytest_forked", "--forked", "-p", "no:unraisableexception"),
     "timeout": ("-p", "timeout", "--timeout=60"),

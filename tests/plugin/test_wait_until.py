@@ -43,8 +43,10 @@ class System(MemorySource):
 TOKEN = "hunter2-very-secret"
 
 def pytest_telemetry_gate_sources():
+    old = make_series("old", 70, TIMES[TIMES < NOW - 120])
+    young = make_series("young", 70, TIMES[TIMES > NOW - 60])
     names = ("rising", "late", "cpu", "up", "missing", "broken")
-    rows = [make_series(name, 70 if name != "up" else 1, TIMES) for name in names]
+    rows = [make_series(name, 70 if name != "up" else 1, TIMES) for name in names] + [old, young]
     rows = [(labels, (at * 1000).astype("int64"), values) for labels, at, values in rows]
     return {"system": lambda settings: System(rows, description="the system")}
 
@@ -89,6 +91,11 @@ def test_a_live_source_is_asked_anew_until_the_criterion_passes(live):
     assert times[0] < times[1] < times[2] < times[3]
 
 
+def test_what_was_just_born_needs_no_full_window(live):
+    lines = (f"telemetry.wait_until('young', '< 75', {FAST})", f"telemetry.wait_until('rate(young[5m])', '== 0', {FAST})")  # fmt: skip
+    assert run(live, *lines, "telemetry.check('cpu', '< 75')").ret == 0
+
+
 def test_data_that_come_late_are_waited_for(live):
     result = run(live, f"telemetry.wait_until('late', '> 60', {FAST})", "telemetry.check('cpu', '< 75')")
     assert result.ret == 0, said(result)
@@ -99,6 +106,8 @@ def test_data_that_come_late_are_waited_for(live):
     ("call", "told"),
     [
         (f"telemetry.wait_until('missing', '< 75', {BRIEF})", r"missing < 75 did not hold within * tried * times; last: INCONCLUSIVE: no data: missing has no value*"),
+        (f"telemetry.wait_until('old', '< 75', {BRIEF})", r"old < 75 did not hold * last: INCONCLUSIVE:*"),
+        (f"telemetry.wait_until('young', '< 75', coverage='90%', {BRIEF})", r"young < 75 did not hold * last: INCONCLUSIVE: coverage * below 90 %*"),
         (f"telemetry.wait_until('cpu', '< 60', {BRIEF})", r"cpu < 60 did not hold within * times; last: FAIL: 70 is outside the limit < 60*"),
         (f"telemetry.wait_until('broken', '< 75', {BRIEF})", r"broken < 75 did not hold * last: ERROR: 503: the query tier restarts, token ***"),
         (f"telemetry.wait_until('cpu', '< 60', title='CPU', {BRIEF})", "CPU < 60 did not hold*"),
