@@ -171,3 +171,27 @@ request = urllib.request.Request(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/v
                                  {"Content-Type": "application/json"})
 urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).read()
 """
+
+
+def test_reports_and_bundles_have_what_hand_written_tests_say(replays, capsys):
+    from pytest_telemetry_gate.plugin.cli import main
+
+    store(replays)
+    replays.suite("- {id: cpu, query: cpu, unit: '%', expect: '< 75'}\n")
+    write_test(
+        replays,
+        "telemetry.replay('qa.replay.yaml', 'parse-go')",
+        "telemetry.check(measured=2.0, expect='< 3', unit='s', title='start of the service')",
+    )
+    outputs = [f"--telemetry-report={name}" for name in ("out.json", "out.html", "out.md")]
+    result = replays.run("test_it.py", "small.gate.yaml", *outputs, "--telemetry-bundle=out.zip")
+    assert result.ret == 0, said(result)
+    for name in ("out.json", "out.html", "out.md"):
+        text = (replays.path / name).read_text(encoding="utf-8")
+        assert "start of the service" in text, name
+        assert "parse-go" in text, name
+    capsys.readouterr()
+    assert main(["verify", str(replays.path / "out.zip")]) == 1, "as for every test in Python"
+    lines = [line for line in capsys.readouterr().out.splitlines() if "✗" in line]
+    (line,) = lines
+    assert "test_it.py: cannot be judged again: the bundle does not say how" in line

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import time
 
 import pytest
-from children import LIGHT
+from children import LIGHT, PATIENCE, started, until
 from projects import PASSING, Project, said, write_test
 
 # A live system whose metric `rising` is higher with each question about it, and whose `late` is there from the third on.
 SYSTEM = """
 import json
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -279,3 +283,24 @@ def test_the_first_wait_in_vain_stops_a_session_with_x(live):
     result = live.run("-x")
     result.assert_outcomes(failed=1)
     assert result.ret == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.parametrize("kind", ["blocking", "awaited"])
+def test_ctrl_c_ends_a_wait_of_an_hour(live, kind):
+    wait = "telemetry.wait_until(tried, timeout='1h', every='30m')"
+    bodies = {
+        "blocking": f"def test_it(telemetry):\n    {wait}\n",
+        "awaited": f"@pytest.mark.asyncio\nasync def test_it(telemetry):\n    await telemetry.aio.{wait.partition('.')[2]}\n",
+    }
+    live.file(
+        "test_it.py",
+        "import pathlib\nimport pytest\n\ndef tried():\n    pathlib.Path('tried').touch()\n\n" + bodies[kind],
+    )
+    plugin = ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function")
+    with started(live.path, *(plugin if kind == "awaited" else ())) as process:
+        until((live.path / "tried").exists)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "telemetry gate: PASS" not in output
