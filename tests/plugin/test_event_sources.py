@@ -10,7 +10,7 @@ import pytest
 from event_apis import TOKEN as STATUSPAGE_TOKEN
 from event_apis import Statuspage, statuspage_incident
 from grafana_server import TOKEN, Grafana
-from projects import TWO, Project, said
+from projects import SERIES, TWO, Project, said
 from websites import Website, serving
 
 CHECKPOINT = gates.START + 2 * 3600
@@ -168,6 +168,24 @@ def test_alerts_without_a_proof_of_evaluation_are_inconclusive_and_say_what_help
         "nothing proves that rule group 'Telemetry;lag' was evaluated all the time: Grafana keeps" in reason
     )
     assert "grafana_alerting_rule_evaluations_total" in reason
+
+
+def test_the_proof_that_the_line_names_is_one(world: World) -> None:
+    world.project.suite("- {id: alerts, alerts: {match: {team: telemetry}}, expect: '== 0'}\n")
+    ((_, reason),) = world.judge("live").values()
+    proof = reason.partition("{proof: '")[2].partition("'}")[0]
+    world.project.suite(
+        f"- {{id: alerts, alerts: {{match: {{team: telemetry}}, proof: '{proof}'}}, expect: '== 0'}}\n"
+    )
+    evaluations = "grafana_alerting_rule_evaluations_total"
+    growing = gates.series(evaluations, lambda at: (at - at[0]) / 60)
+    world.project.recording((*SERIES, growing))
+    assert [outcome for outcome, _ in world.judge("live").values()] == ["pass"]
+    stopped = gates.series(evaluations, lambda at: (at - at[0]).clip(max=3600) / 60)
+    world.project.recording((*SERIES, stopped))
+    ((outcome, reason),) = world.judge("live").values()
+    assert outcome == "inconclusive"
+    assert "is 0, so the rules were not evaluated all the time" in reason
 
 
 def test_settings_that_cannot_be_used_end_the_session_with_their_line(world: World) -> None:
