@@ -57,9 +57,12 @@ class Asking:
         """
         return self._check.time
 
-    def value(self, query: str) -> float:
-        """Return the one value of a query; raises SourceError where it has none or several, or is not a number."""
-        answer = self._answer(Instant(self.region, self._expand(query), self.time), query)
+    def value(self, query: str, *, source: str | None = None) -> float:
+        """Return the one value of a query; raises SourceError where it has none or several, or is not a number.
+
+        ``source`` is one of the region's further sources, which is asked instead of its own.
+        """
+        answer = self._answer(Instant(self._place(source), self._expand(query), self.time), query)
         _, values = read_series(answer)
         if len(values) != 1:
             message = f"{query} has {len(values)} series, not one"
@@ -69,23 +72,30 @@ class Asking:
             raise SourceError(message)
         return float(values[0])
 
-    def values(self, query: str) -> Vector:
+    def values(self, query: str, *, source: str | None = None) -> Vector:
         """Return a query's labels and float64 values, a vector; raises SourceError where it has none."""
-        value = self._answer(Instant(self.region, self._expand(query), self.time), query).value
+        value = self._answer(Instant(self._place(source), self._expand(query), self.time), query).value
         if not isinstance(value, Vector):
             message = f"no data: {query} is no vector"
             raise SourceError(message)
         return value
 
     def range(
-        self, query: str, *, start: float | None = None, end: float | None = None, step: float = 60.0
+        self,
+        query: str,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        step: float = 60.0,
+        source: str | None = None,
     ) -> Matrix:
         """Return a query over time: labels, times (seconds), values and presence, float64 and bool [series, steps].
 
         By default from the start of the rollout to the checkpoint; raises SourceError where there is nothing.
         """
         begin = self._check.start if start is None else start
-        question = Range(self.region, self._expand(query), begin, self.time if end is None else end, step)
+        last = self.time if end is None else end
+        question = Range(self._place(source), self._expand(query), begin, last, step)
         value = self._answer(question, query).value
         if not isinstance(value, Matrix) or not value.labels:
             message = f"no data: {question.promql} has no value in the range"
@@ -133,6 +143,17 @@ class Asking:
             message = f"{kind}: {hole}"
             raise SourceError(message)
         return value
+
+    def _place(self, source: str | None) -> str:
+        """Return the place of a source that answers PromQL; raises SuiteError for any other."""
+        require_source(self._check, self._gate.environment, source)
+        place = name_place(self.region, source)
+        dialect = self._check.find_dialect(place)
+        if dialect is not None:
+            subject = "the source" if source is None else f"source {source!r}"
+            remedy = "`check` with `source` and `window` judges its queries"
+            raise self._check.error(f"{subject} is asked in {dialect.name}, and this in PromQL: {remedy}")
+        return place
 
     def _expand(self, query: str) -> str:
         return self._check.expand(query)

@@ -51,10 +51,10 @@ def try_check(gate: Gate, check: Check, left: Callable[[], float]) -> Attempt:
     if all(isinstance(question, CaptureQuestion) for question in check.questions()):
         message = f"wait_until: a criterion of kind `{check.criterion.key}` asks for nothing that changes"
         raise check.error(message)
-    stuck = _why_stuck(gate, check.region)
-    verdict = (gate.judge(check) if stuck else gate.judge_anew(at_present(gate, check), left)).verdict
+    stuck, now = _why_stuck(gate, check.region), at_present(gate, check)
+    verdict = (gate.judge(now) if stuck else gate.judge_anew(now, left)).verdict
     if verdict.outcome in {Outcome.PASS, Outcome.WARN}:
-        gate.asked.note(*check.questions())  # so that it holds in a recording of the run as well
+        gate.asked.note(*now.questions())  # so that a recording of the run has the samples
         return Attempt(holds=True, result=verdict)
     return Attempt(holds=False, reason=f"{verdict.outcome.upper()}: {verdict.reason}", stuck=stuck)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, PromQLError, describe
 from pytest_telemetry_gate.promql import Engine, Matcher, Matrix, Scalar, Vector, ast, parse
 from pytest_telemetry_gate.promql.labels import is_label_name
@@ -31,6 +33,7 @@ Fields = Mapping[str, Sequence[str]]
 """The parameters of a request, which may be repeated."""
 
 _MOST_POINTS = 11_000  # of a range, as in web/api/v1/api.go
+_MOST_SAMPLES = 5_000_000  # of an answer, which is written as one text
 _VALUES = re.compile(r"/api/v1/label/([^/]+)/values")
 _VERSIONS = {"2": "2.42.0", "3": "3.0.0"}  # whose PromQL the profiles follow
 _FOREVER = 2**62  # ms
@@ -187,6 +190,9 @@ def _evaluate(evaluate: Callable[[], Scalar | Vector | Matrix | str], moment: fl
         if str(error).startswith("query timed out"):
             raise RefusedError(503, "timeout", str(error)) from None
         raise RefusedError(422, "execution", str(error)) from None
+    if isinstance(result, Matrix) and np.count_nonzero(result.present) > _MOST_SAMPLES:
+        text = f"the answer would have more than {_MOST_SAMPLES:,} samples: ask for fewer series, or a longer step"
+        raise RefusedError(422, "execution", text)
     return _Evaluated(result_to_json(result, moment), getattr(result, "warnings", ()))
 
 

@@ -348,6 +348,9 @@ def test_hand_written_tests_ask_named_sources(mixed):
         "telemetry.check('rows a minute', '> 30', source='rollup', window='1h', id='rows')",
         "telemetry.check(incidents={'kind': 'escalation'}, source='pager', expect='== 0')",
         "assert telemetry.incidents(source='pager') == []",
+        "assert telemetry.value('cpu', source='twin') == 70",
+        "assert len(telemetry.values('latency_ms', source='twin').labels) == 2",
+        "assert telemetry.range('cpu', source='twin').present.all()",
         "assert telemetry.wait_until('rows a minute', '> 30', source='rollup', window='1h').value == 40",
     )
     result = mixed.run()
@@ -362,6 +365,8 @@ def test_hand_written_tests_ask_named_sources(mixed):
     ("call", "told"),
     [
         ("telemetry.check('rows a minute', '> 30', source='rolup', window='1h')", "environment 'mixed' has no source 'rolup' (did you mean 'rollup'?)"),
+        ("telemetry.value('cpu', source='rollup')", "source 'rollup' is asked in"),
+        ("telemetry.value('cpu', source='twn')", "environment 'mixed' has no source 'twn' (did you mean 'twin'?)"),
         ("telemetry.incidents(source='pagr')", "environment 'mixed' has no source 'pagr' (did you mean 'pager'?)"),
         ("telemetry.check('nonsense', '> 30', source='rollup', window='1h')", "query"),
     ],

@@ -19,6 +19,7 @@ import pytest
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.promql import MemoryStorage
 from pytest_telemetry_gate.recording import Recording, RecordingWriter
+from pytest_telemetry_gate.serving import api
 from pytest_telemetry_gate.serving.http_server import serve_by_engine
 from pytest_telemetry_gate.serving.serve import serve
 
@@ -132,6 +133,16 @@ def test_many_ask_at_once(address):
     assert len(replies) == 24
     assert {status for status, _ in replies} == {200}
     assert len({body for _, body in replies}) == 1
+
+
+def test_an_answer_that_would_be_too_long_is_refused(address, monkeypatch):
+    monkeypatch.setattr(api, "_MOST_SAMPLES", 60)
+    path = f"/api/v1/query_range?query=cpu&start={gates.START}&end={gates.START + 3600}&step=%d"
+    assert ask(address, "GET", path % 120)[0] == 200
+    status, body = ask(address, "GET", path % 15)
+    assert (status, json.loads(body)["errorType"]) == (422, "execution")
+    assert "more than 60 samples: ask for fewer series, or a longer step" in json.loads(body)["error"]
+    assert ask(address, "GET", f"/api/v1/query?query=cpu[1h]&time={gates.START}")[0] == 422
 
 
 def test_a_damaged_recording_is_an_error_of_its_questions(tmp_path):
