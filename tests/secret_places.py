@@ -70,35 +70,6 @@ REGIONS: dict[str, dict[str, object]] = {
             "alerts": {"source": "grafana", "url": "http://HOST", "token": canary("grafana-token")},
         }
     },
-    "json": {
-        "events": {
-            "incidents": {
-                "source": "json",
-                "url": "http://HOST/events?flavour=kanari-json-query",
-                "authorization": {"type": "GenieKey", "credentials": canary("json-key")},
-                "fields": {"name": "name", "start": "at", "id": "id"},
-            }
-        }
-    },
-    "slack": {
-        "events": {
-            "incidents": {
-                "source": "slack",
-                "token": canary("slack-token"),
-                "channel": "C0ALERTS",
-                "url": "http://HOST/",
-            }
-        }
-    },
-    "pagerduty": {
-        "events": {
-            "incidents": {
-                "source": "pagerduty",
-                "token": canary("pagerduty-token"),
-                "url": "https://HOST",
-            }
-        }
-    },
     "third-party": {
         "source": "theirs",
         "token": canary("their-token"),
@@ -117,7 +88,29 @@ SOURCES: dict[str, tuple[dict[str, object], str]] = {
             "app_key": "${COLOUR}",
             **headers(X_Flavour=canary("datadog-header"), X_Short="kanari"),
         },
-        "query: 'avg(last_1h):avg:a{*}'",
+        "window: 1h, query: 'avg(last_1h):avg:a{*}'",
+    ),
+    "json": (
+        {
+            "source": "json",
+            "url": "http://HOST/events?flavour=kanari-json-query",
+            "authorization": {"type": "GenieKey", "credentials": canary("json-key")},
+            "fields": {"name": "name", "start": "at", "id": "id"},
+        },
+        "incidents: {}",
+    ),
+    "slack": (
+        {
+            "source": "slack",
+            "token": canary("slack-token"),
+            "channel": "C0ALERTS",
+            "url": "http://HOST/",
+        },
+        "incidents: {}",
+    ),
+    "pagerduty": (
+        {"source": "pagerduty", "token": canary("pagerduty-token"), "url": "https://HOST"},
+        "incidents: {}",
     ),
 }
 # Who is told of a report, each at the server's address.
@@ -253,8 +246,7 @@ def config_of_sources(url: str) -> str:
 def criteria_of_sources() -> str:
     """Return a criterion for each further source."""
     return "".join(
-        f"- {{id: {name}, source: {name}, {asked}, window: 1h, expect: '== 0'}}\n"
-        for name, (_, asked) in SOURCES.items()
+        f"- {{id: {name}, source: {name}, {asked}, expect: '== 0'}}\n" for name, (_, asked) in SOURCES.items()
     )
 
 
