@@ -5,6 +5,7 @@ Looks at settings and at the questions of checks only, so that it can be told wh
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -73,7 +74,7 @@ def _alike(regions: Mapping[str, RegionSettings]) -> list[frozenset[str]]:
     for name, settings in regions.items():
         place = _place(settings)
         if place is not _ALONE:
-            events = tuple((kind, _place(own)) for kind, own in sorted(settings.events.items()))
+            events = tuple((kind, _events_place(own)) for kind, own in sorted(settings.events.items()))
             groups[place, events].append(name)
     return [
         frozenset(names)
@@ -99,6 +100,13 @@ def _place(settings: RegionSettings) -> Hashable:
         if "/" in settings.name and settings.source != "recording":
             return settings.source, repr(sorted(settings.options.items()))
     return _ALONE
+
+
+def _events_place(settings: RegionSettings) -> Hashable:
+    """Return what two event sources have in common that tell the same; of those nothing is known of, all that is written."""
+    place = _place(settings)
+    written = json.dumps(settings.options, sort_keys=True, default=str)
+    return place if place is not _ALONE else (settings.source, written)
 
 
 def _has_no_regions(settings: RegionSettings) -> bool:

@@ -38,6 +38,7 @@ def collected(world: Project, *arguments: str) -> pytest.RunResult:
         ("headers: {X-Scope-OrgID: all}", "headers: {x-scope-orgid: all}"),
         (f"url: '{SHARED}?a=1&b=2'", f"url: '{SHARED}?b=2'\n, params: {{a: 1}}"),
         ("events: {alerts: {source: alertmanager, url: 'http://a.example.net'}}",) * 2,
+        ("events: {incidents: {source: jsonl, path: a.jsonl}}",) * 2,
     ],
 )
 def test_regions_that_nothing_tells_apart_are_a_usage_error(world: Project, eu: str, us: str):
@@ -59,6 +60,10 @@ def test_regions_that_nothing_tells_apart_are_a_usage_error(world: Project, eu: 
         (f"url: '{SHARED}?cluster=eu'", f"url: '{SHARED}?cluster=us'"),
         ("basic_auth: {username: eu, password: x}", "basic_auth: {username: us, password: x}"),
         ("events: {alerts: {source: alertmanager, url: 'http://a.example.net'}}", ""),
+        (
+            "events: {incidents: {source: jsonl, path: a.jsonl}}",
+            "events: {incidents: {source: jsonl, path: b.jsonl}}",
+        ),
     ],
 )
 def test_regions_with_something_of_their_own_are_two(world: Project, eu: str, us: str):

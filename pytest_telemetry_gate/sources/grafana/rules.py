@@ -21,9 +21,7 @@ _PATH = "/api/prometheus/grafana/api/v1/rules"
 _MOST_PAGES = 1000
 _HEALTHY = "ok"
 _NEVER_OVER = ("Paused", "Updated", "RuleDeleted")  # whose end is not in any history
-_LATE = (
-    60.0  # seconds beside two intervals: rules of one group are spread over the interval, and clocks differ
-)
+_LATE = 60.0  # seconds beside two intervals: a group's rules are spread over its interval, and clocks differ
 
 
 @dataclass(frozen=True, slots=True)
