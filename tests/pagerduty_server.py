@@ -22,6 +22,7 @@ import websites
 from pytest_telemetry_gate.support.durations import format_time, parse_time
 
 TOKEN = "kanari-pagerduty-token"
+AUTHORIZATION = f"Token token={TOKEN}"
 MOST = 10_000  # the largest sum of offset and limit
 
 
@@ -60,6 +61,8 @@ class PagerDuty:
             **more,
         }
         self.incidents.append(record)
+        if end is not None:
+            self.entry(end, record, kind="resolve_log_entry")
         return record
 
     def entry(
@@ -83,7 +86,7 @@ class PagerDuty:
         query = parse_qs(parts.query)
         self.asked.append((parts.path, query))
         headers = {"Content-Type": "application/json"}
-        if asked.headers.get("Authorization") != f"Token token={TOKEN}":
+        if asked.headers.get("Authorization") != AUTHORIZATION:
             return 401, headers, b'{"error": {"message": "Unauthorized", "code": 2006}}'
         name = parts.path.strip("/")
         records = {"incidents": self.incidents, "log_entries": self.entries}.get(name)

@@ -21,6 +21,7 @@ from pytest_telemetry_gate.sources.grafana.metrics import read_metrics
 from pytest_telemetry_gate.sources.grafana.rules import GrafanaRule, blind_rules, firing_now, read_rules
 from pytest_telemetry_gate.sources.grafana.states import blind_changes, find_gap, firing_changes
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.tokens import with_token
 from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.told_events import Heartbeat, read_heartbeat, require_kind
 from pytest_telemetry_gate.support.durations import format_time
@@ -81,13 +82,7 @@ class Grafana(EventSource):
     def read_settings(settings: RegionSettings) -> GrafanaSettings:
         """Return how Grafana is asked; raises SourceError at the line of a setting that cannot be used."""
         http = HttpSettings.from_settings(settings, ("token", "history", "heartbeat"))
-        token = settings.options.get("token")
-        if token is not None:
-            if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-                raise settings.error(("token",), "token: empty, or not one line of ASCII")
-            if http.authorization or http.basic_auth:
-                raise settings.error(("token",), "at most one of token, authorization and basic_auth")
-            http = replace(http, authorization=f"Bearer {token}", own_credentials=("token",))
+        http = with_token(settings, http)
         http = replace(http, is_grafana=True)
         history = settings.options.get("history", _HISTORIES[0])
         if history not in _HISTORIES:

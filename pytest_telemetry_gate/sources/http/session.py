@@ -79,11 +79,12 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that a server asks to wait: Retry-After, a number or a date (RFC 9110, 10.2.3), else X-RateLimit-Reset.
+        """The seconds that a server asks to wait: Retry-After, a number or a date (RFC 9110, 10.2.3), else RateLimit-Reset.
 
-        The latter is a number of seconds, or since the epoch where it is too large for that.
+        The latter, with or without ``X-``, is a number of seconds, or since the epoch where it is too large for that.
         """
-        text = self.headers.get("Retry-After") or self.headers.get("X-RateLimit-Reset", "")
+        names = ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset")
+        text = next(filter(None, (self.headers.get(name) for name in names)), "")
         try:
             seconds = float(text)
         except ValueError:

@@ -11,11 +11,13 @@ from typing import Any
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Episode
 from pytest_telemetry_gate.support.durations import parse_time
+from pytest_telemetry_gate.support.personal import mask_personal
 
-__all__ = ["ESCALATION", "EXCERPT", "mapping_of", "read_escalation", "read_incident"]
+__all__ = ["ESCALATION", "EXCERPT", "RESOLUTION", "mapping_of", "read_entry", "read_incident"]
 
-ESCALATION = "escalate_log_entry"
+ESCALATION, RESOLUTION = "escalate_log_entry", "resolve_log_entry"
 EXCERPT = 200  # characters of a title or of what the API says
+_READ = 2_000  # characters of a title that are looked at
 
 
 def read_incident(record: Mapping[str, Any]) -> Episode:
@@ -23,7 +25,7 @@ def read_incident(record: Mapping[str, Any]) -> Episode:
     is_over = record.get("status") == "resolved"
     ended = record.get("resolved_at") or record.get("last_status_change_at") if is_over else None
     labels = {
-        "id": str(record.get("id", "")),
+        "id": _id_of(record),
         "service": str(mapping_of(record.get("service")).get("summary") or ""),
         "urgency": str(record.get("urgency") or ""),
         "status": str(record.get("status") or ""),
@@ -32,24 +34,38 @@ def read_incident(record: Mapping[str, Any]) -> Episode:
     name = str(record.get("title") or record.get("summary") or labels["id"])
     return Episode(
         "incident",
-        name[:EXCERPT],
+        _excerpt(name),
         _time(record, "created_at"),
         None if ended is None else _moment(ended),
         _told(labels),
     )
 
 
-def read_escalation(record: Mapping[str, Any]) -> Episode:
-    """Return an escalation as an episode without length."""
+def read_entry(record: Mapping[str, Any]) -> Episode:
+    """Return a log entry as an episode: an escalation without length, or the incident that was resolved."""
     incident = mapping_of(record.get("incident"))
+    if record.get("type") == RESOLUTION:
+        return read_incident(incident)
     at = _time(record, "created_at")
     labels = {
-        "id": str(record.get("id", "")),
+        "id": _id_of(record),
         "incident": str(incident.get("id") or ""),
         "service": str(mapping_of(record.get("service") or incident.get("service")).get("summary") or ""),
     }
     name = str(incident.get("title") or incident.get("summary") or record.get("summary") or labels["id"])
-    return Episode("escalation", name[:EXCERPT], at, at, _told(labels))
+    return Episode("escalation", _excerpt(name), at, at, _told(labels))
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning of a text that people wrote, without personal data."""
+    return mask_personal(" ".join(text[:_READ].split()))[:EXCERPT]
+
+
+def _id_of(record: Mapping[str, Any]) -> str:
+    if not isinstance(record.get("id"), str) or not record["id"]:
+        message = f"pagerduty: {record.get('type') or 'a record'} without an id"
+        raise SourceError(message)
+    return str(record["id"])
 
 
 def _told(labels: Mapping[str, str]) -> dict[str, str]:
@@ -69,4 +85,5 @@ def _moment(text: object) -> float:
 
 
 def mapping_of(value: object) -> Mapping[str, Any]:
+    """Return a part of a record, empty where it is none."""
     return value if isinstance(value, dict) else {}

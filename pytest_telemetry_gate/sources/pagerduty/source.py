@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
 
 from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.sources import EventSource
 from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.episodes import unite_episodes
-from pytest_telemetry_gate.sources.own_keys import (
-    load_extra,
-    read_seconds,
-    read_text,
-    read_texts,
-    refuse_unknown,
-)
-from pytest_telemetry_gate.sources.pagerduty.records import read_escalation, read_incident
+from pytest_telemetry_gate.sources.http.addresses import parameters_of
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.tokens import with_token
+from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.own_keys import load_extra, read_texts
+from pytest_telemetry_gate.sources.pagerduty.records import read_entry, read_incident
 from pytest_telemetry_gate.sources.pagerduty.session import PagerDutySettings, Session
 from pytest_telemetry_gate.support.text import name_region
 
@@ -26,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PagerDuty"]
 
-_KEYS = ("token", "services", "teams", "urgencies", "url", "ca_file", "timeout")
+_KEYS = ("token", "services", "teams", "urgencies")
 _URL = "https://api.pagerduty.com"
 _URGENCIES = ("high", "low")
 _KINDS = ("escalation", "incident")
-_TIMEOUT = 30.0  # seconds for one request
+_VERSION = {"Accept": "application/vnd.pagerduty+json;version=2"}
 
 
 class PagerDuty(EventSource):
@@ -49,8 +47,8 @@ class PagerDuty(EventSource):
         own = self.read_settings(settings)
         self._own = own
         self._where = name_region(settings.name)
-        self._deadline = settings.deadline
-        self.description = f"pagerduty {own.url}"
+        self._transport = Transport(own.http, settings.deadline, settings.secrets)
+        self.description = f"pagerduty {own.http.url}"
 
     @classmethod
     def from_settings(cls, settings: RegionSettings, source: object) -> PagerDuty:
@@ -61,27 +59,29 @@ class PagerDuty(EventSource):
     @staticmethod
     def read_settings(settings: RegionSettings) -> PagerDutySettings:
         """Return what is asked of whom; raises SourceError at the line of a setting that cannot be used."""
-        refuse_unknown(settings, _KEYS)
-        url = read_text(settings, "url", default=_URL).rstrip("/")
-        if urlsplit(url).scheme != "https":
+        placed = replace(settings, options={"url": _URL, **settings.options})
+        http = HttpSettings.from_settings(placed, _KEYS)
+        if not http.url.startswith("https://"):
             raise settings.error(
-                ("url",), f"url: {url!r} is no https address, such as https://api.eu.pagerduty.com"
+                ("url",), f"url: no https address, such as {_URL} or https://api.eu.pagerduty.com"
             )
+        if http.basic_auth:
+            raise settings.error(
+                ("basic_auth",), "PagerDuty takes no basic_auth: set token, or authorization for OAuth"
+            )
+        http = with_token(settings, http, "Token token=")
+        if not http.authorization:
+            raise settings.error(("token",), "source pagerduty needs `token`, or `authorization` for OAuth")
+        params = {**http.params, **dict(parameters_of(http.query))}
+        http = replace(http, query="", params=params, headers={**http.headers, **_VERSION})
         urgencies = read_texts(settings, "urgencies")
         wrong = next((urgency for urgency in urgencies if urgency not in _URGENCIES), None)
         if wrong is not None:
             raise settings.error(
                 ("urgencies",), f"urgencies: {wrong!r} is not one of {', '.join(_URGENCIES)}"
             )
-        ca_file = read_text(settings, "ca_file", default="")
         return PagerDutySettings(
-            url,
-            read_text(settings, "token", secret=True),
-            read_texts(settings, "services"),
-            read_texts(settings, "teams"),
-            urgencies,
-            str(settings.resolve(ca_file)) if ca_file else "",
-            read_seconds(settings, "timeout", _TIMEOUT),
+            http, read_texts(settings, "services"), read_texts(settings, "teams"), urgencies
         )
 
     def events(self, kind: str, start: float, end: float) -> Events:
@@ -89,11 +89,10 @@ class PagerDuty(EventSource):
         if kind != "incidents":
             message = f"{self._where}{self.description} has no {kind}: it knows incidents"
             raise SourceError(message)
-        with Session(self._own, self._deadline, self._where) as session:
-            incidents = list(session.incidents(start, end))
-            escalations = list(session.escalations(start, end))
-        told = [(episode.labels["id"], episode) for episode in map(read_incident, incidents)]
-        told += [(episode.labels["id"], episode) for episode in map(read_escalation, escalations)]
+        with Session(self._own, self._transport, self._where) as session:
+            read = [*map(read_incident, session.incidents(start, end))]
+            read += map(read_entry, session.entries(start, end))
+        told = [((episode.kind, episode.labels["id"]), episode) for episode in read]
         reason = session.doubt
         return Events(
             start,

@@ -1,29 +1,30 @@
-"""A channel of Slack, read page by page with Slack's own SDK, whose requests are tried again here within the gate's deadline.
+"""A channel of Slack, read page by page with Slack's own SDK.
 
 https://docs.slack.dev/reference/methods/conversations.history
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_telemetry_gate.errors import SourceError, UnreachableError
+from pytest_telemetry_gate.errors import SourceError
 from pytest_telemetry_gate.sources.event_clocks import MOST_SKEW, clock_ahead, say_skew
+from pytest_telemetry_gate.sources.http.limits import RateLimitedError
+from pytest_telemetry_gate.sources.http.transport import Transport
 from pytest_telemetry_gate.sources.own_keys import load_extra
-from pytest_telemetry_gate.support.durations import format_short_duration, format_time
+from pytest_telemetry_gate.support.durations import format_time
 
 if TYPE_CHECKING:
-    from pytest_telemetry_gate.model.environment import Deadline
+    from pytest_telemetry_gate.sources.slack.client import HouseClient
 
 __all__ = ["Channel"]
 
 _PAGE = 200  # messages: what Slack recommends, and no more than 999
 _MOST = 50_000  # messages that are read of one window
-_TRIES = 4  # of one request
-_WAIT = 5.0  # seconds before the next, where the server does not say it
-_TOO_MANY = 429
+_MOST_PAGES = 1_000  # of one window, threads included
+_FEW = 15  # messages of a page, and one page a minute, for apps that are sold outside of Slack's Marketplace
+_EXCERPT = 200  # characters of what Slack says
 _REMEDIES = {
     "account_inactive": "the token's user or workspace was deactivated",
     "channel_not_found": "there is no such channel, or the app may not see it: invite the app, and give its id",
@@ -41,16 +42,12 @@ _REMEDIES = {
 class Channel:
     """Reads messages of one channel; ``doubt`` says what is missing of them, if anything is. Raises SourceError."""
 
-    def __init__(
-        self, token: str, channel: str, url: str, *, timeout: float, deadline: Deadline, where: str
-    ) -> None:
-        sdk = load_extra("slack_sdk", "slack")
-        self._client = sdk.WebClient(token=token, base_url=url, timeout=1, retry_handlers=[])
+    def __init__(self, channel: str, url: str, transport: Transport, where: str) -> None:
+        self._client = _connect(url, transport)
+        self._transport = transport
         self._channel = channel
-        self._timeout = timeout
-        self._deadline = deadline
         self._where = where
-        self._count = 0
+        self._count = self._pages_read = 0
         self.doubt = ""
 
     def require_readable(self, start: float) -> None:
@@ -96,7 +93,11 @@ class Channel:
     def _pages(self, request: Callable[[str | None], Any], span: str) -> Iterator[Mapping[str, Any]]:
         cursor: str | None = None
         while True:
+            if self._count > _MOST or self._pages_read >= _MOST_PAGES:
+                self._note(f"more than {_MOST:,} messages, or {_MOST_PAGES:,} pages of them")
+                return
             answer = self._ask(lambda cursor=cursor: request(cursor), span)  # type: ignore[misc]
+            self._pages_read += 1
             if answer is None:
                 return
             messages = answer.get("messages")
@@ -113,48 +114,29 @@ class Channel:
             if not following or following == cursor:
                 self._note(f"Slack says that there are more {span}, and not where")
                 return
-            if self._count > _MOST:
-                self._note(f"more than {_MOST:,} messages")
-                return
             cursor = str(following)
 
     def _ask(self, request: Callable[[], Any], span: str) -> Mapping[str, Any] | None:
         """Return an answer; None, with a doubt, where the rate limit left it out."""
-        from slack_sdk.errors import SlackApiError, SlackClientError
+        from slack_sdk.errors import SlackApiError
 
-        self._deadline.start()
-        waited = 0.0
-        for number in range(1, _TRIES + 1):
-            remaining = self._deadline.remaining()
-            if remaining <= 0:
-                raise self._error(f"no time is left of the deadline for {span}", unreachable=True)
-            self._client.timeout = max(1, round(min(self._timeout, remaining)))
-            wait = _WAIT
-            try:
-                answer = request()
-            except SlackApiError as error:
-                response = error.response
-                status = getattr(response, "status_code", 0)
-                if status == _TOO_MANY or _mapping(response).get("error") == "ratelimited":
-                    wait = _retry_after(response)
-                    if number < _TRIES and wait < self._deadline.remaining():
-                        time.sleep(wait)
-                        waited += wait
-                        continue
-                    told = f"asked {number} times, waited {format_short_duration(round(waited))}"
-                    self._note(
-                        f"Slack's rate limit left out {span} ({told}; it wants a wait of {wait:.0f} s)"
-                    )
-                    return None
-                raise self._refusal(response) from None
-            except (SlackClientError, OSError, ValueError) as error:
-                if number < _TRIES and wait < self._deadline.remaining():
-                    time.sleep(wait)
-                    continue
-                raise self._error(f"cannot be reached: {error}", unreachable=True) from None
-            self._note_clock(answer)
-            return _mapping(answer)
-        return None
+        try:
+            answer = request()
+        except RateLimitedError as error:
+            is_few = 0 < self._count <= _FEW * self._pages_read
+            few = (
+                f": apps that are sold outside of its Marketplace get {_FEW} messages a minute"
+                if is_few
+                else ""
+            )
+            self._note(f"Slack's rate limit ({error}) left out {span}{few}")
+            return None
+        except SourceError as error:
+            raise type(error)(f"{self._where}slack channel {self._channel}: {error}") from None
+        except SlackApiError as error:
+            raise self._refusal(_mapping(error.response)) from None
+        self._note_clock(answer)
+        return _mapping(answer)
 
     def _note_clock(self, answer: Any) -> None:
         headers = {
@@ -168,26 +150,21 @@ class Channel:
     def _note(self, doubt: str) -> None:
         self.doubt = self.doubt or doubt
 
-    def _refusal(self, response: Any) -> SourceError:
-        answer = _mapping(response)
-        code = str(answer.get("error") or f"HTTP {getattr(response, 'status_code', '?')}")
-        needed = f" (needed: {answer['needed']})" if answer.get("needed") else ""
+    def _refusal(self, answer: Mapping[str, Any]) -> SourceError:
+        code = str(answer.get("error") or "no error told")[:_EXCERPT]
+        needed = f" (needed: {str(answer['needed'])[:_EXCERPT]})" if answer.get("needed") else ""
         remedy = _REMEDIES.get(code, "")
-        is_down = not answer.get("error")
-        return self._error(": ".join(filter(None, (f"{code}{needed}", remedy))), unreachable=is_down)
+        return self._error(": ".join(filter(None, (f"{code}{needed}", remedy))))
 
-    def _error(self, message: str, *, unreachable: bool = False) -> SourceError:
-        kind = UnreachableError if unreachable else SourceError
-        return kind(f"{self._where}slack channel {self._channel}: {message}")
+    def _error(self, message: str) -> SourceError:
+        return SourceError(self._transport.scrub(f"{self._where}slack channel {self._channel}: {message}"))
 
 
-def _retry_after(response: Any) -> float:
-    headers = {str(name).lower(): value for name, value in (getattr(response, "headers", None) or {}).items()}
-    told = headers.get("retry-after")
-    try:
-        return max(0.0, float(told[0] if isinstance(told, list) else told))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return _WAIT
+def _connect(url: str, transport: Transport) -> HouseClient:
+    load_extra("slack_sdk", "slack")
+    from pytest_telemetry_gate.sources.slack.client import HouseClient
+
+    return HouseClient(url, transport)
 
 
 def _mapping(response: Any) -> Mapping[str, Any]:

@@ -5,7 +5,9 @@ https://docs.slack.dev/reference/events/message/ lists the subtypes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,9 @@ _ABOUT_THE_CHANNEL = frozenset(
     }
 )  # fmt: skip
 _EXCERPT = 120  # characters of a text that are told
+_READ = 4_000  # characters of a text that are looked at for them: a message may have 40,000
+_DEEPEST = 8  # blocks inside of blocks: more than Slack has
+_PERSON = re.compile(r"<@[A-Z0-9]+(?:\|[^<>]*)?>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,10 @@ def read_message(message: Mapping[str, Any]) -> Episode:
     of_bot = profile.get("name") if isinstance(profile, dict) else None
     labels = {
         "id": str(message["ts"]),
-        "from": str(of_bot or message.get("username") or message.get("bot_id") or message.get("user") or ""),
+        "from": str(of_bot or message.get("username") or message.get("bot_id") or ""),
         "thread": str(message["thread_ts"]) if is_reply(message) else "",
     }
-    text = " ".join(mask_personal(_text_of(message)).split())
+    text = " ".join(mask_personal(_text_of(message)[:_READ]).split())
     name = text if len(text) <= _EXCERPT else text[: _EXCERPT - 3] + "..."
     return Episode(
         "message", name or "(no text)", at, at, {key: value for key, value in labels.items() if value}
@@ -82,12 +87,27 @@ def read_message(message: Mapping[str, Any]) -> Episode:
 
 
 def _text_of(message: Mapping[str, Any]) -> str:
-    """Return what a message says: its text, else that of its attachments, where alerts have theirs."""
-    text = str(message.get("text") or "")
+    """Return what a message says, people in it left out: its text, its attachments and its blocks, each text once.
+
+    https://docs.slack.dev/reference/block-kit/blocks: bots may write blocks alone, and attachments with any of their texts.
+    """
+    texts = [str(message.get("text") or "")]
     attachments = message.get("attachments")
-    parts = [text] if text else []
     for attachment in attachments if isinstance(attachments, list) else ():
         if isinstance(attachment, dict):
-            told = attachment.get("fallback") or attachment.get("title") or attachment.get("text") or ""
-            parts.append(str(told))
-    return "\n".join(filter(None, parts))
+            texts += [str(attachment.get(part) or "") for part in ("pretext", "title", "text", "fallback")]
+            texts += _texts_of_blocks(attachment.get("blocks"), _DEEPEST)
+    texts += _texts_of_blocks(message.get("blocks"), _DEEPEST)
+    shown = (html.unescape(_PERSON.sub("@someone", text)).strip() for text in texts)
+    return "\n".join(dict.fromkeys(filter(None, shown)))
+
+
+def _texts_of_blocks(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts_of_blocks(part, depth)
+    elif isinstance(value, dict) and depth:
+        for name in ("text", "fields", "elements"):
+            yield from _texts_of_blocks(value.get(name), depth - 1)

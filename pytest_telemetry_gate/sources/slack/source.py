@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_telemetry_gate.errors import SourceError
@@ -11,9 +13,13 @@ from pytest_telemetry_gate.model.events import Events
 from pytest_telemetry_gate.model.sources import EventSource
 from pytest_telemetry_gate.model.systems import System, Tested
 from pytest_telemetry_gate.sources.episodes import unite_episodes
-from pytest_telemetry_gate.sources.own_keys import load_extra, read_seconds, read_text, refuse_unknown
+from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.tokens import with_token
+from pytest_telemetry_gate.sources.http.transport import Transport
+from pytest_telemetry_gate.sources.own_keys import load_extra, read_seconds, read_text
 from pytest_telemetry_gate.sources.slack.channel import Channel
 from pytest_telemetry_gate.sources.slack.messages import BOTS, Choice, is_reply, read_message, time_of
+from pytest_telemetry_gate.support.durations import format_time
 from pytest_telemetry_gate.support.text import name_region
 
 if TYPE_CHECKING:
@@ -24,22 +30,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Slack"]
 
-_KEYS = ("token", "channel", "threads", "bots", "match", "url", "timeout")
-_URL = "https://slack.com/api/"
+_KEYS = ("token", "channel", "threads", "bots", "match", "retention")
+_URL = "https://slack.com/api"
 _ID = re.compile(r"[CGD][A-Z0-9]{2,}")
-_TIMEOUT = 30.0  # seconds for one request
 _REACH = 7 * 86_400.0  # seconds before a window in which a thread may have begun that has replies in it
 
 
 @dataclass(frozen=True, slots=True)
 class SlackSettings:
-    """Which messages of which channel count, and by which token they are read."""
+    """How Slack is reached, which messages of which channel count, and for how many seconds they are kept."""
 
-    token: str = field(repr=False)
+    http: HttpSettings
     channel: str
     choice: Choice
-    url: str
-    timeout: float
+    retention: float
 
 
 class Slack(EventSource):
@@ -57,7 +61,7 @@ class Slack(EventSource):
     def __init__(self, settings: RegionSettings) -> None:
         self._own = self.read_settings(settings)
         self._where = name_region(settings.name)
-        self._deadline = settings.deadline
+        self._transport = Transport(self._own.http, settings.deadline, settings.secrets)
         self.description = f"slack channel {self._own.channel}"
 
     @classmethod
@@ -69,7 +73,12 @@ class Slack(EventSource):
     @staticmethod
     def read_settings(settings: RegionSettings) -> SlackSettings:
         """Return what is read of which channel; raises SourceError at the line of a setting that cannot be used."""
-        refuse_unknown(settings, _KEYS)
+        http = HttpSettings.from_settings(replace(settings, options={"url": _URL, **settings.options}), _KEYS)
+        if http.basic_auth:
+            raise settings.error(("basic_auth",), "Slack takes no basic_auth: set token")
+        http = with_token(settings, http)
+        if not http.authorization:
+            raise settings.error(("token",), "source slack needs `token`, of a bot or a user")
         channel = read_text(settings, "channel")
         if not _ID.fullmatch(channel):
             raise settings.error(
@@ -91,13 +100,8 @@ class Slack(EventSource):
                 pattern = re2.compile(text)
             except re2.error as error:
                 raise settings.error(("match",), f"match: {text!r} is no regex of RE2: {error}") from None
-        return SlackSettings(
-            read_text(settings, "token", secret=True),
-            channel,
-            Choice(threads, bots, pattern),
-            read_text(settings, "url", default=_URL),
-            read_seconds(settings, "timeout", _TIMEOUT),
-        )
+        retention = read_seconds(settings, "retention", math.inf)
+        return SlackSettings(http, channel, Choice(threads, bots, pattern), retention)
 
     def events(self, kind: str, start: float, end: float) -> Events:
         """Return the messages that were sent from start to end, in seconds; they are incidents of the kind ``message``."""
@@ -105,9 +109,7 @@ class Slack(EventSource):
             message = f"{self._where}{self.description} has no {kind}: it knows messages, as `incidents: {{kind: message}}`"
             raise SourceError(message)
         own = self._own
-        channel = Channel(
-            own.token, own.channel, own.url, timeout=own.timeout, deadline=self._deadline, where=self._where
-        )
+        channel = Channel(own.channel, own.http.url, self._transport, self._where)
         channel.require_readable(start)
         read = self._read_threads(channel, start, end) if own.choice.threads else channel.messages(start, end)
         told = [
@@ -115,14 +117,21 @@ class Slack(EventSource):
             for message in read
             if own.choice.has(message) and start <= time_of(message) <= end
         ]
+        doubt = channel.doubt or self._doubt_age(start)
         return Events(
             start,
             end,
-            complete=not channel.doubt,
+            complete=not doubt,
             episodes=unite_episodes(told, start, end),
-            reason=channel.doubt,
+            reason=doubt,
             kinds=("message",),
         )
+
+    def _doubt_age(self, start: float) -> str:
+        kept = time.time() - self._own.retention
+        if start >= kept:
+            return ""
+        return f"messages are kept since {format_time(kept)} (retention), and the window begins {format_time(start)}"
 
     def _read_threads(self, channel: Channel, start: float, end: float) -> Iterator[Mapping[str, Any]]:
         """Yield the messages of the channel and the replies of its threads, of those too that began some days before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 
 import pagerduty_server
@@ -19,7 +20,7 @@ END = START + 48 * 3600
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch):
-    monkeypatch.setattr("pagerduty.api_client.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pytest_telemetry_gate.sources.http.transport.time.sleep", lambda seconds: None)
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def account():
 
 
 def settings(folder, **options):
-    given = {"token": TOKEN, "url": "https://127.0.0.1:1", "ca_file": "ca.pem", **options}
+    given = {"token": TOKEN, "url": "https://127.0.0.1:1", "tls_config": {"ca_file": "ca.pem"}, **options}
     return RegionSettings("", "pagerduty", given, {}, Origin("telemetry.yaml", {(): 7}), folder)
 
 
@@ -75,6 +76,60 @@ def test_what_was_open_when_the_window_began_is_told_with_its_own_beginning(acco
     account.incident(START - 40 * 86_400)  # still open, since long ago
     account.incident(START - 7200, START - 3600)  # over before
     assert told(ask()) == [("incident", -40 * 86_400, None), ("incident", -3600, 60)]
+
+
+def test_what_was_there_all_the_time_or_ended_in_the_window_is_told_however_old(account, ask):
+    account.incident(START - 300 * 86_400, START + 60)
+    account.incident(START - 300 * 86_400, END + 60)
+    account.incident(START - 300 * 86_400, START - 60)
+    account.incident(START - 300 * 86_400, START + 60, service="OTHER")
+    assert told(ask(services=["PARSER1"])) == [
+        ("incident", -300 * 86_400, 60),
+        ("incident", -300 * 86_400, None),
+    ]
+
+
+def test_an_incident_without_its_id_or_times_is_an_error(account, ask):
+    account.spoil = lambda name, query, body: {**body, name: [{"type": "incident"}], "total": 1}
+    with pytest.raises(SourceError, match="pagerduty: incident without an id"):
+        ask()
+    account.spoil = lambda name, query, body: {**body, name: [{"type": "incident", "id": "Q1"}], "total": 1}
+    with pytest.raises(SourceError, match="pagerduty: 'None' is no time"):
+        ask()
+
+
+def test_titles_have_no_personal_data(account, ask):
+    account.incident(START + 60, title="login of ada@example.net\nfails " + "x" * 9000)
+    (episode,) = ask().episodes
+    assert episode.name.startswith("login of ********** fails xxx")
+    assert len(episode.name) == 200
+
+
+def test_a_token_of_oauth_is_a_bearer(account, ask, monkeypatch):
+    monkeypatch.setattr(pagerduty_server, "AUTHORIZATION", "Bearer of-oauth")
+    assert ask(token=None, authorization={"credentials": "of-oauth"}).complete
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "3600"}, {"ratelimit-reset": "3600"}])
+def test_a_rate_limit_of_an_hour_is_not_waited_for(account, ask, headers):
+    account.spoil = lambda name, query, body: (429, b"{}", headers)
+    events = ask()
+    assert events.reason.startswith("PagerDuty's rate limit (HTTP 429, retry after 1h) left out incidents")
+    assert len(account.asked) == 1
+
+
+def test_a_count_that_never_fits_on_pages_ends(account, ask, monkeypatch):
+    monkeypatch.setattr("pytest_telemetry_gate.sources.pagerduty.session._MOST_REQUESTS", 30)
+    account.spoil = lambda name, query, body: {**body, "total": 10**9, "more": True}
+    assert ask().reason == "more than 30 requests: name the services, or judge a shorter time"
+
+
+def test_an_answer_without_end_is_cut_off(account, ask, monkeypatch):
+    monkeypatch.setattr("pytest_telemetry_gate.sources.http.session._MAX_BODY", 2**20)
+    bomb = gzip.compress(b" " * 2**24)
+    account.spoil = lambda name, query, body: (200, bomb, {"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match="the answer is larger than 1 MiB"):
+        ask()
 
 
 def test_what_ended_or_began_after_the_window_is_cut(account, ask):
@@ -128,7 +183,7 @@ def test_pages_that_end_early_are_incomplete(account, ask):
     assert not events.complete
     assert (
         events.reason
-        == "PagerDuty counts 150 incidents from 2025-01-15T22:00:00Z to 2025-01-24T22:00:00Z, and gave 100"
+        == "PagerDuty counts 150 incidents from 2025-01-22T22:00:00Z to 2025-01-24T22:00:00Z, and gave 100"
     )
 
 
@@ -139,14 +194,14 @@ def test_a_rate_limit_that_stays_leaves_an_incomplete_history(account, ask):
     events = ask()
     assert not events.complete
     assert events.reason == (
-        "PagerDuty's rate limit (HTTP 429, tried 4 times) left out "
-        "log entries from 2025-01-22T22:00:00Z to 2025-01-24T22:00:00Z"
+        "PagerDuty's rate limit (HTTP 429, retry after 1s) left out "
+        "log entries from 2025-01-22T22:00:00Z to 2025-01-31T22:00:00Z"
     )
 
 
 def test_a_rate_limit_that_passes_is_waited_for(account, ask):
     account.incident(START + 60)
-    refusals = [429, 429, 503]
+    refusals = [429, 503]
     account.spoil = lambda name, query, body: (refusals.pop(), b"{}") if refusals else body
     events = ask()
     assert events.complete
@@ -155,10 +210,12 @@ def test_a_rate_limit_that_passes_is_waited_for(account, ask):
 
 def test_a_clock_that_is_wrong_makes_the_ends_of_the_window_uncertain(account, ask):
     account.ahead = 300
+    account.incident(START + 60)
     events = ask()
     assert not events.complete
     assert "the clock of PagerDuty is " in events.reason
     assert "ahead of this machine's" in events.reason
+    assert len(events.episodes) == 1
 
 
 @pytest.mark.parametrize(
@@ -177,7 +234,10 @@ def test_a_clock_that_is_wrong_makes_the_ends_of_the_window_uncertain(account, a
         ((200, b"[]"), "the answer has no list of incidents"),
         ((200, b'{"incidents": [7], "total": 1}'), "the answer has no list of incidents"),
         ((200, b'{"incidents": [], "total": null}'), "the answer does not say how many"),
-        ((302, b"", {"Location": "https://elsewhere.example"}), "HTTP 302"),
+        (
+            (302, b"", {"Location": "https://elsewhere.example"}),
+            "redirects to https://elsewhere.example, which is not",
+        ),
     ],
 )
 def test_a_refusal_is_one_line(account, ask, spoiled, message):
@@ -186,7 +246,8 @@ def test_a_refusal_is_one_line(account, ask, spoiled, message):
         ask()
     line = str(caught.value)
     assert message in line
-    assert line.startswith("pagerduty https://127.0.0.1:")
+    assert line.startswith("pagerduty")
+    assert "https://127.0.0.1:" in line
     assert "\n" not in line
     assert TOKEN not in line
 
@@ -219,9 +280,11 @@ def test_a_dead_server_and_a_stranger_s_certificate_are_told(tmp_path, account):
     other = tmp_path / "other"
     other.mkdir()
     with pagerduty_server.serving(account, tmp_path), pagerduty_server.serving(account, other) as url:
-        with pytest.raises(SourceError, match=r"pagerduty https://127\.0\.0\.1:1: cannot be reached"):
+        with pytest.raises(
+            SourceError, match=r"pagerduty: https://127\.0\.0\.1:1/incidents: connection refused"
+        ):
             Source.from_settings(settings(tmp_path), None).events("incidents", START, END)
-        with pytest.raises(SourceError, match="certificate verify failed"):
+        with pytest.raises(SourceError, match=r"TLS: .*set tls_config: \{ca_file: FILE\}"):
             Source.from_settings(settings(tmp_path, url=url), None).events("incidents", START, END)
 
 
@@ -232,27 +295,30 @@ def test_the_deadline_of_the_gate_ends_it(tmp_path, account):
             "", "pagerduty", settings(tmp_path, url=url).options, {}, Origin("t"), tmp_path, deadline=deadline
         )
         deadline.start()
-        with pytest.raises(SourceError, match="no time is left of the deadline"):
+        with pytest.raises(SourceError, match="not asked: the gate's deadline"):
             Source.from_settings(own, None).events("incidents", START, END)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"token": None}, "source pagerduty needs `token`"),
-        ({"token": ""}, "token: must be a text that is not empty"),
-        ({"token": "a\nb"}, "token: not one line of ASCII"),
-        ({"servics": ["P1"]}, "unknown key 'servics' of source pagerduty (did you mean 'services'?)"),
+        ({"token": None}, "source pagerduty needs `token`, or `authorization` for OAuth"),
+        ({"token": ""}, "token: empty, or not one line of ASCII"),
+        ({"token": "a\nb"}, "token: empty, or not one line of ASCII"),
+        ({"authorization": {"credentials": "a"}}, "at most one of token, authorization and basic_auth"),
+        ({"token": None, "basic_auth": {"username": "a", "password": "b"}}, "PagerDuty takes no basic_auth"),
+        ({"servics": ["P1"]}, "unknown key 'servics' (did you mean 'services'?)"),
+        ({"ca_file": "ca.pem"}, "unknown key 'ca_file': write tls_config: {ca_file: ...}"),
         ({"services": []}, "services: must be a list of texts"),
         ({"services": [1]}, "services: must be a list of texts"),
         ({"urgencies": ["hi"]}, "urgencies: 'hi' is not one of high, low"),
-        ({"url": "http://api.pagerduty.com"}, "url: 'http://api.pagerduty.com' is no https address"),
+        ({"url": "http://api.pagerduty.com"}, "url: no https address"),
         ({"timeout": "fast"}, "timeout: "),
     ],
 )
 def test_settings_that_cannot_be_used_are_told_with_their_line(tmp_path, options, message):
     with pytest.raises(SourceError) as caught:
-        Source.read_settings(settings(tmp_path, **options))
+        Source.read_settings(settings(tmp_path, **{"tls_config": None, **options}))
     assert f"telemetry.yaml:7: {message}" in str(caught.value)
 
 

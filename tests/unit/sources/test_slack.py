@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import slack_server
+import websites
 from slack_server import CHANNEL, TOKEN, Slack
 
 from pytest_telemetry_gate.errors import SourceError
@@ -19,7 +20,7 @@ END = START + 48 * 3600
 def waits(monkeypatch):
     """The waits that a rate limit asks for, which are not waited."""
     waited = []
-    monkeypatch.setattr("pytest_telemetry_gate.sources.slack.channel.time.sleep", waited.append)
+    monkeypatch.setattr("pytest_telemetry_gate.sources.http.transport.time.sleep", waited.append)
     return waited
 
 
@@ -174,7 +175,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_it_says(workspace, ask, waits):
     refusals = [LIMITED, (429, {}, b'{"ok": false, "error": "ratelimited"}')]
     workspace.spoil = lambda method, query, body: refusals.pop(0) if refusals else body
     assert len(ask().episodes) == 1
-    assert waits == [30.0, 5.0]
+    assert waits == [30.0, 0.4]
 
 
 def test_a_rate_limit_that_stays_leaves_an_incomplete_history(workspace, ask, waits):
@@ -182,10 +183,17 @@ def test_a_rate_limit_that_stays_leaves_an_incomplete_history(workspace, ask, wa
     events = ask()
     assert not events.complete
     assert events.reason == (
-        "Slack's rate limit left out messages from 2025-01-22T22:00:00Z to 2025-01-24T22:00:00Z "
-        "(asked 4 times, waited 1m 30s; it wants a wait of 30 s)"
+        "Slack's rate limit (HTTP 429, retry after 30s) left out messages from 2025-01-22T22:00:00Z to 2025-01-24T22:00:00Z"
     )
-    assert waits == [30.0, 30.0, 30.0]
+    assert waits == [30.0, 30.0]
+
+
+@pytest.mark.parametrize("wait", ["600", "soon", "Wed, 21 Oct 2099 07:28:00 GMT"])
+def test_a_rate_limit_that_is_too_long_or_not_told_is_no_wait_without_end(workspace, ask, waits, wait):
+    answer = (429, {"Retry-After": wait}, b'{"ok": false, "error": "ratelimited"}')
+    workspace.spoil = lambda method, query, body: answer if method.endswith("history") else body
+    assert not ask().complete
+    assert sum(waits) < 1
 
 
 def test_no_wait_is_longer_than_the_deadline(workspace, tmp_path, waits):
@@ -195,6 +203,63 @@ def test_no_wait_is_longer_than_the_deadline(workspace, tmp_path, waits):
         events = Source.from_settings(own, None).events("incidents", START, END)
     assert not events.complete
     assert waits == []
+
+
+def test_the_limit_of_apps_outside_of_the_marketplace_is_told(workspace, ask, waits):
+    for number in range(40):
+        workspace.post(START + number)
+    workspace.most = 15
+    workspace.spoil = lambda method, query, body: (
+        (429, {"Retry-After": "60"}, b"{}") if "cursor" in query else body
+    )
+    events = ask()
+    assert events.reason.endswith(": apps that are sold outside of its Marketplace get 15 messages a minute")
+    assert len(events.episodes) == 15
+    assert waits == []
+
+
+def test_pages_without_end_are_given_up(workspace, ask, monkeypatch):
+    monkeypatch.setattr("pytest_telemetry_gate.sources.slack.channel._MOST_PAGES", 5)
+    cursors = map(str, range(100))
+    workspace.spoil = lambda method, query, body: {
+        **body, "messages": [], "has_more": True, "response_metadata": {"next_cursor": next(cursors)}
+    }  # fmt: skip
+    assert ask().reason == "more than 50,000 messages, or 5 pages of them"
+
+
+def test_a_redirect_is_not_followed_and_gets_no_token(workspace, ask):
+    with websites.serving(lambda asked: (200, {}, b'{"ok": true, "messages": []}')) as other:
+        workspace.spoil = lambda method, query, body: (302, {"Location": other.url}, b"")
+        with pytest.raises(SourceError, match=r"redirects to http.*, which is not followed"):
+            ask()
+    assert not other.asked
+
+
+def test_what_was_before_the_retention_of_the_workspace_is_incomplete(workspace, ask):
+    assert ask(retention="9000d").complete
+    reason = ask(retention="90d").reason
+    assert reason.startswith("messages are kept since ")
+    assert reason.endswith("(retention), and the window begins 2025-01-22T22:00:00Z")
+
+
+def test_texts_of_blocks_and_of_all_parts_of_attachments_are_matched(workspace, ask):
+    block = {"type": "section", "text": {"type": "mrkdwn", "text": "[FIRING:1] in a block"}}
+    rich = {"type": "rich_text", "elements": [{"elements": [{"type": "text", "text": "[FIRING:2] deep"}]}]}
+    workspace.post(START + 10, "", blocks=[block])
+    workspace.post(START + 20, "", blocks=[rich])
+    workspace.post(START + 30, "", attachments=[{"fallback": "[no preview]", "text": "[FIRING:3] &lt;b&gt;"}])
+    workspace.post(START + 40, "", attachments=[{"blocks": [block]}])
+    workspace.post(START + 50, "", blocks=[{"type": "divider"}, {"type": "odd", "text": 7, "elements": "a"}])
+    assert len(ask(match=r"\[FIRING").episodes) == 4
+    assert len(ask(match="<b>").episodes) == 1
+    assert len(ask().episodes) == 5
+
+
+def test_people_are_left_out(workspace, ask):
+    workspace.post(START + 10, "<@U012AB3CDE> and <@W1|ada>: look", bot_id=None, bot_profile=None, user="U9")
+    (episode,) = ask().episodes
+    assert episode.name == "@someone and @someone: look"
+    assert "from" not in episode.labels
 
 
 @pytest.mark.parametrize(
@@ -235,19 +300,19 @@ def test_a_channel_that_does_not_exist_and_a_wrong_token_are_told(ask):
 
 
 def test_a_dead_server_is_told(tmp_path, waits):
-    with pytest.raises(SourceError, match="slack channel C0ALERTS1: cannot be reached"):
+    with pytest.raises(SourceError, match=r"slack channel C0ALERTS1: http.*: connection refused"):
         Source.from_settings(settings(tmp_path), None).events("incidents", START, END)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"token": None}, "source slack needs `token`"),
+        ({"token": None}, "source slack needs `token`, of a bot"),
         ({"channel": "#alerts"}, "channel: '#alerts' is no id such as C0123ABCD"),
         ({"bots": "none"}, "bots: 'none' is not one of all, only, without"),
         ({"threads": "yes"}, "threads: 'yes' is not true or false"),
         ({"match": "["}, "match: '[' is no regex of RE2"),
-        ({"chanel": "C1"}, "unknown key 'chanel' of source slack (did you mean 'channel'?)"),
+        ({"chanel": "C1"}, "unknown key 'chanel' (did you mean 'channel'?)"),
     ],
 )
 def test_settings_that_cannot_be_used_are_told_with_their_line(tmp_path, options, message):
