@@ -56,8 +56,10 @@ class Checking(Asking):
         carried.unawaited += 1
 
         async def count() -> T:
-            carried.unawaited -= 1
-            return await start()
+            try:
+                return await start()
+            finally:
+                carried.unawaited -= 1
 
         return count()
 

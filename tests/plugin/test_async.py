@@ -130,12 +130,17 @@ def test_who_gives_up_waiting_does_not_wait_for_the_thread(project):
     assert result.ret == 0, said(result)
 
 
-def test_a_check_that_nobody_awaits_closes_the_gate(project):
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        "telemetry.aio.check('cpu', '> 75')",
+        "task = asyncio.create_task(telemetry.aio.wait_until(lambda: False, timeout='1h'))\nawait asyncio.sleep(0)",
+    ],
+)
+def test_a_check_that_nobody_awaits_closes_the_gate(project, forgotten):
     project.suite(PASSING)
-    forgotten = "telemetry.aio.check('cpu', '> 75')"
-    result = run(
-        project, "asyncio", forgotten, "telemetry.check('cpu', '< 75')", arguments=("-W", "ignore::RuntimeWarning")
-    )  # fmt: skip
+    lines = ("import asyncio", *forgotten.splitlines(), "telemetry.check('cpu', '< 75')")
+    result = run(project, "asyncio", *lines, arguments=("-W", "ignore::RuntimeWarning"))
     result.assert_outcomes(passed=1, failed=1)
     assert "a call of telemetry.aio not awaited: write `await telemetry.aio...`" in said(result)
 
