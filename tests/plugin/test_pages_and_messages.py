@@ -22,7 +22,7 @@ environments:
     source: recording
     path: small.telemetry.zip
     sources:
-      channel: {{source: slack, url: SLACK, token: "${{SLACK_TOKEN}}", channel: {CHANNEL}, match: FIRING}}
+      channel: {{source: slack, url: SLACK, token: "${{SLACK_TOKEN}}", channel: {CHANNEL}, match: FIRING, retention: 100y}}
     events:
       incidents: {{source: pagerduty, url: PAGERDUTY, token: "${{PD_TOKEN}}", services: [PARSER1], tls_config: {{ca_file: ca.pem}}}}
   offline: {{source: recording, path: out.telemetry.zip}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from dataclasses import dataclass, replace
@@ -33,6 +32,9 @@ __all__ = ["Slack"]
 _KEYS = ("token", "channel", "threads", "bots", "match", "retention")
 _URL = "https://slack.com/api"
 _ID = re.compile(r"[CGD][A-Z0-9]{2,}")
+_RETENTION = (
+    90 * 86_400.0
+)  # seconds: what a workspace on a free plan shows, and no answer is documented to say so
 _REACH = 7 * 86_400.0  # seconds before a window in which a thread may have begun that has replies in it
 
 
@@ -100,7 +102,7 @@ class Slack(EventSource):
                 pattern = re2.compile(text)
             except re2.error as error:
                 raise settings.error(("match",), f"match: {text!r} is no regex of RE2: {error}") from None
-        retention = read_seconds(settings, "retention", math.inf)
+        retention = read_seconds(settings, "retention", _RETENTION)
         return SlackSettings(http, channel, Choice(threads, bots, pattern), retention)
 
     def events(self, kind: str, start: float, end: float) -> Events:
@@ -131,7 +133,10 @@ class Slack(EventSource):
         kept = time.time() - self._own.retention
         if start >= kept:
             return ""
-        return f"messages are kept since {format_time(kept)} (retention), and the window begins {format_time(start)}"
+        return (
+            f"messages before {format_time(kept)} may be hidden, and the window begins {format_time(start)}: "
+            "set retention to how long this workspace keeps them"
+        )
 
     def _read_threads(self, channel: Channel, start: float, end: float) -> Iterator[Mapping[str, Any]]:
         """Yield the messages of the channel and the replies of its threads, of those too that began some days before."""

@@ -30,7 +30,13 @@ def workspace():
 
 
 def settings(tmp_path, deadline=None, **options):
-    given = {"token": TOKEN, "channel": CHANNEL, "url": "http://127.0.0.1:1/api/", **options}
+    given = {
+        "token": TOKEN,
+        "channel": CHANNEL,
+        "url": "http://127.0.0.1:1/api/",
+        "retention": "100y",
+        **options,
+    }
     return RegionSettings(
         "", "slack", given, {}, Origin("telemetry.yaml", {(): 7}), tmp_path, deadline=deadline or Deadline()
     )
@@ -235,11 +241,15 @@ def test_a_redirect_is_not_followed_and_gets_no_token(workspace, ask):
     assert not other.asked
 
 
-def test_what_was_before_the_retention_of_the_workspace_is_incomplete(workspace, ask):
-    assert ask(retention="9000d").complete
-    reason = ask(retention="90d").reason
-    assert reason.startswith("messages are kept since ")
-    assert reason.endswith("(retention), and the window begins 2025-01-22T22:00:00Z")
+@pytest.mark.parametrize("options", [{"retention": "90d"}, {"retention": None}])
+def test_a_window_that_begins_before_what_a_free_plan_shows_is_incomplete(workspace, ask, options):
+    workspace.post(START + 60)
+    events = ask(**options)
+    assert events.reason.startswith("messages before ")
+    assert events.reason.endswith(
+        "may be hidden, and the window begins 2025-01-22T22:00:00Z: set retention to how long this workspace keeps them"
+    )
+    assert len(events.episodes) == 1
 
 
 def test_texts_of_blocks_and_of_all_parts_of_attachments_are_matched(workspace, ask):
@@ -309,6 +319,8 @@ def test_a_dead_server_is_told(tmp_path, waits):
     [
         ({"token": None}, "source slack needs `token`, of a bot"),
         ({"channel": "#alerts"}, "channel: '#alerts' is no id such as C0123ABCD"),
+        ({"retention": "for ever"}, "retention: "),
+        ({"retention": 0}, "retention: "),
         ({"bots": "none"}, "bots: 'none' is not one of all, only, without"),
         ({"threads": "yes"}, "threads: 'yes' is not true or false"),
         ({"match": "["}, "match: '[' is no regex of RE2"),
