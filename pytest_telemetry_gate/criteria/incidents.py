@@ -28,7 +28,7 @@ class IncidentMatch(Model):
     """Which incidents are meant."""
 
     kind: str | None = Field(
-        default=None, description="`incident`, `escalation`, ...; every kind if left out"
+        default=None, description="`incident`, `escalation`, `message`, ...; every kind if left out"
     )
 
 
