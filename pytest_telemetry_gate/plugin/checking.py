@@ -50,16 +50,25 @@ class Checking(Asking):
         self._level = level
         self._numbers = itertools.count(1)
 
-    def count_awaited(self, start: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-        """Return what ``start`` will give, and close the gate where the test does not await that: nobody knows what it would say."""
+    def count_awaited(self, start: Callable[[], Awaitable[T]], *, is_verdict: bool) -> Awaitable[T]:
+        """Return what ``start`` will give, and close the gate where the test does not await it: nobody knows what it would say.
+
+        A verdict has to be awaited to its end; whoever waits for something else may be cancelled.
+        """
         carried = carried_by(self._item)
         carried.unawaited += 1
 
         async def count() -> T:
+            has_ended = not is_verdict
             try:
-                return await start()
+                given = await start()
+                has_ended = True
+            except Exception:
+                has_ended = True
+                raise
             finally:
-                carried.unawaited -= 1
+                carried.unawaited -= has_ended
+            return given
 
         return count()
 

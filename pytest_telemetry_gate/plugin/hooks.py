@@ -265,7 +265,9 @@ def conclude(carried: Carried, *, strict: bool) -> None:
     dossiers = carried.dossiers
     if carried.unawaited:
         calls = "a call" if carried.unawaited == 1 else f"{carried.unawaited} calls"
-        pytest.fail(f"{calls} of telemetry.aio not awaited: write `await telemetry.aio...`", pytrace=False)
+        pytest.fail(
+            f"{calls} of telemetry.aio not awaited to the end: write `await telemetry.aio...`", pytrace=False
+        )
     closed = [dossier for dossier in dossiers if not dossier.verdict.keeps_gate_open(strict=strict)]
     if closed:
         carried.failed_by_verdicts = True

@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 def _awaited(
-    method: Callable[Concatenate[Checking, P], T],
+    method: Callable[Concatenate[Checking, P], T], *, is_verdict: bool = False
 ) -> Callable[Concatenate[AsyncTelemetry, P], Awaitable[T]]:
     def call(self: AsyncTelemetry, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         return self.telemetry.count_awaited(
-            lambda: _in_thread(partial(method, self.telemetry, *args, **kwargs))
+            lambda: _in_thread(partial(method, self.telemetry, *args, **kwargs)), is_verdict=is_verdict
         )
 
     call.__doc__ = method.__doc__
@@ -48,11 +48,11 @@ class AsyncTelemetry:
     def __init__(self, telemetry: Checking) -> None:
         self.telemetry = telemetry
 
-    check = _awaited(Checking.check)
+    check = _awaited(Checking.check, is_verdict=True)
     value = _awaited(Checking.value)
     values = _awaited(Checking.values)
     range = _awaited(Checking.range)
     alerts = _awaited(Checking.alerts)
     incidents = _awaited(Checking.incidents)
-    replay = _awaited(Checking.replay)
+    replay = _awaited(Checking.replay, is_verdict=True)
     wait_until = _awaited(Checking.wait_until)

@@ -142,7 +142,22 @@ def test_a_check_that_nobody_awaits_closes_the_gate(project, forgotten):
     lines = ("import asyncio", *forgotten.splitlines(), "telemetry.check('cpu', '< 75')")
     result = run(project, "asyncio", *lines, arguments=("-W", "ignore::RuntimeWarning"))
     result.assert_outcomes(passed=1, failed=1)
-    assert "a call of telemetry.aio not awaited: write `await telemetry.aio...`" in said(result)
+    assert "a call of telemetry.aio not awaited to the end: write `await telemetry.aio...`" in said(result)
+
+
+def test_who_gives_up_a_check_has_no_verdict_and_no_pass(project):
+    project.suite(PASSING)
+    result = run(
+        project,
+        "asyncio",
+        "import asyncio, threading",
+        "telemetry._turn.acquire()",  # so that the check cannot end before it is given up
+        "with pytest.raises(asyncio.TimeoutError):",
+        "    await asyncio.wait_for(telemetry.aio.check('cpu', '> 75'), 0.01)",
+        "telemetry._turn.release()",
+    )
+    assert result.ret == 1
+    assert "a call of telemetry.aio not awaited to the end" in said(result)
 
 
 def test_a_check_in_the_teardown_of_an_async_fixture_closes_the_gate(project):
