@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import time
 
 import pagerduty_server
@@ -321,6 +322,13 @@ def test_settings_that_cannot_be_used_are_told_with_their_line(tmp_path, options
     with pytest.raises(SourceError) as caught:
         Source.read_settings(settings(tmp_path, **{"tls_config": None, **options}))
     assert f"telemetry.yaml:7: {message}" in str(caught.value)
+
+
+def test_a_missing_client_is_told_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pagerduty", None)
+    message = r"needs the package pagerduty: pip install 'pytest-telemetry-gate\[pagerduty\]'"
+    with pytest.raises(SourceError, match=message):
+        Source.from_settings(settings(tmp_path, tls_config=None), None)
 
 
 def test_alerts_are_not_its_matter(ask, tmp_path):

@@ -35,6 +35,7 @@ def test_how_long_a_server_wants_to_be_left_alone(
     ("headers", "seconds"),
     [
         ({"X-RateLimit-Reset": "7"}, 7.0),
+        ({"RateLimit-Reset": "7", "X-RateLimit-Reset": "8"}, 7.0),
         ({"X-RateLimit-Reset": "1700000012"}, 12.0),
         ({"X-RateLimit-Reset": "1600000000"}, 0.0),
         ({"X-RateLimit-Reset": "7", "Retry-After": "3"}, 3.0),

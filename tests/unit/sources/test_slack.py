@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import slack_server
 import websites
@@ -331,6 +333,13 @@ def test_settings_that_cannot_be_used_are_told_with_their_line(tmp_path, options
     with pytest.raises(SourceError) as caught:
         Source.read_settings(settings(tmp_path, **options))
     assert f"telemetry.yaml:7: {message}" in str(caught.value)
+
+
+def test_a_missing_sdk_is_told_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "slack_sdk", None)
+    message = r"needs the package slack_sdk: pip install 'pytest-telemetry-gate\[slack\]'"
+    with pytest.raises(SourceError, match=message):
+        Source.from_settings(settings(tmp_path), None)
 
 
 def test_alerts_are_not_its_matter(ask, tmp_path):
