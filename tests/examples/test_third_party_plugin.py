@@ -1,41 +1,80 @@
-"""The example of a third party's plugin runs as it stands, and the page that shows it shows what it is."""
+"""The example of a third party's plugin, installed as a package, runs as it stands, and the page that shows it shows what it is."""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
+from collections.abc import Callable
 from pathlib import Path
 
-import forks
 import pytest
 
 from pytest_telemetry_gate import Dossier, Outcome
 from pytest_telemetry_gate.testing import UP, MemoryGate, make_series
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "example_suites" / "example_plugin"
+EXAMPLE = ROOT / "example_suites" / "third_party_plugin"
 PLUGIN = (EXAMPLE / "company_gate.py").read_text("utf-8")
 PAGE = (ROOT / "docs" / "how-to" / "extend.md").read_text("utf-8")
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a virtual environment of its own, into which the plugin is installed as a package."""
+    folder = tmp_path_factory.mktemp("third_party")
+    # What pip builds in the folder stays out of the repository.
+    source = shutil.copytree(
+        EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("suite", "__pycache__")
+    )
+    environment = folder / "environment"
+    venv.create(environment, with_pip=False, symlinks=os.name != "nt")
+    names = {"base": str(environment), "platbase": str(environment)}
+    installed = Path(sysconfig.get_path("purelib", scheme="venv", vars=names))
+    lines = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    (installed / "tested.pth").write_text(lines)
+    python = Path(sysconfig.get_path("scripts", scheme="venv", vars=names)) / Path(sys.executable).name
+    options = [
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--no-compile",
+        "--disable-pip-version-check",
+    ]
+    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", *options, source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (installed / "company_gate.py").is_file()
+    return python
+
+
 @pytest.fixture
-def example(tmp_path: Path) -> Path:
+def example(tmp_path: Path, python: Path) -> Path:
     ignored = shutil.ignore_patterns(".company_gate", "__pycache__")
-    return Path(shutil.copytree(EXAMPLE, tmp_path / "example", ignore=ignored))
+    return Path(shutil.copytree(EXAMPLE / "suite", tmp_path / "suite", ignore=ignored))
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments]
-    return forks.run(command, cwd=folder)
+@pytest.fixture
+def run(example: Path, python: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        options = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments]
+        command = [python, "-m", "pytest", *options]
+        return subprocess.run(
+            command, cwd=example, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300
+        )
+
+    return run
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_source_events_criterion_and_report_work_together(example: Path, workers: str) -> None:
-    done = run(example, workers)
+def test_source_events_criterion_and_report_work_together(example: Path, run, workers: str) -> None:
+    done = run(workers)
     assert done.returncode == 0, done.stdout
     assert "telemetry gate: PASS  3 checks: 3 pass" in done.stdout
     lines = (example / ".company_gate" / "dossiers.jsonl").read_text("utf-8").splitlines()
@@ -52,19 +91,19 @@ def test_source_events_criterion_and_report_work_together(example: Path, workers
     assert verdicts["no_pages[2h]"].source == "page log pages.json"
 
 
-def test_a_page_after_the_rollout_closes_the_gate(example: Path) -> None:
+def test_a_page_after_the_rollout_closes_the_gate(example: Path, run) -> None:
     pages = (
         '[{"what": "queue is stuck", "from": "2025-01-22T14:40:00-08:00", "to": "2025-01-22T14:50:00-08:00"}]'
     )
     (example / "pages.json").write_text(pages)
-    done = run(example)
+    done = run()
     assert done.returncode == 1
     assert "queue is stuck" in done.stdout
 
 
-def test_a_file_that_is_gone_is_an_error_of_its_checks(example: Path) -> None:
+def test_a_file_that_is_gone_is_an_error_of_its_checks(example: Path, run) -> None:
     (example / "queue.csv").unlink()
-    done = run(example)
+    done = run()
     assert done.returncode == 1
     assert "telemetry.yaml:4: there is no file queue.csv" in done.stdout
     assert "Traceback" not in done.stdout
