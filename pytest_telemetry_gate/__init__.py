@@ -61,11 +61,13 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.promql.storage import MemoryStorage
     from pytest_telemetry_gate.reports.document.stored import read_report
     from pytest_telemetry_gate.reports.overview.faults import Fault, Faults, find_faults
+    from pytest_telemetry_gate.sources.episodes import Change, join_changes, unite_episodes
     from pytest_telemetry_gate.sources.monitor_queries import TimeAggregate
     from pytest_telemetry_gate.sources.points import PointSeries, read_points
 
 __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows them
     # Sources
+    "Change",
     "Dialect",
     "Episode",
     "Evaluation",
@@ -86,7 +88,9 @@ __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows th
     "Tested",
     "TimeAggregate",
     "Vector",
+    "join_changes",
     "read_points",
+    "unite_episodes",
     # Criteria
     "Answer",
     "Answers",
@@ -248,6 +252,11 @@ _HOMES = {
         "Fault",
         "Faults",
         "find_faults",
+    ),
+    "sources.episodes": (
+        "Change",
+        "join_changes",
+        "unite_episodes",
     ),
     "sources.monitor_queries": ("TimeAggregate",),
     "sources.points": (
