@@ -96,6 +96,11 @@ class Document:
         """Return the 1-based line of a key or item, or of its nearest ancestor that exists."""
         return self._node(where)[1]
 
+    def text(self, where: Sequence[Key]) -> str:
+        """Return a scalar as it is written, whatever type it would have."""
+        value = self._node(where)[0].value
+        return value if isinstance(value, str) else ""
+
     def error(self, where: Sequence[Key], message: str) -> SuiteError:
         """Return an error at a part of the file."""
         return SuiteError(self.shown, self.line(where), message)

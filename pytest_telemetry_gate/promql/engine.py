@@ -20,7 +20,7 @@ from pytest_telemetry_gate.promql.parser import for_profile, parse
 from pytest_telemetry_gate.promql.result import Matrix, Scalar, Vector, matrix_of_blocks, matrix_of_samples
 from pytest_telemetry_gate.promql.storage import Storage
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "is_alike_over_time"]
 
 # Aggregations and functions whose answer at one step depends on how many steps there are: by its order or its rounding.
 _ONE_BY_ONE = frozenset({"topk", "bottomk", "limitk", "limit_ratio", "stddev", "stdvar", "count_values"})
@@ -165,12 +165,22 @@ def _vector(frame: Frame, step: int, time: float, warnings: tuple[str, ...] = ()
 
 
 def _goes_together(expression: Expr, moments: Ints) -> bool:
-    """Tell whether an expression gives the same at several times, evaluated together or one by one.
+    """Tell whether an expression can be evaluated at several times together.
 
-    ``@ start()`` and ``@ end()`` are the times of the whole query. A subquery is also evaluated between its windows,
-    and that time must not be much more than the windows themselves.
+    A subquery is also evaluated between its windows, and that time must not be much more than the windows themselves.
     """
     extent = int(moments.max() - moments.min())
+    lengths = [node.range for node in ast.walk(expression) if isinstance(node, ast.Subquery)]
+    return is_alike_over_time(expression) and not any(
+        extent > 2 * len(moments) * length for length in lengths
+    )
+
+
+def is_alike_over_time(expression: Expr) -> bool:
+    """Tell whether an expression gives the same at several times, evaluated together or one by one.
+
+    ``@ start()`` and ``@ end()`` are the times of the whole query.
+    """
     for node in ast.walk(expression):
         match node:
             case ast.Aggregate(op=op) if op in _ONE_BY_ONE:
@@ -178,8 +188,6 @@ def _goes_together(expression: Expr, moments: Ints) -> bool:
             case ast.Call(func=func) if func in _SORTING:
                 return False
             case ast.VectorSelector(at=str()) | ast.Subquery(at=str()):
-                return False
-            case ast.Subquery(range=length) if extent > 2 * len(moments) * length:
                 return False
     return True
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from promql.expectations import compare, shown, unexpected_annotations
-from promql.promqltest import NAME, Clear, Eval, Histogram, Load, read
+from promql.promqltest import NAME, Clear, Eval, Load, read
 
 from pytest_telemetry_gate.promql import Engine, MemoryStorage, PromQLError, Scalar, Vector, ast, parse
+from pytest_telemetry_gate.rules.notation import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,37 +8,25 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+from pytest_telemetry_gate.rules.notation import (
+    Labels,
+    parse_number,
+    parse_series,
+    unquote,
+)
+from pytest_telemetry_gate.rules.notation import WrittenSeries as Series
+from pytest_telemetry_gate.rules.notation import parse_milliseconds as parse_duration
+
 EPSILON = 1e-6
 MIN_NORMAL = 2.2250738585072014e-308
 MAX_FLOAT = 1.7976931348623157e308
 
-Labels: TypeAlias = tuple[tuple[str, str], ...]
-
 
 class FormatError(ValueError):
     """A line of a script that the format does not allow; the message begins with the line's number."""
-
-
-class Histogram(str):
-    """The text of a native histogram `{{...}}`: recognised, never interpreted."""
-
-    __slots__ = ()
-
-
-Sample: TypeAlias = "float | Histogram | None"
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of labels and values; None is a place without a sample."""
-
-    labels: Labels
-    values: tuple[Sample, ...]
 
 
 @dataclass(frozen=True)
@@ -86,22 +74,12 @@ class Eval:
 
 Command: TypeAlias = "Load | Clear | Eval"
 
-NUMBER = r"(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
-ITEM = re.compile(
-    rf"(?:(?P<blank>_)|(?P<value>stale|[+-]?{NUMBER})(?:(?P<by>[+-]{NUMBER})(?=x))?)(?:x(?P<times>\d+))?(?=\s|$)"
-)
-HISTOGRAM_ITEM = re.compile(r"(?P<first>\{\{.*?\}\})(?:[+-]\{\{.*?\}\})?(?:x(?P<times>\d+))?(?=\s|$)")
-DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
-UNITS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 LOAD = re.compile(r"load(?:_(with_nhcb))?\s+(\S+)$", re.IGNORECASE)
 INSTANT = re.compile(r"eval(?:_(fail|warn|ordered|info))?\s+instant\s+at\s+(\S+)\s+(.+)$")
 RANGE = re.compile(r"eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$")
 GRID = re.compile(r"expect range vector from (\S+) to (\S+) step (\S+)$")
 EXPECT = re.compile(r"expect\s+(fail|warn|no_warn|info|no_info|ordered)(?:\s+(msg|regex):\s*(.+))?$")
-ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)")
 
 
 def read(text: str) -> list[Command]:
@@ -132,30 +110,6 @@ def read(text: str) -> list[Command]:
             raise FormatError(f"{number + 1}: no command: {line!r}")
         number = end
     return commands
-
-
-def parse_duration(text: str) -> int:
-    """Return the milliseconds of a Prometheus duration such as 1h30m; "0" needs no unit."""
-    if text == "0":
-        return 0
-    found = DURATION.fullmatch(text)
-    if not text or found is None:
-        raise ValueError(f"no duration: {text!r}")
-    return sum(int(part) * unit for part, unit in zip(found.groups(), UNITS, strict=True) if part)
-
-
-def parse_number(text: str) -> float:
-    """Return a number as the format writes it: decimal, hexadecimal, Inf or NaN."""
-    try:
-        return float(int(text, 0))
-    except ValueError:
-        return float(text)
-
-
-def parse_series(text: str) -> Series:
-    """Return the labels and values of `name{label="value"} 1 2 3`."""
-    labels, rest = _labels(text)
-    return Series(labels, tuple(_values(rest)))
 
 
 def almost_equal(left: float, right: float) -> bool:
@@ -229,7 +183,7 @@ def _head(line: int, text: str) -> Eval:
 
 def _expect(command: Eval, line: int, text: str) -> None:
     if text.startswith("expect string "):
-        command.string = _unquote(text.removeprefix("expect string ").strip())
+        command.string = unquote(text.removeprefix("expect string ").strip())
         return
     if found := GRID.match(text):
         start, end, step = (_duration(line, part) for part in found.groups())
@@ -267,94 +221,3 @@ def _duration(line: int, text: str) -> int:
         return parse_duration(text)
     except ValueError as error:
         raise FormatError(f"{line}: {error}") from None
-
-
-def _labels(text: str) -> tuple[Labels, str]:
-    labels: dict[str, str] = {}
-    at = 0
-    if found := NAME.match(text):
-        labels["__name__"], at = found[0], found.end()
-    while at < len(text) and text[at] in " \t":
-        at += 1
-    if at < len(text) and text[at] == "{" and not text.startswith("{{", at):
-        at += 1
-        while (at := _blank(text, at)) < len(text) and text[at] != "}":
-            at = _pair(text, at, labels)
-            at = _blank(text, at)
-            if text[at : at + 1] == ",":
-                at += 1
-        if at >= len(text):
-            raise ValueError(f"labels without an end: {text!r}")
-        at += 1
-    elif not labels:
-        raise ValueError(f"no series: {text!r}")
-    return tuple(sorted(labels.items())), text[at:]
-
-
-def _pair(text: str, at: int, labels: dict[str, str]) -> int:
-    if found := QUOTED.match(text, at):
-        name = _unquote(found[0])
-        if text[_blank(text, found.end())] != "=":
-            labels["__name__"] = name
-            return found.end()
-    else:
-        found = NAME.match(text, at)
-        if found is None:
-            raise ValueError(f"no label at {text[at:]!r}")
-        name = found[0]
-    at = _blank(text, found.end())
-    value = QUOTED.match(text, _blank(text, at + 1))
-    if text[at : at + 1] != "=" or value is None:
-        raise ValueError(f"no label value at {text[at:]!r}")
-    labels[name] = _unquote(value[0])
-    return value.end()
-
-
-def _blank(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t":
-        at += 1
-    return at
-
-
-def _unquote(text: str) -> str:
-    if text[0] == "`":
-        return text[1:-1]
-
-    def escape(found: re.Match[str]) -> str:
-        code = found[1]
-        if code[0] in "xuU":
-            return chr(int(code[1:], 16))
-        if len(code) == 3:
-            return chr(int(code, 8))
-        return ESCAPES.get(code, code)
-
-    return ESCAPE.sub(escape, text[1:-1])
-
-
-def _values(text: str) -> list[Sample]:
-    values: list[Sample] = []
-    at = _blank(text, 0)
-    while at < len(text):
-        if found := HISTOGRAM_ITEM.match(text, at):
-            values += [Histogram(found["first"])] * (int(found["times"] or 0) + 1)
-        elif found := ITEM.match(text, at):
-            times = found["times"]
-            if found["blank"]:
-                values += [None] * int(times or 1)
-            else:
-                values += _sequence(found["value"], found["by"], int(times or 0))
-        else:
-            raise ValueError(f"no value at {text[at:]!r}")
-        at = _blank(text, found.end())
-    return values
-
-
-def _sequence(first: str, by: str | None, times: int) -> list[float]:
-    value = STALE if first == "stale" else float(first)
-    step = float(by) if by else 0.0
-    values = [value]
-    for _ in range(times):
-        if by:
-            value += step
-        values.append(value)
-    return values

@@ -12,13 +12,12 @@ from promql.promqltest import (
     Clear,
     Eval,
     FormatError,
-    Histogram,
     Load,
     almost_equal,
-    parse_duration,
-    parse_series,
     read,
 )
+
+from pytest_telemetry_gate.rules.notation import Histogram, parse_milliseconds, parse_series
 
 
 @pytest.mark.parametrize(
@@ -72,12 +71,12 @@ def test_lines_that_are_no_series(text: str) -> None:
 
 
 def test_durations() -> None:
-    assert [parse_duration(text) for text in ("0", "5m", "1h30m", "1d", "250ms", "1m1s1ms")] == [
+    assert [parse_milliseconds(text) for text in ("0", "5m", "1h30m", "1d", "250ms", "1m1s1ms")] == [
         0, 300_000, 5_400_000, 86_400_000, 250, 61_001,
     ]  # fmt: skip
     for text in ("", "5", "5 m", "m5", "-1m"):
         with pytest.raises(ValueError, match="no duration"):
-            parse_duration(text)
+            parse_milliseconds(text)
 
 
 def test_blocks_end_at_empty_lines_and_comments() -> None:
