@@ -77,6 +77,7 @@ def builtin_criteria() -> Sequence[type[Criterion]]:
     from pytest_telemetry_gate.criteria.threshold import Threshold
     from pytest_telemetry_gate.criteria.trend import Trend
     from pytest_telemetry_gate.replay.criterion import Replay
+    from pytest_telemetry_gate.rules.criterion import Rules
 
     return (
         Threshold,
@@ -91,5 +92,6 @@ def builtin_criteria() -> Sequence[type[Criterion]]:
         Frozen,
         Objective,
         Replay,
+        Rules,
         Approvals,
     )

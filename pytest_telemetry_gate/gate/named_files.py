@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_telemetry_gate.model.baseline import Baseline
 from pytest_telemetry_gate.replay.criterion import Replay
+from pytest_telemetry_gate.rules.criterion import Rules
 
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.suite import Suite
@@ -27,6 +28,8 @@ def list_named_files(suite: Suite) -> Iterator[tuple[str, str]]:
         for criterion in criteria:
             if isinstance(criterion, Replay):
                 yield REPLAY_SUITE, criterion.replay.suite
+            elif isinstance(criterion, Rules):
+                yield "rule file", criterion.rules.file
 
 
 def list_baselines(suite: Suite) -> Iterator[Baseline]:

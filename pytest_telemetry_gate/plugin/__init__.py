@@ -25,6 +25,7 @@ from pytest_telemetry_gate.plugin.wire_names import (
     PACKED,
     REFUSED,
     REPLAY_SUFFIXES,
+    RULE_TEST_SUFFIXES,
     SUITE_SUFFIXES,
     is_suite,
 )
@@ -138,11 +139,25 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         from pytest_telemetry_gate.plugin.replay_items import ReplayFile
 
         return ReplayFile.make(parent, file_path, _run(parent.config))
+    if _is_rule_test(file_path, parent.config):
+        from pytest_telemetry_gate.plugin.rule_test_items import RuleTestsFile
+
+        return RuleTestsFile.from_parent(parent, path=file_path)
     if not file_path.name.endswith(SUITE_SUFFIXES):
         return None
     from pytest_telemetry_gate.plugin.check_items import GateFile
 
     return GateFile.make(parent, file_path, _run(parent.config))
+
+
+def _is_rule_test(path: Path, config: pytest.Config) -> bool:
+    """Tell whether a file is one of promtool's rule tests: by its name, or by a pattern of the ini file."""
+    if path.name.endswith(RULE_TEST_SUFFIXES):
+        return True
+    if path.suffix not in {".yaml", ".yml"} or not path.is_relative_to(config.rootpath):
+        return False
+    shown = path.relative_to(config.rootpath)
+    return any(shown.match(pattern) for pattern in config.getini("telemetry_rule_tests"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

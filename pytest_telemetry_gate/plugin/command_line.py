@@ -146,3 +146,9 @@ def add_options(parser: pytest.Parser) -> None:
         help="whether a step of GitHub Actions gets a summary and annotations (auto, unless told)",
     )
     parser.addini("telemetry_config", "path of telemetry.yaml, relative to the rootdir", default="")
+    parser.addini(
+        "telemetry_rule_tests",
+        "promtool's rule test files, as patterns relative to the rootdir, beside *.rules_test.yaml",
+        type="args",
+        default=[],
+    )

@@ -13,6 +13,7 @@ __all__ = [
     "PACKED",
     "REFUSED",
     "REPLAY_SUFFIXES",
+    "RULE_TEST_SUFFIXES",
     "SUITE_SUFFIXES",
     "is_suite",
 ]
@@ -25,6 +26,7 @@ MOMENT = "telemetry_moment"  # in xdist's workerinput: what `now` means
 FOLDER = "telemetry_folder"  # in xdist's workerinput
 SUITE_SUFFIXES = (".gate.yaml", ".gate.yml")
 REPLAY_SUFFIXES = (".replay.yaml", ".replay.yml")
+RULE_TEST_SUFFIXES = (".rules_test.yaml", ".rules_test.yml")
 LEFT_OUT: pytest.StashKey[list[pytest.CollectReport]] = (
     pytest.StashKey()
 )  # what was not collected, in a config

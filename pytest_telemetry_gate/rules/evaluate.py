@@ -21,7 +21,7 @@ from pytest_telemetry_gate.rules.alerts import AlertTracker, External
 from pytest_telemetry_gate.rules.files import Rule, RuleGroup
 from pytest_telemetry_gate.rules.written import WrittenStorage
 
-__all__ = ["EvaluationFailure", "RuleEvaluation", "grid", "written_names"]
+__all__ = ["EvaluationFailure", "RuleEvaluation", "grid", "reads_any", "written_names", "written_names_of"]
 
 _ALERTS, _FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
 _STRETCH = 480  # evaluations that are asked at once: two hours of a group every 15 s
@@ -74,7 +74,7 @@ class RuleEvaluation:
             for rule in group.rules
         ]
         self._in_order = not any(
-            _reads_any(planned.rule, written_names_of([later.rule for later in self._planned[number:]]))
+            reads_any(planned.rule, written_names_of([later.rule for later in self._planned[number:]]))
             for number, planned in enumerate(self._planned)
         )
 
@@ -255,7 +255,7 @@ def written_names_of(rules: Iterable[Rule]) -> frozenset[str]:
     )
 
 
-def _reads_any(rule: Rule, names: Collection[str]) -> bool:
+def reads_any(rule: Rule, names: Collection[str]) -> bool:
     """Tell whether a rule may read one of some metrics; one whose labels ask queries may read any."""
     if any("query" in text for text in rule.labels.values()):
         return True

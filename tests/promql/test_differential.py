@@ -23,13 +23,14 @@ import pytest
 from children import until
 from promql.corpus import Report, World, run_script
 from promql.differential import Differential
-from promql.promqltest import STALE, Clear, Load, read
+from promql.promqltest import Clear, Load, read
 from promql.questions import Question, questions
 from promql.remote_write import RECEIVER, remote_write
 from promql.server_engine import ServerEngine
 from promql.worlds import Sample, worlds
 
 from pytest_telemetry_gate.promql import Engine, MemoryStorage, Vector
+from pytest_telemetry_gate.promql.storage import STALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from promql.corpus import Report, run_script
 from promql.promqltest import (
-    STALE,
     Clear,
     Eval,
     FormatError,
@@ -17,6 +16,7 @@ from promql.promqltest import (
     read,
 )
 
+from pytest_telemetry_gate.promql.storage import STALE
 from pytest_telemetry_gate.rules.notation import Histogram, parse_milliseconds, parse_series
 
 

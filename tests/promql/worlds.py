@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from hypothesis import strategies as st
-from promql.promqltest import STALE
+
+from pytest_telemetry_gate.promql.storage import STALE
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

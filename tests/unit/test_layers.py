@@ -21,7 +21,7 @@ LAYERS = (
     {"model"},
     {"files", "recording"},
     {"sources", "criteria", "reports"},
-    {"recorder", "replay", "sinks"},
+    {"recorder", "replay", "rules", "sinks"},
     {"gate"},
     {"testing", "hookspec", "bundle", "serving"},
     {"plugin"},
