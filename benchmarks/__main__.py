@@ -121,9 +121,7 @@ def main() -> None:
 if __name__ == "__main__":
     what, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     with_options = {"engine", "trends", "verdicts"}
-    others = sorted(
-        with_options | {"events", "live", "record", "regions", "replay", "report", "rules"}
-    )
+    others = sorted(with_options | {"events", "live", "record", "regions", "replay", "report", "rules"})
     if what and what not in others:
         sys.exit(f"no benchmark {what!r}: {', '.join(others)}, or nothing for the plugin's own cost")
     if what in with_options:

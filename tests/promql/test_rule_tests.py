@@ -68,7 +68,7 @@ def test_files_that_test_nothing_are_refused(run, text, message):
 def test_a_mismatch_says_what_was_expected_and_what_came(run):
     (found,) = run(HEAD + CASES["value-is-wrong"][1])
     assert found.what == "job:up:sum at 1m"
-    assert found.line == 9
+    assert found.line == 10
     assert found.expected == ('job:up:sum{job="a", level="job"} 3',)
     assert found.got == ('job:up:sum{job="a", level="job"} 2',)
     (found,) = run(HEAD + CASES["there-and-not-expected"][1])
@@ -80,7 +80,7 @@ def test_a_mismatch_says_what_was_expected_and_what_came(run):
 
 
 def test_a_limit_that_is_passed_fails(run):
-    text = HEAD.replace("alerts.rules", "limited.rules")
+    text = "rule_files: [limited.rules.yml]\n"
     found = run(
         text
         + "tests:\n  - input_series:\n      - {series: 'up{a=\"1\"}', values: 1}\n      - {series: 'up{a=\"2\"}', values: 1}\n    promql_expr_test: [{expr: few, eval_time: 0}]\n"
