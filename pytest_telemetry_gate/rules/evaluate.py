@@ -17,7 +17,7 @@ from pytest_telemetry_gate.promql import Engine, Matrix, Scalar, Vector, ast
 from pytest_telemetry_gate.promql.engine import is_alike_over_time
 from pytest_telemetry_gate.promql.labels import Labels
 from pytest_telemetry_gate.promql.storage import STALE, Storage
-from pytest_telemetry_gate.rules.alerts import AlertTracker, External
+from pytest_telemetry_gate.rules.alerts import ActiveAlert, AlertTracker, External
 from pytest_telemetry_gate.rules.files import Rule, RuleGroup
 from pytest_telemetry_gate.rules.written import WrittenStorage
 
@@ -37,6 +37,10 @@ class EvaluationFailure:
     reason: str
 
 
+_Written = dict[Any, tuple[Labels, list[int], list[float]]]
+"""Samples by what tells their series apart: labels, times in ms, values."""
+
+
 @dataclass
 class _Planned:
     """A rule with its group, and what it has written at its last evaluation."""
@@ -44,7 +48,7 @@ class _Planned:
     rule: Rule
     group: RuleGroup
     tracker: AlertTracker | None
-    last: dict[frozenset[tuple[str, str]], Labels] = field(default_factory=dict)
+    last: dict[Any, Labels] = field(default_factory=dict)
 
 
 class RuleEvaluation:
@@ -157,6 +161,7 @@ class RuleEvaluation:
         tracker = planned.tracker
         if tracker is None:
             return
+        written: _Written = {}
         busy: NDArray[np.bool_] = np.zeros(len(times), dtype=np.bool_)
         if len(matrix.labels):
             busy = np.logical_or.reduce(matrix.present, axis=0)
@@ -165,7 +170,8 @@ class RuleEvaluation:
                 rows: list[int] = np.flatnonzero(matrix.present[:, column]).tolist() if busy[column] else []
                 labels = [matrix.labels[row] for row in rows]
                 values = matrix.values[rows, column] if busy[column] else _NOTHING
-                self._take_alerts(planned, tracker, Vector(labels, values, time), time)
+                self._take_alerts(planned, tracker, Vector(labels, values, time), written)
+        self._flush(written)
 
     def _step(self, planned: _Planned, time: float) -> None:
         """Evaluate one rule at one time."""
@@ -177,7 +183,9 @@ class RuleEvaluation:
         except PromQLError as error:
             self.failures.append(EvaluationFailure(planned.rule, time, str(error)))
             return
-        self._take_alerts(planned, planned.tracker, vector, time)
+        written: _Written = {}
+        self._take_alerts(planned, planned.tracker, vector, written)
+        self._flush(written)
 
     def _vector(self, planned: _Planned, time: float) -> Vector:
         value = self.engine.instant(planned.rule.expr, time - planned.group.offset)
@@ -204,20 +212,34 @@ class RuleEvaluation:
             raise PromQLError(message)
         return found
 
-    def _take_alerts(self, planned: _Planned, tracker: AlertTracker, vector: Vector, time: float) -> None:
+    def _take_alerts(
+        self, planned: _Planned, tracker: AlertTracker, vector: Vector, written: _Written
+    ) -> None:
+        """Take what an alerting rule yields at a time, and note in ``written`` the samples that follow from it."""
         try:
-            tracker.evaluate(vector, time)
+            tracker.evaluate(vector, vector.time)
         except PromQLError as error:
-            self.failures.append(EvaluationFailure(planned.rule, time, str(error)))
+            self.failures.append(EvaluationFailure(planned.rule, vector.time, str(error)))
             return
-        samples: list[tuple[Labels, float]] = []
-        for alert in tracker.active.values():
+        stamp, before = _milliseconds(vector.time), planned.last
+        planned.last = {}
+        for identity, alert in tracker.active.items():
             state = "pending" if alert.fired_at is None else "firing"
-            samples += [
-                ({**alert.labels, "__name__": _ALERTS, "alertstate": state}, 1.0),
-                ({**alert.labels, "__name__": _FOR_STATE}, alert.active_at),
-            ]
-        self._write(planned, samples, time)
+            for kind, value in ((state, 1.0), (_FOR_STATE, alert.active_at)):
+                key = (identity, kind)
+                labels = before.pop(key, None) or _alert_labels(alert, kind)
+                planned.last[key] = labels
+                _, times, values = written.setdefault(key, (labels, [], []))
+                times.append(stamp)
+                values.append(value)
+        for key, labels in before.items():
+            _, times, values = written.setdefault(key, (labels, [], []))
+            times.append(stamp)
+            values.append(STALE)
+
+    def _flush(self, written: _Written) -> None:
+        for labels, times, values in written.values():
+            self.storage.add(labels, times, values)
 
     def _write(self, planned: _Planned, samples: Iterable[tuple[Labels, float]], time: float) -> None:
         """Write the samples of one evaluation, and a stale marker for each series that is gone."""
@@ -241,6 +263,13 @@ class RuleEvaluation:
             raise PromQLError(message)
         pairs = zip(value.labels, value.values.tolist(), strict=True)
         return [{"Labels": dict(labels), "Value": number} for labels, number in pairs]
+
+
+def _alert_labels(alert: ActiveAlert, kind: str) -> dict[str, str]:
+    """Return the labels of the series that shows an alert: as pending, as firing, or since when."""
+    if kind == _FOR_STATE:
+        return {**alert.labels, "__name__": _FOR_STATE}
+    return {**alert.labels, "__name__": _ALERTS, "alertstate": kind}
 
 
 def written_names(groups: Iterable[RuleGroup]) -> frozenset[str]:
