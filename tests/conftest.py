@@ -21,6 +21,8 @@ import servers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from postgres_server import PostgreSQL
+
     ServerFactory = Callable[..., servers.Server]
 
 
@@ -196,6 +198,17 @@ def graphite(
 ) -> ServerFactory:
     """Start a Graphite: `graphite({NAME: {SECONDS: VALUE}})`; it ends with the module."""
     return _factory(servers.graphite, _servers_of_a_module, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def postgres(_servers_of_a_module: contextlib.ExitStack) -> PostgreSQL:
+    """A running PostgreSQL; it ends with the module."""
+    import postgres_server
+
+    try:
+        return _servers_of_a_module.enter_context(postgres_server.running())
+    except servers.MissingServerError as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

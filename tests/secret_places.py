@@ -99,6 +99,14 @@ SOURCES: dict[str, tuple[dict[str, object], str]] = {
         },
         "incidents: {}",
     ),
+    "sql": (
+        {"source": "sql", "url": "postgresql://kanari-sql-user:kanari%2Fsql-password@HOST"},
+        "window: 1h, query: 'SELECT count(*) FROM a WHERE b < :end'",
+    ),
+    "sql-password": (
+        {"source": "sql", "url": "postgresql://${COLOUR}@HOST", "password": canary("sql-password-apart")},
+        "window: 1h, query: 'SELECT count(*) FROM a WHERE b < :end'",
+    ),
     "slack": (
         {
             "source": "slack",

@@ -43,6 +43,7 @@ SOURCES: Mapping[str, Callable[[RegionSettings], Source | QuerySource]] = {
     "export": Builtin("export", "DashboardExport"),
     "prometheus": Builtin("prometheus", "PrometheusSource"),
     "recording": Builtin("recording", "RecordingSource"),
+    "sql": Builtin("sql.source", "Sql"),
 }
 EVENT_SOURCES: Mapping[str, Callable[[RegionSettings, Source], EventSource]] = {
     "alertmanager": Builtin("alertmanager", "Alertmanager"),

@@ -1,0 +1,1 @@
+"""Values from tables: queries in SQL, one row for each set of labels."""
