@@ -129,7 +129,7 @@ class Rules(Criterion):
             return decide(check, (), evidence)
         facts = answers.regions.get(check.place)
         evaluation = RuleEvaluation(
-            self._needed(), stored, semantics=(facts.semantics if facts else "") or "3"
+            self._needed(), stored, semantics=(facts.semantics if facts else "") or "3", instead=True
         )
         evaluation.run(list(grid(self._begin(check), check.time, self._step())))
         failed = next(

@@ -26,6 +26,7 @@ __all__ = ["EvaluationFailure", "RuleEvaluation", "grid", "reads_any", "written_
 _ALERTS, _FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
 _STRETCH = 480  # evaluations that are asked at once: two hours of a group every 15 s
 _NOTHING = np.empty(0, dtype=np.float64)
+_DUPLICATE = "duplicate sample for timestamp"  # Prometheus' words where a series has another value then
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,9 @@ class RuleEvaluation:
             was = np.concatenate(([identity in planned.last], present[:-1]))
             ends = was & ~present
             kept = present | ends
-            self.storage.add(labels, stamps[kept].tolist(), np.where(ends, STALE, values)[kept].tolist())
-            if present[-1]:
+            written = np.where(ends, STALE, values)[kept].tolist()
+            is_there = self._add(planned, labels, stamps[kept].tolist(), written)
+            if present[-1] and is_there:
                 last[identity] = labels
         planned.last = last
 
@@ -171,7 +173,7 @@ class RuleEvaluation:
                 labels = [matrix.labels[row] for row in rows]
                 values = matrix.values[rows, column] if busy[column] else _NOTHING
                 self._take_alerts(planned, tracker, Vector(labels, values, time), written)
-        self._flush(written)
+        self._flush(planned, written)
 
     def _step(self, planned: _Planned, time: float) -> None:
         """Evaluate one rule at one time."""
@@ -185,7 +187,7 @@ class RuleEvaluation:
             return
         written: _Written = {}
         self._take_alerts(planned, planned.tracker, vector, written)
-        self._flush(written)
+        self._flush(planned, written)
 
     def _vector(self, planned: _Planned, time: float) -> Vector:
         value = self.engine.instant(planned.rule.expr, time - planned.group.offset)
@@ -226,8 +228,10 @@ class RuleEvaluation:
         for identity, alert in tracker.active.items():
             state = "pending" if alert.fired_at is None else "firing"
             for kind, value in ((state, 1.0), (_FOR_STATE, alert.active_at)):
-                key = (identity, kind)
-                labels = before.pop(key, None) or _alert_labels(alert, kind)
+                key = (_shown_as(identity, alert, kind), kind)
+                if key in planned.last:
+                    continue  # another alert is shown by the same series
+                labels = before.pop(key, None) or _alert_labels(planned.rule, alert, kind)
                 planned.last[key] = labels
                 _, times, values = written.setdefault(key, (labels, [], []))
                 times.append(stamp)
@@ -237,20 +241,29 @@ class RuleEvaluation:
             times.append(stamp)
             values.append(STALE)
 
-    def _flush(self, written: _Written) -> None:
-        for labels, times, values in written.values():
-            self.storage.add(labels, times, values)
+    def _flush(self, planned: _Planned, written: _Written) -> None:
+        for key, (labels, times, values) in written.items():
+            if not self._add(planned, labels, times, values):
+                planned.last.pop(key, None)
 
     def _write(self, planned: _Planned, samples: Iterable[tuple[Labels, float]], time: float) -> None:
         """Write the samples of one evaluation, and a stale marker for each series that is gone."""
         stamp = _milliseconds(time)
-        now = {frozenset(labels.items()): labels for labels, _ in samples}
-        for labels, value in samples:
-            self.storage.add(labels, [stamp], [value])
+        now = {
+            frozenset(labels.items()): labels
+            for labels, value in samples
+            if self._add(planned, labels, [stamp], [value])
+        }
         for identity, labels in planned.last.items():
             if identity not in now:
                 self.storage.add(labels, [stamp], [STALE])
         planned.last = now
+
+    def _add(self, planned: _Planned, labels: Labels, times: list[int], values: list[float]) -> bool:
+        """Write samples of a series, and tell whether the last one counts; where another rule was first, evaluation failed."""
+        refused = self.storage.add(labels, times, values)
+        self.failures += [EvaluationFailure(planned.rule, time / 1000, _DUPLICATE) for time in refused]
+        return not refused or refused[-1] != times[-1]
 
     def _query(self, promql: str, time: float) -> list[Mapping[str, Any]]:
         value = self.engine.instant(promql, time)
@@ -265,11 +278,26 @@ class RuleEvaluation:
         return [{"Labels": dict(labels), "Value": number} for labels, number in pairs]
 
 
-def _alert_labels(alert: ActiveAlert, kind: str) -> dict[str, str]:
-    """Return the labels of the series that shows an alert: as pending, as firing, or since when."""
-    if kind == _FOR_STATE:
-        return {**alert.labels, "__name__": _FOR_STATE}
-    return {**alert.labels, "__name__": _ALERTS, "alertstate": kind}
+def _alert_labels(rule: Rule, alert: ActiveAlert, kind: str) -> dict[str, str]:
+    """Return the labels of the series that shows an alert: as pending, as firing, or since when.
+
+    As in Prometheus the text of a template stays where it expands to nothing, so that the alert lacks the label.
+    """
+    own = {**rule.labels, **alert.labels}
+    return (
+        {**own, "__name__": _FOR_STATE}
+        if kind == _FOR_STATE
+        else {**own, "__name__": _ALERTS, "alertstate": kind}
+    )
+
+
+def _shown_as(
+    identity: frozenset[tuple[str, str]], alert: ActiveAlert, kind: str
+) -> frozenset[tuple[str, str]]:
+    """Return what tells the series of alerts apart: ALERTS has a label ``alertstate`` of its own, whatever the alert's is."""
+    if kind == _FOR_STATE or "alertstate" not in alert.labels:
+        return identity
+    return frozenset(pair for pair in identity if pair[0] != "alertstate")
 
 
 def written_names(groups: Iterable[RuleGroup]) -> frozenset[str]:

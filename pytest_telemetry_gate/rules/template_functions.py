@@ -21,6 +21,9 @@ _LARGE = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 _BINARY = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
 _SMALL = ("m", "u", "n", "p", "f", "a", "z", "y")
 _VERB = re.compile(r"%([-+# 0]*)(\d+|\*)?(?:\.(\d+))?([a-zA-Z%])")
+_OF_SCRIPTS = {  # what Go's JSEscape writes otherwise
+    "\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D",
+}  # fmt: skip
 _WIDEST = 10_000  # characters of a padded value
 _FIRST_PLAIN, _FIRST_LARGE = -4, 6  # exponents between which a float is written without one
 
@@ -160,7 +163,7 @@ def _humanize_timestamp(argument: Any) -> str:
     if _is_odd(value):
         return _general(value)
     try:
-        moment = datetime.fromtimestamp(round(value, 3), UTC)
+        moment = datetime.fromtimestamp(math.trunc(value * 1000) / 1000, UTC)
     except (OverflowError, OSError, ValueError):
         message = (
             f"{_shortest(value)} cannot be represented as a nanoseconds timestamp since it overflows int64"
@@ -178,7 +181,7 @@ def _first(vector: Sequence[Any]) -> Any:
 
 
 def _title(text: str) -> str:
-    return re.sub(r"(?<![\w'])\w", lambda letter: letter[0].upper(), text)
+    return re.sub(r"(?<!\w)\w", lambda letter: letter[0].upper(), text)
 
 
 def _replace_all(pattern: str, replacement: str, text: str) -> str:
@@ -248,6 +251,13 @@ def _index(value: Any, *keys: Any) -> Any:
     return value
 
 
+def _slice(value: Any, *ends: int) -> Any:
+    if any(not 0 <= end <= len(value) for end in ends) or list(ends) != sorted(ends):
+        message = f"index out of range: {', '.join(map(str, ends))}"
+        raise TemplateError(message)
+    return value[slice(*(ends if len(ends) > 1 else (*ends, None)))]
+
+
 def _printf(form: str, *arguments: Any) -> str:
     """Return a text as Go's ``Sprintf`` formats it."""
     waiting = list(arguments)
@@ -263,7 +273,12 @@ def _printf(form: str, *arguments: Any) -> str:
         size = min(size, _WIDEST)
         if "-" in flags:
             return text.ljust(size)
-        if "0" in flags and verb not in "sqv":
+        if (
+            "0" in flags
+            and verb not in "sqv"
+            and text[-1:].isalnum()
+            and text.lstrip("+-") not in {"Inf", "NaN"}
+        ):
             sign = text[:1] if text[:1] in "+-" else ""
             return sign + text[len(sign) :].rjust(size - len(sign), "0")
         return text.rjust(size)
@@ -297,8 +312,10 @@ def _format(verb: str, flags: str, precision: int | None, value: Any) -> str:
     if verb in "xX" and isinstance(value, str):
         return value.encode().hex() if verb == "x" else value.encode().hex().upper()
     if verb in "feEgGF" and isinstance(value, float):
-        if _is_odd(value) or (verb == "g" and precision is None):
-            return _shortest(value)
+        if _is_odd(value) or (verb in "gG" and precision is None):
+            text = _shortest(value)
+            signed = text if text[0] in "+-" else f"{plus}{text}"
+            return signed.replace("e", "E") if verb == "G" else signed
         return format(value, f"{plus}.{6 if precision is None else precision}{verb}")
     return f"%!{verb}({_go_type(value)}={show(value)})"
 
@@ -320,6 +337,9 @@ def _print(*values: Any) -> str:
 
 def _comparison(name: str, operator: Callable[[Any, Any], bool]) -> Callable[..., bool]:
     def compare(left: Any, *rights: Any) -> bool:
+        if not rights:
+            message = "missing argument for comparison"
+            raise TemplateError(message)
         for right in rights:
             if type(left) is not type(
                 right
@@ -339,7 +359,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "not": lambda value: not is_true(value),
     "len": len,
     "index": _index,
-    "slice": lambda value, *ends: value[slice(*(ends if len(ends) > 1 else (*ends, None)))],
+    "slice": _slice,
     "print": _print,
     "println": lambda *values: " ".join(map(show, values)) + "\n",
     "printf": _printf,
@@ -349,13 +369,13 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         _print(*values),
     ),
     "urlquery": lambda *values: quote_plus(_print(*values)),
-    "js": lambda *values: _print(*values).replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"'),
+    "js": lambda *values: "".join(_OF_SCRIPTS.get(letter, letter) for letter in _print(*values)),
     "eq": _comparison("eq", lambda left, right: bool(left == right)),
     "ne": _comparison("ne", lambda left, right: bool(left != right)),
     "lt": _comparison("lt", lambda left, right: bool(left < right)),
     "le": _comparison("le", lambda left, right: bool(left <= right)),
-    "gt": _comparison("gt", lambda left, right: bool(left > right)),
-    "ge": _comparison("ge", lambda left, right: bool(left >= right)),
+    "gt": _comparison("gt", lambda left, right: not left <= right),
+    "ge": _comparison("ge", lambda left, right: not left < right),
     "first": _first,
     "label": lambda name, sample: sample["Labels"].get(name, ""),
     "value": lambda sample: sample["Value"],

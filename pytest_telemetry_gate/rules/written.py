@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_telemetry_gate.promql.labels import Labels, Matcher
-from pytest_telemetry_gate.promql.storage import MemoryStorage, SeriesGroup, Storage
+from pytest_telemetry_gate.promql.storage import STALE, MemoryStorage, SeriesGroup, Storage
 
 __all__ = ["WrittenStorage"]
 
 Identity = frozenset[tuple[str, str]]
+
+_EVER = 2**62  # ms
 
 
 class WrittenStorage:
@@ -28,20 +32,52 @@ class WrittenStorage:
         self._instead = frozenset(instead)
         self._series: dict[str, dict[Identity, tuple[Labels, array[int], array[float]]]] = {}
         self._made: dict[str, MemoryStorage] = {}
+        self._there: dict[str, dict[Identity, dict[int, float]]] = {}
 
-    def add(self, labels: Mapping[str, str], times: Sequence[int], values: Sequence[float]) -> None:
-        """Add samples of a series behind those that were written before; times in ms."""
+    def add(self, labels: Mapping[str, str], times: Sequence[int], values: Sequence[float]) -> list[int]:
+        """Add samples of a series; returns the times (ms) at which it has another value already, which stays.
+
+        A stale marker yields to any value, as Prometheus drops it without a word.
+        """
         nonempty = {name: value for name, value in labels.items() if value}
         name = nonempty.get("__name__", "")
         identity = frozenset(nonempty.items())
         of_name = self._series.setdefault(name, {})
         _, own_times, own_values = of_name.setdefault(identity, (nonempty, array("q"), array("d")))
-        if own_times and len(times) and times[0] <= own_times[-1]:
-            fresh = [number for number, time in enumerate(times) if time > own_times[-1]]
-            times, values = [times[number] for number in fresh], [values[number] for number in fresh]
-        own_times.extend(int(time) for time in times)
-        own_values.extend(float(value) for value in values)
+        there = self._there_before(name).get(identity, {})
         self._made.pop(name, None)
+        if not there and (not own_times or not len(times) or times[0] > own_times[-1]):
+            own_times.extend(times)
+            own_values.extend(values)
+            return []
+        refused: list[int] = []
+        for time, value in zip(times, values, strict=True):
+            place = len(own_times) if not own_times or time > own_times[-1] else bisect_left(own_times, time)
+            is_written = place < len(own_times) and own_times[place] == time
+            known = own_values[place] if is_written else there.get(time)
+            if known is None:
+                own_times.insert(place, time)
+                own_values.insert(place, value)
+            elif _bits(known) != _bits(value) != _bits(STALE):
+                refused.append(time)
+        return refused
+
+    def _there_before(self, name: str) -> dict[Identity, dict[int, float]]:
+        """Return the samples of a metric that count although rules write it, by series and time."""
+        if name not in self._there:
+            groups = (
+                ()
+                if name in self._instead
+                else self._base.select([Matcher("__name__", "=", name)], -_EVER, _EVER)
+            )
+            self._there[name] = {
+                frozenset(labels.items()): dict(
+                    zip(group.times.tolist(), group.values[:, column].tolist(), strict=True)
+                )
+                for group in groups
+                for column, labels in enumerate(group.labels)
+            }
+        return self._there[name]
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Iterator[SeriesGroup]:
         """Yield the series that every matcher matches; samples outside the bounds (ms) may be among them."""
@@ -94,6 +130,11 @@ class WrittenStorage:
                 (group.times, group.values[:, number]), (written.times, written.values[:, column])
             )
             yield SeriesGroup((labels,), times, values.reshape(-1, 1))
+
+
+def _bits(value: float) -> bytes:
+    """Return what tells values apart as Prometheus' storage does, NaNs among them."""
+    return struct.pack("<d", value)
 
 
 _Samples = tuple[NDArray[np.int64], NDArray[np.float64]]

@@ -45,6 +45,15 @@ def expr(text: str, at: str, *samples: str, head: str = UP) -> str:
     )
 
 
+def two(first: str, second: str) -> str:
+    """Return a test with the series that two rules of the same name record."""
+    return (
+        "tests:\n  - interval: 1m\n    input_series:\n"
+        f"      - {{series: first_of_two, values: '{first}'}}\n      - {{series: second_of_two, values: '{second}'}}\n"
+    )
+
+
+GIVEN = "      - {{series: twice, values: {}x5}}\n"
 DOWN = (
     "{exp_labels: {severity: page, where: a, instance: 'a:1', job: a}, exp_annotations: {"
     "summary: 'Instance a:1 down', description: 'a:1 of job a has been down for more than 5 minutes.'}}"
@@ -174,6 +183,41 @@ CASES: dict[str, tuple[bool, str]] = {
         expr('up{instance="a:2"}', "90s", '{labels: \'up{instance="a:2", job="a"}\', value: 1}'),
     ),
     "expression-after-the-samples": (True, expr('up{instance="a:2"}', "40m")),
+    "alerts-as-series-keep-what-expands-to-nothing": (
+        True,
+        expr(
+            'ALERTS{alertname="InstanceDown"}',
+            "1m",
+            '{labels: \'ALERTS{alertname="InstanceDown", alertstate="pending", instance="x", severity="page", where="{{ $labels.job }}"}\', value: 1}',
+            head="tests:\n  - input_series: [{series: 'up{instance=\"x\"}', values: 0x5}]\n    interval: 1m\n",
+        ),
+    ),
+    # two writers of one series
+    "two-rules-write-other-values": (False, expr("absent_metric", "3m", head=two("1x5", "2x5"))),
+    "two-rules-write-the-same-value": (
+        True,
+        expr("twice", "3m", "{labels: twice, value: 3}", head=two("3x5", "3x5")),
+    ),
+    "the-later-rule-writes-first": (
+        True,
+        expr("twice", "1m", "{labels: twice, value: 5}", head=two("_x4 1x3", "5 5 stale")),
+    ),
+    "the-earlier-rule-writes-first": (
+        True,
+        expr("twice", "4m", "{labels: twice, value: 5}", head=two("1 1 stale", "_x3 5x5")),
+    ),
+    "a-rule-begins-where-the-other-ends": (
+        False,
+        expr("absent_metric", "4m", head=two("1 1 stale", "_x2 5x5")),
+    ),
+    "the-series-is-given-as-well": (
+        False,
+        expr("absent_metric", "3m", head=two("1x5", "_") + GIVEN.format(9)),
+    ),
+    "the-series-is-given-alike": (
+        True,
+        expr("twice", "3m", "{labels: twice, value: 1}", head=two("1x5", "_") + GIVEN.format(1)),
+    ),
     # notation of series
     "gaps-and-stale": (
         True,
