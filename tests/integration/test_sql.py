@@ -6,6 +6,7 @@ import contextlib
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,21 @@ def test_parameters_are_bound_and_never_part_of_the_text(ask: Ask):
     assert found(ask(f"SELECT count(*) {WINDOW} AND host = :host")) == {"": 30}
     assert found(ask(f"SELECT count(*) {WINDOW} AND host <> ':host' AND took < 1e300")) == {"": 60}
     assert found(ask("SELECT :end_epoch - :start_epoch AS value")) == {"": HOUR}
+
+
+def test_what_looks_like_a_parameter_of_a_driver_is_none(ask: Ask):
+    assert found(ask(f"SELECT count(*) {WINDOW} AND host LIKE 'a%' AND host <> '%(start)s ? $1 \\:end'")) == {
+        "": 30
+    }
+    if ask.kind != "sqlite":  # type: ignore[attr-defined]
+        cast = "SELECT count(*)::int FROM runs WHERE done > :start::timestamptz AND done <= :end::timestamptz"
+        assert found(ask(cast)) == {"": 60}
+
+
+def test_a_database_is_asked_by_many_at_once(ask: Ask):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask(f"SELECT count(*) {WINDOW}"), range(24)))
+    assert [found(answer) for answer in answers] == [{"": 60}] * 24
 
 
 def test_no_rows_and_null_are_no_data(ask: Ask):

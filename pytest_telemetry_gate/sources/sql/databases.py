@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.query_sources import SourceQuery
@@ -24,7 +24,7 @@ __all__ = ["DATABASES", "Database"]
 
 _EXTRA = "sql"
 _PIECE = 1000  # rows that are fetched at once
-_DENIED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_PRAGMA}
+_DENIED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_PRAGMA}  # what makes files, and what lets them be written
 
 Answer = tuple[Sequence[str], Iterable[Sequence[Any]]]
 
@@ -93,26 +93,23 @@ class _Stopper:
 class _SqlAlchemy(Database):
     """What SQLAlchemy knows the driver of."""
 
-    options: ClassVar[dict[str, Any]]
-
     def _engine(self, url: Any, **arguments: Any) -> Any:
         alchemy, pool = load_extra("sqlalchemy", _EXTRA), load_extra("sqlalchemy.pool", _EXTRA)
         return alchemy.create_engine(url, poolclass=pool.NullPool, **arguments)
 
     @contextmanager
     def _ask(self, session: Any, text: SqlText, query: SourceQuery) -> Iterator[Answer]:
-        # Colons of strings and casts are no parameters, which SQLAlchemy is told by a backslash.
-        written = text.render(lambda name: f":{name}", lambda part: part.replace(":", "\\:"))
-        statement = load_extra("sqlalchemy", _EXTRA).text(self._bound(written))
-        with session.execute(statement, text.parameters(window_of(query, self._time))) as result:
+        # As the driver wants it: SQLAlchemy's own text() takes %(name)s in a string for a parameter.
+        given = text.parameters(window_of(query, self._time))
+        with session.exec_driver_sql(self._write(text), given) as result:
             if not result.returns_rows:
                 message = "gives no rows: is it a query?"
                 raise SourceError(message)
             yield tuple(result.keys()), (row for piece in result.partitions(_PIECE) for row in piece)
 
-    def _bound(self, written: str) -> str:
-        """Return the query with a limit of its rows, where the driver would keep all of them in memory."""
-        return written
+    @abstractmethod
+    def _write(self, text: SqlText) -> str:
+        """Return a query as the driver wants it."""
 
     @abstractmethod
     def _time(self, seconds: float) -> object: ...
@@ -143,8 +140,9 @@ class PostgreSQL(_SqlAlchemy):
                 reading.exec_driver_sql(f"SET LOCAL {setting}")
             yield reading
 
-    def _bound(self, written: str) -> str:
-        # A server-side cursor would do as well, but is left open, with a warning, where its connection is lost.
+    def _write(self, text: SqlText) -> str:
+        written = text.render(lambda name: f"%({name})s", lambda part: part.replace("%", "%%"))
+        # The driver keeps all rows in memory. A server-side cursor is left open, with a warning, where its connection is lost.
         return f"SELECT * FROM (\n{written}\n) AS rollup LIMIT {MOST_ROWS + 1}"  # noqa: S608 - the suite's own query
 
     def _time(self, seconds: float) -> object:
@@ -176,6 +174,9 @@ class SQLite(_SqlAlchemy):
             driver.set_authorizer(_allow)  # ATTACH would still make a file
             yield connection
 
+    def _write(self, text: SqlText) -> str:
+        return text.render(lambda name: f":{name}")
+
     def _time(self, seconds: float) -> object:
         # https://www.sqlite.org/lang_datefunc.html
         return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(" ")
@@ -195,11 +196,15 @@ class DuckDB(Database):
         in_memory = name == ":memory:"
         path = name if in_memory else str(_file(self.url, self.folder))
         # Nothing is downloaded, and relative names of files are of the folder in which telemetry.yaml is.
-        config = {"autoinstall_known_extensions": "false", "file_search_path": str(self.folder.resolve())}
+        # All of it is told at once: sessions of one file share its configuration, which is locked from then on.
+        config = {
+            "autoinstall_known_extensions": "false",
+            "file_search_path": str(self.folder.resolve()),
+            "TimeZone": "UTC",
+            "lock_configuration": "true",
+        }
         with closing(library.connect(path, read_only=not in_memory, config=config)) as connection:
             stopper.stop = connection.interrupt
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET lock_configuration = true")
             yield connection
 
     @contextmanager
