@@ -166,9 +166,14 @@ def test_a_database_that_cannot_be_reached_is_an_error(rollups: Project):
     assert "kanari" not in said(result)
 
 
-def test_a_missing_library_is_one_line(rollups: Project, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "duckdb", None)
+@pytest.mark.parametrize("package", ["duckdb", "sqlalchemy"])
+def test_a_missing_library_is_one_line(rollups: Project, monkeypatch: pytest.MonkeyPatch, package: str):
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
     rollups.suite(lag("duck"), head=HEAD_OF_JOB)
     result = rollups.run()
     assert result.ret != 0
-    assert "needs the package duckdb: pip install 'pytest-telemetry-gate[sql]'" in said(result)
+    assert ("telemetry.yaml:7: " in said(result)) is (package == "sqlalchemy")
+    assert f"needs the package {package}: pip install 'pytest-telemetry-gate[sql]'" in said(result)
+    assert "Traceback" not in said(result)

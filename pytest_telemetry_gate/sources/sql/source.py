@@ -81,9 +81,12 @@ class Sql(QuerySource):
         """Return which database is asked; raises SourceError at the line of a setting that cannot be used."""
         refuse_unknown(settings, _KEYS)
         try:
-            url = load_extra("sqlalchemy.engine", "sql").make_url(read_text(settings, "url"))
-        except SourceError:
-            raise
+            alchemy = load_extra("sqlalchemy", "sql")
+        except SourceError as error:
+            raise settings.error(("source",), f"source: {error}") from None
+        address = read_text(settings, "url")
+        try:
+            url = alchemy.make_url(address)
         except Exception:  # noqa: BLE001 - a wrong port is a ValueError, anything else SQLAlchemy's, with the address in it
             message = "url: must be an address as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, duckdb:///FILE or sqlite:///FILE"
             raise settings.error(("url",), message) from None
