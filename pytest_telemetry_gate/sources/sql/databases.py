@@ -24,6 +24,7 @@ __all__ = ["DATABASES", "Database"]
 
 _EXTRA = "sql"
 _PIECE = 1000  # rows that are fetched at once
+_AGAIN = 0.1  # seconds between attempts to stop a session
 _DENIED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_PRAGMA}  # what makes files, and what lets them be written
 
 Answer = tuple[Sequence[str], Iterable[Sequence[Any]]]
@@ -69,25 +70,28 @@ class Database(ABC):
 
 
 class _Stopper:
-    """Stops a session when its time is over, from a thread of its own."""
+    """Stops a session when its time is over, from a thread of its own, and again while it goes on: what had not begun is not interrupted."""
 
     def __init__(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._stop)
-        self._timer.daemon = True
+        self._seconds = seconds
+        self._ended = threading.Event()
         self.stop: Callable[[], object] | None = None
         self.stopped = False
 
     def __enter__(self) -> None:
-        self._timer.start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._ended.set()
 
-    def _stop(self) -> None:
-        self.stopped = True
-        if self.stop is not None:
-            with suppress(Exception):  # the session may have ended just now
-                self.stop()
+    def _watch(self) -> None:
+        wait = self._seconds
+        while not self._ended.wait(wait):
+            self.stopped = True
+            wait = _AGAIN
+            if self.stop is not None:
+                with suppress(Exception):  # the session may have ended just now
+                    self.stop()
 
 
 class _SqlAlchemy(Database):
