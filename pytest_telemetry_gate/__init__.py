@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         SeriesReport,
         SuiteReport,
     )
+    from pytest_telemetry_gate.model.sections import Section
     from pytest_telemetry_gate.model.sources import EventSource, LiveSource, Source
     from pytest_telemetry_gate.model.systems import System, Tested
     from pytest_telemetry_gate.model.verdict import Level, Outcome, Verdict
@@ -130,6 +131,7 @@ __all__ = [  # noqa: RUF022 - by topic, as docs/reference/python-api.md shows th
     "GateReport",
     "RegionReport",
     "Report",
+    "Section",
     "SeriesReport",
     "SuiteReport",
     "find_faults",
@@ -226,6 +228,7 @@ _HOMES = {
         "SeriesReport",
         "SuiteReport",
     ),
+    "model.sections": ("Section",),
     "model.sources": (
         "EventSource",
         "LiveSource",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
     from pytest_telemetry_gate.model.query_sources import QuerySource
     from pytest_telemetry_gate.model.report import Report
+    from pytest_telemetry_gate.model.sections import Section
     from pytest_telemetry_gate.model.sources import EventSource, Source
     from pytest_telemetry_gate.model.verdict import Verdict
 
@@ -44,6 +45,32 @@ def pytest_telemetry_gate_criteria() -> Iterable[type[Criterion]]:  # type: igno
     """Return kinds of criteria: subclasses of ``pytest_telemetry_gate.Criterion``.
 
     The class attribute ``key`` is the key that makes a criterion one of this kind in a suite file.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_reducers() -> Mapping[str, Callable[[Sequence[float]], float]]:  # type: ignore[empty-body]
+    """Return functions that make one value of several series, by the name that ``reduce:`` gives them.
+
+    A function gets the values of all series, each finite and at least two, in no particular order, and returns a number.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_suite(content: dict[str, Any], path: Path, config: pytest.Config) -> None:
+    """Change what a suite file says before it is checked: ``content`` is the file as plain values, changed in place.
+
+    What is added is checked as if it stood in the file. Every change is told, and a criterion cannot be taken away. It is called in
+    every process that collects, and has to do the same in each.
+    """
+
+
+@pytest.hookspec
+def pytest_telemetry_gate_report_sections(report: Report, config: pytest.Config) -> Iterable[Section]:  # type: ignore[empty-body]
+    """Return further sections of the report: ``pytest_telemetry_gate.Section``, a title, a text and a table.
+
+    Called once in the process that reports, when all verdicts are there and before the report is written. Nothing that happens
+    here changes a verdict or the exit code; whatever is raised is a line in the terminal.
     """
 
 

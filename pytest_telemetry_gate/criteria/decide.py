@@ -13,6 +13,7 @@ from pytest_telemetry_gate.criteria.reading import KNOWN, Reading, tell_bucket, 
 from pytest_telemetry_gate.criteria.weigh import Decision, Precision, Proof, Reference, weigh
 from pytest_telemetry_gate.model.dossier import Dossier, Finding, Step
 from pytest_telemetry_gate.model.facts import Facts, IntervalFacts, SeriesFacts
+from pytest_telemetry_gate.model.terms import REDUCERS
 from pytest_telemetry_gate.model.verdict import Outcome, worsening
 from pytest_telemetry_gate.support.numbers import format_change, format_value
 
@@ -192,6 +193,8 @@ def _decide_open(
         least = [one if reading.least is None else reading.least for one, reading in known]
         most = [one if reading.most is None else reading.most for one, reading in known]
         reading = Reading(_reduce(check, least, reference), _reduce(check, most, reference))
+        if reduce not in REDUCERS:  # nobody knows what one of a plugin does between the ends
+            reading = Reading(-math.inf, math.inf)
         decision = weigh_open(check, value, reading, reference)
     dossier = decide_value(check, value, evidence, reference, decision)
     # A change of what is not known is not known either, and nothing may follow from it.
@@ -240,7 +243,8 @@ def _reduce(check: Check, values: Sequence[float], reference: Reference | None) 
         "all": lambda numbers: max(numbers, key=stand),
         "any": lambda numbers: min(numbers, key=stand),
     }
-    return float(reducers[check.criterion.reduce or ""](values))
+    name = check.criterion.reduce or ""
+    return float((reducers.get(name) or check.find_reducers()[name])(values))
 
 
 def _stand(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,18 @@ def load_suite(
     settings: SuiteSettings | None = None,
     *,
     with_baselines: bool = True,
+    change: Callable[[dict[str, Any], Path, str], dict[str, Any]] | None = None,
 ) -> Suite:
     """Read a ``*.gate.yaml`` file; ``kinds`` are the kinds of criteria by the key that tells them.
 
     ``settings`` go before what the file says. Without ``with_baselines`` its baseline files, which need not exist then, are
-    not read. Raises SuiteError for anything in it, or in its baseline file, that cannot be used, and ConfigError for settings
+    not read. ``change`` returns the content as plugins want it. Raises SuiteError for anything in it, or in its baseline file, that cannot be used, and ConfigError for settings
     that cannot be used with it.
     """
     document = Document(path, display_path)
     settings = settings or SuiteSettings()
+    if change is not None:
+        document.value = change(document.value, path, document.shown)
     from_now = starts_now(document.value, settings)
     document.value, zone = apply_settings(document, settings)
     suite = validate_model(Suite, document.value, document, ())

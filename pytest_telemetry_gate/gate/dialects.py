@@ -20,8 +20,15 @@ __all__ = ["with_dialects"]
 
 
 def with_dialects(environment: Environment, find_registry: Callable[[], Registry]) -> Environment:
-    """Return the environment that also knows what each of its places is asked in; the registry is found when one is looked for."""
-    return replace(environment, find_dialect=_Finder(environment, find_registry))
+    """Return the environment that also knows what each of its places is asked in, and the reducers of plugins.
+
+    The registry is found when one of them is looked for.
+    """
+    return replace(
+        environment,
+        find_dialect=_Finder(environment, find_registry),
+        find_reducers=lambda: find_registry().reducers,
+    )
 
 
 @dataclass

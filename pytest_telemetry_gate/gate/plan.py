@@ -13,6 +13,7 @@ from pytest_telemetry_gate.errors import ConfigError, RecordingError, SourceErro
 from pytest_telemetry_gate.gate.named_files import list_baselines
 from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.model.environment import name_place
+from pytest_telemetry_gate.model.terms import REDUCERS
 from pytest_telemetry_gate.support.suggestions import list_names, suggest_nearest
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def plan_checks(
                     approvals=signed,
                     past=runs,
                     find_dialect=environment.find_dialect,
+                    find_reducers=environment.find_reducers,
                 )
                 for region in (
                     [ALL_REGIONS] if criterion.over_regions and len(everywhere) > 1 else everywhere
@@ -83,6 +85,7 @@ def plan_checks(
                     raise check.error(f"checkpoint {check.checkpoint.id!r} is not after {start}")
             for check in checks[:1]:
                 require_source(check, environment, check.criterion.source)
+                _require_reducer(check)
             # One with a window and one without: a query may need what only some checkpoints have.
             for check in {check.window is None: check for check in checks}.values():
                 check_queries(check)
@@ -90,6 +93,17 @@ def plan_checks(
                 criterion.verify(check)
             planned.extend(checks)
     return planned
+
+
+def _require_reducer(check: Check) -> None:
+    """Raise SuiteError where nobody has registered the reducer that a criterion names."""
+    name = check.criterion.reduce
+    if name is None or name in REDUCERS:
+        return
+    known = (*REDUCERS, *check.find_reducers())
+    if name not in known:
+        hint = suggest_nearest(name, known)
+        raise check.error(f"reduce: {name!r} is none{hint}; known: {', '.join(known)}")
 
 
 def require_source(check: Check, environment: Environment, name: str | None) -> None:

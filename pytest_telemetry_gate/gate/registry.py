@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_telemetry_gate.errors import ConfigError
 from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.query_sources import QuerySource
 from pytest_telemetry_gate.model.sources import EventSource, Source
+from pytest_telemetry_gate.model.terms import REDUCERS
 from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Registry:
     sources: Mapping[str, Callable[[RegionSettings], Source | QuerySource]]
     event_sources: Mapping[str, Callable[[RegionSettings, Any], EventSource]]
     criteria: Mapping[str, type[Criterion]]
+    reducers: Mapping[str, Callable[[Sequence[float]], float]] = field(default_factory=dict)
 
     @classmethod
     def from_hooks(
@@ -45,6 +47,7 @@ class Registry:
         sources: Iterable[Mapping[str, Callable[[RegionSettings], Source | QuerySource]]],
         event_sources: Iterable[Mapping[str, Callable[[RegionSettings, Any], EventSource]]],
         criteria: Iterable[Iterable[type[Criterion]]],
+        reducers: Iterable[Mapping[str, Callable[[Sequence[float]], float]]] = (),
     ) -> Registry:
         """Merge what the hooks of all plugins returned; two plugins cannot have one name."""
         metric_factories = _merge("source", sources)
@@ -55,7 +58,13 @@ class Registry:
         for name, event_factory in event_factories.items():
             _check_factory(f"event source {name!r}", event_factory, EventSource)
         kinds = _merge("criterion", ({_key(kind): kind for kind in group} for group in criteria))
-        return cls(metric_factories, event_factories, kinds)
+        functions = _merge("reducer", [dict.fromkeys(REDUCERS), *reducers])
+        own = {name: function for name, function in functions.items() if name not in REDUCERS}
+        for name, function in own.items():
+            if not callable(function):
+                message = f"reducer {name!r}: {function!r} is no function of values"
+                raise ConfigError(message)
+        return cls(metric_factories, event_factories, kinds, own)
 
 
 def find_factory(settings: RegionSettings, noun: str, known: Mapping[str, Factory]) -> Factory:

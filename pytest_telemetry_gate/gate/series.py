@@ -16,6 +16,7 @@ from pytest_telemetry_gate.model.check import ALL_REGIONS, Check
 from pytest_telemetry_gate.model.facts import Gap
 from pytest_telemetry_gate.model.questions import Query, Range
 from pytest_telemetry_gate.model.report import SeriesReport
+from pytest_telemetry_gate.model.terms import REDUCERS
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.promql import Matrix
 from pytest_telemetry_gate.support.durations import format_duration
@@ -153,6 +154,8 @@ def _ask(gate: Gate, plan: _Plan, moments: Sequence[float], buckets: int) -> Ser
     if len(answer.value.labels) > 1 and terms.reduce is None:
         return SeriesReport(none=f"{len(answer.value.labels)} series and no reduce")
     values = np.where(answer.value.present, answer.value.values, np.nan)
+    if len(values) > 1 and terms.reduce not in (None, *REDUCERS):
+        return SeriesReport(none=f"the reducer {terms.reduce} of a plugin is not drawn")
     low, high = _reduce(terms.reduce, values)
     gaps, unknown = _find_gaps(gate, plan, moments)
     times = np.asarray(answer.value.times, dtype=np.float64)

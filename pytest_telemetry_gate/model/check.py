@@ -6,7 +6,7 @@ Both are in one file, since each refers to the other.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ class Check:
     that is judged over all of them at once has ``ALL_REGIONS`` as the check's region. ``replays`` is what
     telemetry.yaml says of replays, by region. ``approvals`` are the entries of the approvals file, None where there is no such file;
     ``past`` are the earlier runs of the history, from the oldest on, None where there is none. ``find_dialect`` gives
-    the language of a place, None for PromQL.
+    the language of a place, None for PromQL; ``find_reducers`` the reducers of plugins.
     """
 
     suite: Suite
@@ -124,6 +124,9 @@ class Check:
     past: tuple[PastRun, ...] | None = dataclasses.field(default=None, repr=False, compare=False)
     find_dialect: Callable[[str], Dialect | None] = dataclasses.field(
         default=lambda place: None, repr=False, compare=False
+    )
+    find_reducers: Callable[[], Mapping[str, Callable[[Sequence[float]], float]]] = dataclasses.field(
+        default=dict, repr=False, compare=False
     )
     _queries: dict[tuple[str, float | None], Query] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +173,8 @@ class Environment:
 
     ``chosen_by`` says how it was chosen: ``BY_DEFAULT`` or the name of the option, variable or marker that named it.
     ``reports`` are settings of the same form as a region's, by who is told of a report. ``find_dialect`` gives the query
-    language of a place, None for PromQL; it raises ConfigError or RecordingError where nothing tells.
+    language of a place, None for PromQL; it raises ConfigError or RecordingError where nothing tells. ``find_reducers`` gives those that plugins have
+    registered.
     """
 
     name: str
@@ -186,6 +187,9 @@ class Environment:
     reports: Mapping[str, RegionSettings] = field(default_factory=dict, repr=False, compare=False)
     find_dialect: Callable[[str], Dialect | None] = field(
         default=lambda place: None, repr=False, compare=False
+    )
+    find_reducers: Callable[[], Mapping[str, Callable[[Sequence[float]], float]]] = field(
+        default=dict, repr=False, compare=False
     )
 
     @property

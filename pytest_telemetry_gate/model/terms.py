@@ -22,7 +22,9 @@ from pytest_telemetry_gate.model.fields import (
 from pytest_telemetry_gate.model.verdict import join_limits
 from pytest_telemetry_gate.support.units import Limit, convert, dimension
 
-__all__ = ["Levels", "Terms"]
+__all__ = ["REDUCERS", "Levels", "Terms"]
+
+REDUCERS = ("max", "min", "avg", "sum", "any", "all")  # those that the package brings
 
 
 class Levels(Model):
@@ -100,8 +102,9 @@ class Terms(Model):
         default=None,
         description="which way is an improvement, which no tolerance and no level is held against",
     )
-    reduce: Literal["max", "min", "avg", "sum", "any", "all"] | None = Field(
-        default=None, description="makes one value of several series"
+    reduce: IdField | None = Field(
+        default=None,
+        description="makes one value of several series: `max`, `min`, `avg`, `sum`, `any`, `all`, or what a plugin registers",
     )
     combine: Literal["all", "any", "sum", "max"] | None = Field(
         default=None, description="makes one verdict over all regions, instead of one for each"

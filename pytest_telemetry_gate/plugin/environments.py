@@ -27,6 +27,7 @@ from pytest_telemetry_gate.gate.registry import Registry
 from pytest_telemetry_gate.model.environment import Environment
 from pytest_telemetry_gate.model.suite import Suite
 from pytest_telemetry_gate.plugin.options import Options
+from pytest_telemetry_gate.plugin.suite_changes import SuiteChanger
 from pytest_telemetry_gate.recording import Recording
 from pytest_telemetry_gate.support.log_records import mask_logs
 from pytest_telemetry_gate.support.secrets import Secrets, is_secret_name, looks_like_credential
@@ -59,6 +60,7 @@ class Environments:
         self._suites: dict[tuple[Path, Path, str], Suite] = {}
         self._said_by_suites: set[str] = set()
         self._no_secrets = Secrets()
+        self.changes = SuiteChanger(config)
 
     def near(self, folder: Path, name: str | None = None) -> Environment:
         """Return the environment for files of a folder: of the nearest telemetry.yaml, by name, option or default.
@@ -102,7 +104,9 @@ class Environments:
         key = (path, environment.path, environment.name)
         if key not in self._suites:
             settings = self.settings(environment)
-            suite = load_suite(path, self._registry().criteria, self.display_path(path), settings)
+            suite = load_suite(
+                path, self._registry().criteria, self.display_path(path), settings, change=self.changes.change
+            )
             self.know_variables(suite.variables)
             self._suites[key] = suite
             # What a suite says is public, such as a label that is called as a tenant is.

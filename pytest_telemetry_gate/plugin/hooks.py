@@ -108,7 +108,8 @@ class RunHooks:
     def _heads(self) -> list[str]:
         environments = self.run.environments
         quiet = self._config.get_verbosity() < 0
-        return [] if quiet else list(heads_of(environments.loaded, environments.display_path))
+        changed = [f"telemetry: {line}" for lines in environments.changes.lines.values() for line in lines]
+        return [*([] if quiet else heads_of(environments.loaded, environments.display_path)), *changed]
 
     def write_heads(self, suites: Iterable[str]) -> None:
         """Say the same where xdist's workers have collected; ``suites`` are paths of their files from the rootdir."""

@@ -175,6 +175,7 @@ class ReportHooks:
 
     def _make_report(self) -> Report:
         """Return the report of the session, as others will read it, without what lies outside its content."""
+        from pytest_telemetry_gate.plugin.report_sections import add_sections
         from pytest_telemetry_gate.reports.document.build import RunFacts, build_report
         from pytest_telemetry_gate.reports.document.stored import settle
 
@@ -192,6 +193,9 @@ class ReportHooks:
             generated=describe_tool(time.time()),
         )
         report = build_report(self._dossiers, self._summary.outcome_to_sign, facts)
+        changes = self._run.environments.changes.lines
+        report, problems = add_sections(report, self._config, changes)
+        self._problems += map(self._run.environments.scrub, problems)
         return settle(report, lambda text: visible(self._run.environments.scrub(text)))
 
     def _cases(self) -> Iterator[tuple[str, Path]]:

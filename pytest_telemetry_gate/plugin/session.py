@@ -61,6 +61,7 @@ class GateRun:
                 hook.pytest_telemetry_gate_sources(),
                 hook.pytest_telemetry_gate_event_sources(),
                 hook.pytest_telemetry_gate_criteria(),
+                hook.pytest_telemetry_gate_reducers(),
             )
         except ConfigError:
             raise
