@@ -67,7 +67,7 @@ def test_a_reducer_that_cannot_be_used_never_passes(project, code, message):
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_a_plugin_changes_suites_in_the_open(project, arguments):
+def test_suite_a_plugin_changes_it_in_the_open(project, arguments):
     project.file("conftest.py", ADDED)
     project.suite()
     result = project.run("--telemetry-report=report.json", "--telemetry-report=report.md", *arguments)
@@ -105,7 +105,7 @@ def test_a_plugin_can_neither_take_away_nor_break_unseen(project, body, message)
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_sections_of_plugins_are_in_every_format(project, arguments):
+def test_report_sections_of_plugins_are_in_every_format(project, arguments):
     project.file("conftest.py", SECTIONS)
     project.suite()
     result = project.run(
