@@ -32,9 +32,16 @@ _REPORTS = "reports"
 _HOOKS = frozenset({("slack", "webhook"), ("webhook", "url")})
 _ADDRESSED = frozenset({"upload", "to", "link", "page", "title", "send"})  # below ``reports``
 _HEADERS = frozenset({"headers", "http_headers", "metadata"})
-_PARAMETERS = frozenset({"params", "parameters", "query_params"})
-_LOGINS = frozenset({"basic_auth", "authorization", "auth", "oauth2", "login"})
-_NO_SECRETS = frozenset({"type", "scheme"})  # of a login
+_PARAMETERS = frozenset({"params", "parameters", "query_params", "endpoint_params"})
+_LOGINS = frozenset({"basic_auth", "authorization", "auth", "oauth2", "sigv4", "azuread", "login"})
+# Of a login: what says how, where and as whom
+_NO_SECRETS = frozenset(
+    {
+        "type", "scheme", "token_url", "proxy_url", "scopes", "scope", "region", "cloud", "profile", "role_arn",
+        "server_name", "min_version",
+    }
+)  # fmt: skip
+_NAMES = frozenset({"username", "user", "client_id", "tenant_id"})
 # What says where or how something is done: texts that people need to read.
 _STRUCTURAL = frozenset(
     {
@@ -42,6 +49,7 @@ _STRUCTURAL = frozenset(
         "min_version", "concurrency", "method", "protocol", "call", "from", "file", "otlp_file", "type",
     }
 )  # fmt: skip
+_PATHS = ("_file", "_path")  # the ends of keys that name files
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LOGIN = re.compile(r"://([^/?#\s]*)@")
 _PART = re.compile(r"[\s;,=]+")
@@ -67,8 +75,9 @@ def _keep(secrets: Secrets, text: str, place: Place) -> None:
         keep_header(secrets, key, text)
     elif above & _PARAMETERS:
         _keep_parameter(secrets, key, text)
-    elif above & _LOGINS and key not in _NO_SECRETS and not key.endswith("_file"):
-        (secrets.keep_values if key in {"username", "user"} else secrets.keep)(text)
+    elif above & _LOGINS:
+        if key not in _NO_SECRETS and not key.endswith(_PATHS):
+            (secrets.keep_values if key in _NAMES else secrets.keep)(text)
     elif is_secret_name(key):
         secrets.keep(text)
     if "://" in text:
@@ -156,7 +165,7 @@ def keep_variable(secrets: Secrets, name: str, value: str, before: str, place: P
 
 
 def _is_structural(key: str) -> bool:
-    return key in _STRUCTURAL or key.endswith(("_file", "_path"))
+    return key in _STRUCTURAL or key.endswith(_PATHS)
 
 
 def _names_host(before: str, key: str) -> bool:

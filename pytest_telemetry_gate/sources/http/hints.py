@@ -91,6 +91,7 @@ def _explain_credentials(reply: Reply, text: str, settings: HttpSettings) -> str
         for name, value in (("basic_auth", settings.basic_auth), ("authorization", settings.authorization))
         if value
     ]
+    used += [settings.auth.key] if settings.auth is not None else []
     used += [f"headers.{name}" for name in settings.headers if name.lower() == "authorization"]
     state = "unauthorized" if reply.status_code == 401 else "forbidden"
     if settings.own_credentials:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from requests.auth import HTTPBasicAuth
@@ -22,6 +22,7 @@ from urllib3 import Timeout
 
 from pytest_telemetry_gate.sources.http.causes import cause_of
 from pytest_telemetry_gate.sources.http.connections import Adapter
+from pytest_telemetry_gate.sources.http.credentials import Credentials, Sign
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.support.collector import hold_collector
 from pytest_telemetry_gate.support.durations import format_short_duration
@@ -30,6 +31,7 @@ __all__ = ["ConnectionFailedError", "HttpError", "HttpSession", "NoAnswerError",
 
 _MAX_BODY = 256 * 2**20  # bytes; a range of 11,000 points for 700 series takes about 200 MB
 _CHUNK = 2**16
+_UNAUTHORIZED = 401
 _EPOCH = 1e9  # seconds that nobody is asked to wait, and that were over since the epoch in 2001
 _CONNECT = 10.0  # seconds: whoever needs longer to be connected to is not there
 
@@ -115,11 +117,27 @@ class Reply:
         return self.decoded
 
 
-class HttpSession:
-    """Sends requests to one server as its settings say. Safe to use from several threads."""
+class _Place(NamedTuple):
+    """A request but for its credentials."""
 
-    def __init__(self, settings: HttpSettings, *, connections: int = 1) -> None:
+    method: str
+    url: str
+    params: Mapping[str, str] | None
+    data: Mapping[str, str] | bytes | None
+    keep: int | None
+
+
+class HttpSession:
+    """Sends requests to one server as its settings say. Safe to use from several threads.
+
+    ``credentials`` are those that change with time or request, if there are any.
+    """
+
+    def __init__(
+        self, settings: HttpSettings, *, connections: int = 1, credentials: Credentials | None = None
+    ) -> None:
         self._session = session = requests.Session()
+        self._credentials = credentials
         self._environ_proxies = settings.proxy_from_environment and not settings.proxy_url
         session.trust_env = False  # it would also mean ~/.netrc, whose logins go before those of the settings
         for scheme in ("http://", "https://"):
@@ -149,22 +167,37 @@ class HttpSession:
     ) -> Reply:
         """Send one request and read its answer, all within ``timeout`` seconds; raises HttpError.
 
-        A connection must be there within ten seconds.
+        A connection must be there within ten seconds. Credentials that have to be fetched are not part of that time; what
+        a server has refused with 401 is renewed once.
 
         With ``keep`` only so many bytes of the body are read; without, a body over 256 MiB is an error.
         """
         limit = min(timeout, threading.TIMEOUT_MAX / 2)
+        place = _Place(method, url, params, data, keep)
+        if self._credentials is None:
+            return self._send(place, None, limit)
+        sign = self._credentials.ready()
+        reply = self._send(place, sign, limit)
+        if reply.status_code == _UNAUTHORIZED and self._credentials.renew(sign):
+            reply = self._send(place, self._credentials.ready(), limit)
+        return reply
+
+    def _send(self, place: _Place, sign: Sign | None, limit: float) -> Reply:
+        """Send a request once, which is signed as it leaves."""
+        url = place.url
         try:
             with self._session.request(
-                method,
+                place.method,
                 url,
-                params=params,
-                data=data,
+                params=place.params,
+                data=place.data,
+                auth=sign,
                 proxies=dict(requests.utils.get_environ_proxies(url)) if self._environ_proxies else None,
                 timeout=Timeout(total=limit, connect=min(limit, _CONNECT)),  # type: ignore[arg-type] # which requests hands on as it is
                 stream=True,
                 allow_redirects=False,
             ) as response:
+                keep = place.keep
                 body = _read_whole(response) if keep is None else _read_beginning(response, keep)
                 return _reply(response, url, body)
         except (requests.exceptions.RequestException, OSError, ValueError) as error:

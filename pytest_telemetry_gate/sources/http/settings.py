@@ -1,20 +1,29 @@
 """How a server is reached: options of telemetry.yaml, named as in Prometheus' own HTTP client configuration.
 
 https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config: what Prometheus calls
-``basic_auth``, ``authorization``, ``tls_config``, ``proxy_url`` and ``http_headers`` (here ``headers``).
+``basic_auth``, ``authorization``, ``oauth2``, ``tls_config``, ``proxy_url`` and ``http_headers`` (here ``headers``);
+``auth/keys.py`` has what clouds want.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies
 
 from pytest_telemetry_gate.sources.http.addresses import parameters_of, server_of, without
-from pytest_telemetry_gate.sources.http.key_hints import EXAMPLES, KEYS_ELSEWHERE
+from pytest_telemetry_gate.sources.http.auth.keys import (
+    AUTH_KEYS,
+    Auth,
+    OAuth2,
+    read_auth,
+    read_oauth2_server,
+)
+from pytest_telemetry_gate.sources.http.key_hints import KEYS_ELSEWHERE
+from pytest_telemetry_gate.sources.http.options import Options
 from pytest_telemetry_gate.support.configured import keep_address, keep_configured
 from pytest_telemetry_gate.support.durations import parse_duration
 from pytest_telemetry_gate.support.suggestions import suggest
@@ -22,11 +31,11 @@ from pytest_telemetry_gate.support.suggestions import suggest
 if TYPE_CHECKING:
     from pytest_telemetry_gate.model.environment import RegionSettings
 
-__all__ = ["HTTP_KEYS", "HttpSettings"]
+__all__ = ["CREDENTIAL_KEYS", "HTTP_KEYS", "HttpSettings"]
 
+CREDENTIAL_KEYS = ("basic_auth", "authorization", *AUTH_KEYS)
 HTTP_KEYS = (
-    "url", "basic_auth", "authorization", "tls_config", "headers", "proxy_url", "proxy_from_environment", "params",
-    "timeout",
+    "url", *CREDENTIAL_KEYS, "tls_config", "headers", "proxy_url", "proxy_from_environment", "params", "timeout",
 )  # fmt: skip
 _TIMEOUT = 30.0  # seconds: Prometheus' own limit for a query is two minutes, a gate's query should take one
 _TLS_KEYS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify", "min_version")
@@ -56,7 +65,8 @@ class HttpSettings:
     """Address, credentials and limits of one server; ``timeout`` is in seconds, for one request.
 
     ``query`` is the part of the address that goes along with every request. ``authorization`` is the whole value of
-    that header, or empty. ``own_credentials`` are the keys of a source that hold credentials of another kind, for messages.
+    that header, or empty; ``auth`` are credentials that change with time or request, and ``token_server`` says how the
+    server is reached that gives tokens for them. ``own_credentials`` are the keys of a source that hold credentials of another kind, for messages.
     ``is_grafana`` says that Grafana itself is asked, which is a mistake where a Prometheus is.
     Nothing here shows itself in ``repr``.
     """
@@ -67,6 +77,8 @@ class HttpSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     authorization: str = field(default="", repr=False)
     basic_auth: tuple[str, str] | None = field(default=None, repr=False)
+    auth: Auth | None = field(default=None, repr=False)
+    token_server: HttpSettings | None = field(default=None, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy_url: str = field(default="", repr=False)
     proxy_from_environment: bool = False
@@ -99,7 +111,7 @@ class HttpSettings:
             server_of(self.url),
             without(parameters, _MANNERS),
             without(headers, _BARE_HEADERS),
-            (self.authorization, self.basic_auth, self.cert_file, self.server_name),
+            (self.authorization, self.basic_auth, self.auth, self.cert_file, self.server_name),
             (self.proxy_url, self.proxy_from_environment),
         )
 
@@ -109,38 +121,32 @@ class _Reader:
 
     def __init__(self, settings: RegionSettings) -> None:
         self._settings = settings
-        self._options = settings.options
+        self._options = Options(settings, settings.options)
 
     def read(self, allowed: list[str]) -> HttpSettings:
         # telemetry.yaml's are remembered already; settings may come from elsewhere.
-        keep_configured(self._settings.secrets, self._options)
-        for key in self._options:
+        keep_configured(self._settings.secrets, self._options.values)
+        for key in self._options.values:
             if key not in allowed:
                 hint = f": write {KEYS_ELSEWHERE[key]}" if key in KEYS_ELSEWHERE else suggest(key, allowed)
                 raise self._settings.error((key,), f"unknown key {key!r}{hint}")
         url, query, login = self._url()
+        kind = self._kind_of_credentials(login)
         basic = self._basic_auth() or login
         authorization = self._authorization()
-        if basic and authorization:
-            raise self._settings.error(("authorization",), "at most one of basic_auth and authorization")
-        headers = self._texts("headers")
-        both = next((name for name in headers if name.lower() == "authorization"), None)
-        if both is not None and (basic or authorization):
-            other = "basic_auth" if basic else "authorization"
-            raise self._settings.error(("headers", both), f"headers.{both}: at most one of it and {other}")
-        proxy = self._text(("proxy_url",), self._options.get("proxy_url", ""))
-        from_environment = self._flag(
-            ("proxy_from_environment",), self._options.get("proxy_from_environment")
-        )
+        auth = read_auth(self._options)
+        headers = self._headers(kind)
+        proxy = self._options.text("proxy_url", "")
+        from_environment = self._options.flag("proxy_from_environment")
         for address in getproxies().values() if from_environment else ():
             keep_address(self._settings.secrets, address)
         for pair in (basic, _login(proxy)):
             if pair is not None:
                 self._settings.secrets.keep(pair[1], base64.b64encode(":".join(pair).encode()).decode())
-        tls = self._mapping("tls_config", _TLS_KEYS)
-        version = self._text(("tls_config", "min_version"), tls.get("min_version", ""))
+        tls = self._options.below("tls_config", _TLS_KEYS)
+        version = tls.text("min_version", "")
         if version and version not in _VERSIONS:
-            raise self._settings.error(
+            raise tls.settings.error(
                 ("tls_config", "min_version"), f"{version!r} is not one of {', '.join(_VERSIONS)}"
             )
         return HttpSettings(
@@ -150,20 +156,40 @@ class _Reader:
             headers=headers,
             authorization=authorization,
             basic_auth=basic,
+            auth=auth,
+            token_server=self._token_server() if isinstance(auth, OAuth2) else None,
             params=self._params(query),
             proxy_url=proxy,
             proxy_from_environment=from_environment,
-            ca_file=self._file(("tls_config", "ca_file"), tls),
-            cert_file=self._file(("tls_config", "cert_file"), tls),
-            key_file=self._file(("tls_config", "key_file"), tls),
-            server_name=self._text(("tls_config", "server_name"), tls.get("server_name", "")),
+            ca_file=tls.file("ca_file"),
+            cert_file=tls.file("cert_file"),
+            key_file=tls.file("key_file"),
+            server_name=tls.text("server_name", ""),
             min_version=version,
-            insecure=self._flag(("tls_config", "insecure_skip_verify"), tls.get("insecure_skip_verify")),
+            insecure=tls.flag("insecure_skip_verify"),
         )
+
+    def _kind_of_credentials(self, login: tuple[str, str] | None) -> str:
+        """Return the key that holds credentials, empty where none does; those in ``url`` are ``basic_auth``."""
+        used = [key for key in CREDENTIAL_KEYS if key in self._options]
+        if login is not None and "basic_auth" not in used:
+            used.insert(0, "basic_auth")
+        if len(used) > 1:
+            message = f"at most one of {', '.join(CREDENTIAL_KEYS)}, not {' and '.join(used)}"
+            raise self._settings.error((used[1],), message)
+        return used[0] if used else ""
+
+    def _token_server(self) -> HttpSettings:
+        """Return how the server is reached that gives tokens out, within the same time."""
+        options = read_oauth2_server(self._options)
+        timeout = {key: self._options.values[key] for key in ("timeout",) if key in self._options}
+        settings = self._settings
+        origin = settings.origin.below(("oauth2",))
+        return _Reader(replace(settings, options={**options, **timeout}, origin=origin)).read([*HTTP_KEYS])
 
     def _url(self) -> tuple[str, str, tuple[str, str] | None]:
         """Return the address without the query and the login that it may hold, that query, and that login."""
-        text = self._options.get("url")
+        text = self._options.values.get("url")
         if not isinstance(text, str) or not text:
             raise self._settings.error(("url",), "needs `url`, such as https://prometheus.example.net")
         try:
@@ -192,7 +218,7 @@ class _Reader:
 
     def _params(self, query: str) -> Mapping[str, str]:
         """Return the further parameters; none may be in the address' query as well."""
-        params = self._texts("params")
+        params = self._options.pairs("params")
         in_url = {name for name, _ in parameters_of(query)}
         for name in params:
             if name in in_url:
@@ -202,52 +228,39 @@ class _Reader:
         return params
 
     def _basic_auth(self) -> tuple[str, str] | None:
-        keys = ("username", "username_file", "password", "password_file")
-        options = self._mapping("basic_auth", keys)
-        if not options:
-            return None
-        name = self._secret("basic_auth", options, "username")
-        return name, self._secret("basic_auth", options, "password")
+        options = self._options.below(
+            "basic_auth", ("username", "username_file", "password", "password_file")
+        )
+        return (options.secret("username"), options.secret("password")) if options.values else None
 
     def _authorization(self) -> str:
-        options = self._mapping("authorization", ("type", "credentials", "credentials_file"))
-        if not options:
+        options = self._options.below("authorization", ("type", "credentials", "credentials_file"))
+        if not options.values:
             return ""
-        kind = self._text(("authorization", "type"), options.get("type", "Bearer")).strip()
-        credentials = self._secret("authorization", options, "credentials")
+        kind = options.text("type", "Bearer").strip()
+        credentials = options.secret("credentials")
         if credentials.lower().startswith(f"{kind.lower()} "):
             key = "credentials_file" if "credentials_file" in options else "credentials"
-            raise self._settings.error(
-                ("authorization", key),
-                f"authorization.{key}: begins with {kind!r}, which `type` puts there already: leave it out",
-            )
+            raise options.error(key, f"begins with {kind!r}, which `type` puts there already: leave it out")
         return f"{kind} {credentials}"
 
-    def _secret(self, group: str, options: Mapping[str, Any], key: str) -> str:
-        """Return the value of ``key``, or the content of the file that ``key_file`` names."""
-        file = options.get(f"{key}_file")
-        if (file is None) == (options.get(key) is None):
-            raise self._settings.error((group,), f"{group}: needs one of {key} and {key}_file")
-        if file is None:
-            return self._line((group, key), self._text((group, key), options[key]))
-        place = (group, f"{key}_file")
-        path = self._settings.resolve(self._text(place, file))
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise self._settings.error(place, f"{'.'.join(place)}: {file} cannot be read: {reason}") from None
-        keep_configured(self._settings.secrets, text, (group, key))
-        return self._line(place, text)
-
-    def _line(self, place: tuple[str, ...], text: str) -> str:
-        """Refuse what no header could carry, without showing it."""
-        if not text or not text.isprintable() or not text.isascii():
-            raise self._settings.error(place, f"{'.'.join(place)}: empty, or not one line of ASCII")
-        return text
+    def _headers(self, kind: str) -> Mapping[str, str]:
+        """Return the further headers, none of which may be the credentials where another key, ``kind``, holds some."""
+        headers = self._options.pairs("headers")
+        options = self._options.below("headers")
+        for name, text in headers.items():
+            options.line(name, text)
+            if name.lower() != "authorization":
+                continue
+            words = text.lower().split()
+            if len(words) > 1 and words[0] == words[1]:
+                raise options.error(name, "begins with its scheme twice: leave one out")
+            if kind:
+                raise options.error(name, f"at most one of it and {kind}")
+        return headers
 
     def _timeout(self) -> float:
-        value = self._options.get("timeout")
+        value = self._options.values.get("timeout")
         if value is None:
             return _TIMEOUT
         try:
@@ -258,49 +271,6 @@ class _Reader:
             raise self._settings.error(("timeout",), "timeout: must be positive")
         return seconds
 
-    def _mapping(self, key: str, allowed: tuple[str, ...] | None = None) -> Mapping[str, Any]:
-        value = self._options.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            example = f", such as {EXAMPLES[key]}" if key in EXAMPLES else ""
-            raise self._settings.error((key,), f"{key}: must be a mapping of keys to values{example}")
-        for name in value:
-            if allowed is not None and name not in allowed:
-                message = f"{key}: unknown key {name!r}{suggest(name, allowed)}"
-                raise self._settings.error((key, name), message)
-        return value
-
-    def _texts(self, key: str) -> Mapping[str, str]:
-        texts = {str(name): _scalar(value) for name, value in self._mapping(key).items()}
-        if key == "headers":
-            for name, text in texts.items():
-                self._line((key, name), text)
-                words = text.lower().split()
-                if name.lower() == "authorization" and len(words) > 1 and words[0] == words[1]:
-                    message = f"headers.{name}: begins with its scheme twice: leave one out"
-                    raise self._settings.error((key, name), message)
-        return texts
-
-    def _text(self, place: tuple[str, ...], value: object) -> str:
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise self._settings.error(place, f"{'.'.join(place)}: must be text")
-        return str(value)
-
-    def _flag(self, place: tuple[str, ...], value: object) -> bool:
-        if value not in (None, True, False):
-            raise self._settings.error(place, f"{'.'.join(place)}: must be true or false")
-        return bool(value)
-
-    def _file(self, place: tuple[str, str], options: Mapping[str, Any]) -> str:
-        value = options.get(place[1])
-        if value is None:
-            return ""
-        path = self._settings.resolve(self._text(place, value))
-        if not path.is_file():
-            raise self._settings.error(place, f"{'.'.join(place)}: there is no file {value}")
-        return str(path)
-
 
 def _login(url: str) -> tuple[str, str] | None:
     """Return the user name and password that an address holds."""
@@ -309,8 +279,3 @@ def _login(url: str) -> tuple[str, str] | None:
     except ValueError:
         return None
     return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
-
-
-def _scalar(value: object) -> str:
-    """Write a scalar of YAML as servers expect it: ``true``, not ``True``."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

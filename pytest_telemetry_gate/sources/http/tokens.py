@@ -22,6 +22,6 @@ def with_token(settings: RegionSettings, http: HttpSettings, scheme: str = "Bear
         return http
     if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token.strip():
         raise settings.error(("token",), "token: empty, or not one line of ASCII")
-    if http.authorization or http.basic_auth:
+    if http.authorization or http.basic_auth or http.auth:
         raise settings.error(("token",), "at most one of token, authorization and basic_auth")
     return replace(http, authorization=f"{scheme}{token.strip()}", own_credentials=("token",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -11,16 +10,11 @@ from urllib.parse import urlencode
 from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline
 from pytest_telemetry_gate.sources.http.addresses import shown_url
+from pytest_telemetry_gate.sources.http.attempts import RETRY_STATUS, Attempts
+from pytest_telemetry_gate.sources.http.auth.opening import open_credentials
 from pytest_telemetry_gate.sources.http.causes import cut
-from pytest_telemetry_gate.sources.http.clocks import ClockDifference
 from pytest_telemetry_gate.sources.http.hints import explain_page, explain_redirect, explain_refusal
-from pytest_telemetry_gate.sources.http.session import (
-    ConnectionFailedError,
-    HttpError,
-    HttpSession,
-    NoAnswerError,
-    Reply,
-)
+from pytest_telemetry_gate.sources.http.session import HttpSession, Reply
 from pytest_telemetry_gate.sources.http.settings import HttpSettings
 from pytest_telemetry_gate.support.durations import format_short_duration
 from pytest_telemetry_gate.support.log_records import mask_logs
@@ -28,10 +22,6 @@ from pytest_telemetry_gate.support.secrets import Secrets
 
 __all__ = ["TooLongError", "Transport"]
 
-_MAX_ATTEMPTS = 3
-_BACKOFF = 0.2  # seconds before the second attempt, doubled for each further one
-_MAX_PAUSE = 30.0  # seconds that a Retry-After is obeyed
-_RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
 _MAX_WORDS = 2**16  # bytes of a page that are searched for the server's words
 # Said by what stands before a server and lets people read only; 404 by routers that know ways by method.
 _POST_REFUSED = frozenset({403, 404, 405, 501})
@@ -54,10 +44,10 @@ class Transport:
         self, settings: HttpSettings, deadline: Deadline, secrets: Secrets, *, connections: int = 16
     ) -> None:
         self._settings = settings
-        self._session = HttpSession(settings, connections=connections)
-        self._deadline = deadline
+        credentials = open_credentials(settings, deadline, secrets)
+        session = HttpSession(settings, connections=connections, credentials=credentials)
+        self._attempts = Attempts(session, settings.timeout, deadline)
         self._secrets = secrets
-        self._clock = ClockDifference()
         self.only_get = False
         mask_logs(secrets)
 
@@ -68,7 +58,7 @@ class Transport:
     @property
     def clock_ahead(self) -> float:
         """Seconds by which this machine's clock is ahead of the server's, 0 where it is not."""
-        return self._clock.ahead
+        return self._attempts.clock.ahead
 
     def query(self, url: str, fields: Mapping[str, str]) -> Reply:
         """Send a question by POST, which may be long, or by GET where the server refuses POST.
@@ -116,7 +106,7 @@ class Transport:
         elif method == "POST":
             place = {"data": fields}
         try:
-            reply = self._send_with_retries(method, url, place)
+            reply = self._attempts.send(method, url, **place)
         except SourceError as error:
             raise type(error)(self.scrub(f"{shown_url(url)}: {error}")) from None
         if reply.redirect:
@@ -146,7 +136,7 @@ class Transport:
         else:
             message = self._instead_of_json(reply)
         # Prometheus says 503 of one query that took too long; a proxy before it says 503 of all of them.
-        busy = reply.status_code in _RETRY_STATUS and (not refused or reply.status_code == 429)
+        busy = reply.status_code in RETRY_STATUS and (not refused or reply.status_code == 429)
         error = UnreachableError if busy else SourceError
         raise error(self.scrub(f"{shown_url(reply.url)}: {message}"))
 
@@ -162,7 +152,7 @@ class Transport:
         """Return what a refusal without Prometheus' own error says, with a remedy for the common ones."""
         text = self._page(reply)
         words = "" if text.lstrip().startswith("<") else self._excerpt(_complaints(reply.decoded) or text)
-        wait = reply.retry_after if reply.status_code in _RETRY_STATUS else None
+        wait = reply.retry_after if reply.status_code in RETRY_STATUS else None
         retry_hint = "" if wait is None else f"retry after {format_short_duration(wait)}"
         hints = (explain_refusal(reply, text, self._settings), words, retry_hint)
         return "; ".join(part for part in hints if part) or "no reason given"
@@ -185,40 +175,6 @@ class Transport:
     def _excerpt(self, text: str) -> str:
         """Return the beginning of a server's words; scrubbed before it is cut, so that no secret is cut in two."""
         return cut(self.scrub(text))
-
-    def _send_with_retries(self, method: str, url: str, place: Mapping[str, Any]) -> Reply:
-        """Send a request up to three times."""
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            pause = _BACKOFF * 2 ** (attempt - 1)
-            sent = time.time()
-            try:
-                reply = self._session.send(method, url, timeout=self._time_left(), **place)
-            except ConnectionFailedError as error:
-                if attempt == _MAX_ATTEMPTS:
-                    message = f"{error} ({attempt} attempts)"
-                    raise UnreachableError(message) from None
-            except HttpError as error:
-                kind = UnreachableError if isinstance(error, NoAnswerError) else SourceError
-                raise kind(str(error)) from None
-            else:
-                self._clock.note(reply.headers, sent, time.time())
-                if reply.status_code not in _RETRY_STATUS or attempt == _MAX_ATTEMPTS:
-                    return reply
-                wait = reply.retry_after
-                pause = pause if wait is None else wait
-                if pause > min(_MAX_PAUSE, self._deadline.remaining()):
-                    return reply
-            time.sleep(pause)
-        raise AssertionError
-
-    def _time_left(self) -> float:
-        """Return the seconds that the next request may take; raises UnreachableError where there are none."""
-        self._deadline.start()
-        remaining = self._deadline.remaining()
-        if remaining <= 0:
-            message = f"not asked: the gate's deadline of {format_short_duration(self._deadline.seconds)} has passed"
-            raise UnreachableError(message)
-        return min(self._settings.timeout, remaining)
 
 
 def _complaints(content: Any) -> str:

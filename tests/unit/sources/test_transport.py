@@ -11,7 +11,7 @@ import pytest
 
 from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline
-from pytest_telemetry_gate.sources.http import transport as module
+from pytest_telemetry_gate.sources.http import attempts as module
 from pytest_telemetry_gate.sources.http.session import (
     ConnectionFailedError,
     HttpError,
@@ -61,12 +61,12 @@ def transport(*outcomes: Reply | HttpError, deadline: float = 100.0, **settings:
     secrets = Secrets()
     secrets.keep("kanari-secret")
     made = Transport(HttpSettings("http://prometheus.example.net", **settings), Deadline(deadline), secrets)
-    made._session = Session(*outcomes)  # type: ignore[assignment]
+    made._attempts.session = Session(*outcomes)  # type: ignore[assignment]
     return made
 
 
 def sent(of: Transport) -> list[dict[str, Any]]:
-    return of._session.sent  # type: ignore[attr-defined, no-any-return]
+    return of._attempts.session.sent  # type: ignore[attr-defined, no-any-return]
 
 
 def test_the_settings_parameters_go_along_in_the_body_of_a_post():
@@ -286,5 +286,5 @@ def test_a_reply_without_a_date_tells_nothing_about_clocks(headers: dict[str, st
 def test_a_body_goes_as_it_is_with_the_parameters_in_the_address(pauses: list[float]) -> None:
     asked = transport(reply(), params={"flavour": "sour"})
     asked.request("POST", URL, body=b"{}")
-    sent = asked._session.sent[0]
+    sent = asked._attempts.session.sent[0]
     assert (sent["data"], sent["params"]) == (b"{}", {"flavour": "sour"})

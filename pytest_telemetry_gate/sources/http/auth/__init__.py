@@ -1,0 +1,1 @@
+"""Credentials that change with time or with each request: tokens that a server gives out, and signatures."""
