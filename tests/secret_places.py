@@ -55,6 +55,33 @@ REGIONS: dict[str, dict[str, object]] = {
     "bearer": {"authorization": {"credentials": canary("bearer")}},
     "bearer-file": {"authorization": {"type": "Token", "credentials_file": "secret"}},
     "bearer-variable": {"authorization": {"credentials": "${COLOUR}"}},
+    "oauth2": {
+        "oauth2": {
+            "client_id": canary("oauth2-client"),
+            "client_secret": canary("oauth2-secret"),
+            "token_url": "http://HOST/token?flavour=kanari-token-query",
+            "endpoint_params": {"audience": canary("oauth2-audience")},
+        }
+    },
+    "oauth2-file": {
+        "oauth2": {"client_id": "${COLOUR}", "client_secret_file": "secret", "token_url": "http://HOST/token"}
+    },
+    "sigv4": {
+        "sigv4": {
+            "region": "eu-central-1",
+            "access_key": canary("sigv4-access"),
+            "secret_key": canary("sigv4-secret"),
+        }
+    },
+    "azuread": {
+        "azuread": {
+            "oauth": {
+                "client_id": canary("azure-client"),
+                "tenant_id": canary("azure-tenant"),
+                "client_secret": canary("azure-secret"),
+            }
+        }
+    },
     "proxy": {"proxy_url": "http://kanari-proxy-name:kanari-proxy@HOSTPORT"},
     "alertmanager": {
         "events": {
