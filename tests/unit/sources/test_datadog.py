@@ -20,7 +20,7 @@ from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline, Origin, RegionSettings
 from pytest_telemetry_gate.model.query_sources import Readings, SourceQuery
 from pytest_telemetry_gate.sources.datadog import Datadog
-from pytest_telemetry_gate.sources.http import transport
+from pytest_telemetry_gate.sources.http import attempts
 
 END = 1_700_006_400  # on an hour
 HOUR = 3600
@@ -295,7 +295,7 @@ def test_keys_that_are_accepted_are_probed_by_one_request(server: Server):
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
-    monkeypatch.setattr(transport.time, "sleep", made.append)
+    monkeypatch.setattr(attempts.time, "sleep", made.append)
     return made
 
 

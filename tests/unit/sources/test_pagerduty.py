@@ -21,7 +21,7 @@ END = START + 48 * 3600
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch):
-    monkeypatch.setattr("pytest_telemetry_gate.sources.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pytest_telemetry_gate.sources.http.attempts.time.sleep", lambda seconds: None)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ END = START + 48 * 3600
 def waits(monkeypatch):
     """The waits that a rate limit asks for, which are not waited."""
     waited = []
-    monkeypatch.setattr("pytest_telemetry_gate.sources.http.transport.time.sleep", waited.append)
+    monkeypatch.setattr("pytest_telemetry_gate.sources.http.attempts.time.sleep", waited.append)
     return waited
 
 
