@@ -259,9 +259,13 @@ def _place(region: str) -> str:
 
 
 def _summary_of(recorded: RecordResult, regions: list[str]) -> str:
-    places = [name_region(region).removesuffix(": ").removeprefix("region ") for region in regions if region]
-    named = f" of {', '.join(places)}" if places else ""
-    text = f"{recorded.series:,} series, {recorded.samples:,} samples{named}; {recorded.size:,} bytes"
+    named = ", ".join(filter(None, dict.fromkeys(map(region_of, regions))))
+    sources = ", ".join(
+        dict.fromkeys(source for _, _, source in (one.partition("/") for one in regions) if source)
+    )
+    text = f"{recorded.series:,} series, {recorded.samples:,} samples{f' of {named}' if named else ''}"
+    text += f", and what {sources} answered" if sources else ""
+    text += f"; {recorded.size:,} bytes"
     if recorded.unasked:
         text += f"; after {recorded.unasked:,} pauses it was not asked whether the series was gone"
     return text

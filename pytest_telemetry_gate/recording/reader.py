@@ -84,10 +84,13 @@ class Recording:
         return self._storages[region]
 
     def origins(self, region: str = "") -> tuple[str, ...]:
-        """Return where the samples of a region came from, as sources describe themselves for people; none without samples."""
-        if region not in self.places or not self._region(region)["time_range"]:
+        """Return where the samples or answers of a place came from, as sources describe themselves for people; none without."""
+        if region not in self.places:
             return ()
-        return tuple(self._region(region).get("origins", ())) or tuple(self.source.split("; "))
+        known = tuple(self._region(region).get("origins", ()))
+        if self._region(region)["time_range"]:
+            return known or tuple(self.source.split("; "))
+        return known if self.dialect(region) is not None else ()
 
     def scrape_intervals(self, region: str = "") -> Mapping[str, float]:
         """Return seconds by job."""

@@ -32,7 +32,8 @@ class RecordedAnswers(QuerySource):
 
     def __init__(self, recording: Recording, place: str) -> None:
         self.dialect = RecordedDialect(dict(recording.dialect(place) or {}))  # type: ignore[misc]
-        self.description = f"recording {recording.path.name}"
+        origins = ", ".join(recording.origins(place))
+        self.description = f"recording {recording.path.name}{f' of {origins}' if origins else ''}"
         self.recorded_at = recording.recorded_at
         self._recording = recording
         self._source = place.partition("/")[2]
@@ -48,7 +49,7 @@ class RecordedAnswers(QuerySource):
         given = self._given.get(_key(query))
         if given is None:
             span = f"{format_time(query.start)} to {format_time(query.end)}"
-            message = f"{self.description} holds no answer of source {self._source!r} to this query from {span}: record it with this criterion in the suite"
+            message = f"recording {self._recording.path.name} holds no answer of source {self._source!r} to this query from {span}: record it with this criterion in the suite"
             raise SourceError(message)
         try:
             return Readings.from_wire(given)

@@ -114,7 +114,7 @@ def test_the_export_is_what_the_dashboard_showed() -> None:
 
 def test_the_same_verdicts_live_and_offline(suite: Suite) -> None:
     (suite.folder / RECORDING).unlink(missing_ok=True)
-    live = suite.judge("--telemetry-env=live", f"--telemetry-record={RECORDING}")
+    live = suite.judge("--telemetry-env=live", f"--telemetry-record={RECORDING}", "--telemetry-report=live.md")
     assert len({criterion for criterion, _ in live}) >= 12
     assert {one["outcome"] for one in live.values()} == {"pass"}, suite.said
     if os.environ.get("TELEMETRY_UPDATE_GOLDEN"):

@@ -251,10 +251,17 @@ def test_what_was_recorded_is_judged_the_same_without_the_sources(mixed):
     mixed.suite(MIXED, head=BOUND)
     live = mixed.run("-v", "--telemetry-record=out.telemetry.zip")
     assert live.ret == 0
+    live.stdout.fnmatch_lines(
+        ["telemetry recording: *: 4 series, * samples, and what bound, pager, rollup, twin answered; *"]
+    )
     mixed.sheet(rows_a_minute={**WHOLE, "values": [1.0]})  # what the source says later has no say
     offline = mixed.run("-v", "--telemetry-env=offline")
     offline.assert_outcomes(passed=5)
     assert offline.ret == 0
+    told = mixed.run("--telemetry-env=offline", "--telemetry-report=told.md")
+    assert told.ret == 0
+    report = (mixed.path / "told.md").read_text("utf-8")
+    assert "| recording out.telemetry.zip of sheet sheet.json | 1 |" in report
 
 
 def test_a_recording_answers_nothing_that_was_not_asked(mixed):

@@ -63,7 +63,17 @@ def test_the_rollout_its_waivers_and_what_the_verdicts_rest_on() -> None:
         "suite | step2.gate.yaml | 5,754 | f2f2f2f2f2f2f2f2…",
     ]
     assert evidence.rows[0][3].note == "f2" * 32
-    assert lines(tables.tabulate_sources(one)) == ["Source | Checks", "recording step2.telemetry.zip | 2"]
+
+
+def test_each_check_is_counted_with_whom_it_asked() -> None:
+    one = suite(
+        criterion("p95", check("24h", 95.0), check("48h", 80.0)), criterion("cpu", check("48h", 60.0))
+    )
+    (p95, cpu), (asked, *_) = one.criteria, one.regions
+    checks = [replace(each, source="datadog") for each in cpu.regions[asked].checks]
+    cpu = replace(cpu, regions={asked: replace(cpu.regions[asked], checks=tuple(checks))})
+    one = replace(one, criteria=(p95, cpu), sources={asked: "recording"})
+    assert lines(tables.tabulate_sources(one)) == ["Source | Checks", "recording | 2", "datadog | 1"]
 
 
 TOLD = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pytest_telemetry_gate.model.report import EvidenceFile, SuiteReport
 from pytest_telemetry_gate.reports.overview.tables.table import (
@@ -15,6 +15,7 @@ from pytest_telemetry_gate.reports.overview.tables.table import (
 
 __all__ = ["tabulate_evidence", "tabulate_sources"]
 
+_DERIVED = "suite"  # the source of what was told by the suite and its other verdicts
 _DIGITS = 16  # of a digest: enough to compare by eye
 
 
@@ -36,11 +37,24 @@ def tabulate_evidence(evidence: Sequence[EvidenceFile]) -> Table:
 
 def tabulate_sources(suite: SuiteReport) -> Table:
     """Return where the data of each region came from, and how many checks were made of them."""
-    counts = dict.fromkeys(suite.sources, 0)
-    for _, region, _ in suite.checks():
-        counts[region] = counts.get(region, 0) + 1
+    counts = dict.fromkeys(suite.sources.items(), 0)
+    for region, source in _asked(suite):
+        counts[region, source] = counts.get((region, source), 0) + 1
     rows = [
-        (text_cell(region), text_cell(suite.sources.get(region, "")), figure_cell(f"{count:,}"))
-        for region, count in counts.items()
+        (text_cell(region), text_cell(source), figure_cell(f"{count:,}"))
+        for (region, source), count in counts.items()
     ]
     return make_table("Sources", ("Region", "Source", "Checks"), rows)
+
+
+def _asked(suite: SuiteReport) -> Iterator[tuple[str, str]]:
+    """Yield the region of each check and whom it asked; what follows from other checks is counted with the region's own source."""
+    for criterion in suite.criteria:
+        for region in suite.regions_of(criterion):
+            own, source = suite.sources.get(region, ""), ""
+            for check in criterion.regions[region].checks:
+                source = source if check.source is None else check.source
+                is_own = source in {"", _DERIVED} or source.startswith(
+                    f"{own} ("
+                )  # with what it holds, where that was nothing
+                yield region, own if is_own else source
