@@ -74,6 +74,27 @@ class PrometheusSource(LiveSource):
             against="a proxy before a real Prometheus that adds warnings of partial answers",
             unproven="that no block was left out without a warning",
         ),
+        System(
+            title="Amazon Managed Service for Prometheus",
+            tested=Tested.FAKE,
+            against="a second implementation of its signatures, which gives that of AWS' example; a token service on loopback",
+            unproven="what its limits leave out",
+            extra="aws",
+        ),
+        System(
+            title="Google Cloud Managed Service for Prometheus",
+            tested=Tested.FAKE,
+            against="a token endpoint on loopback, through google-auth",
+            unproven="what its API does not have of Prometheus'",
+            extra="google",
+        ),
+        System(
+            title="Azure Monitor workspace",
+            tested=Tested.FAKE,
+            against="an authority on loopback, through azure-identity",
+            unproven="what its API does not have of Prometheus'",
+            extra="azure",
+        ),
     )
 
     recorded_at: float | None = None
