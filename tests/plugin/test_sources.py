@@ -261,7 +261,7 @@ def test_what_was_recorded_is_judged_the_same_without_the_sources(mixed):
     told = mixed.run("--telemetry-env=offline", "--telemetry-report=told.md")
     assert told.ret == 0
     report = (mixed.path / "told.md").read_text("utf-8")
-    assert "| recording out.telemetry.zip of sheet sheet.json | 1 |" in report
+    assert "| recording out.telemetry.zip of sheet sheet.json | 2 |" in report
 
 
 def test_a_recording_answers_nothing_that_was_not_asked(mixed):
