@@ -168,7 +168,7 @@ class _Measuring:
     def _grid(self, query: Query) -> Range:
         count = math.floor(_LOOK_BACK / self._step)
         start = self._end - count * self._step
-        return Range(self._check.region, query.text, start, self._end, self._step)
+        return Range(self._check.place, query.text, start, self._end, self._step)
 
     def _ask(self, question: Range) -> tuple[Floats, Floats]:
         """Return the moments of a question and the value at each: float64[moments], NaN without one."""
@@ -219,7 +219,7 @@ class _Measuring:
             self._check, criterion=self._check.criterion.model_copy(update={"baseline": at})
         )
         questions = list(baseline_questions(check, self._text))
-        answers = self._gate.answers_to(questions, [check.region])
+        answers = self._gate.answers_to(questions, [check.place])
         reference = find_reference(check, self._text, answers)
         if reference is None or reference.value is None:
             problem = "" if reference is None else reference.problem.removeprefix("baseline: ")
@@ -237,7 +237,7 @@ class _Measuring:
         count = math.floor(window / part)
         query = self._check.query("baseline", self._text, window=part)
         start = self._end - (count - 1) * part
-        _, values = self._ask(Range(self._check.region, query.text, start, self._end, part))
+        _, values = self._ask(Range(self._check.place, query.text, start, self._end, part))
         return values
 
     def _find_spread(

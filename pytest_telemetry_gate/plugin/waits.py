@@ -26,7 +26,7 @@ Visit: TypeAlias = Callable[[Callable[[], float]], AbstractContextManager[Callab
 
 def at_present(gate: Gate, check: Check) -> Check:
     """Return a check at the present of its region; as it is where the clock stands still."""
-    now = gate.present(check.region)
+    now = gate.present(check.place)
     return check if now is None else replace(check, checkpoint=replace(check.checkpoint, at=now))
 
 
@@ -51,7 +51,7 @@ def try_check(gate: Gate, check: Check, left: Callable[[], float]) -> Attempt:
     if all(isinstance(question, CaptureQuestion) for question in check.questions()):
         message = f"wait_until: a criterion of kind `{check.criterion.key}` asks for nothing that changes"
         raise check.error(message)
-    stuck, now = _why_stuck(gate, check.region), at_present(gate, check)
+    stuck, now = _why_stuck(gate, check.place), at_present(gate, check)
     verdict = (gate.judge(now) if stuck else gate.judge_anew(now, left)).verdict
     if verdict.outcome in {Outcome.PASS, Outcome.WARN}:
         gate.asked.note(*now.questions())  # so that a recording of the run has the samples

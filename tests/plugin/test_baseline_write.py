@@ -210,3 +210,22 @@ def test_the_author_is_gits_user(world, capsys, monkeypatch):
     world.file("gitconfig", "[user]\n\tname = Ann Example\n")
     assert cli.main(command) == 0
     assert read_baseline_file(world.path / FILE).author == "Ann Example"
+
+
+def test_the_source_that_a_criterion_names_is_measured(world, capsys):
+    lower = [
+        (labels, at, values / (2 if labels["__name__"] == "cpu_percent" else 1))
+        for labels, at, values in data()
+    ]
+    world.recording(lower, "other.telemetry.zip", interval=300.0)
+    config = (world.path / "telemetry.yaml").read_text(encoding="utf-8")
+    named = "sources: {other: {source: recording, path: other.telemetry.zip}}, path:"
+    world.file("telemetry.yaml", config.replace("path:", named, 1))
+    cpu = "- {{id: {}, {}query: 'avg(avg_over_time(cpu_percent[$__window]))', window: 1h, unit: '%', tolerance: 5%}}\n"
+    world.suite(
+        cpu.format("own", "") + cpu.format("other", "source: other, "),
+        HEAD + "baseline: {name: Sprint 2, file: named.yaml}\n",
+    )
+    assert write() == 0, capsys.readouterr()
+    values = read_baseline_file(world.path / "named.yaml").values
+    assert values["other"].value == pytest.approx(values["own"].value / 2)

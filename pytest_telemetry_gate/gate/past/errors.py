@@ -160,7 +160,7 @@ class PastErrors:
 
     def _grid(self, check: Check, query: Query) -> _Grid:
         """Return the values of a query before the end; of the rollout where nothing is known before it."""
-        key = check.region, query.text
+        key = check.place, query.text
         if key not in self._grids:
             length = max((span.length / 1000 for span in query.spans(self.end)), default=0.0)
             step = next((step for step in _STEPS if step >= length), math.ceil(length / _DAY) * _DAY)
@@ -180,7 +180,7 @@ class PastErrors:
         count = round((end - start) / step) + 1
         times = start + step * np.arange(count, dtype=np.float64)
         values = np.full(count, np.nan)
-        answer = self._gate.answer(Range(check.region, query.text, start, end, step))
+        answer = self._gate.answer(Range(check.place, query.text, start, end, step))
         matrix = answer.value
         if answer.error or answer.partial:
             problem = answer.error or f"the answer may be partial: {'; '.join(answer.warnings)}"
@@ -243,7 +243,7 @@ class PastErrors:
         terms, moved = check.criterion, _moved(check, time)
         if alone:
             moved = with_baseline(moved, value)
-        answers = self._gate.answers_to(part_questions(moved, _text(check)), [check.region])
+        answers = self._gate.answers_to(part_questions(moved, _text(check)), [check.place])
         parts = read_parts(moved, _text(check), answers)
         stated = find_stated_reference(moved, answers)
         baseline = None if stated is None else stated.value
