@@ -107,6 +107,16 @@ REGIONS: dict[str, dict[str, object]] = {
 }
 # Further sources of a region, by what a criterion of theirs says, each at the server's address.
 SOURCES: dict[str, tuple[dict[str, object], str]] = {
+    "bigquery": (
+        {
+            "source": "bigquery",
+            "project": "acme",
+            "url": "http://HOST",
+            "authorization": {"credentials": canary("bigquery-token")},
+            **headers(X_Flavour=canary("bigquery-header"), X_Of="${COLOUR}"),
+        },
+        "window: 1h, query: 'SELECT 1 FROM a WHERE b < @end'",
+    ),
     "datadog": (
         {
             "source": "datadog",

@@ -39,6 +39,7 @@ class Builtin:
 
 
 SOURCES: Mapping[str, Callable[[RegionSettings], Source | QuerySource]] = {
+    "bigquery": Builtin("bigquery.source", "BigQuery"),
     "datadog": Builtin("datadog", "Datadog"),
     "export": Builtin("export", "DashboardExport"),
     "prometheus": Builtin("prometheus", "PrometheusSource"),

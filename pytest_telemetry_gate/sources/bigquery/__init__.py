@@ -1,0 +1,1 @@
+"""BigQuery: how its queries are written, who asks, what a job may cost, and the source of all that."""
