@@ -228,4 +228,4 @@ def test_the_source_that_a_criterion_names_is_measured(world, capsys):
     )
     assert write() == 0, capsys.readouterr()
     values = read_baseline_file(world.path / "named.yaml").values
-    assert values["other"].value == pytest.approx(values["own"].value / 2)
+    assert values["other"].value == pytest.approx(values["own"].value / 2, rel=1e-4)
