@@ -7,9 +7,10 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import bigquery_server
 import datadog_server
 import grafana_server
 import numpy as np
@@ -17,6 +18,7 @@ import pagerduty_server
 import servers
 import slack_server
 import websites
+from bigquery_server import BigQuery
 from datadog_server import Datadog, Metric
 from grafana_server import Grafana, Rule
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ __all__ = ["EXAMPLE", "START", "Systems", "export_dashboard", "prometheus_of_ste
 EXAMPLE = Path(__file__).parents[1] / "example_suites" / "telemetry_step2_sources"
 STEP2 = EXAMPLE.parent / "telemetry_step2/recordings/step2-48h.telemetry.zip"
 START = datetime.fromisoformat("2025-01-22T14:00:00-08:00").timestamp()
+BIGQUERY_TOKEN = "kanari-bigquery-token"
 HOUR, MINUTE = 3600, 60
 CHECKPOINTS = (12 * HOUR, 24 * HOUR, 48 * HOUR)
 PACIFIC = timezone(timedelta(hours=-8))
@@ -114,6 +117,33 @@ def datadog_of_step2() -> Datadog:
     return Datadog(metrics)
 
 
+def bigquery_of_step2() -> BigQuery:
+    """Return a BigQuery with the rollup: a row for each hour, of the counters' growth and the mean of the CI's ratio."""
+    recording = Recording.open(STEP2)
+    names = ("parse_batch_size_sum", "parse_batch_size_count", "cicd_success_ratio")
+    files, batches, ratio = (
+        [samples for labels, samples in samples_of(recording, name) if "parser-1" not in labels["instance"]]
+        for name in names
+    )
+    rows = []
+    for number in range(1, 49):
+        end = START + number * HOUR
+        values = [_of_the_hour(*samples, end) for samples in (files[0], batches[0], ratio[0])]
+        growth = [float(np.maximum(np.diff(hour), 0).sum()) for hour in values[:2]]
+        rows.append((datetime.fromtimestamp(end, UTC), *growth, float(values[2].mean())))
+    bigquery = BigQuery(token=BIGQUERY_TOKEN)
+    columns = "hour_end TIMESTAMPTZ, files DOUBLE, batches DOUBLE, cicd_success_ratio DOUBLE"
+    bigquery.fill("day5_48hour_snapshot", columns, rows)
+    return bigquery
+
+
+def _of_the_hour(times: NDArray[np.int64], values: NDArray[np.float64], end: float) -> NDArray[np.float64]:
+    """Return the values of the hour up to a moment, without stale markers."""
+    first, last = np.searchsorted(times, [(end - HOUR) * 1000, end * 1000])
+    hour = values[first:last]
+    return hour[~np.isnan(hour)]
+
+
 def grafana_of_step2() -> Grafana:
     """Return a Grafana whose rules did not fire; one was pending for a while, and one of another team fired."""
     lag, variance = Rule("HighStreamLag", "lag"), Rule("TelemetryVariance", "variance")
@@ -157,6 +187,7 @@ class Systems:
     pagerduty: PagerDuty = field(default_factory=pagerduty_of_step2)
     slack: Slack = field(default_factory=slack_of_step2)
     datadog: Datadog = field(default_factory=datadog_of_step2)
+    bigquery: BigQuery = field(default_factory=bigquery_of_step2)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[dict[str, str]]:
@@ -166,7 +197,10 @@ class Systems:
             messages = stack.enter_context(slack_server.serving(self.slack))
             alerts = stack.enter_context(websites.serving(self.grafana.answer))
             metrics = stack.enter_context(datadog_server.running(self.datadog))
+            rollups = stack.enter_context(bigquery_server.running(self.bigquery))
             yield {
+                "BQ_URL": rollups.url,
+                "BQ_TOKEN": BIGQUERY_TOKEN,
                 "PROM_URL": self.prometheus,
                 "GRAFANA_URL": alerts.url,
                 "GRAFANA_TOKEN": grafana_server.TOKEN,
