@@ -1,5 +1,5 @@
 """``python -m benchmarks``: what the plugin costs, each figure beside what it is compared with; others by name:
-``engine``, ``events``, ``live``, ``record``, ``regions``, ``replay``, ``report``, ``rules``; ``verdicts`` and ``trends`` simulate how often those are right.
+``engine``, ``events``, ``live``, ``record``, ``regions``, ``replay``, ``report``, ``rules``, ``sources``; ``verdicts`` and ``trends`` simulate how often those are right.
 
 Whole processes, measured in turn (A B A B ...) so that a machine that slows down slows both; medians are printed.
 """
@@ -121,7 +121,9 @@ def main() -> None:
 if __name__ == "__main__":
     what, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     with_options = {"engine", "trends", "verdicts"}
-    others = sorted(with_options | {"events", "live", "record", "regions", "replay", "report", "rules"})
+    others = sorted(
+        with_options | {"events", "live", "record", "regions", "replay", "report", "rules", "sources"}
+    )
     if what and what not in others:
         sys.exit(f"no benchmark {what!r}: {', '.join(others)}, or nothing for the plugin's own cost")
     if what in with_options:
