@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pytest_telemetry_gate.sources.http.settings import HttpSettings
+from pytest_telemetry_gate.sources.http.auth.keys import Google
+from pytest_telemetry_gate.sources.http.settings import CREDENTIAL_KEYS, HttpSettings
 from pytest_telemetry_gate.sources.own_keys import read_text
-from pytest_telemetry_gate.support.configured import keep_configured
 from pytest_telemetry_gate.support.units import Limit, convert
 
 if TYPE_CHECKING:
@@ -20,22 +18,18 @@ __all__ = ["BigQuerySettings"]
 
 _KEYS = ("project", "location", "credentials_file", "maximum_bytes_billed")
 _URL = "https://bigquery.googleapis.com"
+_SCOPES = ("https://www.googleapis.com/auth/bigquery",)  # jobs need it, also those that only read
 _MOST_BYTES = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class BigQuerySettings:
-    """Which project pays and is asked, how it is reached, and how many bytes a query may be billed for.
-
-    ``credentials`` is the content of a file of credentials; ``is_anonymous`` says that none of Google's are used.
-    """
+    """Which project pays and is asked, how it is reached, and how many bytes a query may be billed for."""
 
     http: HttpSettings
     project: str
     location: str | None
     maximum_bytes_billed: int
-    credentials: Mapping[str, Any] | None = field(default=None, repr=False)
-    is_anonymous: bool = False
 
     @classmethod
     def from_settings(cls, settings: RegionSettings) -> BigQuerySettings:
@@ -44,36 +38,26 @@ class BigQuerySettings:
         http = HttpSettings.from_settings(replace(settings, options={"url": _URL, **told}), _KEYS)
         if http.query:
             raise settings.error(("url",), "url: must have no parameters: write them as `params`")
-        credentials = _read_credentials(settings) if "credentials_file" in told else None
-        has_login = bool(http.authorization or http.basic_auth)
-        if credentials is not None and has_login:
-            raise settings.error(
-                ("credentials_file",), "at most one of credentials_file, authorization and basic_auth"
-            )
+        others = [key for key in CREDENTIAL_KEYS if key in told]
+        if others and "credentials_file" in told:
+            raise settings.error(("credentials_file",), f"at most one of credentials_file and {others[0]}")
+        if "credentials_file" in told or not (others or "url" in told):
+            file = _read_file(settings) if "credentials_file" in told else ""
+            http = replace(http, auth=Google(file, _SCOPES))
         return cls(
-            http=http,
+            http=replace(http, headers={"Content-Type": "application/json", **http.headers}),
             project=read_text(settings, "project"),
             location=read_text(settings, "location") if "location" in told else None,
             maximum_bytes_billed=_read_size(settings, "maximum_bytes_billed", _MOST_BYTES),
-            credentials=credentials,
-            is_anonymous=has_login or ("url" in told and credentials is None),
         )
 
 
-def _read_credentials(settings: RegionSettings) -> Mapping[str, Any]:
-    """Return the content of the file of credentials, whose secrets are known from then on."""
-    key = "credentials_file"
-    name = read_text(settings, key)
-    try:
-        content = json.loads(settings.resolve(name).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise settings.error((key,), f"{key}: {name} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict) or not isinstance(content.get("type"), str):
-        raise settings.error((key,), f"{key}: {name} holds no credentials of Google as JSON")
-    keep_configured(settings.secrets, content)
-    return content
+def _read_file(settings: RegionSettings) -> str:
+    name = read_text(settings, "credentials_file")
+    path = settings.resolve(name)
+    if not path.is_file():
+        raise settings.error(("credentials_file",), f"credentials_file: there is no file {name}")
+    return str(path)
 
 
 def _read_size(settings: RegionSettings, key: str, default: int) -> int:

@@ -10,7 +10,6 @@ from pytest_telemetry_gate.errors import SourceError, UnreachableError
 from pytest_telemetry_gate.model.environment import Deadline
 from pytest_telemetry_gate.model.query_sources import Dialect, QuerySource, Readings, SourceQuery
 from pytest_telemetry_gate.model.systems import System, Tested
-from pytest_telemetry_gate.sources.bigquery.access import Access
 from pytest_telemetry_gate.sources.bigquery.client import Client, say_bytes, to_timestamp
 from pytest_telemetry_gate.sources.bigquery.settings import BigQuerySettings
 from pytest_telemetry_gate.sources.bigquery.text import GRAMMAR, BigQueryDialect
@@ -43,7 +42,7 @@ class BigQuery(QuerySource):
     def __init__(self, settings: RegionSettings) -> None:
         self._settings = settings
         self._own = own = self.read_settings(settings)
-        self._access = Access(own, settings.secrets)
+        self._transport = Transport(own.http, settings.deadline, settings.secrets)
         self.description = (
             f"bigquery {own.project}{f' at {own.http.url}' if 'url' in settings.options else ''}"
         )
@@ -84,10 +83,7 @@ class BigQuery(QuerySource):
         client: Client | None = None
         try:
             deadline = self._deadline()
-            http = self._access.authorized(deadline)
-            asked = replace(http, headers={"Content-Type": "application/json", **http.headers})
-            transport = Transport(asked, deadline, self._settings.secrets, connections=1)
-            client = Client(self._own, transport, deadline)
+            client = Client(self._own, self._transport, deadline)
             return act(client)
         except Exception as error:
             explained = error if client is None else client.explain(error)

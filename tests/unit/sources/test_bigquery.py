@@ -328,7 +328,7 @@ def write_key(folder: Path, token_url: str, private_key: str) -> None:
     account = {
         "type": "service_account",
         "project_id": PROJECT,
-        "private_key_id": "kanari-key",
+        "private_key_id": "1",
         "private_key": private_key,
         "client_email": "gate@acme.iam.gserviceaccount.com",
         "token_uri": token_url,
@@ -345,7 +345,7 @@ def test_a_service_account_gets_one_token_for_all_queries(server: BigQuery, tmp_
         for _ in range(2):
             assert found(asked.read(SourceQuery(COUNT, END - HOUR, END))) == {"": 60}
         assert len(site.asked) == 1
-        assert "kanari" not in settings.secrets.scrub("Bearer kanari-token of kanari-key")
+        assert "kanari" not in settings.secrets.scrub("Bearer kanari-token")
         server.token = "another"  # it was taken back
         assert "the credentials are wrong or have expired" in refused(asked.probe)
 
@@ -353,9 +353,9 @@ def test_a_service_account_gets_one_token_for_all_queries(server: BigQuery, tmp_
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        ((400, JSON, b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'), SourceError, "no access token: invalid_grant: Invalid JWT Signature."),
-        ((403, {}, b"<html>no</html>"), SourceError, "no access token: "),
-        (None, UnreachableError, "no access token: "),
+        ((400, JSON, b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'), SourceError, "google: no token: invalid_grant: Invalid JWT Signature."),
+        ((403, {}, b"<html>no</html>"), SourceError, "google: no token: "),
+        (None, UnreachableError, "google: no token: "),
     ],
 )  # fmt: skip
 def test_a_token_that_is_not_given_is_one_line(
@@ -383,7 +383,7 @@ def test_without_a_file_the_credentials_of_the_machine_are_used(
     monkeypatch.setattr("pytest_telemetry_gate.sources.bigquery.settings._URL", server.url)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     asked = Source(settings_of())
-    assert "no access token: File " in refused(asked.probe)
+    assert "google: no token: File " in refused(asked.probe)
     server.token = "kanari-token"
     with websites.serving(Tokens()) as site:
         write_key(tmp_path, site.url, private_key)
@@ -402,15 +402,13 @@ def test_without_a_file_the_credentials_of_the_machine_are_used(
         ({"timeout": "soon"}, "timeout: "),
         ({"url": "bigquery.example.net"}, "url: not an address"),
         ({"url": "http://a/?key=kanari"}, "url: must have no parameters: write them as `params`"),
-        ({"credentials_file": "gone.json"}, "credentials_file: gone.json cannot be read: No such file"),
-        ({"credentials_file": "odd.json"}, "credentials_file: odd.json holds no credentials of Google as JSON"),
-        ({"credentials_file": "good.json", "authorization": {"credentials": "kanari"}}, "at most one of credentials_file, authorization"),
+        ({"credentials_file": "gone.json"}, "credentials_file: there is no file gone.json"),
+        ({"credentials_file": "good.json", "authorization": {"credentials": "kanari"}}, "at most one of credentials_file and authorization"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_used_are_told_with_their_line(
     options: dict[str, Any], reason: str, tmp_path: Path
 ):
-    (tmp_path / "odd.json").write_text("[]")
     (tmp_path / "good.json").write_text('{"type": "service_account"}')
     settings = settings_of(folder=tmp_path, **options)
     assert reason in refused(lambda: Source.read_settings(settings))
