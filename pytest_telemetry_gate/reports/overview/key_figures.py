@@ -113,6 +113,7 @@ def _events(dossiers: Iterable[Dossier], kind: str, label: str) -> Iterator[KeyF
 
 
 def _lowest_coverage(dossiers: Iterable[Dossier]) -> Iterator[KeyFigure]:
+    dossiers = list(dossiers)
     covered = [one for one in dossiers if one.verdict.coverage is not None]
     if not covered:
         return
@@ -125,6 +126,14 @@ def _lowest_coverage(dossiers: Iterable[Dossier]) -> Iterator[KeyFigure]:
         if enough and wanted is not None
         else f"{verdict.criterion} at {verdict.checkpoint}"
     )
+    # Such as of criteria with `coverage: none`, which pass all the same.
+    unproven = dict.fromkeys(
+        one.verdict.criterion
+        for one in dossiers
+        if one.requirement.kind == "query" and one.verdict.value is not None and one.verdict.coverage is None
+    )
+    if unproven:
+        note += f"; none proven for {', '.join(unproven)}"
     yield KeyFigure("lowest coverage", format_percent(share), note, None if enough else Outcome.INCONCLUSIVE)
 
 
