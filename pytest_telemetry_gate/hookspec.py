@@ -57,6 +57,14 @@ def pytest_telemetry_gate_reducers() -> Mapping[str, Callable[[Sequence[float]],
 
 
 @pytest.hookspec
+def pytest_telemetry_gate_drivers() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Return drivers of replay suites, as ``MODULE:FUNCTION`` by the name that stands below ``drive:``.
+
+    The function is called as that of ``python`` is: with a ``DriveContext``, and what stands below the name as keyword arguments.
+    """
+
+
+@pytest.hookspec
 def pytest_telemetry_gate_suite(content: dict[str, Any], path: Path, config: pytest.Config) -> None:
     """Change what a suite file says before it is checked: ``content`` is the file as plain values, changed in place.
 

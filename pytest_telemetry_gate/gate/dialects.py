@@ -20,12 +20,17 @@ __all__ = ["with_dialects"]
 
 
 def with_dialects(environment: Environment, find_registry: Callable[[], Registry]) -> Environment:
-    """Return the environment that also knows what each of its places is asked in, and the reducers of plugins.
+    """Return the environment that also knows what each of its places is asked in, and the reducers and drivers of plugins.
 
     The registry is found when one of them is looked for.
     """
+    regions = {
+        name: replace(one, replay=replace(one.replay, find_drivers=lambda: find_registry().drivers))
+        for name, one in environment.regions.items()
+    }
     return replace(
         environment,
+        regions=regions,
         find_dialect=_Finder(environment, find_registry),
         find_reducers=lambda: find_registry().reducers,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,7 @@ from pytest_telemetry_gate.model.check import Criterion
 from pytest_telemetry_gate.model.query_sources import QuerySource
 from pytest_telemetry_gate.model.sources import EventSource, Source
 from pytest_telemetry_gate.model.terms import REDUCERS
+from pytest_telemetry_gate.replay.suite.named_drivers import DRIVE_KEYS
 from pytest_telemetry_gate.support.suggestions import suggest_nearest
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SOURCE_ATTRIBUTES", "Registry", "find_factory", "require_members"]
 
 Factory = TypeVar("Factory")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 # What each kind of source must have, even without the base class: otherwise nothing can be asked or shown.
 SOURCE_ATTRIBUTES = ("description", "semantics", "extent", "recorded_at", "scrape_intervals")
@@ -40,6 +43,7 @@ class Registry:
     event_sources: Mapping[str, Callable[[RegionSettings, Any], EventSource]]
     criteria: Mapping[str, type[Criterion]]
     reducers: Mapping[str, Callable[[Sequence[float]], float]] = field(default_factory=dict)
+    drivers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_hooks(
@@ -48,6 +52,7 @@ class Registry:
         event_sources: Iterable[Mapping[str, Callable[[RegionSettings, Any], EventSource]]],
         criteria: Iterable[Iterable[type[Criterion]]],
         reducers: Iterable[Mapping[str, Callable[[Sequence[float]], float]]] = (),
+        drivers: Iterable[Mapping[str, str]] = (),
     ) -> Registry:
         """Merge what the hooks of all plugins returned; two plugins cannot have one name."""
         metric_factories = _merge("source", sources)
@@ -64,7 +69,7 @@ class Registry:
             if not callable(function):
                 message = f"reducer {name!r}: {function!r} is no function of values"
                 raise ConfigError(message)
-        return cls(metric_factories, event_factories, kinds, own)
+        return cls(metric_factories, event_factories, kinds, own, _read_drivers(drivers))
 
 
 def find_factory(settings: RegionSettings, noun: str, known: Mapping[str, Factory]) -> Factory:
@@ -106,6 +111,19 @@ def _check_factory(subject: str, factory: Any, base: type) -> None:
 def _describe_missing(subject: str, kind: type, names: Iterable[str], base: type) -> str:
     class_name = f"{kind.__module__}.{kind.__qualname__}"
     return f"{subject}: {class_name} lacks {', '.join(names)}; derive it from pytest_telemetry_gate.{base.__name__}"
+
+
+def _read_drivers(drivers: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the drivers of all plugins; raises ConfigError for one that names no function or has the name of a key."""
+    found = _merge("driver", drivers)
+    for name, target in found.items():
+        if not isinstance(target, str) or not _FUNCTION.fullmatch(target):
+            message = f"driver {name!r}: {target!r} is no 'module:function'"
+            raise ConfigError(message)
+        if name in DRIVE_KEYS:
+            message = f"driver {name!r}: replay suites have a key of this name already"
+            raise ConfigError(message)
+    return found
 
 
 def _key(kind: Any) -> str:

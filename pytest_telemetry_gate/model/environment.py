@@ -108,7 +108,8 @@ class ReplaySettings:
     """What telemetry.yaml says about the replays of a region: what goes before the keys of a replay suite.
 
     ``recording`` holds the captures of checkpoints that are over, which nothing can drive again. ``told`` are variables
-    of the command line, which go before all others; a suite that has no such variable leaves them alone.
+    of the command line, which go before all others; a suite that has no such variable leaves them alone. ``find_drivers`` gives
+    the drivers of plugins, ``MODULE:FUNCTION`` by name.
     """
 
     variables: Mapping[str, str | bool | int | float] = field(default_factory=dict, repr=False)
@@ -116,6 +117,7 @@ class ReplaySettings:
     recording: Path | None = None
     told: Mapping[str, str] = field(default_factory=dict, repr=False)
     origin: Origin = field(default=Origin("telemetry.yaml"), repr=False)
+    find_drivers: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
 
     def error(self, keys: Place, message: str) -> ConfigError:
         """Return an error at the line of one of the settings."""

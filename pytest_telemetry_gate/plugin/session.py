@@ -62,6 +62,7 @@ class GateRun:
                 hook.pytest_telemetry_gate_event_sources(),
                 hook.pytest_telemetry_gate_criteria(),
                 hook.pytest_telemetry_gate_reducers(),
+                hook.pytest_telemetry_gate_drivers(),
             )
         except ConfigError:
             raise

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_telemetry_gate.errors import FOREIGN_ERRORS, TelemetryGateError, raised_at
 from pytest_telemetry_gate.model.dossier import APPROVALS, Dossier
+from pytest_telemetry_gate.model.environment import ReplaySettings
 from pytest_telemetry_gate.model.gate_outcome import GateOutcome, decide_gate
 from pytest_telemetry_gate.model.verdict import Outcome
 from pytest_telemetry_gate.plugin.carried import Carried, read_report
@@ -240,7 +241,8 @@ class Summary:
             from pytest_telemetry_gate.replay.judge.cases import contract_coverage
             from pytest_telemetry_gate.replay.suite.loader import load_replay
 
-            suite = load_replay(path, self._run.environments.display_path(path))
+            drivers = ReplaySettings(find_drivers=lambda: self._run.registry.drivers)
+            suite = load_replay(path, self._run.environments.display_path(path), settings=drivers)
             number, missing = contract_coverage(suite, fields)
             if number:
                 none = f"; by no case: {', '.join(missing)}" if missing else ""

@@ -144,3 +144,71 @@ def test_a_section_that_fails_changes_no_verdict(project, body, message):
     assert "pytest_telemetry_gate_report_sections of plugin" in said(result)
     assert message in said(result)
     assert (project.path / "report.json").exists()
+
+
+TOOL = """
+import urllib.request
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+def drive(context, topic):
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add()
+    spans.resource.attributes.add(key="service.name").value.string_value = topic
+    span = spans.scope_spans.add().spans.add(name="handle", trace_id=bytes.fromhex(context.trace_id), span_id=b"12345678")
+    span.parent_span_id = bytes.fromhex(context.span_id)
+    span.start_time_unix_nano, span.end_time_unix_nano = 10**18, 10**18 + 10**6
+    sent = urllib.request.Request(
+        context.endpoint + "/v1/traces", request.SerializeToString(), {"Content-Type": "application/x-protobuf"}
+    )
+    urllib.request.urlopen(sent).close()
+    return "queued"
+"""
+REPLAY = """\
+version: 1
+suite: queued
+checkpoints: {1h: {cases: 1}}
+capture: {otlp: {http: "127.0.0.1:0"}, made: any_time, complete: {timeout: 20s, quiet: 100ms}}
+contracts:
+  handled: {select: {name: handle}, resource: {service.name: {equals: parse}}}
+cases:
+  - {id: one, drive: {queue: {topic: TOPIC, timeout: 20s}}, expect: {spans: [{contract: handled}]}}
+"""
+
+
+@pytest.mark.parametrize(("topic", "code"), [("parse", 0), ("other", 1)])
+def test_drivers_are_called_by_their_names(project, topic, code):
+    project.file(
+        "conftest.py", "def pytest_telemetry_gate_drivers():\n    return {'queue': 'tool_of_queue:drive'}\n"
+    )
+    project.file("tool_of_queue.py", TOOL)
+    project.file(
+        "telemetry.yaml",
+        "default: live\nenvironments: {live: {source: prometheus, url: 'http://127.0.0.1:1'}}\n",
+    )
+    project.file("queued.replay.yaml", REPLAY.replace("TOPIC", topic))
+    result = project.run("-v")
+    assert result.ret == code, said(result)
+    result.assert_outcomes(passed=1 - code, failed=code)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("{'queu': 'tool_of_queue:drive'}", "unknown key 'queue'"),
+        ("{'queue': 'nowhere:drive'}", "nowhere"),
+        ("{'queue': 'drive'}", "driver 'queue': 'drive' is no 'module:function'"),
+        ("{'cli': 'tool_of_queue:drive'}", "driver 'cli': replay suites have a key of this name already"),
+    ],
+)
+def test_a_driver_that_cannot_be_used_never_passes(project, returned, message):
+    project.file("conftest.py", f"def pytest_telemetry_gate_drivers():\n    return {returned}\n")
+    project.file("tool_of_queue.py", TOOL)
+    project.file(
+        "telemetry.yaml",
+        "default: live\nenvironments: {live: {source: prometheus, url: 'http://127.0.0.1:1'}}\n",
+    )
+    project.file("queued.replay.yaml", REPLAY.replace("TOPIC", "parse"))
+    result = project.run()
+    assert result.ret not in {0, 5}
+    assert message in said(result)

@@ -28,6 +28,7 @@ from pytest_telemetry_gate.replay.suite.model import (
     ReplaySuite,
     ReplaySuiteFile,
 )
+from pytest_telemetry_gate.replay.suite.named_drivers import name_callables
 from pytest_telemetry_gate.replay.suite.registries import load_registries
 from pytest_telemetry_gate.support.places import Key, Place, map_texts
 from pytest_telemetry_gate.support.suggestions import suggest
@@ -65,6 +66,8 @@ def _load(
     path: Path, display_path: str, region: str, settings: ReplaySettings | None, _: tuple[int, int]
 ) -> ReplaySuite:
     document = Document(path, display_path)
+    if settings is not None:
+        document.value = name_callables(document.value, settings.find_drivers())
     raw = document.value
     variables = {**_variables(document), "region": region}
     if settings is not None:
