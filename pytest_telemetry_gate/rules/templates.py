@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from pytest_telemetry_gate.rules.notation import unquote
 from pytest_telemetry_gate.rules.template_functions import FUNCTIONS, TemplateError, is_true, show
 
 __all__ = ["Data", "TemplateError", "expand_template", "parse_template"]
@@ -34,18 +35,6 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_ESCAPES = {
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-    "\\": "\\",
-    '"': '"',
-    "'": "'",
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "v": "\v",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +175,7 @@ def _name_of(text: str) -> tuple[str, str]:
     if token is None or token["string"] is None:
         message = f"a name in quotes is missing in {text.strip()!r}"
         raise TemplateError(message)
-    return _unquote(token["string"]), text[token.end() :]
+    return unquote(token["string"]), text[token.end() :]
 
 
 def _tokens(text: str) -> list[tuple[str, str, bool]]:
@@ -254,9 +243,9 @@ class _Pipes:
         self.position += 1
         match kind:
             case "string":
-                operand: Any = ("value", _unquote(text))
+                operand: Any = ("value", unquote(text))
             case "char":
-                operand = ("value", ord(_unquote(f'"{text[1:-1]}"')))
+                operand = ("value", ord(unquote(f'"{text[1:-1]}"')))
             case "number":
                 operand = ("value", _number(text))
             case "variable":
@@ -299,19 +288,6 @@ def _number(text: str) -> int | float:
         return int(text, 0) if not re.fullmatch(r"[-+]?0\d+", text) else int(text, 8)
     except ValueError:
         return float(text)
-
-
-def _unquote(text: str) -> str:
-    if text[0] == "`":
-        return text[1:-1]
-
-    def escape(found: re.Match[str]) -> str:
-        code = found[1]
-        if code[0] in "xuU":
-            return chr(int(code[1:], 16))
-        return chr(int(code, 8)) if len(code) == 3 else _ESCAPES.get(code, code)
-
-    return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", escape, text[1:-1])
 
 
 class _Jump(Exception):  # noqa: N818 - no error: it leaves a loop
