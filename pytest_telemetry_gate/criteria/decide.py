@@ -193,7 +193,9 @@ def _decide_open(
         least = [one if reading.least is None else reading.least for one, reading in known]
         most = [one if reading.most is None else reading.most for one, reading in known]
         reading = Reading(_reduce(check, least, reference), _reduce(check, most, reference))
-        if reduce not in REDUCERS:  # nobody knows what one of a plugin does between the ends
+        if (
+            reduce is not None and reduce not in REDUCERS
+        ):  # nobody knows what one of a plugin does between the ends
             reading = Reading(-math.inf, math.inf)
         decision = weigh_open(check, value, reading, reference)
     dossier = decide_value(check, value, evidence, reference, decision)

@@ -120,8 +120,7 @@ class Gate:
     def open_for(self, checks: Iterable[Check]) -> None:
         """Open the regions of checks at once; nothing is asked of a region for checks that ask for no metrics."""
         asking = [check for check in checks if asks_metrics(check)]
-        asked = (question.region for check in asking for question in questions_of(check))
-        self.open([*(place for check in asking for place in check.places), *asked])
+        self.open([place for check in asking for place in (*check.places, *_regions_asked(check))])
 
     def prefetch(self, checks: Sequence[Check]) -> None:
         """Start asking live regions the questions of some checks; the caller goes on meanwhile.
@@ -348,6 +347,13 @@ def asks_metrics(check: Check) -> bool:
     """
     questions = questions_of(check)
     return not questions or not all(isinstance(question, CaptureQuestion) for question in questions)
+
+
+def _regions_asked(check: Check) -> Sequence[str]:
+    try:
+        return [question.region for question in check.questions()]
+    except FOREIGN_ERRORS:
+        return ()  # as in ``questions_of``
 
 
 def questions_of(check: Check) -> Sequence[Question]:

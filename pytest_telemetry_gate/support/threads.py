@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import TypeVar
 
 __all__ = ["start_all_in_background", "start_in_background"]
@@ -29,10 +30,11 @@ def start_all_in_background(tasks: Iterable[Callable[[], T]], at_once: int) -> l
                 task, future = waiting.popleft()
             except IndexError:
                 return  # another thread was faster
-            try:
-                future.set_result(task())
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
-                future.set_exception(error)
+            with contextlib.suppress(InvalidStateError):  # cancelled meanwhile: nobody asks for the result
+                try:
+                    future.set_result(task())
+                except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+                    future.set_exception(error)
 
     for _ in range(min(at_once, len(started))):
         threading.Thread(target=run, name="telemetry-gate", daemon=True).start()

@@ -170,7 +170,7 @@ def test_the_schema_accepts_the_example_and_refuses_what_the_loader_refuses(proj
         "groups": {"A": [{"id": "a", "query": "up", "expect": "> 0"}]},
     }
     assert list(validator.iter_errors(suite)) == []
-    for wrong in ({"treshold": 1}, {"expect": 90}, {"tolerance": 5}, {"reduce": "mean"}):
+    for wrong in ({"treshold": 1}, {"expect": 90}, {"tolerance": 5}, {"reduce": "mean of all"}):
         broken = {**suite, "groups": {"A": [{**suite["groups"]["A"][0], **wrong}]}}
         assert list(validator.iter_errors(broken)), wrong
     assert list(validator.iter_errors({**suite, "grups": {}}))
